@@ -1,0 +1,1 @@
+"""The middle room: from a committed change to every panel that shows it. It may import storage, never web."""

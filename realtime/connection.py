@@ -1,0 +1,144 @@
+"""One panel's connection: what it asks, when its token ends, and how it is closed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from realtime import protocol
+from realtime.frames import AsgiSend, Frame, Sink
+from realtime.hub import Audience
+from realtime.protocol import BAD_MESSAGE, EXPIRED, NOT_ALLOWED, TOPICS, BadMessage, Close, Refresh, Subscribe, Topics
+from realtime.state import Marker
+from storage.changes import Position
+
+AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+SUBSCRIBE_SECONDS = 10.0
+"""How long a new connection may stay silent before it subscribes."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """Who a connection belongs to: subject and tenant, and the Unix time at which the token ends."""
+
+    subject: str
+    tenant_id: str
+    expires: float
+
+
+class Refused(Exception):
+    """A token that a refresh brought was refused; ``close`` says how the connection ends."""
+
+    def __init__(self, close: Close, message: str) -> None:
+        super().__init__(message)
+        self.close = close
+
+
+Authenticate = Callable[[str], Awaitable[Session]]
+"""Turns a token into a session; raises :exc:`Refused`."""
+
+
+class Connection:
+    """Serves one panel until either side ends. It is the hub's listener for that panel."""
+
+    def __init__(
+        self, session: Session, audience: Audience, sink: Sink, authenticate: Authenticate, now: Callable[[], float]
+    ) -> None:
+        """*now* gives the Unix time, as :attr:`Session.expires` counts it."""
+        self.session = session
+        self.audience = audience
+        self.sink = sink
+        self.topics: Topics = frozenset(TOPICS)
+        self.marker: Marker | None = None
+        self.due = False
+        self.behind_since: float | None = None
+        self.closed: Close | None = None
+        self._authenticate = authenticate
+        self._now = now
+        self._expiry: asyncio.TimerHandle | None = None
+        self._silence: asyncio.TimerHandle | None = None
+
+    async def run(self, receive: AsgiReceive) -> None:
+        """Read the panel's messages until it, or :meth:`end`, closes the connection."""
+        loop = asyncio.get_running_loop()
+        self._silence = loop.call_later(SUBSCRIBE_SECONDS, self.end, BAD_MESSAGE, "no subscription came")
+        self._watch_expiry()
+        try:
+            # A reader must always run: the server stops reading after one message until it is received.
+            while self.closed is None:
+                message = await receive()
+                if message["type"] != "websocket.receive":
+                    break
+                await self._take(message.get("text") or message.get("bytes") or "")
+        finally:
+            self.audience.leave(self)
+            for timer in (self._expiry, self._silence):
+                if timer is not None:
+                    timer.cancel()
+
+    def end(self, close: Close, message: str) -> None:
+        """Send the error frame and close, once."""
+        if self.closed is not None:
+            return
+        self.closed = close
+        self.audience.leave(self)
+        if not self.sink.busy:
+            self.sink.send(Frame(protocol.error(close, message)))
+        self.sink.close(close.code, close.reason)
+
+    async def _take(self, text: str | bytes) -> None:
+        try:
+            request = protocol.parse(text)
+        except BadMessage as error:
+            self.end(BAD_MESSAGE, str(error))
+            return
+        if isinstance(request, Subscribe):
+            self._subscribe(request)
+        else:
+            await self._refresh(request)
+
+    def _subscribe(self, request: Subscribe) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+        state = self.audience.feed.state
+        position = None if request.position is None else Position.parse(request.position)
+        self.topics = frozenset(request.topics)
+        self.marker = None if position is None or state is None else state.resume(position)
+        self.due = True
+        self.audience.join(self)
+        self.audience.serve(self)
+
+    async def _refresh(self, request: Refresh) -> None:
+        try:
+            session = await self._authenticate(request.token)
+        except Refused as error:
+            self.end(error.close, str(error))
+            return
+        if (session.subject, session.tenant_id) != (self.session.subject, self.session.tenant_id):
+            self.end(NOT_ALLOWED, "the new token is of another subject or tenant")
+            return
+        self.session = session
+        self._watch_expiry()
+
+    def _watch_expiry(self) -> None:
+        """Close when the token ends, without leeway."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        left = max(0.0, self.session.expires - self._now())
+        # A timer of more than a day would drift with the clock it does not follow: look again then.
+        self._expiry = asyncio.get_running_loop().call_later(min(left, 86_400.0), self._on_expiry)
+
+    def _on_expiry(self) -> None:
+        if self.session.expires <= self._now():
+            self.end(EXPIRED, "the token has expired")
+        else:
+            self._watch_expiry()
+
+
+async def turn_away(receive: AsgiReceive, send: AsgiSend, close: Close, message: str) -> None:
+    """End a connection that was accepted but cannot be served."""
+    await send({"type": "websocket.send", "text": protocol.error(close, message).decode()})
+    await send({"type": "websocket.close", "code": close.code, "reason": close.reason})
+    while (await receive())["type"] != "websocket.disconnect":
+        pass

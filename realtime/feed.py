@@ -1,0 +1,149 @@
+"""A tenant's feed: its live state, kept equal to the database by contiguous changes.
+
+Changes come from the broker. What the broker lost is refilled from the change log; what the change log no longer has,
+or what contradicts it (a database restored from an old copy), is loaded anew.
+"""
+
+from collections.abc import Callable
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from realtime.state import State
+from storage import clock
+from storage.changes import Change, Position
+from storage.database import Database
+from storage.snapshots import read_changes, read_head, read_snapshot
+
+log = structlog.get_logger()
+
+REFILL_PAGE = 500
+"""Entries of the change log that are read at a time."""
+STALE_SECONDS = 3.0
+"""How long the database may be out of reach before the figures count as stale."""
+
+
+class Feed:
+    """The live state of one tenant.
+
+    ``at`` is when the state last matched the head of the database. ``state`` is None until :meth:`load` has ended.
+    """
+
+    def __init__(self, tenant_id: str, database: Database, window: int, changed: Callable[[], None]) -> None:
+        """*changed* is called after every change of the state; *window* is how far back deltas reach."""
+        self.tenant_id = tenant_id
+        self._database = database
+        self._window = window
+        self._changed = changed
+        self._behind = False
+        self.state: State | None = None
+        self.at = clock.now()
+        self._was_stale = False
+        self.reloads = 0
+        self.refills = 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether a change is known to be missing; the next :meth:`match` mends it."""
+        return self._behind
+
+    async def load(self) -> None:
+        """Read the state, and the change log up to it, in one transaction."""
+        at = clock.now()
+        async with self._database.read() as connection:
+            await self._load(connection, at)
+
+    async def _load(self, connection: AsyncConnection, at: str) -> None:
+        days, epoch = self._database.days, self._database.epoch
+        snapshot = await read_snapshot(connection, epoch, self.tenant_id, days.today())
+        entries: list[Change] = []
+        after = max(0, snapshot.position.sequence - self._window)
+        while page := await read_changes(connection, self.tenant_id, after, REFILL_PAGE):
+            entries += page
+            after = page[-1].sequence
+        self.state = State(snapshot, entries, days, self._window)
+        self._matched(at)
+        self._changed()
+
+    def receive(self, change: Change) -> None:
+        """Take a change from the broker: the next one is applied, an old one ignored, a gap noted."""
+        state = self.state
+        if state is None or change.epoch != state.position.epoch:
+            self._behind = True
+        elif change.sequence == state.position.sequence + 1:
+            state.apply(change)
+            self.at = max(self.at, change.committed_at)
+            self._changed()
+        elif change.sequence > state.position.sequence:
+            self._behind = True
+
+    def miss(self) -> None:
+        """Note that the broker may have lost changes."""
+        self._behind = True
+
+    async def match(self) -> None:
+        """Compare with the head of the database, and read what is missing.
+
+        Raises what the database raises; ``at`` then stays, and with it grows the age of the figures.
+        """
+        state, at = self.state, clock.now()
+        if state is None:
+            await self.load()
+            return
+        self._behind = False
+        before = state.position
+        async with self._database.read() as connection:
+            head = await read_head(connection, self._database.epoch, self.tenant_id)
+            if head.sequence > state.position.sequence:
+                fits = await self._refill(connection, state)
+            else:
+                # The head was read after `before`, so a head further back is a database that went back.
+                fits = head.sequence >= before.sequence and state.knows(head)
+            if fits:
+                self._matched(at)
+                return
+            log.warning("feed_reloaded", sequence=before.sequence, head=head.sequence)
+            self.reloads += 1
+            await self._load(connection, at)
+
+    async def _refill(self, connection: AsyncConnection, state: State) -> bool:
+        """Read what follows the state from the change log; False if the log does not continue it."""
+        self.refills += 1
+        start = state.position
+        if not await self._is_in_log(connection, start):
+            return False
+        after = start.sequence
+        while page := await read_changes(connection, self.tenant_id, after, REFILL_PAGE):
+            for change in page:
+                if change.sequence == state.position.sequence + 1:
+                    state.apply(change)
+                elif change.sequence > state.position.sequence:
+                    return False
+            after = page[-1].sequence
+            self._changed()
+        return True
+
+    async def _is_in_log(self, connection: AsyncConnection, position: Position) -> bool:
+        if position.sequence == 0:
+            return True
+        found = await read_changes(connection, self.tenant_id, position.sequence - 1, 1)
+        return bool(found) and found[0].position == position
+
+    def turn(self) -> None:
+        """Go on to the local day it is now."""
+        if self.state is not None and self.state.turn(self._database.days.today()):
+            self._changed()
+
+    @property
+    def stale_since(self) -> str | None:
+        """When the state last matched, if that is too long ago; None while the figures are live."""
+        age = clock.moment(clock.now()) - clock.moment(self.at)
+        return self.at if age.total_seconds() > STALE_SECONDS else None
+
+    def freshness_changed(self) -> bool:
+        """Say whether the figures became stale, or live again, since the last call."""
+        was, self._was_stale = self._was_stale, self.stale_since is not None
+        return was != self._was_stale
+
+    def _matched(self, at: str) -> None:
+        self.at = max(self.at, at)

@@ -1,0 +1,167 @@
+"""How a frame reaches a panel: prepared and written straight to the transport, or through plain ASGI.
+
+Measured, server CPU a delivered frame of 445 bytes, 1,000 sockets: ``send_json`` in a gather 42 us, ``send_text`` in a
+loop 17 us, a frame that is prepared once and written to each transport 10.6 us, a bare C ``send()`` loop 8.0 us.
+
+uvicorn lets a program choose the WebSocket protocol class; :class:`PreparedProtocol` offers the transport to the
+application as an ASGI extension. A server without it gets :class:`PlainSink`.
+"""
+
+import asyncio
+import contextlib
+import random
+import struct
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State as WireState
+
+from realtime.protocol import RESTARTING
+
+EXTENSION = "convoai.prepared_frames"
+"""The name of the ASGI extension in ``scope["extensions"]``; its value is the protocol of the connection."""
+ABORT_SECONDS = 5.0
+"""How long a panel that does not read has to take the close frame, before its socket is cut."""
+RETRY_SECONDS = (0.5, 5.0)
+"""The delay that panels are asked to wait before they reconnect to a service that restarts."""
+
+AsgiSend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Frame:
+    """A text frame, made once for all panels that get it."""
+
+    __slots__ = ("_wire", "payload")
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        self._wire: bytes | None = None
+
+    @property
+    def wire(self) -> bytes:
+        """The frame as it goes over the wire: RFC 6455, 5.2; final, text, not masked."""
+        if self._wire is None:
+            self._wire = _header(len(self.payload)) + self.payload
+        return self._wire
+
+
+def _header(length: int) -> bytes:
+    if length < 126:
+        return struct.pack("!BB", 0x81, length)
+    if length < 1 << 16:
+        return struct.pack("!BBH", 0x81, 126, length)
+    return struct.pack("!BBQ", 0x81, 127, length)
+
+
+class Sink(Protocol):
+    """The way to one panel. It holds one frame at the most: whoever sends looks at ``busy`` first."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether something sent before still waits for the panel to read."""
+
+    def send(self, frame: Frame) -> None:
+        """Send a frame; never waits."""
+
+    def close(self, code: int, reason: str) -> None:
+        """End the connection with a close frame, or without one if the panel does not take it."""
+
+
+class PreparedProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol, which offers itself to the application as :data:`EXTENSION`."""
+
+    async def run_asgi(self) -> None:
+        """Run the application, with the extension in its scope."""
+        extensions: dict[str, Any] = self.scope["extensions"]
+        extensions[EXTENSION] = self
+        await super().run_asgi()
+
+    def shutdown(self) -> None:
+        """Say 1012 with a reconnect delay of its own to each panel, so that they do not come back as a herd."""
+        if self.handshake_complete and self.open:
+            self.say_close(RESTARTING.code, f"retry after {random.uniform(*RETRY_SECONDS):.1f} s")
+            self.loop.call_later(ABORT_SECONDS, self.transport.abort)
+        super().shutdown()
+
+    @property
+    def open(self) -> bool:
+        """Whether data frames may still be sent."""
+        return not self.close_sent and not self.disconnected and self.conn.state is WireState.OPEN
+
+    def say_close(self, code: int, reason: str) -> None:
+        """Send the close frame as uvicorn's own ``websocket.close`` does: the panel's answer closes the transport."""
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+
+class PreparedSink:
+    """Writes prepared frames to the transport of a connection that offers :data:`EXTENSION`."""
+
+    def __init__(self, protocol: PreparedProtocol) -> None:
+        self._protocol = protocol
+        self._transport = protocol.transport
+
+    @property
+    def busy(self) -> bool:
+        """Whether bytes wait in the transport because the kernel took no more."""
+        return self._transport.get_write_buffer_size() > 0
+
+    def send(self, frame: Frame) -> None:
+        """Write the frame; one that comes after the end is dropped."""
+        if self._protocol.open and not self._transport.is_closing():
+            self._transport.write(frame.wire)
+
+    def close(self, code: int, reason: str) -> None:
+        """Send the close frame; cut the socket if the panel has not taken it in time."""
+        if self._protocol.open and not self._transport.is_closing():
+            self._protocol.say_close(code, reason)
+        self._protocol.loop.call_later(ABORT_SECONDS, self._transport.abort)
+
+
+class PlainSink:
+    """Sends through plain ASGI: one task at a time, so that no queue grows."""
+
+    def __init__(self, send: AsgiSend) -> None:
+        self._send = send
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether the last send has not ended."""
+        return self._task is not None and not self._task.done()
+
+    def send(self, frame: Frame) -> None:
+        """Send the frame behind the one in hand."""
+        if not self._closed:
+            self._after({"type": "websocket.send", "text": frame.payload.decode()})
+
+    def close(self, code: int, reason: str) -> None:
+        """Close behind the frame in hand, and give that up if the panel does not take it."""
+        if not self._closed:
+            self._closed = True
+            self._after({"type": "websocket.close", "code": code, "reason": reason})
+
+    def _after(self, message: MutableMapping[str, Any]) -> None:
+        self._task = asyncio.create_task(self._deliver(self._task, message))
+
+    async def _deliver(self, before: "asyncio.Task[None] | None", message: MutableMapping[str, Any]) -> None:
+        # A panel that has gone makes the server raise; its reader ends the connection.
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(ABORT_SECONDS if self._closed else None):
+                if before is not None:
+                    await before
+                await self._send(message)
+
+
+def sink_for(scope: MutableMapping[str, Any], send: AsgiSend) -> Sink:
+    """Choose the way to the panel of this ASGI *scope*."""
+    protocol = scope.get("extensions", {}).get(EXTENSION)
+    return PreparedSink(protocol) if isinstance(protocol, PreparedProtocol) else PlainSink(send)

@@ -1,0 +1,230 @@
+"""The hub: who listens in this process, and when they are sent what.
+
+A change that comes after a pause is sent at once; from then on there is at most one frame a tick. A frame is made once
+for all panels that stand at the same marker and want the same topics. A panel that does not read is passed over: what
+it misses is merged by its marker alone, and past the write deadline it is closed.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Protocol
+
+from realtime import protocol
+from realtime.feed import Feed
+from realtime.frames import Frame, Sink
+from realtime.protocol import TOO_SLOW, Close, Topics
+from realtime.state import Marker
+
+SLICE = 250
+"""Frames written in one go, about 3 ms; the event loop then serves others before the next slice."""
+
+
+class Observer(Protocol):
+    """Told of what the hub does; for metrics."""
+
+    def sent(self, kind: str, frames: int) -> None:
+        """Take note of frames of a *kind* (snapshot, delta, heartbeat) that were sent."""
+
+    def passed_over(self, panels: int) -> None:
+        """Take note of panels that were passed over because they did not read."""
+
+
+class Listener(Protocol):
+    """A panel as the hub sees it.
+
+    ``marker`` is what it was last sent (None: it needs a snapshot), ``due`` whether it is owed a frame even if nothing
+    changed, ``behind_since`` the loop time since which it has not read (None: it reads).
+    """
+
+    sink: Sink
+    topics: Topics
+    marker: Marker | None
+    due: bool
+    behind_since: float | None
+
+    def end(self, close: Close, message: str) -> None:
+        """End the connection."""
+
+
+class Audience:
+    """The panels of one tenant in this process."""
+
+    def __init__(self, feed: Feed, hub: "Hub") -> None:
+        self.feed = feed
+        self._hub = hub
+        self._listeners: dict[Listener, None] = {}
+        self._tick: asyncio.TimerHandle | None = None
+        self._flushing: Iterator[None] | None = None
+        self._changed = False
+        self.empty_since: float | None = None
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    def join(self, listener: Listener) -> None:
+        """Add a panel; it is sent nothing before it is served."""
+        self._listeners[listener] = None
+        self.empty_since = None
+
+    def leave(self, listener: Listener) -> None:
+        """Drop a panel."""
+        self._listeners.pop(listener, None)
+        if not self._listeners:
+            self.empty_since = asyncio.get_running_loop().time()
+
+    def changed(self) -> None:
+        """Take note that the feed's state changed: send at once if the last frame is a tick ago, else at the tick."""
+        self._changed = True
+        if self._tick is None and self._listeners:
+            self._on_tick()
+
+    def serve(self, listener: Listener) -> None:
+        """Send one panel what it is owed, now; if it does not read, at a later tick."""
+        frames: dict[tuple[Marker | None, Topics], Frame] = {}
+        if self.feed.state is not None and not self._advance(listener, frames):
+            self._arm()
+
+    def beat(self) -> None:
+        """Send a heartbeat to every panel that reads."""
+        frames: dict[Marker, Frame] = {}
+        for listener in list(self._listeners):
+            marker = listener.marker
+            if marker is None or listener.due or listener.sink.busy:
+                continue
+            if marker not in frames:
+                position, at, stale_since = str(marker[0]), self.feed.at, self.feed.stale_since
+                frames[marker] = Frame(protocol.frame("heartbeat", position=position, at=at, stale_since=stale_since))
+            listener.sink.send(frames[marker])
+            self._hub.observer.sent("heartbeat", 1)
+
+    def close(self) -> None:
+        """Stop the tick."""
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+
+    def _arm(self) -> None:
+        if self._tick is None:
+            self._tick = asyncio.get_running_loop().call_later(self._hub.tick_seconds, self._on_tick)
+
+    def _on_tick(self) -> None:
+        """Begin to send, unless there is nothing new; ticks go on while there is."""
+        self._tick = None
+        if self._flushing is not None:
+            self._arm()
+            return
+        behind = any(listener.behind_since is not None for listener in self._listeners)
+        if not self._changed and not behind:
+            return
+        self._changed = False
+        self._arm()
+        self._flushing = self._flush()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Write one slice, and the next one after the event loop has served others."""
+        if self._flushing is not None and next(self._flushing, self) is self:
+            self._flushing = None
+        else:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _flush(self) -> Iterator[None]:
+        frames: dict[tuple[Marker | None, Topics], Frame] = {}
+        marker, written, passed_over = None, 0, 0
+        for listener in list(self._listeners):
+            state = self.feed.state
+            if state is None:
+                return
+            if state.marker is not marker:
+                # Between two slices the state may have gone on: these frames lead to where it was.
+                marker = state.marker
+                frames.clear()
+            if listener.marker is marker and not listener.due:
+                continue
+            passed_over += not self._advance(listener, frames)
+            written += 1
+            if written % SLICE == 0:
+                yield
+        if passed_over:
+            self._hub.observer.passed_over(passed_over)
+
+    def _advance(self, listener: Listener, frames: dict[tuple[Marker | None, Topics], Frame]) -> bool:
+        """Bring one panel to the state of now, with a frame from *frames* or a new one; False if it does not read."""
+        state, now = self.feed.state, asyncio.get_running_loop().time()
+        if state is None or listener not in self._listeners:
+            return True
+        if listener.sink.busy:
+            if listener.behind_since is None:
+                listener.behind_since = now
+            elif now - listener.behind_since > self._hub.write_deadline:
+                listener.end(TOO_SLOW, f"nothing was read for {self._hub.write_deadline:g} s")
+            return False
+        marker = listener.marker
+        if marker is not None and not state.knows(marker[0]):
+            marker = None
+        key = (marker, listener.topics)
+        frame = frames.get(key)
+        if frame is None:
+            frame = frames[key] = self._frame(marker, listener.topics)
+        listener.sink.send(frame)
+        listener.marker, listener.due, listener.behind_since = state.marker, False, None
+        self._hub.observer.sent("snapshot" if marker is None else "delta", 1)
+        return True
+
+    def _frame(self, marker: Marker | None, topics: Topics) -> Frame:
+        """Write the frame that leads from *marker* to the state of now; from None, it is a snapshot."""
+        state = self.feed.state
+        if state is None:
+            raise RuntimeError("there is no state yet")
+        position, at = str(state.position), self.feed.at
+        if marker is None:
+            cells = {topic: cell for topic, cell in state.snapshot().items() if topic in topics}
+            beat = self._hub.heartbeat_seconds
+            return Frame(protocol.frame("snapshot", position=position, at=at, heartbeat_seconds=beat, **cells))
+        cells = {topic: cell for topic, cell in state.delta(marker).items() if topic in topics}
+        return Frame(protocol.frame("delta", position=position, at=at, **cells))
+
+
+class Hub:
+    """All panels of this process, by tenant. It knows feeds, but neither broker nor database."""
+
+    def __init__(
+        self, *, tick_seconds: float, heartbeat_seconds: float, write_deadline: float, observer: Observer
+    ) -> None:
+        self.tick_seconds = tick_seconds
+        self.heartbeat_seconds = heartbeat_seconds
+        self.write_deadline = write_deadline
+        self.observer = observer
+        self.audiences: dict[str, Audience] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return sum(len(audience) for audience in self.audiences.values())
+
+    def start(self) -> None:
+        """Begin to send heartbeats."""
+        self._task = asyncio.create_task(self._beat(), name="heartbeat")
+
+    async def stop(self) -> None:
+        """Stop heartbeats and ticks; connections end by themselves."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for audience in self.audiences.values():
+            audience.close()
+
+    def open(self, feed: Feed) -> Audience:
+        """Make the audience of a tenant's feed."""
+        audience = self.audiences[feed.tenant_id] = Audience(feed, self)
+        return audience
+
+    def drop(self, tenant_id: str) -> None:
+        """Forget the audience of a tenant."""
+        self.audiences.pop(tenant_id).close()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self.heartbeat_seconds)
+            for audience in list(self.audiences.values()):
+                audience.beat()
+                await asyncio.sleep(0)

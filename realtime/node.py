@@ -1,0 +1,148 @@
+"""The node: the one place where broker, feeds and hub meet.
+
+It opens a tenant's feed when the first panel comes, drops it a while after the last one left, and follows the database:
+every second it compares each feed with its head, so that whatever the broker lost, or a crash between a commit and its
+publication, is mended within that second.
+"""
+
+import asyncio
+import contextlib
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from realtime.broker import Broker
+from realtime.feed import Feed
+from realtime.hub import Audience, Hub
+from storage.changes import Change
+from storage.database import Database
+from storage.errors import StorageError
+
+log = structlog.get_logger()
+
+FOLLOW_SECONDS = 1.0
+"""How often each feed is compared with the database."""
+LINGER_SECONDS = 30.0
+"""How long a feed stays after its last panel left, so that a reload of the page finds it warm."""
+
+_FAILURES = (SQLAlchemyError, StorageError, OSError)
+
+
+class Node:
+    """Joins the *broker* and the *hub*; *window* is how many changes back a panel may resume."""
+
+    def __init__(self, database: Database, broker: Broker, hub: Hub, window: int) -> None:
+        self._database = database
+        self._broker = broker
+        self._hub = hub
+        self._window = window
+        self._loading: dict[str, asyncio.Task[Audience]] = {}
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def delivering(self) -> bool:
+        """Whether changes arrive by the broker; if not, the panels lag by up to :data:`FOLLOW_SECONDS`."""
+        return self._broker.delivering
+
+    def publish(self, change: Change) -> None:
+        """Hand a committed change to the broker."""
+        self._broker.publish(change)
+
+    async def start(self) -> None:
+        """Begin to receive and to follow."""
+        await self._broker.start(self._receive, self._miss)
+        self._hub.start()
+        self._tasks = [
+            asyncio.create_task(self._follow(), name="follow"),
+            asyncio.create_task(self._watch(), name="watch"),
+        ]
+
+    async def stop(self) -> None:
+        """End; panels are closed by the server."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._hub.stop()
+        await self._broker.stop()
+
+    async def join(self, tenant_id: str) -> Audience:
+        """Give the audience of a tenant, with its feed loaded; raises what the database raises."""
+        audience = self._hub.audiences.get(tenant_id)
+        if audience is not None:
+            return audience
+        task = self._loading.get(tenant_id)
+        if task is None:
+            task = self._loading[tenant_id] = asyncio.create_task(self._open(tenant_id))
+            task.add_done_callback(lambda _: self._loading.pop(tenant_id, None))
+        # Many panels may wait for one feed: that one of them leaves must not cancel it for the others.
+        return await asyncio.shield(task)
+
+    async def _open(self, tenant_id: str) -> Audience:
+        feed = Feed(tenant_id, self._database, self._window, lambda: self._changed(tenant_id))
+        self._broker.subscribe(tenant_id)
+        try:
+            await feed.load()
+        except BaseException:
+            self._broker.unsubscribe(tenant_id)
+            raise
+        audience = self._hub.open(feed)
+        audience.empty_since = asyncio.get_running_loop().time()
+        # What was committed while the state was read came before there was a feed to receive it.
+        feed.miss()
+        self._wake.set()
+        return audience
+
+    def _changed(self, tenant_id: str) -> None:
+        audience = self._hub.audiences.get(tenant_id)
+        if audience is not None:
+            audience.changed()
+
+    def _receive(self, change: Change) -> None:
+        audience = self._hub.audiences.get(change.tenant_id)
+        if audience is not None:
+            audience.feed.receive(change)
+            if audience.feed.behind:
+                self._wake.set()
+
+    def _miss(self) -> None:
+        for audience in self._hub.audiences.values():
+            audience.feed.miss()
+        self._wake.set()
+
+    async def _follow(self) -> None:
+        """Compare every feed with the database each second, and those that miss something at once."""
+        while True:
+            woken = False
+            with contextlib.suppress(TimeoutError):
+                woken = await asyncio.wait_for(self._wake.wait(), FOLLOW_SECONDS)
+            self._wake.clear()
+            for audience in list(self._hub.audiences.values()):
+                if not woken or audience.feed.behind:
+                    await self._match(audience.feed)
+
+    async def _match(self, feed: Feed) -> None:
+        try:
+            await feed.match()
+        except _FAILURES as error:
+            log.warning("follow_failed", error=type(error).__name__)
+            feed.miss()
+        except Exception:
+            # Following must go on whatever happens: without it a lost change would stay lost.
+            log.exception("follow_broken")
+
+    async def _watch(self) -> None:
+        """Tell what time alone changes, even while the database hangs: the day, staleness, and idle feeds."""
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            for audience in list(self._hub.audiences.values()):
+                audience.feed.turn()
+                if audience.feed.freshness_changed():
+                    audience.beat()
+                if self._is_idle(audience):
+                    self._broker.unsubscribe(audience.feed.tenant_id)
+                    self._hub.drop(audience.feed.tenant_id)
+
+    def _is_idle(self, audience: Audience) -> bool:
+        since = audience.empty_since
+        return since is not None and asyncio.get_running_loop().time() - since > LINGER_SECONDS

@@ -1,0 +1,55 @@
+"""What a panel holds: a snapshot, and the deltas applied to it. Pure; the ``watch`` command and the tests use it.
+
+It is the reference for every other client of the protocol: snapshot at p + deltas up to q = snapshot at q.
+"""
+
+from typing import Any
+
+from storage.changes import RECENT
+
+Json = dict[str, Any]
+
+
+class Panel:
+    """The state of one panel. Before its first snapshot, ``position`` is None."""
+
+    def __init__(self) -> None:
+        self.position: str | None = None
+        self.at: str | None = None
+        self.stale_since: str | None = None
+        self.heartbeat_seconds: float | None = None
+        self.summary: Json = {}
+        self.activities: list[Json] = []
+        self.top_users: list[Json] = []
+
+    def apply(self, frame: Json) -> None:
+        """Apply one frame of the server; raises ``ValueError`` if its type is unknown."""
+        kind = frame["type"]
+        if kind == "error":
+            return
+        if kind not in ("snapshot", "delta", "heartbeat"):
+            raise ValueError(f"unknown frame type {kind!r}")
+        self.position, self.at = frame["position"], frame["at"]
+        if kind == "heartbeat":
+            self.stale_since = frame["stale_since"]
+            return
+        self.stale_since = None
+        if kind == "snapshot":
+            self.heartbeat_seconds = frame["heartbeat_seconds"]
+            self.summary = dict(frame.get("summary", {}))
+            self.activities = list(frame.get("activities", []))
+            self.top_users = list(frame.get("top_users", []))
+            return
+        self.summary.update(frame.get("summary", {}))
+        self._merge(frame.get("activities", []))
+        self.top_users = list(frame.get("top_users", self.top_users))
+
+    def _merge(self, activities: list[Json]) -> None:
+        """Merge by (timestamp, id), newest first, and keep as many as a panel shows."""
+        by_id = {item["id"]: item for item in [*self.activities, *activities]}
+        ranked = sorted(by_id.values(), key=lambda item: (item["timestamp"], item["id"]), reverse=True)
+        self.activities = ranked[:RECENT]
+
+    def shown(self) -> Json:
+        """Give all that is on screen, for comparing one panel with another or with a snapshot."""
+        return {"summary": self.summary, "activities": self.activities, "top_users": self.top_users}

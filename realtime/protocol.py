@@ -1,0 +1,81 @@
+"""The live protocol ``analytics.v1``: frames, topics, close codes. Pure, no I/O. ``docs/protocol.md`` tells it in full.
+
+A panel opens a WebSocket (RFC 6455), subscribes, gets a snapshot or the difference to the position it has, and from
+then on deltas. Frames are JSON text.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+SUBPROTOCOL = "analytics.v1"
+BEARER = "bearer."
+"""A browser, which cannot set headers, offers its token as a second subprotocol with this prefix; never echoed."""
+
+Topic = Literal["summary", "activities", "top_users"]
+TOPICS: tuple[Topic, ...] = ("summary", "activities", "top_users")
+Topics = frozenset[str]
+
+
+class Subscribe(Struct, tag="subscribe", tag_field="type", forbid_unknown_fields=True):
+    """Asks for *topics*, from *position* on (None: from a snapshot on). A second one replaces the first."""
+
+    topics: Annotated[list[Topic], Meta(min_length=1, max_length=len(TOPICS))]
+    position: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class Refresh(Struct, tag="refresh", tag_field="type", forbid_unknown_fields=True):
+    """Brings a new token, of the same subject and tenant, before the old one expires."""
+
+    token: str
+
+
+@dataclass(frozen=True)
+class Close:
+    """Why a connection ends: the *code*, the *name* in the error frame, and what the panel should do."""
+
+    code: int
+    name: str
+    reason: str
+    advice: str
+
+
+RESTARTING = Close(1012, "restarting", "the service restarts", "reconnect after the delay in the close reason")
+OVER_CAPACITY = Close(1013, "over_capacity", "too many connections", "reconnect later, with backoff")
+BAD_MESSAGE = Close(4400, "bad_message", "the message breaks the protocol", "mend the client; do not reconnect as is")
+EXPIRED = Close(4401, "token_expired", "the token has expired", "get a new token, then reconnect")
+NOT_ALLOWED = Close(4403, "not_allowed", "the token does not allow this", "do not reconnect with this token")
+TOO_SLOW = Close(4408, "too_slow", "the panel does not read what it is sent", "reconnect with the last position")
+
+CLOSES = (RESTARTING, OVER_CAPACITY, BAD_MESSAGE, EXPIRED, NOT_ALLOWED, TOO_SLOW)
+
+
+class BadMessage(ValueError):
+    """A panel sent what the protocol does not know; the text says what, without repeating it."""
+
+
+def parse(text: str | bytes) -> Subscribe | Refresh:
+    """Read one message of a panel; raises :exc:`BadMessage`."""
+    try:
+        return _DECODER.decode(text)
+    except msgspec.ValidationError as error:
+        # Only where it went wrong: msgspec's own words can repeat a value, and the value can be a token.
+        place = str(error).rpartition(" - at `$.")[2].rstrip("`") if " - at `$." in str(error) else ""
+        raise BadMessage(f"invalid field {place}" if place else "not a message of this protocol") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise BadMessage("not valid JSON") from None
+
+
+_DECODER: msgspec.json.Decoder[Subscribe | Refresh] = msgspec.json.Decoder(Subscribe | Refresh)
+
+
+def frame(kind: str, **fields: Any) -> bytes:
+    """Write one frame of the server."""
+    return msgspec.json.encode({"type": kind, **fields})
+
+
+def error(close: Close, message: str) -> bytes:
+    """Write the final frame before a close."""
+    return frame("error", code=close.name, message=message)

@@ -1,0 +1,156 @@
+"""A tenant's live state, and the difference between any two states of it. Pure, no I/O.
+
+Every cell (a figure, a recent activity, the ranking) carries the sequence at which it last changed. So the difference
+between any earlier position and now is found without keeping what lies between: a panel that is behind costs a
+position, not a queue, and what it missed comes merged.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from storage.changes import NO_TAG, RECENT, TOP, Change, Position, Snapshot, plain
+from storage.clock import Days
+from storage.metrics import ACTIVE_USERS_TODAY, FIGURES, summary
+
+Marker = tuple[Position, str]
+"""What a panel has been sent: a position, and the local day on which it was sent (a state is a function of both)."""
+
+UNSEEN_DAY = ""
+"""The day of a marker whose panel may have seen its position on an earlier day."""
+
+_MOVED_BY: dict[str, list[str]] = {}
+for _figure in FIGURES:
+    for _name in _figure.needs:
+        _MOVED_BY.setdefault(_name, []).append(_figure.name)
+
+
+class State:
+    """A tenant's figures at ``position`` on the local day ``day``."""
+
+    def __init__(self, snapshot: Snapshot, log: Iterable[Change], days: Days, window: int) -> None:
+        """Begin at *snapshot*; *log* has the newest changes up to it, oldest first, without a gap.
+
+        *window* is how many positions are remembered: the furthest that a panel may be behind and still get a delta.
+        """
+        self._days = days
+        self._window = window
+        self.position = snapshot.position
+        self.day = snapshot.day
+        self._totals = dict(snapshot.totals)
+        self._active = dict(snapshot.active_users)
+        self.activities = list(snapshot.activities)
+        self.top_users = list(snapshot.top_users)
+        self.summary = summary(self._totals, self._active.get(self.day, 0))
+        self.marker: Marker = (self.position, self.day)
+        self._tags: dict[int, str] = {}
+        self._figure_changed: dict[str, int] = {}
+        self._activity_changed: dict[int, int] = {}
+        self._top_changed = 0
+        self._today_since = self.position.sequence + 1
+        self._recall(list(log))
+
+    def _recall(self, log: list[Change]) -> None:
+        """Take from the change log when each cell last changed, and which positions are known."""
+        first = log[0].sequence if log else self.position.sequence + 1
+        if first == 1:
+            self._tags[0] = NO_TAG
+        for change in log:
+            self._tags[change.sequence] = change.tag
+            for name in self._moved(change):
+                self._figure_changed[name] = change.sequence
+            for activity in change.activities:
+                self._activity_changed[activity.id] = change.sequence
+            if change.top_users:
+                self._top_changed = change.sequence
+            if self._days.of(change.committed_at) >= self.day:
+                self._today_since = min(self._today_since, change.sequence)
+
+    def knows(self, position: Position) -> bool:
+        """Say whether *position* is a state of this tenant from which a difference can be made."""
+        return position.epoch == self.position.epoch and self._tags.get(position.sequence) == position.tag
+
+    def resume(self, position: Position) -> Marker | None:
+        """Make a marker for a panel that comes back with *position*; None if it needs a snapshot."""
+        if not self.knows(position):
+            return None
+        seen_today = position.sequence >= self._today_since
+        return (position, self.day if seen_today else UNSEEN_DAY)
+
+    def apply(self, change: Change) -> None:
+        """Go on to the state after *change*, which must be the very next one."""
+        if change.sequence != self.position.sequence + 1:
+            raise ValueError(f"change {change.sequence} does not follow {self.position.sequence}")
+        self._totals.update(change.totals)
+        self._active.update(change.active_users)
+        self._refresh(self._moved(change), change.sequence)
+        self._show(change)
+        self._rank(change)
+        self.position = change.position
+        self.marker = (self.position, self.day)
+        self._tags[change.sequence] = change.tag
+        self._tags.pop(change.sequence - self._window, None)
+
+    def turn(self, day: str) -> bool:
+        """Go on to the local *day*; says whether it is another one. The position stays: no event made the day."""
+        if day == self.day:
+            return False
+        self.day = day
+        self.marker = (self.position, day)
+        self._today_since = self.position.sequence + 1
+        self._active = {date: count for date, count in self._active.items() if date >= day}
+        self._refresh([ACTIVE_USERS_TODAY], self.position.sequence)
+        return True
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give every topic whole, JSON-ready."""
+        return {"summary": self.summary, "activities": plain(self.activities), "top_users": plain(self.top_users)}
+
+    def delta(self, marker: Marker) -> dict[str, Any]:
+        """Give what changed since *marker*, whose position must be known: only the topics that changed."""
+        position, day = marker
+        since = position.sequence
+        changed: dict[str, Any] = {}
+        figures = {name: self.summary[name] for name, at in self._figure_changed.items() if at > since}
+        if day != self.day:
+            figures[ACTIVE_USERS_TODAY] = self.summary[ACTIVE_USERS_TODAY]
+        if figures:
+            changed["summary"] = figures
+        activities = [item for item in self.activities if self._activity_changed.get(item.id, 0) > since]
+        if activities:
+            changed["activities"] = plain(activities)
+        if self._top_changed > since:
+            changed["top_users"] = plain(self.top_users)
+        return changed
+
+    def _moved(self, change: Change) -> list[str]:
+        """Name the figures that *change* can have moved."""
+        moved = [name for counter in change.totals for name in _MOVED_BY.get(counter, ())]
+        if self.day in change.active_users:
+            moved.append(ACTIVE_USERS_TODAY)
+        return moved
+
+    def _refresh(self, names: Iterable[str], sequence: int) -> None:
+        fresh = summary(self._totals, self._active.get(self.day, 0))
+        for name in names:
+            if fresh[name] != self.summary[name]:
+                self._figure_changed[name] = sequence
+        self.summary = fresh
+
+    def _show(self, change: Change) -> None:
+        if not change.activities:
+            return
+        ranked = sorted([*self.activities, *change.activities], key=lambda item: item.rank, reverse=True)
+        self.activities = ranked[:RECENT]
+        shown = {item.id for item in self.activities}
+        for item in change.activities:
+            self._activity_changed[item.id] = change.sequence
+        self._activity_changed = {key: at for key, at in self._activity_changed.items() if key in shown}
+
+    def _rank(self, change: Change) -> None:
+        if not change.top_users:
+            return
+        users = {user.user_id: user for user in [*self.top_users, *change.top_users]}
+        ranked = sorted(users.values(), key=lambda user: user.rank)[:TOP]
+        if ranked != self.top_users:
+            self.top_users = ranked
+            self._top_changed = change.sequence

@@ -1,0 +1,121 @@
+"""Positions and changes: how one state of a tenant's figures is named, and how the next differs from it."""
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+
+class Position(Struct, frozen=True):
+    """Names one state of one tenant's figures.
+
+    ``epoch`` is drawn when the database is made, ``sequence`` counts the tenant's commits, and ``tag`` is drawn for
+    each commit: a database restored from an old copy goes on with other tags, so it is not mistaken for its own future.
+    """
+
+    epoch: str
+    sequence: int
+    tag: str
+
+    def __str__(self) -> str:
+        """Write the position for clients, to whom it is opaque; only ``A-Za-z0-9._~-`` occur."""
+        return f"{self.epoch}.{self.sequence}.{self.tag}"
+
+    @classmethod
+    def parse(cls, written: str) -> "Position | None":
+        """Read what :meth:`__str__` wrote; None if it is anything else."""
+        found = _WRITTEN.fullmatch(written)
+        return cls(found[1], int(found[2]), found[3]) if found else None
+
+
+# 18 digits: what fits the database's 64-bit integer with room to spare.
+_WRITTEN = re.compile(r"([0-9a-f]{1,32})\.([0-9]{1,18})\.([0-9a-f]{1,32})", re.ASCII)
+
+NO_TAG = "0"
+"""The tag of sequence 0, the state before the first commit."""
+
+
+class RecentActivity(Struct, frozen=True):
+    """One row of the recent activity, as panels show it."""
+
+    id: int
+    user_id: str
+    username: str
+    activity_type: str
+    timestamp: str
+
+    @property
+    def rank(self) -> tuple[str, int]:
+        """Sort by this, highest first."""
+        return (self.timestamp, self.id)
+
+
+class TopUser(Struct, frozen=True):
+    """One of the most active users; ``activity_count`` counts activities."""
+
+    user_id: str
+    username: str
+    activity_count: int
+
+    @property
+    def rank(self) -> tuple[int, str]:
+        """Sort by this, lowest first: most activities, then the user id by code point."""
+        return (-self.activity_count, self.user_id)
+
+
+class Change(Struct, frozen=True):
+    """What one commit changed for one tenant. All values are absolute, as they stand after the commit.
+
+    ``totals`` has the counters that moved; ``active_users`` the distinct users by local day, for the days that can
+    still become a "today" (never "today" itself, which depends on who asks when); ``activities`` those of the commit
+    that can be among the last :data:`RECENT`; ``top_users`` those it touched that can be among the first :data:`TOP`.
+    """
+
+    tenant_id: str
+    epoch: str
+    sequence: int
+    tag: str
+    committed_at: str
+    totals: dict[str, int]
+    active_users: dict[str, int]
+    activities: list[RecentActivity]
+    top_users: list[TopUser]
+
+    @property
+    def position(self) -> Position:
+        """Name the state that this change leads to."""
+        return Position(self.epoch, self.sequence, self.tag)
+
+    def encode(self) -> bytes:
+        """Write the change as JSON, for the change log and for the broker."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def decode(cls, body: bytes) -> "Change":
+        """Read what :meth:`encode` wrote; raises ``msgspec.MsgspecError`` if it is anything else."""
+        return _DECODER.decode(body)
+
+
+_DECODER: msgspec.json.Decoder[Change] = msgspec.json.Decoder(Change)
+
+RECENT = 10
+"""How many activities a panel shows."""
+TOP = 5
+"""How many users a panel ranks."""
+
+
+class Snapshot(Struct, frozen=True):
+    """All that a panel shows, at one position and on one local day."""
+
+    position: Position
+    day: str
+    totals: dict[str, int]
+    active_users: dict[str, int]
+    activities: list[RecentActivity]
+    top_users: list[TopUser]
+
+
+def plain(value: Any) -> Any:
+    """Turn structs into JSON-ready dicts and lists."""
+    return msgspec.to_builtins(value)

@@ -1,0 +1,281 @@
+"""One commit: a tenant's events become rows, rollups and one change-log entry, inside the caller's transaction."""
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, bindparam, delete, or_, select
+
+from storage import schema
+from storage.bulk import Insert, Row, add, replace
+from storage.changes import NO_TAG, Change, Position
+from storage.clock import Days, now
+from storage.events import Activity, AnyEvent, ApiUsage, Conversation, Message
+from storage.rollups import Entry, Known, Rollup, Talk, User, roll, touched
+
+PRUNE_EVERY = 256
+"""The change log is cut back once in so many commits: a delete a commit would cost more than it frees."""
+
+TABLES: dict[type[AnyEvent], Table] = {
+    Activity: schema.user_activity,
+    ApiUsage: schema.api_usage,
+    Conversation: schema.conversation_events,
+    Message: schema.message_metrics,
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a commit did. ``recorded`` has one truth value an event; ``change`` is None if all were duplicates."""
+
+    recorded: list[bool]
+    position: Position
+    change: Change | None
+
+
+def commit(
+    connection: Connection,
+    epoch: str,
+    days: Days,
+    tenant_id: str,
+    arrived: Sequence[tuple[AnyEvent, str]],
+    keep: int,
+) -> Outcome:
+    """Write the events of one tenant; each comes with the time at which it arrived.
+
+    *keep* is how many entries the change log holds at the least. The caller's transaction must end in a commit before
+    anything of the outcome is told to anyone.
+    """
+    sequence, tag, last_id = _head(connection, tenant_id)
+    recorded = _new(connection, tenant_id, [event for event, _ in arrived])
+    accepted = [pair for pair, is_new in zip(arrived, recorded, strict=True) if is_new]
+    if not accepted:
+        return Outcome(recorded, Position(epoch, sequence, tag), None)
+    entries = []
+    for row_id, (event, arrival) in enumerate(accepted, last_id + 1):
+        at = arrival if event.timestamp is None else str(event.timestamp)
+        entries.append(Entry(event, row_id, at, days.of(at)))
+    rollup = roll(entries, _known(connection, tenant_id, entries), days.of)
+    _insert_events(connection, tenant_id, entries)
+    _write_rollup(connection, tenant_id, rollup)
+    change = Change(
+        tenant_id=tenant_id,
+        epoch=epoch,
+        sequence=sequence + 1,
+        tag=secrets.token_hex(4),
+        committed_at=now(),
+        **_values(connection, tenant_id, rollup, days),
+        activities=rollup.activities,
+        top_users=rollup.top_users,
+    )
+    _append(connection, change, entries[-1].id, keep)
+    return Outcome(recorded, change.position, change)
+
+
+_tenant: Any = bindparam("tenant")
+_keys: Any = bindparam("keys", expanding=True)
+_HEAD = (
+    select(schema.heads.c.sequence, schema.heads.c.tag, schema.heads.c.last_id)
+    .where(schema.heads.c.tenant_id == _tenant)
+    .with_for_update()
+)
+
+
+def _head(connection: Connection, tenant_id: str) -> tuple[int, str, int]:
+    row = (connection.execute(_HEAD, {"tenant": tenant_id})).one_or_none()
+    return (0, NO_TAG, 0) if row is None else (row.sequence, row.tag, row.last_id)
+
+
+_KNOWN_EVENTS = {
+    kind: select(table.c.event_id).where(table.c.tenant_id == _tenant, table.c.event_id.in_(_keys))
+    for kind, table in TABLES.items()
+}
+_KNOWN_MESSAGES = select(schema.message_metrics.c.message_id).where(
+    schema.message_metrics.c.tenant_id == _tenant, schema.message_metrics.c.message_id.in_(_keys)
+)
+
+
+def _new(connection: Connection, tenant_id: str, events: Sequence[AnyEvent]) -> list[bool]:
+    """Say of each event whether its ids are new: neither in the database nor earlier in *events*."""
+    event_ids: dict[type[AnyEvent], set[str]] = {}
+    for event in events:
+        if event.event_id is not None:
+            event_ids.setdefault(type(event), set()).add(event.event_id)
+    seen: set[tuple[type[AnyEvent], str]] = set()
+    for kind, keys in event_ids.items():
+        found = connection.scalars(_KNOWN_EVENTS[kind], {"tenant": tenant_id, "keys": list(keys)})
+        seen.update((kind, key) for key in found)
+    message_ids = {event.message_id for event in events if type(event) is Message}
+    messages: set[str] = set()
+    if message_ids:
+        found = connection.scalars(_KNOWN_MESSAGES, {"tenant": tenant_id, "keys": list(message_ids)})
+        messages.update(found)
+    recorded = []
+    for event in events:
+        key = None if event.event_id is None else (type(event), event.event_id)
+        message_id = event.message_id if type(event) is Message else None
+        is_new = key not in seen and message_id not in messages
+        if is_new and key is not None:
+            seen.add(key)
+        if is_new and message_id is not None:
+            messages.add(message_id)
+        recorded.append(is_new)
+    return recorded
+
+
+_KNOWN_USERS = select(schema.users).where(schema.users.c.tenant_id == _tenant, schema.users.c.user_id.in_(_keys))
+_KNOWN_USER_DAYS = select(schema.user_days.c.day, schema.user_days.c.user_id).where(
+    schema.user_days.c.tenant_id == _tenant,
+    schema.user_days.c.day.in_(bindparam("days", expanding=True)),
+    schema.user_days.c.user_id.in_(_keys),
+)
+_KNOWN_CONVERSATIONS = select(schema.conversation_metrics).where(
+    schema.conversation_metrics.c.tenant_id == _tenant, schema.conversation_metrics.c.conversation_id.in_(_keys)
+)
+
+
+def _known(connection: Connection, tenant_id: str, entries: Sequence[Entry]) -> Known:
+    """Read the rows that *entries* touch."""
+    keys = touched(entries)
+    known = Known()
+    if keys.users:
+        users = {"tenant": tenant_id, "keys": list(keys.users)}
+        row: Any
+        for row in connection.execute(_KNOWN_USERS, users):
+            known.users[row.user_id] = User(*(*row[1:], row.first_seen))
+        days = {day for day, _ in keys.user_days}
+        pairs = connection.execute(_KNOWN_USER_DAYS, {**users, "days": list(days)})
+        known.user_days.update((day, user_id) for day, user_id in pairs)
+    if keys.conversations:
+        talks = {"tenant": tenant_id, "keys": list(keys.conversations)}
+        for row in connection.execute(_KNOWN_CONVERSATIONS, talks):
+            known.conversations[row.conversation_id] = Talk(*(*row[1:], row.created_at, row.status == "deleted"))
+    return known
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _number(value: int | None) -> int | None:
+    return None if value is None else int(value)
+
+
+# The columns of each raw table behind tenant_id, in the table's order; drivers are fast only with plain str and int.
+_ROWS: dict[type[AnyEvent], Callable[[Any, int, str], Row]] = {
+    Activity: lambda event, row_id, at: (
+        row_id,
+        event.event_id,
+        event.user_id,
+        event.username,
+        event.activity_type,
+        at,
+        event.ip_address,
+        event.user_agent,
+        _text(event.extra_data),
+    ),
+    Message: lambda event, row_id, at: (
+        row_id,
+        event.event_id,
+        event.message_id,
+        event.conversation_id,
+        event.user_id,
+        event.role,
+        event.token_count,
+        _number(event.response_time),
+        event.model_used,
+        at,
+    ),
+    ApiUsage: lambda event, row_id, at: (
+        row_id,
+        event.event_id,
+        event.endpoint,
+        event.method,
+        event.user_id,
+        event.status_code,
+        int(event.response_time),
+        at,
+    ),
+    Conversation: lambda event, row_id, at: (
+        row_id,
+        event.event_id,
+        event.conversation_id,
+        event.user_id,
+        event.action,
+        at,
+    ),
+}
+
+
+_INSERT = {kind: Insert(table) for kind, table in TABLES.items()}
+_REPLACE_USERS = replace(schema.users)
+_REPLACE_TALKS = replace(schema.conversation_metrics)
+_INSERT_USER_DAYS = Insert(schema.user_days)
+_ADD_COUNTERS = add(schema.counters)
+_REPLACE_HEAD = replace(schema.heads)
+_INSERT_CHANGE = Insert(schema.changes)
+
+_of_user = attrgetter(*schema.users.c.keys()[1:])
+_of_talk = attrgetter(*schema.conversation_metrics.c.keys()[1:])
+
+
+def _insert_events(connection: Connection, tenant_id: str, entries: Iterable[Entry]) -> None:
+    rows: dict[type[AnyEvent], list[Row]] = {}
+    for entry in entries:
+        kind = type(entry.event)
+        rows.setdefault(kind, []).append((tenant_id, *_ROWS[kind](entry.event, entry.id, entry.at)))
+    for kind, values in rows.items():
+        _INSERT[kind].write(connection, values)
+
+
+def _write_rollup(connection: Connection, tenant_id: str, rollup: Rollup) -> None:
+    _REPLACE_USERS.write(connection, [(tenant_id, *_of_user(user)) for user in rollup.users])
+    _INSERT_USER_DAYS.write(connection, [(tenant_id, *pair) for pair in rollup.user_days])
+    _REPLACE_TALKS.write(connection, [(tenant_id, *_of_talk(talk)) for talk in rollup.conversations])
+    _ADD_COUNTERS.write(connection, [(tenant_id, *key, value) for key, value in sorted(rollup.counters.items())])
+
+
+_counters = schema.counters.c
+_VALUES = select(_counters.grain, _counters.metric, _counters.start, _counters.value).where(
+    _counters.tenant_id == _tenant,
+    or_(
+        and_(_counters.grain == "total", _counters.start == "", _counters.metric.in_(_keys)),
+        and_(
+            _counters.grain == "day",
+            _counters.metric == "active_users",
+            _counters.start.in_(bindparam("days", expanding=True)),
+        ),
+    ),
+)
+
+
+def _values(connection: Connection, tenant_id: str, rollup: Rollup, days: Days) -> dict[str, Any]:
+    """Read the counters that moved, as they stand now: totals, and the active users of days that can be a today."""
+    recent = days.shift(days.today(), -1)
+    wanted = {
+        "tenant": tenant_id,
+        "keys": [metric for grain, metric, _ in rollup.counters if grain == "total"],
+        "days": sorted({day for day, _ in rollup.user_days if day >= recent}),
+    }
+    totals, active = {}, {}
+    for grain, metric, start, value in connection.execute(_VALUES, wanted):
+        if grain == "total":
+            totals[metric] = value
+        else:
+            active[start] = value
+    return {"totals": totals, "active_users": active}
+
+
+def _append(connection: Connection, change: Change, last_id: int, keep: int) -> None:
+    """Append the change-log entry and move the head; now and then cut the log back."""
+    head = (change.tenant_id, change.sequence, change.tag)
+    _INSERT_CHANGE.write(connection, [(*head, change.encode())])
+    _REPLACE_HEAD.write(connection, [(*head, last_id)])
+    if change.sequence % PRUNE_EVERY == 0:
+        log = schema.changes.c
+        outdated = delete(schema.changes).where(
+            log.tenant_id == change.tenant_id, log.sequence <= change.sequence - keep
+        )
+        connection.execute(outdated)

@@ -1,0 +1,197 @@
+"""The database: engines, SQLite's pragmas and its one-writer lock, migrations, and the epoch."""
+
+import asyncio
+import fcntl
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from storage import schema
+from storage.clock import Days
+from storage.errors import DatabaseInUse, StorageUnavailable, WrongDatabase
+
+T = TypeVar("T")
+
+REVISION = "0001"
+"""The newest migration; a test holds it to the files."""
+READERS = 4
+"""Connections that read at the same time; each is a thread and about 2 MB of page cache."""
+BUSY_MS = 5000
+"""How long SQLite waits for a lock that another program holds, before a write fails."""
+
+
+def parse_url(url: str) -> URL:
+    """Check a database URL; raises ``ValueError`` with what is wrong."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ValueError("is not a database URL") from None
+    if parsed.drivername != "sqlite+aiosqlite":
+        raise ValueError("must begin with sqlite+aiosqlite://")
+    if not parsed.database or parsed.database == ":memory:" or "mode=memory" in parsed.database:
+        raise ValueError("must name a file: what is committed has to outlive the process")
+    return parsed
+
+
+def file_of(url: URL) -> Path:
+    """Name the SQLite file that *url* stands for."""
+    return Path(url.database or "")
+
+
+class Database:
+    """One database: a connection that writes, in a thread of its own, and several that read, on the event loop.
+
+    A write transaction is some fifteen statements. Each would cost an asynchronous driver four changes of thread
+    (13 ms for a commit of 64 events); as one piece of work in the writer's thread they cost one (3 ms).
+
+    ``epoch`` is a random name that the database got when it was made; ``days`` cuts time in its zone.
+    """
+
+    def __init__(self, url: URL, zone: str = "UTC") -> None:
+        self.url = url
+        self.days = Days(zone)
+        self.epoch = ""
+        self._lock: int | None = None
+        self._thread = ThreadPoolExecutor(1, "writer")
+        self._writing: Engine | None = None
+        self._reading: AsyncEngine | None = None
+
+    async def open(self) -> None:
+        """Take the write lock, migrate, and read the epoch.
+
+        Raises :exc:`DatabaseInUse` if another process writes the file, :exc:`WrongDatabase` if its days were cut
+        in another zone, or if a newer version has migrated it.
+        """
+        path = file_of(self.url)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(path)
+        self._writing = create_engine(self.url.set(drivername="sqlite"), pool_size=1, max_overflow=0)
+        _configure(self._writing, begin="BEGIN IMMEDIATE", readonly=False)
+        await self.write(migrate)
+        self.epoch = await self.write(self._agree)
+        self.open_readers()
+
+    def open_readers(self) -> None:
+        """Make the reading engine; enough for a program that only reads, beside a running service."""
+        self._reading = create_async_engine(self.url, pool_size=READERS, max_overflow=0)
+        _configure(self._reading.sync_engine, begin="BEGIN", readonly=True)
+
+    async def close(self) -> None:
+        """Close every connection and give the lock back."""
+        if self._reading is not None:
+            await self._reading.dispose()
+        if self._writing is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._writing.dispose)
+        self._thread.shutdown()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run *work* in the writer's thread, in a transaction; it is committed, durably, when this returns."""
+        engine = self._writing
+        if engine is None:
+            raise StorageUnavailable("the database is not open for writing")
+
+        def transaction() -> T:
+            with engine.begin() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, transaction)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Open a read transaction: all that is read in it is from one moment."""
+        if self._reading is None:
+            raise StorageUnavailable("the database is not open")
+        async with self._reading.begin() as connection:
+            yield connection
+
+    def _agree(self, connection: Connection) -> str:
+        """Read the epoch and check the zone; a new database gets both."""
+        rows = connection.execute(select(schema.about.c.name, schema.about.c.value))
+        about = {str(name): str(value) for name, value in rows}
+        if not about:
+            about = {"epoch": secrets.token_hex(4), "timezone": self.days.zone.key}
+            connection.execute(schema.about.insert(), [{"name": name, "value": value} for name, value in about.items()])
+        if about["timezone"] != self.days.zone.key:
+            raise WrongDatabase(
+                f"ANALYTICS_TIMEZONE is {self.days.zone.key}, but the days of this database were cut in "
+                f"{about['timezone']}: set it to that, or start with a new database"
+            )
+        return about["epoch"]
+
+
+async def read_about(connection: AsyncConnection) -> dict[str, str]:
+    """Read what a database says of itself: its ``epoch`` and ``timezone``."""
+    rows = await connection.execute(select(schema.about.c.name, schema.about.c.value))
+    return {str(name): str(value) for name, value in rows}
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the tables to :data:`REVISION`; raises :exc:`WrongDatabase` if they are from a newer version."""
+    found = revision(connection)
+    if found == REVISION:
+        return
+    # Imported here: Alembic costs 0.15 s, which a start with nothing to migrate need not pay.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise WrongDatabase(f"the database is at migration {found}, which this version does not know") from error
+
+
+def revision(connection: Connection) -> str | None:
+    """Name the migration that the database is at; None for a new one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return None if found is None else str(found)
+
+
+def _lock(path: Path) -> int:
+    """Hold a lock beside the file for as long as the process lives; the kernel frees it when the process dies."""
+    handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise DatabaseInUse(f"another process is writing {path}: stop it, or set ANALYTICS_DATABASE_URL") from None
+    return handle
+
+
+def _configure(engine: Engine, *, begin: str, readonly: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        # The driver must not begin transactions by itself: only so can one begin as IMMEDIATE.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA temp_store=MEMORY")
+        if readonly:
+            cursor.execute("PRAGMA query_only=ON")
+        else:
+            # 64 MB of page cache for the writer, whose indexes are large and touched at random.
+            cursor.execute("PRAGMA cache_size=-65536")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)

@@ -1,0 +1,308 @@
+"""The tracked events: what a service may post, the limits of each field, and the check that holds them.
+
+Checking happens while the JSON is decoded, in one pass: msgspec holds types, lengths and ranges, and the
+three custom types below turn timestamps, durations and free data into the form in which they are stored.
+Nothing that fails is repeated back: an error names the field and the rule, never the value.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from storage import clock
+
+MAX_AHEAD_SECONDS = 300
+"""How far a timestamp may lie ahead of the service's clock."""
+MAX_RESPONSE_SECONDS = 86_400
+"""The longest response time: one day."""
+MAX_EXTRA_BYTES = 4096
+"""The size of ``extra_data`` as compact JSON in UTF-8."""
+MAX_EXTRA_DEPTH = 8
+"""How deep ``extra_data`` may nest; the object itself is level 1."""
+EARLIEST = "1970-01-01T00:00:00.000Z"
+"""The earliest timestamp that is taken."""
+
+
+class InvalidEvent(ValueError):
+    """An event that cannot be taken; the poster should mend the field and send it again.
+
+    ``field`` is the path of the field at fault (empty: the whole event), ``error`` the rule that it broke.
+    """
+
+    def __init__(self, field: str, error: str) -> None:
+        super().__init__(f"{field or 'event'}: {error}")
+        self.field = field
+        self.error = error
+
+
+class MalformedJson(ValueError):
+    """The body is not JSON at all; nothing of it was taken."""
+
+
+class Timestamp(str):
+    """A moment in UTC with milliseconds, ``2026-11-22T11:14:07.123Z``, so that text order is time order."""
+
+    __slots__ = ()
+
+
+class Microseconds(int):
+    """A duration. Integers, because a sum of floats depends on the order in which events arrive."""
+
+    __slots__ = ()
+
+
+class ExtraData(str):
+    """A JSON object in compact JSON text."""
+
+    __slots__ = ()
+
+
+Identifier = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class Event(Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
+    """What every event may carry: its own time (None: the time of arrival) and an idempotency key."""
+
+    timestamp: Timestamp | None = None
+    event_id: Identifier | None = None
+
+
+class Activity(Event, tag="activity", tag_field="type"):
+    """Something that a user did; ``activity_type`` is an open set (login, message_sent, api_call, ...)."""
+
+    user_id: Identifier
+    username: Identifier
+    activity_type: Annotated[str, Meta(min_length=1, max_length=100)]
+    ip_address: Annotated[str, Meta(min_length=1, max_length=45)] | None = None
+    user_agent: Annotated[str, Meta(max_length=1024)] | None = None
+    extra_data: ExtraData | None = None
+
+
+class ApiUsage(Event, tag="api_usage", tag_field="type"):
+    """One call of the platform's API; ``response_time`` is posted in seconds."""
+
+    endpoint: Annotated[str, Meta(min_length=1, max_length=512)]
+    method: Annotated[str, Meta(min_length=1, max_length=16)]
+    status_code: Annotated[int, Meta(ge=100, le=599)]
+    response_time: Microseconds
+    user_id: Identifier | None = None
+
+
+class Conversation(Event, tag="conversation", tag_field="type"):
+    """A conversation was created or deleted."""
+
+    conversation_id: Identifier
+    user_id: Identifier
+    action: Literal["created", "deleted"]
+
+
+class Message(Event, tag="message", tag_field="type"):
+    """One message of a conversation; ``message_id`` is its idempotency key too."""
+
+    message_id: Identifier
+    conversation_id: Identifier
+    user_id: Identifier
+    role: Literal["user", "assistant", "system"]
+    token_count: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    response_time: Microseconds | None = None
+    model_used: Identifier | None = None
+
+
+AnyEvent = Activity | ApiUsage | Conversation | Message
+
+KINDS: dict[str, type[AnyEvent]] = {
+    "activity": Activity,
+    "api_usage": ApiUsage,
+    "conversation": Conversation,
+    "message": Message,
+}
+CHOICES = {
+    "type": "activity, api_usage, conversation, message",
+    "role": "user, assistant, system",
+    "action": "created, deleted",
+}
+
+
+def parse(body: bytes, kind: type[AnyEvent]) -> AnyEvent:
+    """Read one event of a known *kind*.
+
+    Raises :exc:`MalformedJson` if *body* is not JSON, :exc:`InvalidEvent` if it breaks a rule.
+    """
+    return _checked(body, _DECODERS[kind])
+
+
+def parse_any(item: bytes | msgspec.Raw) -> AnyEvent:
+    """Read one event that names its kind in ``type``; raises as :func:`parse` does."""
+    return _checked(item, _ANY)
+
+
+def parse_all(body: bytes) -> list[AnyEvent] | None:
+    """Read a JSON array of events in one pass, or None if any of it needs a look of its own (:func:`split`)."""
+    if _NUL in body:
+        return None
+    try:
+        return _ALL.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def split(body: bytes) -> list[msgspec.Raw] | list[bytes]:
+    """Cut a JSON array into its items, each still JSON; raises :exc:`MalformedJson` if *body* is not an array."""
+    try:
+        return _ITEMS.decode(body)
+    except msgspec.ValidationError:
+        raise MalformedJson("expected a JSON array of events") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _split_slowly(body)
+
+
+# A NUL can stand in valid JSON only as this escape, so bodies without it need no search of their fields.
+_NUL = b"\\u0000"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_PATH = re.compile(r" - at `\$\.?(.*)`$")
+_MISSING = re.compile(r"^Object (missing required|contains unknown) field `(.*)`$", re.DOTALL)
+
+
+def _checked(body: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[Any]") -> AnyEvent:
+    try:
+        event: AnyEvent = decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        _look_for_surrogates(bytes(body))
+        raise MalformedJson("the body is not valid JSON") from None
+    if _NUL in bytes(body):
+        _refuse_nul(event)
+    return event
+
+
+def _explained(message: str) -> InvalidEvent:
+    """Turn msgspec's *message* into field and rule, without the value that some of its messages repeat."""
+    found = _PATH.search(message)
+    path = found.group(1) if found else ""
+    rule = message[: found.start()] if found else message
+    named = _MISSING.match(rule)
+    if named:
+        field = f"{path}.{named.group(2)}" if path else named.group(2)
+        # An unknown field's name is the client's own text: cut it, so that an error stays small.
+        return InvalidEvent(field[:100], "is required" if named.group(1).startswith("missing") else "is not known here")
+    if rule.startswith(("Invalid enum value", "Invalid value")):
+        return InvalidEvent(path, f"must be one of: {CHOICES.get(path, 'the documented values')}")
+    return InvalidEvent(path, (rule[0].lower() + rule[1:]).replace("`", ""))
+
+
+def _refuse_nul(event: AnyEvent) -> None:
+    for field in event.__struct_fields__:
+        value = getattr(event, field)
+        if isinstance(value, str) and "\0" in value:
+            raise InvalidEvent(field, "must not contain the character NUL")
+
+
+def _look_for_surrogates(body: bytes) -> None:
+    """Name the field if all that is wrong with *body* is half of a surrogate pair (RFC 8259, 8.2)."""
+    try:
+        value = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return
+    for field, written in _strings(value, ""):
+        if _SURROGATE.search(written):
+            raise InvalidEvent(field, "must not contain half of a surrogate pair")
+
+
+def _split_slowly(body: bytes) -> list[bytes]:
+    """Cut an array that msgspec refuses as a whole, because one item holds half of a surrogate pair."""
+    try:
+        items = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise MalformedJson("the body is not valid JSON") from None
+    if not isinstance(items, list):
+        raise MalformedJson("expected a JSON array of events")
+    return [json.dumps(item).encode() for item in items]
+
+
+def _refuse_constant(_name: str) -> None:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Walk every string of a JSON *value* with the path of the field that holds it."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield path, key
+            yield from _strings(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner, path)
+
+
+def _timestamp(value: Any) -> Timestamp:
+    if not isinstance(value, str):
+        raise ValueError("expected an ISO 8601 date and time")
+    try:
+        moment = datetime.fromisoformat(value) if "T" in value or " " in value else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError("expected an ISO 8601 date and time with its zone, such as 2026-11-22T11:14:07.123Z")
+    try:
+        seconds = moment.timestamp()
+        written = clock.text(moment)
+    except (OverflowError, ValueError):
+        raise ValueError("is not a moment that the calendar holds") from None
+    if seconds > time.time() + MAX_AHEAD_SECONDS:
+        raise ValueError(f"lies more than {MAX_AHEAD_SECONDS // 60} minutes ahead")
+    if written < EARLIEST:
+        raise ValueError("lies before 1970")
+    return Timestamp(written)
+
+
+def _microseconds(value: Any) -> Microseconds:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("expected a number of seconds")
+    if not 0 <= value <= MAX_RESPONSE_SECONDS:
+        raise ValueError(f"expected 0 to {MAX_RESPONSE_SECONDS} seconds")
+    return Microseconds(round(value * 1_000_000))
+
+
+def _extra_data(value: Any) -> ExtraData:
+    if not isinstance(value, dict):
+        raise ValueError("expected an object")
+    written = msgspec.json.encode(value)
+    if len(written) > MAX_EXTRA_BYTES:
+        raise ValueError(f"is larger than {MAX_EXTRA_BYTES} bytes of JSON")
+    if _depth(value) > MAX_EXTRA_DEPTH:
+        raise ValueError(f"nests deeper than {MAX_EXTRA_DEPTH} levels")
+    if any("\0" in found for _, found in _strings(value, "")):
+        raise ValueError("must not contain the character NUL")
+    return ExtraData(written.decode())
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(_depth, value), default=0)
+    return 0
+
+
+_HOOKS = {Timestamp: _timestamp, Microseconds: _microseconds, ExtraData: _extra_data}
+
+
+def _hook(kind: type, value: Any) -> Any:
+    return _HOOKS[kind](value)
+
+
+_DECODERS: dict[type[AnyEvent], msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind, dec_hook=_hook) for kind in KINDS.values()
+}
+_ANY: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent, dec_hook=_hook)
+_ALL: msgspec.json.Decoder[list[AnyEvent]] = msgspec.json.Decoder(list[AnyEvent], dec_hook=_hook)
+_ITEMS: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])

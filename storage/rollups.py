@@ -1,0 +1,242 @@
+"""Rollups: from a batch of events, and the rows it touches, to the rows as they must be after it. Pure; no I/O.
+
+Nothing here depends on the order of events: first and last are taken by (timestamp, id), sums are sums of integers.
+"""
+
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from storage.changes import RECENT, TOP, RecentActivity, TopUser
+from storage.events import Activity, AnyEvent, Conversation, Message
+from storage.metrics import COUNTERS
+
+Amounts = tuple[tuple[str, Callable[[AnyEvent], int]], ...]
+
+_AMOUNTS: dict[type[AnyEvent], Amounts] = {
+    kind: tuple((counter.name, counter.amount) for counter in COUNTERS if counter.event is kind)
+    for kind in {counter.event for counter in COUNTERS}
+}
+
+CREATED, MESSAGE, DELETED = 0, 1, 2
+"""Founding ranks: which kind of event decides a conversation's owner and creation, best first."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """An accepted event with what the writer gives it: the row's id, its time, and the local day of that time."""
+
+    event: AnyEvent
+    id: int
+    at: str
+    day: str
+
+
+@dataclass(slots=True)
+class User:
+    """A row of ``users``. ``counted_at`` is the first_seen under which the user is counted so far; None: not yet."""
+
+    user_id: str
+    username: str | None
+    named_at: str | None
+    named_id: int | None
+    first_seen: str
+    last_seen: str
+    activity_count: int
+    counted_at: str | None = None
+
+    def see(self, at: str) -> None:
+        """Take note of any event of the user."""
+        if at < self.first_seen:
+            self.first_seen = at
+        if at > self.last_seen:
+            self.last_seen = at
+
+    def act(self, activity: Activity, at: str, row_id: int) -> None:
+        """Count an activity; the latest one by (timestamp, id) names the user."""
+        self.activity_count += 1
+        if self.named_at is None or (at, row_id) > (self.named_at, self.named_id):
+            self.username, self.named_at, self.named_id = activity.username, at, row_id
+
+
+@dataclass(slots=True)
+class Talk:
+    """A row of ``conversation_metrics``. ``counted_at`` and ``counted_deleted``: as what it is counted so far."""
+
+    id: int
+    conversation_id: str
+    user_id: str
+    message_count: int
+    total_tokens: int
+    response_count: int
+    response_time_us: int
+    status: str
+    created_at: str
+    updated_at: str
+    founding_rank: int
+    founding_id: int
+    counted_at: str | None = None
+    counted_deleted: bool = False
+
+    def hear(self, rank: int, user_id: str, at: str, row_id: int) -> None:
+        """Take note of any event of the conversation; a better founding event changes owner and creation."""
+        if at > self.updated_at:
+            self.updated_at = at
+        if (rank, at, row_id) < (self.founding_rank, self.created_at, self.founding_id):
+            self.founding_rank, self.created_at, self.founding_id, self.user_id = rank, at, row_id, user_id
+
+    def add(self, message: Message) -> None:
+        """Count a message."""
+        self.message_count += 1
+        self.total_tokens += message.token_count
+        if message.response_time is not None:
+            self.response_count += 1
+            self.response_time_us += message.response_time
+
+
+@dataclass(slots=True)
+class Touched:
+    """The keys of the rows that a batch touches."""
+
+    users: set[str]
+    user_days: set[tuple[str, str]]
+    conversations: set[str]
+
+
+def touched(entries: Iterable[Entry]) -> Touched:
+    """Name the rows that must be read before :func:`roll` can apply *entries*; user-days are (day, user id)."""
+    user_days = {(entry.day, entry.event.user_id) for entry in entries if entry.event.user_id is not None}
+    conversations = {
+        entry.event.conversation_id for entry in entries if isinstance(entry.event, Message | Conversation)
+    }
+    return Touched({user_id for _, user_id in user_days}, user_days, conversations)
+
+
+@dataclass(slots=True)
+class Known:
+    """The rows of :class:`Touched` that the database holds already."""
+
+    users: dict[str, User] = field(default_factory=dict)
+    user_days: set[tuple[str, str]] = field(default_factory=set)
+    conversations: dict[str, Talk] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Rollup:
+    """What a batch makes of the rows it touches. ``counters`` maps (grain, metric, start) to what is added."""
+
+    users: list[User]
+    user_days: list[tuple[str, str]]
+    conversations: list[Talk]
+    counters: dict[tuple[str, str, str], int]
+    activities: list[RecentActivity]
+    top_users: list[TopUser]
+
+
+def roll(entries: Sequence[Entry], known: Known, day_of: Callable[[str], str]) -> Rollup:
+    """Apply *entries* to the *known* rows, which are changed in place."""
+    users, talks = known.users, known.conversations
+    by_minute: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    activities: list[Entry] = []
+    for entry in entries:
+        event, at = entry.event, entry.at
+        sums = by_minute[at[:16]]
+        for name, amount in _AMOUNTS.get(type(event), ()):
+            sums[name] += amount(event)
+        if event.user_id is not None:
+            user = users.get(event.user_id)
+            if user is None:
+                user = users[event.user_id] = User(event.user_id, None, None, None, at, at, 0)
+            else:
+                user.see(at)
+            if isinstance(event, Activity):
+                user.act(event, at, entry.id)
+                activities.append(entry)
+        if isinstance(event, Message):
+            _hear(talks, event, MESSAGE, entry).add(event)
+        elif isinstance(event, Conversation):
+            created = event.action == "created"
+            talk = _hear(talks, event, CREATED if created else DELETED, entry)
+            if not created:
+                talk.status = "deleted"
+    counters = _Sums(day_of)
+    for minute, sums in by_minute.items():
+        for name, value in sums.items():
+            counters.add(name, minute, value)
+    _count_users(users.values(), counters)
+    _count_conversations(talks.values(), counters)
+    user_days = sorted(touched(entries).user_days - known.user_days)
+    for day, _ in user_days:
+        counters.values["day", "active_users", day] += 1
+    return Rollup(
+        users=list(users.values()),
+        user_days=user_days,
+        conversations=list(talks.values()),
+        counters={key: value for key, value in counters.values.items() if value},
+        activities=_newest(activities),
+        top_users=_most_active({entry.event.user_id for entry in activities}, users),
+    )
+
+
+def _hear(talks: dict[str, Talk], event: Message | Conversation, rank: int, entry: Entry) -> Talk:
+    talk = talks.get(event.conversation_id)
+    if talk is None:
+        talk = Talk(
+            entry.id, event.conversation_id, event.user_id, 0, 0, 0, 0, "active", entry.at, entry.at, rank, entry.id
+        )
+        talks[event.conversation_id] = talk
+    else:
+        talk.hear(rank, event.user_id, entry.at, entry.id)
+    return talk
+
+
+class _Sums:
+    """Sums by (grain, metric, start): what is added to a minute is added to its day and to the total too."""
+
+    def __init__(self, day_of: Callable[[str], str]) -> None:
+        self.values: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self._day_of = day_of
+
+    def add(self, name: str, at: str, value: int) -> None:
+        self.values["minute", name, at[:16]] += value
+        self.values["day", name, self._day_of(at)] += value
+        self.values["total", name, ""] += value
+
+
+def _count_users(users: Iterable[User], counters: _Sums) -> None:
+    """First seen: an earlier event that arrives late moves the user to that moment."""
+    for user in users:
+        _move("users", user.counted_at, user.first_seen, counters)
+
+
+def _count_conversations(talks: Iterable[Talk], counters: _Sums) -> None:
+    for talk in talks:
+        _move("conversations", talk.counted_at, talk.created_at, counters)
+        if talk.status == "deleted" and not talk.counted_deleted:
+            counters.values["total", "deleted_conversations", ""] += 1
+
+
+def _move(name: str, before: str | None, after: str, counters: _Sums) -> None:
+    if before == after:
+        return
+    if before is not None:
+        counters.add(name, before, -1)
+    counters.add(name, after, 1)
+
+
+def _newest(activities: list[Entry]) -> list[RecentActivity]:
+    newest = heapq.nlargest(RECENT, activities, key=lambda entry: (entry.at, entry.id))
+    return [
+        RecentActivity(entry.id, event.user_id, event.username, event.activity_type, entry.at)
+        for entry in newest
+        if isinstance(event := entry.event, Activity)
+    ]
+
+
+def _most_active(user_ids: Iterable[str | None], users: dict[str, User]) -> list[TopUser]:
+    ranked = [
+        TopUser(user.user_id, user.username or "", user.activity_count)
+        for user in (users[user_id] for user_id in user_ids if user_id is not None)
+    ]
+    return heapq.nsmallest(TOP, ranked, key=lambda user: user.rank)

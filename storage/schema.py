@@ -1,0 +1,214 @@
+"""The tables. ``migrations/`` builds them in a database; a test holds the two together.
+
+Every table carries ``tenant_id`` and every key and index starts with it. Times are UTC text with milliseconds, so that
+text order is time order; durations are integer microseconds.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+# Code-point order everywhere: PostgreSQL would else sort by the language of its cluster.
+Key = String(255).with_variant(String(255, collation="C"), "postgresql")
+Stamp = String(24).with_variant(String(24, collation="C"), "postgresql")
+
+
+def _column(name: str, kind: Any, null: bool = False) -> Column[Any]:
+    return Column(name, kind, nullable=null)
+
+
+def _raw(name: str, *columns: Column[Any]) -> Table:
+    """Make a table of events: one row an event, ``id`` counted up by tenant in the order of commits."""
+    table = Table(
+        name,
+        metadata,
+        _column("tenant_id", Key),
+        _column("id", BigInteger),
+        _column("event_id", Key, null=True),
+        *columns,
+        PrimaryKeyConstraint("tenant_id", "id"),
+    )
+    keyed = text("event_id IS NOT NULL")
+    Index(f"{name}_event", table.c.tenant_id, table.c.event_id, unique=True, sqlite_where=keyed, postgresql_where=keyed)
+    return table
+
+
+user_activity = _raw(
+    "user_activity",
+    _column("user_id", Key),
+    _column("username", String(255)),
+    _column("activity_type", String(100)),
+    _column("timestamp", Stamp),
+    _column("ip_address", String(45), null=True),
+    _column("user_agent", String(1024), null=True),
+    _column("extra_data", Text, null=True),
+)
+Index("user_activity_time", user_activity.c.tenant_id, user_activity.c.timestamp, user_activity.c.id)
+Index(
+    "user_activity_user",
+    user_activity.c.tenant_id,
+    user_activity.c.user_id,
+    user_activity.c.timestamp,
+    user_activity.c.id,
+)
+
+message_metrics = _raw(
+    "message_metrics",
+    _column("message_id", Key),
+    _column("conversation_id", Key),
+    _column("user_id", Key),
+    _column("role", String(16)),
+    _column("token_count", BigInteger),
+    _column("response_time_us", BigInteger, null=True),
+    _column("model_used", String(255), null=True),
+    _column("created_at", Stamp),
+)
+Index("message_metrics_message", message_metrics.c.tenant_id, message_metrics.c.message_id, unique=True)
+Index(
+    "message_metrics_conversation",
+    message_metrics.c.tenant_id,
+    message_metrics.c.conversation_id,
+    message_metrics.c.created_at,
+    message_metrics.c.id,
+)
+Index("message_metrics_user", message_metrics.c.tenant_id, message_metrics.c.user_id)
+Index("message_metrics_time", message_metrics.c.tenant_id, message_metrics.c.created_at)
+
+api_usage = _raw(
+    "api_usage",
+    _column("endpoint", String(512).with_variant(String(512, collation="C"), "postgresql")),
+    _column("method", String(16)),
+    _column("user_id", Key, null=True),
+    _column("status_code", Integer),
+    _column("response_time_us", BigInteger),
+    _column("timestamp", Stamp),
+)
+Index("api_usage_time", api_usage.c.tenant_id, api_usage.c.timestamp, api_usage.c.id)
+Index("api_usage_endpoint", api_usage.c.tenant_id, api_usage.c.endpoint, api_usage.c.timestamp, api_usage.c.id)
+Index("api_usage_user", api_usage.c.tenant_id, api_usage.c.user_id)
+
+conversation_events = _raw(
+    "conversation_events",
+    _column("conversation_id", Key),
+    _column("user_id", Key),
+    _column("action", String(16)),
+    _column("timestamp", Stamp),
+)
+Index("conversation_events_conversation", conversation_events.c.tenant_id, conversation_events.c.conversation_id)
+Index("conversation_events_user", conversation_events.c.tenant_id, conversation_events.c.user_id)
+Index("conversation_events_time", conversation_events.c.tenant_id, conversation_events.c.timestamp)
+
+
+def _support(name: str, *columns: Column[Any], key: tuple[str, ...]) -> Table:
+    """Make a small table that is read by its key: in SQLite the key is the table, without a second tree."""
+    return Table(name, metadata, *columns, PrimaryKeyConstraint(*key), sqlite_with_rowid=False)
+
+
+# A rollup. The founding event decides owner and creation: the earliest "created", else the earliest message, else the
+# earliest "deleted"; earliest by (time, id). founding_rank is 0, 1 or 2 accordingly.
+conversation_metrics = _support(
+    "conversation_metrics",
+    _column("tenant_id", Key),
+    _column("id", BigInteger),
+    _column("conversation_id", Key),
+    _column("user_id", Key),
+    _column("message_count", BigInteger),
+    _column("total_tokens", BigInteger),
+    _column("response_count", BigInteger),
+    _column("response_time_us", BigInteger),
+    _column("status", String(8)),
+    _column("created_at", Stamp),
+    _column("updated_at", Stamp),
+    _column("founding_rank", Integer),
+    _column("founding_id", BigInteger),
+    key=("tenant_id", "conversation_id"),
+)
+Index(
+    "conversation_metrics_time",
+    conversation_metrics.c.tenant_id,
+    conversation_metrics.c.created_at,
+    conversation_metrics.c.id,
+)
+Index(
+    "conversation_metrics_user",
+    conversation_metrics.c.tenant_id,
+    conversation_metrics.c.user_id,
+    conversation_metrics.c.created_at,
+    conversation_metrics.c.id,
+)
+
+# A rollup. username and named_at/named_id come from the latest activity by (timestamp, id); null without one.
+users = _support(
+    "users",
+    _column("tenant_id", Key),
+    _column("user_id", Key),
+    _column("username", String(255), null=True),
+    _column("named_at", Stamp, null=True),
+    _column("named_id", BigInteger, null=True),
+    _column("first_seen", Stamp),
+    _column("last_seen", Stamp),
+    _column("activity_count", BigInteger),
+    key=("tenant_id", "user_id"),
+)
+Index("users_rank", users.c.tenant_id, users.c.activity_count.desc(), users.c.user_id)
+
+# A rollup: who was active on which local day.
+user_days = _support(
+    "user_days",
+    _column("tenant_id", Key),
+    _column("day", String(10)),
+    _column("user_id", Key),
+    key=("tenant_id", "day", "user_id"),
+)
+
+# A rollup: every counter of the catalogue by grain. start: "" for the total, 2026-11-22 for a local day,
+# 2026-11-22T11:14 for a minute of UTC.
+counters = _support(
+    "counters",
+    _column("tenant_id", Key),
+    _column("grain", String(6)),
+    _column("metric", String(40)),
+    _column("start", String(16).with_variant(String(16, collation="C"), "postgresql")),
+    _column("value", BigInteger),
+    key=("tenant_id", "grain", "metric", "start"),
+)
+
+# One row a tenant: the newest sequence, its tag, and the last id given to a row.
+heads = _support(
+    "heads",
+    _column("tenant_id", Key),
+    _column("sequence", BigInteger),
+    _column("tag", String(32)),
+    _column("last_id", BigInteger),
+    key=("tenant_id",),
+)
+
+# The change log: one entry a commit, body as changes.Change encodes it; the writer cuts off the oldest.
+changes = Table(
+    "changes",
+    metadata,
+    _column("tenant_id", Key),
+    _column("sequence", BigInteger),
+    _column("tag", String(32)),
+    _column("body", LargeBinary),
+    PrimaryKeyConstraint("tenant_id", "sequence"),
+)
+
+# About the database itself: its epoch, and the time zone in which its days were cut.
+about = _support("about", _column("name", String(40)), _column("value", String(255)), key=("name",))
+
+# Beside the tables, the migrations make a view `daily_stats` of the counters by day, for those who read with SQL.

@@ -1,0 +1,78 @@
+"""What a live feed reads: heads, snapshots, and the change log. Every function reads in the caller's transaction."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage import schema
+from storage.changes import NO_TAG, RECENT, TOP, Change, Position, RecentActivity, Snapshot, TopUser
+
+_heads = schema.heads.c
+_log = schema.changes.c
+_counters = schema.counters.c
+_activity = schema.user_activity.c
+_users = schema.users.c
+
+
+async def read_heads(connection: AsyncConnection, epoch: str, tenant_ids: Iterable[str]) -> dict[str, Position]:
+    """Read where each tenant stands; a tenant that never sent an event stands at sequence 0."""
+    wanted = list(tenant_ids)
+    rows = await connection.execute(
+        select(_heads.tenant_id, _heads.sequence, _heads.tag).where(_heads.tenant_id.in_(wanted))
+    )
+    found = {tenant_id: Position(epoch, sequence, tag) for tenant_id, sequence, tag in rows}
+    return {tenant_id: found.get(tenant_id, Position(epoch, 0, NO_TAG)) for tenant_id in wanted}
+
+
+async def read_head(connection: AsyncConnection, epoch: str, tenant_id: str) -> Position:
+    """Read where one tenant stands."""
+    return (await read_heads(connection, epoch, [tenant_id]))[tenant_id]
+
+
+async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str, today: str) -> Snapshot:
+    """Read all that a panel shows. Its cost does not depend on the number of events behind it."""
+    position = await read_head(connection, epoch, tenant_id)
+    counters = await connection.execute(
+        select(_counters.grain, _counters.metric, _counters.start, _counters.value).where(
+            _counters.tenant_id == tenant_id,
+            or_(
+                _counters.grain == "total",
+                and_(_counters.grain == "day", _counters.metric == "active_users", _counters.start >= today),
+            ),
+        )
+    )
+    totals, active = {}, {}
+    for grain, metric, start, value in counters:
+        if grain == "total":
+            totals[metric] = value
+        else:
+            active[start] = value
+    activities = await connection.execute(
+        select(_activity.id, _activity.user_id, _activity.username, _activity.activity_type, _activity.timestamp)
+        .where(_activity.tenant_id == tenant_id)
+        .order_by(_activity.timestamp.desc(), _activity.id.desc())
+        .limit(RECENT)
+    )
+    top_users = await connection.execute(
+        select(_users.user_id, _users.username, _users.activity_count)
+        .where(_users.tenant_id == tenant_id, _users.activity_count > 0)
+        .order_by(_users.activity_count.desc(), _users.user_id)
+        .limit(TOP)
+    )
+    return Snapshot(
+        position=position,
+        day=today,
+        totals=totals,
+        active_users=active,
+        activities=[RecentActivity(*row) for row in activities],
+        top_users=[TopUser(*row) for row in top_users],
+    )
+
+
+async def read_changes(connection: AsyncConnection, tenant_id: str, after: int, limit: int) -> list[Change]:
+    """Read up to *limit* entries of the change log behind the sequence *after*, oldest first."""
+    rows = await connection.execute(
+        select(_log.body).where(_log.tenant_id == tenant_id, _log.sequence > after).order_by(_log.sequence).limit(limit)
+    )
+    return [Change.decode(body) for (body,) in rows]

@@ -1,0 +1,174 @@
+"""The writer: events wait in a bounded queue, and one task commits them in groups.
+
+What makes "durable before the answer" cheap is that whoever arrives while a commit runs shares the next one. A group
+is of one tenant, so that one commit is one change; tenants take turns.
+"""
+
+import asyncio
+import contextlib
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+
+from storage import clock
+from storage.changes import Change, Position
+from storage.commit import Outcome, commit
+from storage.database import Database
+from storage.errors import Overloaded, StorageError, StorageUnavailable
+from storage.events import AnyEvent
+
+log = structlog.get_logger()
+
+GROUP_EVENTS = 2000
+"""A group stops growing here: 2,000 events commit in about 60 ms, and others wait that long."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The answer to one request: how many events are new, how many were known, and the position they reached."""
+
+    recorded: int
+    duplicates: int
+    position: Position
+
+
+class Observer(Protocol):
+    """Told of each commit; for metrics."""
+
+    def committed(self, outcome: Outcome, seconds: float) -> None:
+        """Take note of a commit that took so many *seconds*."""
+
+
+@dataclass(eq=False)
+class _Request:
+    arrived: list[tuple[AnyEvent, str]]
+    done: "asyncio.Future[Receipt]"
+
+
+class Writer:
+    """Commits events in groups, and hands each change to *publish* after its commit, in order."""
+
+    def __init__(
+        self,
+        database: Database,
+        publish: Callable[[Change], None],
+        *,
+        queue_events: int,
+        change_log: int,
+        observer: Observer,
+    ) -> None:
+        self._database = database
+        self._publish = publish
+        self._queue_events = queue_events
+        self._change_log = change_log
+        self._observer = observer
+        self._queues: OrderedDict[str, deque[_Request]] = OrderedDict()
+        self._waiting = 0
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Say how many events wait for their commit."""
+        return self._waiting
+
+    def start(self) -> None:
+        """Begin to commit."""
+        self._task = asyncio.create_task(self._run(), name="writer")
+
+    async def stop(self) -> None:
+        """Take nothing more, commit what waits, and end."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    async def write(self, tenant_id: str, events: Sequence[AnyEvent]) -> Receipt:
+        """Commit *events* of one request together; returns when they are durable.
+
+        Raises :exc:`Overloaded` if too many events wait, :exc:`StorageUnavailable` if the database cannot be written.
+        Either way nothing was recorded, and the request may be sent again.
+        """
+        if self._stopping:
+            raise StorageUnavailable("the service is stopping")
+        if self._waiting and self._waiting + len(events) > self._queue_events:
+            raise Overloaded("too many events wait to be written")
+        arrival = clock.now()
+        request = _Request([(event, arrival) for event in events], asyncio.get_running_loop().create_future())
+        self._queues.setdefault(tenant_id, deque()).append(request)
+        self._waiting += len(events)
+        self._wake.set()
+        return await request.done
+
+    async def _run(self) -> None:
+        while self._queues or not self._stopping:
+            if not self._queues:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            tenant_id, requests = self._take()
+            await self._commit_or_fail(tenant_id, requests)
+            self._waiting -= sum(len(request.arrived) for request in requests)
+
+    def _take(self) -> tuple[str, list[_Request]]:
+        """Take the next tenant's group, and put the tenant at the end of the line."""
+        tenant_id, queue = self._queues.popitem(last=False)
+        group = [queue.popleft()]
+        events = len(group[0].arrived)
+        while queue and events + len(queue[0].arrived) <= GROUP_EVENTS:
+            events += len(queue[0].arrived)
+            group.append(queue.popleft())
+        if queue:
+            self._queues[tenant_id] = queue
+        return tenant_id, group
+
+    async def _commit_or_fail(self, tenant_id: str, requests: list[_Request]) -> None:
+        try:
+            await self._commit(tenant_id, requests)
+        except (DataError, IntegrityError) as error:
+            if len(requests) == 1:
+                log.error("commit_refused", error=type(error).__name__)
+                _fail(requests, StorageError("the database refused these events"))
+                return
+            # One request's data spoiled the group: alone, only the culprit fails.
+            for request in requests:
+                await self._commit_or_fail(tenant_id, [request])
+        except (DBAPIError, OSError, SQLAlchemyError) as error:
+            log.error("commit_failed", error=type(error).__name__, cause=type(error.__cause__).__name__)
+            _fail(requests, StorageUnavailable("the database cannot be written just now"))
+        except Exception as error:
+            # A bug must not end the writer, nor leave anyone without an answer.
+            log.exception("commit_broken")
+            _fail(requests, error)
+
+    async def _commit(self, tenant_id: str, requests: list[_Request]) -> None:
+        started = asyncio.get_running_loop().time()
+        arrived = [pair for request in requests for pair in request.arrived]
+        epoch, days, keep = self._database.epoch, self._database.days, self._change_log
+        outcome = await self._database.write(
+            lambda connection: commit(connection, epoch, days, tenant_id, arrived, keep)
+        )
+        self._observer.committed(outcome, asyncio.get_running_loop().time() - started)
+        if outcome.change is not None:
+            self._publish(outcome.change)
+        _answer(requests, outcome)
+
+
+def _answer(requests: list[_Request], outcome: Outcome) -> None:
+    recorded = iter(outcome.recorded)
+    for request in requests:
+        new = sum(next(recorded) for _ in request.arrived)
+        # A client that has gone cancels the future; its events are recorded all the same.
+        with contextlib.suppress(asyncio.InvalidStateError):
+            request.done.set_result(Receipt(new, len(request.arrived) - new, outcome.position))
+
+
+def _fail(requests: list[_Request], error: Exception) -> None:
+    for request in requests:
+        with contextlib.suppress(asyncio.InvalidStateError):
+            request.done.set_exception(error)

@@ -1,0 +1,113 @@
+"""The composition root: the one place that wires storage, realtime and web into a service."""
+
+from importlib.metadata import version
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from realtime.broker import Broker
+from realtime.broker_memory import MemoryBroker
+from realtime.broker_redis import RedisBroker
+from realtime.hub import Hub
+from realtime.node import Node
+from storage.database import Database, parse_url
+from storage.writer import Writer
+from web import docs, openapi
+from web.auth import verifier
+from web.door import KEY_HEADER, Door
+from web.health import Health
+from web.live import PATH as LIVE_PATH
+from web.live import Live
+from web.logs import AccessLog
+from web.operations import Operation
+from web.problems import HANDLERS
+from web.reports import Reports
+from web.settings import Settings
+from web.telemetry import Telemetry
+from web.tracking import Tracking
+
+
+class Service:
+    """Everything that one process runs. ``app`` is the ASGI application; it serves between open and close."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.telemetry = Telemetry()
+        self.database = Database(parse_url(settings.database_url), settings.timezone)
+        self.verifier = verifier(settings)
+
+    async def open(self) -> None:
+        """Open the database and start the tasks; raises what ``storage.errors`` lists."""
+        settings, telemetry = self.settings, self.telemetry
+        await self.database.open()
+        self.hub = Hub(
+            tick_seconds=settings.tick_ms / 1000,
+            heartbeat_seconds=settings.heartbeat_seconds,
+            write_deadline=settings.write_deadline_seconds,
+            observer=telemetry,
+        )
+        broker: Broker = RedisBroker(settings.redis_url, self.database.epoch) if settings.redis_url else MemoryBroker()
+        self.node = Node(self.database, broker, self.hub, settings.change_log_entries)
+        self.writer = Writer(
+            self.database,
+            self.node.publish,
+            queue_events=settings.queue_events,
+            change_log=settings.change_log_entries,
+            observer=telemetry,
+        )
+        await self.node.start()
+        self.writer.start()
+        self.app = self._application()
+
+    async def close(self) -> None:
+        """Commit what waits, publish it, and give everything back; the server has closed its connections before."""
+        await self.writer.stop()
+        await self.node.stop()
+        await self.verifier.close()
+        await self.database.close()
+
+    def _application(self) -> Starlette:
+        door = Door(self.settings)
+        operations = [
+            *Tracking(self.writer, door, self.telemetry.tracked).operations(),
+            *Reports(self.database, self.verifier, self.settings.heartbeat_seconds).operations(),
+            *Health(self.database, self.writer, self.node, self.hub, self.telemetry).operations(),
+        ]
+        live = Live(self.settings, self.node, self.verifier, door, self.telemetry)
+        routes: list[BaseRoute] = [
+            *(Route(operation.path, operation.endpoint, methods=[operation.method]) for operation in operations),
+            *_descriptions(operations),
+            WebSocketRoute(LIVE_PATH, live),
+        ]
+        middleware = [Middleware(AccessLog, self.telemetry, self.settings.access_log)]
+        if self.settings.allowed_origins:
+            middleware.append(
+                Middleware(
+                    CORSMiddleware,
+                    allow_origins=self.settings.allowed_origins,
+                    allow_methods=["GET", "POST"],
+                    allow_headers=["Authorization", "Content-Type", "If-None-Match", KEY_HEADER],
+                    expose_headers=["ETag", "Retry-After"],
+                    max_age=600,
+                )
+            )
+        return Starlette(routes=routes, middleware=middleware, exception_handlers=HANDLERS)
+
+
+def _descriptions(operations: list[Operation]) -> list[Route]:
+    """Make the routes of ``/openapi.json`` and ``/docs``; both are written once, here."""
+    document = openapi.document(operations, version("convoai-analytics"))
+    written, page = msgspec.json.encode(document), docs.page(document)
+
+    async def describe(_request: Request) -> Response:
+        return Response(written, media_type="application/json")
+
+    async def show(_request: Request) -> Response:
+        return Response(page, headers={"Content-Security-Policy": docs.CSP}, media_type="text/html")
+
+    return [Route("/openapi.json", describe), Route("/docs", show)]

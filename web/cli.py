@@ -1,0 +1,196 @@
+"""The command ``convoai-analytics``. Each subcommand imports what it needs, so that all of them start quickly."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from storage.errors import StorageError
+from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, unknown
+
+app = typer.Typer(
+    help="Live, exact analytics for an LLM chat platform. Settings come from ANALYTICS_ variables.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _fail(message: str) -> typer.Exit:
+    typer.echo(f"convoai-analytics: {message}", err=True)
+    return typer.Exit(2)
+
+
+def _settings() -> Settings:
+    try:
+        settings = Settings.read(os.environ)
+    except InvalidSetting as error:
+        raise _fail(str(error)) from None
+    from web import logs
+
+    logs.configure(settings.log_level, settings.log_format)
+    return settings
+
+
+@app.command()
+def serve() -> None:
+    """Serve tracking, reports and the live endpoint, until SIGTERM or Ctrl-C."""
+    settings = _settings()
+    import structlog
+
+    from web.server import run
+
+    for name in unknown(os.environ):
+        structlog.get_logger().warning("unknown_setting", name=name)
+    try:
+        run(settings)
+    except StorageError as error:
+        raise _fail(str(error)) from None
+
+
+@app.command()
+def token(
+    sub: Annotated[str, typer.Option(help="Whom the token is for.")] = "admin",
+    tenant: Annotated[str, typer.Option(help="Whose figures it opens.")] = DEFAULT_TENANT,
+    role: Annotated[list[str] | None, typer.Option(help="A role; may be given again. Default: admin.")] = None,
+    hours: Annotated[float, typer.Option(help="How long it is valid.", min=0.001, max=24 * 366)] = 12.0,
+) -> None:
+    """Print a token signed with the service's HS256 secret."""
+    from web.auth import ADMIN, make_token, shared_secret
+
+    secret = shared_secret(_settings())
+    if secret is None:
+        raise _fail("tokens come from your auth service: ANALYTICS_JWKS_URL is set, ANALYTICS_JWT_SECRET is not")
+    typer.echo(make_token(secret, sub, role or [ADMIN], tenant, hours * 3600))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version's tables; serve does it by itself."""
+    settings = _settings()
+    from storage.database import REVISION, Database, parse_url
+
+    async def work() -> None:
+        database = Database(parse_url(settings.database_url), settings.timezone)
+        try:
+            await database.open()
+        finally:
+            await database.close()
+
+    try:
+        asyncio.run(work())
+    except StorageError as error:
+        raise _fail(str(error)) from None
+    typer.echo(f"the database is at migration {REVISION}")
+
+
+@app.command()
+def verify() -> None:
+    """Recount every rollup from the raw tables, beside a running service; exit code 1 if any differs."""
+    settings = _settings()
+    from storage.database import Database, file_of, parse_url, read_about
+    from storage.verify import Verdict
+    from storage.verify import verify as recount
+
+    url = parse_url(settings.database_url)
+    if not file_of(url).exists():
+        raise _fail(f"there is no database at {file_of(url)}")
+
+    async def work() -> Verdict:
+        database = Database(url)
+        database.open_readers()
+        try:
+            async with database.read() as connection:
+                zone = (await read_about(connection))["timezone"]
+                return await recount(connection, Database(url, zone).days)
+        finally:
+            await database.close()
+
+    verdict = asyncio.run(work())
+    for difference in verdict.differences:
+        typer.echo(str(difference))
+    typer.echo(f"{verdict.compared} values compared, {len(verdict.differences)} differ")
+    if verdict.differences:
+        raise typer.Exit(1)
+
+
+_URL = Annotated[str | None, typer.Option(help="The service. Default: the one the settings describe, on this machine.")]
+
+
+def own_url(settings: Settings) -> str:
+    """Say where the service that *settings* describe is reached from this machine."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+@app.command()
+def watch(
+    url: _URL = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the admin token is; - for standard input. Default: one is signed with the secret here."
+        ),
+    ] = None,
+    tenant: Annotated[str, typer.Option(help="Whose figures, if the token is signed here.")] = DEFAULT_TENANT,
+) -> None:
+    """Show the live figures in the terminal: a panel of text."""
+    settings = _settings()
+    from web import watch as terminal
+    from web.auth import ADMIN, make_token, shared_secret
+
+    if token_file is not None:
+        given = (sys.stdin.read() if str(token_file) == "-" else token_file.read_text()).strip()
+
+        def supply() -> str:
+            return given
+
+    else:
+        secret = shared_secret(settings)
+        if secret is None:
+            raise _fail("give a token with --token-file: there is no ANALYTICS_JWT_SECRET here to sign one with")
+
+        def supply() -> str:
+            return make_token(secret, "watch", [ADMIN], tenant, 3600)
+
+    try:
+        asyncio.run(terminal.watch(url or own_url(settings), supply))
+    except KeyboardInterrupt:
+        return
+    except terminal.Refused as error:
+        raise _fail(str(error)) from None
+
+
+@app.command()
+def replay(
+    file: Annotated[
+        Path | None, typer.Argument(help="NDJSON of events, or the Azure LLM inference trace (CSV).")
+    ] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Make up an hour of traffic instead.")] = False,
+    speed: Annotated[float, typer.Option(help="How many times faster than it happened; 0: at once.", min=0)] = 1.0,
+    keep_times: Annotated[bool, typer.Option("--keep-times", help="Do not shift the times to end now.")] = False,
+    seed: Annotated[int, typer.Option(help="Draws users, conversations and the sample.")] = 1,
+    url: _URL = None,
+    key_file: Annotated[Path | None, typer.Option(help="Where a tracking key is; - for standard input.")] = None,
+) -> None:
+    """Post recorded traffic to the service, at the pace at which it happened or faster."""
+    settings = _settings()
+    from web import replay as player
+
+    if (file is None) != sample:
+        raise _fail("name a file, or --sample")
+    key = None
+    if key_file is not None:
+        key = (sys.stdin.read() if str(key_file) == "-" else key_file.read_text()).strip()
+    try:
+        source = player.sample(seed) if file is None else player.read(file, seed)
+        tally = asyncio.run(player.replay(source, url or own_url(settings), key, speed, keep_times))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except player.ReplayError as error:
+        raise _fail(str(error)) from None
+    if tally.rejected:
+        raise typer.Exit(1)

@@ -1,0 +1,84 @@
+"""The door of the tracking endpoints: which tenant a request may post to, if any.
+
+A tracking key names its tenant. Without one, only peers in the trusted networks may post, and only to the default
+tenant; a request that a browser or a proxy passed on does not count as one of theirs.
+"""
+
+import hashlib
+import ipaddress
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from web.auth import bearer
+from web.problems import unauthorized
+from web.settings import DEFAULT_TENANT, Network, Settings
+
+KEY_HEADER = "x-tracking-key"
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Door:
+    """Decides by key, peer address and headers."""
+
+    def __init__(self, settings: Settings) -> None:
+        # By digest, so that looking a key up takes the same time however much of it is right.
+        self._tenants = {_digest(key): tenant for key, tenant in settings.tracking_keys.items()}
+        self._networks = settings.trusted_networks
+        self._proxies = settings.trusted_proxies
+
+    def admit(self, scope: Scope) -> str:
+        """Name the tenant that the request may post to; raises a 401 :exc:`Problem`."""
+        headers = Headers(scope=scope)
+        key = headers.get(KEY_HEADER) or bearer(headers.get("authorization"))
+        if key is not None:
+            tenant = self._tenants.get(_digest(key))
+            if tenant is None:
+                raise unauthorized("the tracking key is not known")
+            return tenant
+        if "authorization" in headers or KEY_HEADER in headers:
+            raise unauthorized("the tracking key is empty, or not a bearer credential")
+        if "origin" in headers:
+            raise unauthorized("a request from a browser's page needs a tracking key")
+        address = self.address(scope)
+        if address is None or not _within(address, self._networks):
+            raise unauthorized("a tracking key is needed from this address")
+        return DEFAULT_TENANT
+
+    def address(self, scope: Scope) -> Address | None:
+        """Tell the address the request came from; None if a proxy that nobody named passed it on.
+
+        Behind a named proxy it is the last address in X-Forwarded-For that is not a named proxy itself.
+        """
+        peer = _address(scope["client"][0]) if scope.get("client") else None
+        headers = Headers(scope=scope)
+        if not any(name in headers for name in _FORWARDED):
+            return peer
+        if peer is None or not _within(peer, self._proxies):
+            return None
+        hops = [hop.strip() for line in headers.getlist("x-forwarded-for") for hop in line.split(",")]
+        for hop in reversed(hops):
+            address = _address(hop)
+            if address is None or not _within(address, self._proxies):
+                return address
+        return None
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+def _address(text: str) -> Address | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _within(address: Address, networks: tuple[Network, ...]) -> bool:
+    return any(address in network for network in networks)

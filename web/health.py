@@ -1,0 +1,105 @@
+"""Whether the service is alive and able, for balancers and for monitoring."""
+
+import asyncio
+
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from realtime.hub import Hub
+from realtime.node import Node
+from storage.database import Database
+from storage.errors import StorageError
+from storage.writer import Writer
+from web.operations import Answer, Operation
+from web.telemetry import Telemetry
+
+READY_SECONDS = 2.0
+"""How long the test of the database may take before the service counts as not ready."""
+TEXT = "text/plain; version=1.0.0; charset=utf-8"
+
+_STATUS = {"type": "object", "required": ["status"], "properties": {"status": {"enum": ["ok"]}}}
+_PART = {"type": "string"}
+_READY = {
+    "type": "object",
+    "required": ["status", "database", "broker"],
+    "properties": {"status": {"enum": ["ready", "degraded", "unavailable"]}, "database": _PART, "broker": _PART},
+}
+
+
+class Health:
+    """The three endpoints."""
+
+    def __init__(self, database: Database, writer: Writer, node: Node, hub: Hub, telemetry: Telemetry) -> None:
+        self._database = database
+        self._writer = writer
+        self._node = node
+        self._hub = hub
+        self._telemetry = telemetry
+
+    def operations(self) -> list[Operation]:
+        """List the endpoints."""
+        return [
+            Operation(
+                "GET", "/health", "getHealth", "Operation", "Alive", self.health, {200: Answer("Alive.", _STATUS)}
+            ),
+            Operation(
+                "GET",
+                "/ready",
+                "getReady",
+                "Operation",
+                "Able to serve",
+                self.ready,
+                {
+                    200: Answer(
+                        "Ready; `degraded`: the broker does not deliver, panels lag by up to a second.", _READY
+                    ),
+                    503: Answer("The database cannot be written.", _READY),
+                },
+            ),
+            Operation(
+                "GET",
+                "/metrics",
+                "getMetrics",
+                "Operation",
+                "Metrics for Prometheus",
+                self.metrics,
+                {200: Answer("All metrics.", {"type": "string"}, "text/plain")},
+            ),
+        ]
+
+    async def health(self, _request: Request) -> Response:
+        """Say that the process serves requests."""
+        return Response(b'{"status":"ok"}', media_type="application/json")
+
+    async def ready(self, _request: Request) -> Response:
+        """Say whether the database takes writes, and whether the broker delivers."""
+        writable = await self._is_writable()
+        delivering = self._node.delivering
+        status = "unavailable" if not writable else "ready" if delivering else "degraded"
+        body = {
+            "status": status,
+            "database": "ok" if writable else "cannot be written",
+            "broker": "ok" if delivering else "does not deliver",
+        }
+        return Response(msgspec.json.encode(body), 200 if writable else 503, media_type="application/json")
+
+    async def metrics(self, _request: Request) -> Response:
+        """Write the metrics; those that are levels are read now."""
+        feeds = [audience.feed for audience in self._hub.audiences.values()]
+        self._telemetry.queue_events.set(self._writer.waiting)
+        self._telemetry.feeds.set(len(feeds))
+        self._telemetry.feed_refills.set(sum(feed.refills for feed in feeds))
+        self._telemetry.feed_reloads.set(sum(feed.reloads for feed in feeds))
+        self._telemetry.broker_delivering.set(self._node.delivering)
+        return Response(self._telemetry.expose(), media_type=TEXT)
+
+    async def _is_writable(self) -> bool:
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                # Takes the write lock and gives it back; it waits in line behind a commit, so its time is bounded.
+                await self._database.write(lambda _connection: None)
+        except (SQLAlchemyError, StorageError, OSError, TimeoutError):
+            return False
+        return True

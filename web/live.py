@@ -1,0 +1,115 @@
+"""The live endpoint: who may open a WebSocket, and from where. What happens then is ``realtime/connection.py``."""
+
+import time
+from collections import Counter
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from realtime.connection import Connection, Refused, Session, turn_away
+from realtime.frames import sink_for
+from realtime.node import Node
+from realtime.protocol import BEARER, EXPIRED, NOT_ALLOWED, OVER_CAPACITY, SUBPROTOCOL
+from storage.errors import StorageError
+from web.auth import Principal, Verifier, bearer
+from web.door import Door
+from web.problems import Problem, unauthorized, unavailable
+from web.settings import Settings
+from web.telemetry import Telemetry
+
+log = structlog.get_logger()
+
+PATH = "/api/v1/analytics/live"
+
+
+class Live:
+    """Serves panels over WebSocket, as an ASGI application."""
+
+    def __init__(self, settings: Settings, node: Node, verifier: Verifier, door: Door, telemetry: Telemetry) -> None:
+        self._settings = settings
+        self._node = node
+        self._verifier = verifier
+        self._door = door
+        self._telemetry = telemetry
+        self._users: Counter[tuple[str, str]] = Counter()
+        self._addresses: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one WebSocket, from its handshake to its end."""
+        await receive()
+        try:
+            principal = await self._admit(scope)
+            audience = await self._node.join(principal.tenant_id)
+        except Problem as problem:
+            await _refuse(scope, send, problem)
+            return
+        except (SQLAlchemyError, StorageError, OSError):
+            log.warning("live_unavailable")
+            await _refuse(scope, send, unavailable("the figures cannot be read just now"))
+            return
+        chosen = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
+        await send({"type": "websocket.accept", "subprotocol": chosen, "headers": []})
+        address = str(self._door.address(scope))
+        if self._is_full(principal, address):
+            self._telemetry.closes.labels(OVER_CAPACITY.code).inc()
+            await turn_away(receive, send, OVER_CAPACITY, "this service serves as many panels as it may")
+            return
+        session = Session(principal.subject, principal.tenant_id, principal.expires)
+        connection = Connection(session, audience, sink_for(scope, send), self._authenticate, time.time)
+        self._count(principal, address, 1)
+        try:
+            await connection.run(receive)
+        finally:
+            self._count(principal, address, -1)
+            if connection.closed is not None:
+                self._telemetry.closes.labels(connection.closed.code).inc()
+
+    async def _admit(self, scope: Scope) -> Principal:
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        if origin is not None and not self._is_allowed(origin, headers.get("host", "")):
+            raise Problem(403, "this origin may not connect: see ANALYTICS_ALLOWED_ORIGINS")
+        offered = [name for name in scope["subprotocols"] if name.startswith(BEARER)]
+        token = bearer(headers.get("authorization")) or (offered[0].removeprefix(BEARER) if offered else None)
+        if not token:
+            raise unauthorized("send a token as Authorization: Bearer, or as a second subprotocol bearer.<token>")
+        return await self._verifier.verify_admin(token)
+
+    def _is_allowed(self, origin: str, host: str) -> bool:
+        """Allow the service's own pages and the listed origins; the scheme may differ, since a proxy may end TLS."""
+        own = origin.lower().partition("://")[2]
+        return own == host.lower() or origin.lower() in self._settings.allowed_origins
+
+    async def _authenticate(self, token: str) -> Session:
+        try:
+            principal = await self._verifier.verify_admin(token)
+        except Problem as problem:
+            raise Refused(EXPIRED if problem.status == 401 else NOT_ALLOWED, problem.detail) from None
+        return Session(principal.subject, principal.tenant_id, principal.expires)
+
+    def _is_full(self, principal: Principal, address: str) -> bool:
+        limits = self._settings
+        return (
+            self._users.total() >= limits.max_connections
+            or self._users[principal.tenant_id, principal.subject] >= limits.max_connections_per_user
+            or self._addresses[address] >= limits.max_connections_per_address
+        )
+
+    def _count(self, principal: Principal, address: str, by: int) -> None:
+        # Adding zero keeps only what is above it, so that neither counter grows with those who have left.
+        self._users = self._users + Counter({(principal.tenant_id, principal.subject): by})
+        self._addresses = self._addresses + Counter({address: by})
+        self._telemetry.panels.inc(by)
+
+
+async def _refuse(scope: Scope, send: Send, problem: Problem) -> None:
+    """Answer the handshake with a problem document, or with a plain 403 where the server cannot (ASGI extension)."""
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close"})
+        return
+    response = problem.response()
+    start = {"type": "websocket.http.response.start", "status": problem.status, "headers": response.raw_headers}
+    await send(start)
+    await send({"type": "websocket.http.response.body", "body": response.body})

@@ -1,0 +1,197 @@
+"""Every setting: its name, default, unit and meaning. The one reader of the environment.
+
+A value that makes no sense stops the start with one clear line; the line never repeats the value, which can be secret.
+"""
+
+import dataclasses
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from storage.database import parse_url
+
+PREFIX = "ANALYTICS_"
+DEFAULT_TENANT = "default"
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class InvalidSetting(ValueError):
+    """A setting makes no sense; the text names it and says what it should be."""
+
+
+def _setting(default: str, meaning: str, parse: Callable[[str], Any], unit: str = "") -> Any:
+    return dataclasses.field(metadata={"default": default, "meaning": meaning, "parse": parse, "unit": unit})
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high:
+            raise ValueError(f"must be a number from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", value) or not low <= int(value) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"must be one of: {', '.join(choices)}")
+        return value
+
+    return parse
+
+
+def _database(value: str) -> str:
+    parse_url(value)
+    return value
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value and (urlsplit(value).scheme not in schemes or not urlsplit(value).netloc):
+            raise ValueError(f"must be a URL that begins with {' or '.join(f'{name}://' for name in schemes)}")
+        return value
+
+    return parse
+
+
+def _items(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _networks(value: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(item) for item in _items(value))
+    except ValueError:
+        raise ValueError("must be networks such as 10.0.0.0/8 or addresses, separated by commas") from None
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = tuple(item.rstrip("/").lower() for item in _items(value))
+    if not all(re.fullmatch(r"https?://[^/\s*]+", origin) for origin in origins):
+        raise ValueError("must be origins such as https://admin.example.com, separated by commas")
+    return origins
+
+
+def _keys(value: str) -> dict[str, str]:
+    """Read ``key`` or ``tenant:key`` items into key -> tenant."""
+    keys = {}
+    for item in _items(value):
+        tenant, _, key = item.rpartition(":")
+        if not re.fullmatch(r"[A-Za-z0-9._~-]{16,255}", key):
+            raise ValueError("must be keys of 16 or more letters, digits and ._~-, each as key or tenant:key")
+        keys[key] = tenant or DEFAULT_TENANT
+    return keys
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, KeyError):
+        raise ValueError("must be the name of a time zone, such as Europe/Vienna") from None
+    return value
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings; each field is the environment variable ``ANALYTICS_`` and its name in capitals."""
+
+    host: str = _setting("127.0.0.1", "The address to serve on.", _text)
+    port: int = _setting("8002", "The port to serve on.", _whole(0, 65535))
+    database_url: str = _setting(
+        "sqlite+aiosqlite:///data/analytics.db", "The database; its folder is made if it is missing.", _database
+    )
+    redis_url: str = _setting(
+        "",
+        "Redis or Valkey, for more than one process. Empty: one process, in-process broker.",
+        _url("redis", "rediss"),
+    )
+    jwt_secret: str = _setting(
+        "",
+        "The HS256 secret, shared with the auth service; 32 bytes or more (RFC 7518, 3.2). Empty: a random one is made "
+        "once and kept beside the database, unless ANALYTICS_JWKS_URL is set.",
+        _text,
+    )
+    jwks_url: str = _setting(
+        "", "Where the auth service publishes its RS256 or ES256 keys. Empty: only HS256.", _url("http", "https")
+    )
+    tracking_keys: Mapping[str, str] = _setting(
+        "", "Keys of services that post, each as key or tenant:key, separated by commas.", _keys
+    )
+    trusted_networks: tuple[Network, ...] = _setting(
+        "127.0.0.0/8,::1/128",
+        "Networks whose peers may post to the default tenant without a key. Empty: none.",
+        _networks,
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        "", "Proxies whose X-Forwarded-For is taken for the peer's address. Empty: none.", _networks
+    )
+    allowed_origins: tuple[str, ...] = _setting(
+        "", "Origins, beside the service's own, whose pages may connect and read (CORS). Empty: none.", _origins
+    )
+    timezone: str = _setting("UTC", "The zone that cuts the days; a database keeps the one it was made with.", _zone)
+    tick_ms: int = _setting("50", "The shortest time between two frames to a panel.", _whole(1, 10_000), "milliseconds")
+    heartbeat_seconds: float = _setting("10", "The time between two heartbeats.", _number(0.1, 300), "seconds")
+    write_deadline_seconds: float = _setting(
+        "10",
+        "How long a panel may leave what it is sent unread before it is closed with 4408.",
+        _number(0.1, 300),
+        "seconds",
+    )
+    max_connections: int = _setting("10000", "Panels in this process.", _whole(1, 1_000_000), "connections")
+    max_connections_per_user: int = _setting("1000", "Panels of one subject.", _whole(1, 1_000_000), "connections")
+    max_connections_per_address: int = _setting("2000", "Panels of one address.", _whole(1, 1_000_000), "connections")
+    queue_events: int = _setting(
+        "50000", "Events that may wait for their commit; beyond it posts get 503.", _whole(1, 10_000_000), "events"
+    )
+    change_log_entries: int = _setting(
+        "10000", "Changes kept for each tenant: how far back a panel resumes.", _whole(1, 1_000_000), "changes"
+    )
+    stop_seconds: int = _setting("10", "How long a stop waits for requests in hand.", _whole(1, 600), "seconds")
+    log_level: str = _setting("info", "debug, info, warning or error.", _choice("debug", "info", "warning", "error"))
+    log_format: str = _setting(
+        "auto", "json, console, or auto: console on a terminal, else json.", _choice("auto", "json", "console")
+    )
+    access_log: str = _setting(
+        "errors", "Requests to log: off, errors (status 400 or more) or all.", _choice("off", "errors", "all")
+    )
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Settings":
+        """Read the settings from *environment*; raises :exc:`InvalidSetting`. An empty variable means the default."""
+        values = {}
+        for field in dataclasses.fields(cls):
+            name = PREFIX + field.name.upper()
+            try:
+                values[field.name] = field.metadata["parse"](environment.get(name) or field.metadata["default"])
+            except ValueError as error:
+                raise InvalidSetting(f"{name} {error}") from None
+        return cls(**values)
+
+
+def unknown(environment: Mapping[str, str]) -> list[str]:
+    """Name the variables that look like settings but are none."""
+    known = {PREFIX + field.name.upper() for field in dataclasses.fields(Settings)}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)

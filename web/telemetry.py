@@ -1,0 +1,66 @@
+"""The service's own metrics, for Prometheus. None has a tenant's or a user's name as a label."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+
+from storage.commit import Outcome
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
+
+
+class Telemetry:
+    """All metrics of one service. It is the observer of the writer and of the hub."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.events = self._counter("events", "Events answered, by kind of request and outcome.", "kind", "outcome")
+        self.commits = self._counter("commits", "Commits of events.")
+        self.commit_seconds = self._histogram("commit_seconds", "Duration of a commit.", SECONDS)
+        self.commit_events = self._histogram("commit_events", "Events in a commit.", SIZES)
+        self.queue_events = self._gauge("queue_events", "Events that wait for their commit.")
+        self.requests = self._counter(
+            "http_requests", "Requests, by route, method and status.", "route", "method", "status"
+        )
+        self.request_seconds = self._histogram("http_request_seconds", "Duration of a request.", SECONDS, "route")
+        self.panels = self._gauge("panels", "Panels that are connected.")
+        self.frames = self._counter("frames", "Frames sent to panels, by kind.", "kind")
+        self.lagging = self._counter("panels_passed_over", "Ticks at which a panel had not read what it was sent.")
+        self.closes = self._counter("panel_closes", "Connections the service ended, by close code.", "code")
+        self.feeds = self._gauge("feeds", "Tenants whose figures are live here.")
+        self.feed_refills = self._gauge("feed_refills", "Refills from the change log by the feeds that are open.")
+        self.feed_reloads = self._gauge("feed_reloads", "Times that the open feeds were loaded anew.")
+        self.broker_delivering = self._gauge("broker_delivering", "1 if changes arrive by the broker, else 0.")
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"convoai_{name}", meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str) -> Gauge:
+        return Gauge(f"convoai_{name}", meaning, registry=self.registry)
+
+    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"convoai_{name}", meaning, labels, buckets=buckets, registry=self.registry)
+
+    def tracked(self, kind: str, recorded: int, duplicates: int, rejected: int) -> None:
+        """Take note of a tracking request."""
+        for outcome, count in (("recorded", recorded), ("duplicate", duplicates), ("rejected", rejected)):
+            if count:
+                self.events.labels(kind, outcome).inc(count)
+
+    def committed(self, outcome: Outcome, seconds: float) -> None:
+        """Take note of a commit."""
+        self.commits.inc()
+        self.commit_seconds.observe(seconds)
+        self.commit_events.observe(len(outcome.recorded))
+
+    def sent(self, kind: str, frames: int) -> None:
+        """Take note of frames sent."""
+        self.frames.labels(kind).inc(frames)
+
+    def passed_over(self, panels: int) -> None:
+        """Take note of panels that did not read."""
+        self.lagging.inc(panels)
+
+    def expose(self) -> bytes:
+        """Write all metrics in Prometheus' text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,222 @@
+"""The tracking endpoints: services post events, and are answered when these are durable."""
+
+import zlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from storage import events
+from storage.events import Activity, AnyEvent, ApiUsage, Conversation, InvalidEvent, MalformedJson, Message
+from storage.writer import Receipt, Writer
+from web.door import Door
+from web.operations import Answer, Operation
+from web.problems import Problem
+
+PREFIX = "/api/v1/analytics/track"
+MAX_BODY = 1 << 20
+"""Bytes of the body of a single event."""
+MAX_BATCH = 16 << 20
+"""Bytes of the body of a batch, once it is decompressed."""
+MAX_BATCH_EVENTS = 10_000
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+_NDJSON_NAMES = (NDJSON, "application/ndjson", "application/jsonl", "application/jsonlines")
+
+_INTEGER = {"type": "integer", "minimum": 0}
+RECEIPT_SCHEMA = {
+    "type": "object",
+    "required": ["recorded", "duplicates", "position"],
+    "properties": {"recorded": _INTEGER, "duplicates": _INTEGER, "position": {"type": "string"}},
+}
+BATCH_SCHEMA = {
+    "type": "object",
+    "required": ["recorded", "duplicates", "rejected", "position"],
+    "properties": {
+        **RECEIPT_SCHEMA["properties"],  # type: ignore[dict-item]
+        "rejected": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["index", "field", "error"],
+                "properties": {"index": _INTEGER, "field": {"type": "string"}, "error": {"type": "string"}},
+            },
+        },
+    },
+}
+_RECORDED = "Durable. A duplicate is counted in `duplicates` and changes nothing."
+
+
+class Rejected(msgspec.Struct):
+    """An item of a batch that was not taken: its place, the field at fault, and the rule it broke."""
+
+    index: int
+    field: str
+    error: str
+
+
+class Tracking:
+    """The five endpoints. *count* is told of each answered request: kind, recorded, duplicates, rejected."""
+
+    def __init__(self, writer: Writer, door: Door, count: Callable[[str, int, int, int], None]) -> None:
+        self._writer = writer
+        self._door = door
+        self._count = count
+
+    def operations(self) -> list[Operation]:
+        """List the endpoints."""
+        singles = [
+            self._single("activity-public", "activity", Activity, "Track a user's activity"),
+            self._single("api-usage-public", "api_usage", ApiUsage, "Track an API call"),
+            self._single(
+                "conversation-public", "conversation", Conversation, "Track that a conversation was created or deleted"
+            ),
+            self._single("message-public", "message", Message, "Track a message"),
+        ]
+        any_event = {"$ref": "#/components/schemas/AnyEvent"}
+        batch = Operation(
+            "POST",
+            f"{PREFIX}/batch",
+            "trackBatch",
+            "Tracking",
+            "Track many events",
+            self.batch,
+            {201: Answer(f"{_RECORDED} Items that broke a rule are listed in `rejected`.", BATCH_SCHEMA)},
+            description=f"A JSON array, or NDJSON, of up to {MAX_BATCH_EVENTS} events that name their kind in `type`; "
+            "gzip is accepted. Good items are recorded whatever becomes of the others.",
+            access="tracking",
+            body={
+                JSON: {"type": "array", "items": any_event, "maxItems": MAX_BATCH_EVENTS},
+                NDJSON: {"type": "string", "description": "One event a line."},
+            },
+        )
+        return [*singles, batch]
+
+    def _single(self, path: str, name: str, kind: type[AnyEvent], summary: str) -> Operation:
+        async def track(request: Request) -> Response:
+            tenant_id = self._door.admit(request.scope)
+            if request.headers.get("content-encoding", "identity") != "identity":
+                raise Problem(415, "send a single event without a content encoding")
+            if _media_type(request) not in (JSON, ""):
+                raise Problem(415, f"send the event as {JSON}")
+            body = await _read(request.stream(), MAX_BODY, request)
+            try:
+                event = events.parse(body, kind)
+            except InvalidEvent:
+                self._count(name, 0, 0, 1)
+                raise
+            receipt = await self._writer.write(tenant_id, [event])
+            self._count(name, receipt.recorded, receipt.duplicates, 0)
+            return _answer(receipt)
+
+        return Operation(
+            "POST",
+            f"{PREFIX}/{path}",
+            f"track{kind.__name__}",
+            "Tracking",
+            summary,
+            track,
+            {201: Answer(_RECORDED, RECEIPT_SCHEMA)},
+            access="tracking",
+            body={JSON: {"$ref": f"#/components/schemas/{kind.__name__}"}},
+        )
+
+    async def batch(self, request: Request) -> Response:
+        """Take many events at once."""
+        tenant_id = self._door.admit(request.scope)
+        stream: AsyncIterator[bytes] = request.stream()
+        encoding = request.headers.get("content-encoding", "identity").lower()
+        if encoding == "gzip":
+            stream = _gunzip(stream)
+        elif encoding != "identity":
+            raise Problem(415, "send a batch as it is, or with the content encoding gzip")
+        media_type = _media_type(request)
+        if media_type not in (JSON, "", *_NDJSON_NAMES):
+            raise Problem(415, f"send a batch as {JSON} or {NDJSON}")
+        body = await _read(stream, MAX_BATCH, request if encoding == "identity" else None)
+        lines = media_type in _NDJSON_NAMES or (not media_type and not body.lstrip().startswith(b"["))
+        accepted, rejected = _parse_lines(body) if lines else _parse_array(body)
+        receipt = await self._writer.write(tenant_id, accepted)
+        self._count("batch", receipt.recorded, receipt.duplicates, len(rejected))
+        return _answer(receipt, rejected)
+
+
+def _answer(receipt: Receipt, rejected: list[Rejected] | None = None) -> Response:
+    body: dict[str, Any] = {"recorded": receipt.recorded, "duplicates": receipt.duplicates}
+    if rejected is not None:
+        body["rejected"] = rejected
+    body["position"] = str(receipt.position)
+    return Response(msgspec.json.encode(body), 201, media_type=JSON)
+
+
+def _parse_array(body: bytes) -> tuple[list[AnyEvent], list[Rejected]]:
+    parsed = events.parse_all(body)
+    if parsed is not None:
+        _limit(len(parsed))
+        return parsed, []
+    items = events.split(body)
+    _limit(len(items))
+    return _parse_each(items)
+
+
+def _parse_lines(body: bytes) -> tuple[list[AnyEvent], list[Rejected]]:
+    lines = [line for line in body.split(b"\n") if line.strip()]
+    _limit(len(lines))
+    return _parse_each(lines)
+
+
+def _parse_each(items: list[bytes] | list[msgspec.Raw]) -> tuple[list[AnyEvent], list[Rejected]]:
+    accepted, rejected = [], []
+    for index, item in enumerate(items):
+        try:
+            accepted.append(events.parse_any(item))
+        except InvalidEvent as error:
+            rejected.append(Rejected(index, error.field, error.error))
+        except MalformedJson as error:
+            rejected.append(Rejected(index, "", str(error)))
+    return accepted, rejected
+
+
+def _limit(count: int) -> None:
+    if count > MAX_BATCH_EVENTS:
+        raise Problem(413, f"a batch holds at most {MAX_BATCH_EVENTS} events")
+
+
+def _media_type(request: Request) -> str:
+    """Name the media type without its parameters; empty if the request names none, which is taken for JSON."""
+    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.replace(" ", "").replace('"', "").lower()
+    if charset.startswith("charset=") and charset not in ("charset=utf-8", "charset=utf8"):
+        raise Problem(415, "send the body in UTF-8")
+    return media_type.strip().lower()
+
+
+async def _read(stream: AsyncIterator[bytes], limit: int, sized: Request | None) -> bytes:
+    """Read a body of at most *limit* bytes; *sized* is the request if its Content-Length is that of the body."""
+    too_large = Problem(413, f"the body holds more than {limit} bytes")
+    length = sized.headers.get("content-length", "") if sized is not None else ""
+    if length.isdigit() and int(length) > limit:
+        raise too_large
+    chunks, size = [], 0
+    async for chunk in stream:
+        size += len(chunk)
+        if size > limit:
+            raise too_large
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _gunzip(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Decompress piece by piece, so that a small body cannot become a large one before the limit is seen."""
+    inflate = zlib.decompressobj(wbits=31)
+    try:
+        async for chunk in stream:
+            while chunk and not inflate.eof:
+                yield inflate.decompress(chunk, MAX_BODY)
+                chunk = inflate.unconsumed_tail
+    except zlib.error:
+        raise Problem(400, "the body is not valid gzip") from None
+    if not inflate.eof:
+        raise Problem(400, "the gzip body ends too early")
