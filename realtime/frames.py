@@ -84,6 +84,16 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
             self.loop.call_later(ABORT_SECONDS, self.transport.abort)
         super().shutdown()
 
+    def data_received(self, data: bytes) -> None:
+        """Read; a handshake that is refused while it is read, such as one with a huge header, is answered and ended.
+
+        uvicorn leaves that answer unsent and the connection open.
+        """
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
     @property
     def open(self) -> bool:
         """Whether data frames may still be sent."""

@@ -6,6 +6,11 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 
+def unix() -> float:
+    """Say the time of the service's own clock, in seconds since 1970; all else here asks this."""
+    return time.time()
+
+
 def text(moment: datetime) -> str:
     """Write an aware *moment* as ``2026-11-22T11:14:07.123Z``; what is finer than a millisecond is cut off."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
@@ -18,7 +23,7 @@ def moment(written: str) -> datetime:
 
 def now() -> str:
     """Say the time of the service's own clock, as :func:`text` writes it."""
-    return text(datetime.fromtimestamp(time.time(), UTC))
+    return text(datetime.fromtimestamp(unix(), UTC))
 
 
 class Days:
@@ -39,7 +44,7 @@ class Days:
 
     def today(self) -> str:
         """Name the local day it is now."""
-        return datetime.fromtimestamp(time.time(), self.zone).date().isoformat()
+        return datetime.fromtimestamp(unix(), self.zone).date().isoformat()
 
     def start(self, day: str) -> str:
         """Write the first moment of a local *day* as a UTC timestamp."""

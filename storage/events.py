@@ -7,10 +7,9 @@ Nothing that fails is repeated back: an error names the field and the rule, neve
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
 from msgspec import Meta, Struct
@@ -173,13 +172,39 @@ def _checked(body: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[Any]") ->
     try:
         event: AnyEvent = decoder.decode(body)
     except msgspec.ValidationError as error:
+        # Decoding ends at the first broken rule: what follows it may not even be JSON.
+        _read_as_json(body)
         raise _explained(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        _look_for_surrogates(bytes(body))
-        raise MalformedJson("the body is not valid JSON") from None
+        _refuse(body)
     if _NUL in bytes(body):
         _refuse_nul(event)
     return event
+
+
+def _read_as_json(body: bytes | msgspec.Raw) -> None:
+    try:
+        msgspec.json.decode(body)
+    except msgspec.ValidationError:
+        return
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        _refuse(body)
+
+
+def _refuse(body: bytes | msgspec.Raw) -> NoReturn:
+    """Refuse what msgspec cannot read: it is no JSON, or JSON with half of a surrogate pair (RFC 8259, 8.2)."""
+    for field, written in _strings(_slow_json(bytes(body)), ""):
+        if _SURROGATE.search(written):
+            raise InvalidEvent(field, "must not contain half of a surrogate pair")
+    raise MalformedJson("the body is not valid JSON")
+
+
+def _slow_json(body: bytes) -> Any:
+    """Read JSON with the standard library, which lets surrogates pass; raises :exc:`MalformedJson`."""
+    try:
+        return json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise MalformedJson("the body is not valid JSON") from None
 
 
 def _explained(message: str) -> InvalidEvent:
@@ -204,23 +229,9 @@ def _refuse_nul(event: AnyEvent) -> None:
             raise InvalidEvent(field, "must not contain the character NUL")
 
 
-def _look_for_surrogates(body: bytes) -> None:
-    """Name the field if all that is wrong with *body* is half of a surrogate pair (RFC 8259, 8.2)."""
-    try:
-        value = json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        return
-    for field, written in _strings(value, ""):
-        if _SURROGATE.search(written):
-            raise InvalidEvent(field, "must not contain half of a surrogate pair")
-
-
 def _split_slowly(body: bytes) -> list[bytes]:
     """Cut an array that msgspec refuses as a whole, because one item holds half of a surrogate pair."""
-    try:
-        items = json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise MalformedJson("the body is not valid JSON") from None
+    items = _slow_json(body)
     if not isinstance(items, list):
         raise MalformedJson("expected a JSON array of events")
     return [json.dumps(item).encode() for item in items]
@@ -257,7 +268,7 @@ def _timestamp(value: Any) -> Timestamp:
         written = clock.text(moment)
     except (OverflowError, ValueError):
         raise ValueError("is not a moment that the calendar holds") from None
-    if seconds > time.time() + MAX_AHEAD_SECONDS:
+    if seconds > clock.unix() + MAX_AHEAD_SECONDS:
         raise ValueError(f"lies more than {MAX_AHEAD_SECONDS // 60} minutes ahead")
     if written < EARLIEST:
         raise ValueError("lies before 1970")

@@ -110,10 +110,17 @@ def _principal(claims: dict[str, Any]) -> Principal:
         raise unauthorized("the token's claim sub is not a name")
     if tenant is not None and not (isinstance(tenant, str) and _is_name(tenant)):
         raise unauthorized("the token's claim tenant is not a name")
-    expires = float(claims["exp"])
+    return Principal(subject, DEFAULT_TENANT if tenant is None else tenant, tuple(roles), _time(claims["exp"]))
+
+
+def _time(exp: float) -> float:
+    try:
+        expires = float(exp)
+    except OverflowError:
+        expires = math.inf
     if not math.isfinite(expires):
         raise unauthorized("the token's claim exp is not a time")
-    return Principal(subject, DEFAULT_TENANT if tenant is None else tenant, tuple(roles), expires)
+    return expires
 
 
 def _is_name(text: str) -> bool:

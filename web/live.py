@@ -1,6 +1,5 @@
 """The live endpoint: who may open a WebSocket, and from where. What happens then is ``realtime/connection.py``."""
 
-import time
 from collections import Counter
 
 import structlog
@@ -12,6 +11,7 @@ from realtime.connection import Connection, Refused, Session, turn_away
 from realtime.frames import sink_for
 from realtime.node import Node
 from realtime.protocol import BEARER, EXPIRED, NOT_ALLOWED, OVER_CAPACITY, SUBPROTOCOL
+from storage import clock
 from storage.errors import StorageError
 from web.auth import Principal, Verifier, bearer
 from web.door import Door
@@ -57,7 +57,7 @@ class Live:
             await turn_away(receive, send, OVER_CAPACITY, "this service serves as many panels as it may")
             return
         session = Session(principal.subject, principal.tenant_id, principal.expires)
-        connection = Connection(session, audience, sink_for(scope, send), self._authenticate, time.time)
+        connection = Connection(session, audience, sink_for(scope, send), self._authenticate, clock.unix)
         self._count(principal, address, 1)
         try:
             await connection.run(receive)

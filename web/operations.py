@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from storage import clock
 from storage.clock import Days
+from storage.events import EARLIEST
 from web.problems import invalid
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -104,14 +105,18 @@ def moment(value: str, days: Days) -> str:
     """Read an ISO 8601 time with its zone, or a date: the beginning of that day in the tenant's zone."""
     try:
         if len(value) == 10:
-            return days.start(date.fromisoformat(value).isoformat())
-        # In a query a plus sign means a space: 2026-11-22T11:00:00+01:00 arrives with one.
-        found = datetime.fromisoformat(value.replace(" ", "+") if value.count(" ") == 1 and "T" in value else value)
-        if found.tzinfo is None:
-            raise ValueError
-        return clock.text(found)
+            written = days.start(date.fromisoformat(value).isoformat())
+        else:
+            # In a query a plus sign means a space: 2026-11-22T11:00:00+01:00 arrives with one.
+            found = datetime.fromisoformat(value.replace(" ", "+") if "T" in value else value)
+            if found.tzinfo is None:
+                raise ValueError
+            written = clock.text(found)
     except (ValueError, OverflowError):
         raise ValueError("must be a date, or an ISO 8601 time with its zone") from None
+    if written < EARLIEST:
+        raise ValueError(f"must not lie before {EARLIEST[:4]}")
+    return written
 
 
 def cursor(name: str) -> Callable[[str, Days], tuple[Any, ...]]:

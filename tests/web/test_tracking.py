@@ -1,0 +1,317 @@
+"""The tracking endpoints."""
+
+import asyncio
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import TRACK, Running, start
+
+ACTIVITY = {"user_id": "u1", "username": "Ada", "activity_type": "login"}
+CALL = {"endpoint": "/v1/chat", "method": "POST", "status_code": 200, "response_time": 0.25}
+TALK = {"conversation_id": "c1", "user_id": "u1", "action": "created"}
+MESSAGE = {"message_id": "m1", "conversation_id": "c1", "user_id": "u1", "role": "user", "token_count": 7}
+EVENTS: dict[str, dict[str, Any]] = {
+    "activity-public": ACTIVITY,
+    "api-usage-public": CALL,
+    "conversation-public": TALK,
+    "message-public": MESSAGE,
+}
+BATCH = [
+    {"type": "activity", **ACTIVITY},
+    {"type": "api_usage", **CALL},
+    {"type": "conversation", **TALK},
+    {"type": "message", **MESSAGE},
+]
+
+
+@pytest.mark.parametrize("name", EVENTS)
+async def test_an_event_is_recorded(running: Running, name: str) -> None:
+    """Each endpoint records an event and answers with counts and a position."""
+    answer = await running.post(name, EVENTS[name])
+    assert (answer["recorded"], answer["duplicates"]) == (1, 0)
+    assert set(answer["position"]) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-")
+
+
+@pytest.mark.parametrize("name", EVENTS)
+async def test_an_event_id_counts_once(running: Running, name: str) -> None:
+    """An event that is posted again with the same event_id counts once, also at the same moment."""
+    event = {**EVENTS[name], "event_id": "e1"}
+    answers = await asyncio.gather(*(running.post(name, event) for _ in range(8)))
+    assert sorted(answer["recorded"] for answer in answers) == [0] * 7 + [1]
+    assert len({answer["position"] for answer in answers}) == 1
+    assert (await running.verdict()).differences == []
+
+
+async def test_event_ids_are_apart_by_kind_and_tenant(running: Running) -> None:
+    """The same event_id in another kind or another tenant is another event."""
+    for name, event in EVENTS.items():
+        assert (await running.post(name, {**event, "event_id": "same"}))["recorded"] == 1
+    assert (await running.post("activity-public", {**ACTIVITY, "event_id": "same"}, "acme-key-0123456789"))[
+        "recorded"
+    ] == 1
+
+
+async def test_a_message_id_counts_once(running: Running) -> None:
+    """A message that is posted again counts once, and the first one stands, whatever the event_id."""
+    await running.post("message-public", {**MESSAGE, "event_id": "e1"})
+    again = await running.post("message-public", {**MESSAGE, "token_count": 99, "event_id": "e2"})
+    assert again["duplicates"] == 1
+    assert (await running.get("summary"))["total_tokens"] == 7
+
+
+BAD: list[tuple[str, dict[str, Any], str]] = [
+    ("activity-public", {"user_id": None}, "user_id"),
+    ("activity-public", {"user_id": ""}, "user_id"),
+    ("activity-public", {"user_id": 5}, "user_id"),
+    ("activity-public", {"user_id": "x" * 256}, "user_id"),
+    ("activity-public", {"user_id": "a\0b"}, "user_id"),
+    ("activity-public", {"user_id": "a\ud800"}, "user_id"),
+    ("activity-public", {"username": "\udfff"}, "username"),
+    ("activity-public", {"colour": "red"}, "colour"),
+    ("activity-public", {"extra_data": "text"}, "extra_data"),
+    ("activity-public", {"extra_data": {"a": "x" * 5000}}, "extra_data"),
+    ("activity-public", {"extra_data": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {}}}}}}}}}}, "extra_data"),
+    ("activity-public", {"extra_data": {"a": ["\0"]}}, "extra_data"),
+    ("activity-public", {"extra_data": {"a\ud800": 1}}, "extra_data"),
+    ("activity-public", {"timestamp": "yesterday"}, "timestamp"),
+    ("activity-public", {"timestamp": "2026-01-01T00:00:00"}, "timestamp"),
+    ("activity-public", {"timestamp": 1700000000}, "timestamp"),
+    ("activity-public", {"timestamp": "0001-01-01T00:00:00+14:00"}, "timestamp"),
+    ("activity-public", {"timestamp": "1969-12-31T23:59:59Z"}, "timestamp"),
+    ("activity-public", {"timestamp": "9999-12-31T23:59:59-12:00"}, "timestamp"),
+    ("activity-public", {"event_id": ""}, "event_id"),
+    ("activity-public", {"type": "message"}, "type"),
+    ("api-usage-public", {"status_code": 99}, "status_code"),
+    ("api-usage-public", {"status_code": "200"}, "status_code"),
+    ("api-usage-public", {"response_time": -0.1}, "response_time"),
+    ("api-usage-public", {"response_time": 86400.1}, "response_time"),
+    ("api-usage-public", {"response_time": "1"}, "response_time"),
+    ("api-usage-public", {"response_time": True}, "response_time"),
+    ("api-usage-public", {"response_time": None}, "response_time"),
+    ("conversation-public", {"action": "archived"}, "action"),
+    ("message-public", {"role": "robot"}, "role"),
+    ("message-public", {"token_count": -1}, "token_count"),
+    ("message-public", {"token_count": 2**31}, "token_count"),
+    ("message-public", {"token_count": 1.5}, "token_count"),
+    ("message-public", {"token_count": 10**40}, "token_count"),
+    ("message-public", {"message_id": "x" * 256}, "message_id"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "field"), BAD)
+async def test_a_bad_field_is_named(running: Running, name: str, change: dict[str, Any], field: str) -> None:
+    """A field that breaks a rule is a 422 that names it, in the single endpoint and in a batch alike."""
+    response = await running.http.post(
+        f"{TRACK}/{name}", content=json.dumps({**EVENTS[name], **change}), headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 422, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["field"] == field
+    kind = {name: item["type"] for name, item in zip(EVENTS, BATCH, strict=True)}[name]
+    batch = json.dumps([{"type": kind, **EVENTS[name], **change}, BATCH[0]])
+    response = await running.http.post(f"{TRACK}/batch", content=batch, headers={"Content-Type": "application/json"})
+    if "type" not in change:
+        assert [item["field"] for item in response.json()["rejected"]] == [field], response.text
+        assert response.json()["recorded"] == 1
+
+
+@pytest.mark.parametrize(("name", "field"), [(name, field) for name, event in EVENTS.items() for field in event])
+async def test_a_missing_field_is_named(running: Running, name: str, field: str) -> None:
+    """A required field that is absent is a 422 that names it."""
+    event = {key: value for key, value in EVENTS[name].items() if key != field}
+    response = await running.http.post(f"{TRACK}/{name}", json=event)
+    assert (response.status_code, response.json()["field"]) == (422, field)
+
+
+async def test_errors_do_not_echo(running: Running) -> None:
+    """An error never repeats the value that it is about."""
+    secret = "hunter2-is-my-secret"
+    for field in ("role", "token_count", "message_id", "timestamp", "response_time", "model_used"):
+        value: Any = [secret] if field in ("message_id", "model_used") else secret
+        response = await running.http.post(f"{TRACK}/message-public", json={**MESSAGE, field: value})
+        assert response.status_code == 422
+        assert secret not in response.text
+
+
+async def test_the_future_begins_in_five_minutes(running: Running) -> None:
+    """A timestamp 4 minutes ahead is taken, one 6 minutes ahead is a 422."""
+    for minutes, status in ((4, 201), (6, 422)):
+        ahead = (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
+        response = await running.http.post(f"{TRACK}/activity-public", json={**ACTIVITY, "timestamp": ahead})
+        assert response.status_code == status
+
+
+async def test_timestamps_become_utc_milliseconds(running: Running) -> None:
+    """A timestamp with an offset is kept as UTC with three decimals, the rest cut off."""
+    await running.post("activity-public", {**ACTIVITY, "timestamp": "2026-03-01T01:30:00.1239+02:00"})
+    assert (await running.get("users/activities"))["items"][0]["timestamp"] == "2026-02-28T23:30:00.123Z"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1,", b"\xff\xfe", b'{"user_id": NaN}', b"nul", b"[" * 100_000])
+async def test_what_is_not_json_is_400(running: Running, body: bytes) -> None:
+    """A body that is not JSON is a 400, single or batch."""
+    for name in ("activity-public", "batch"):
+        response = await running.http.post(
+            f"{TRACK}/{name}", content=body, headers={"Content-Type": "application/json"}
+        )
+        assert response.status_code == 400, (name, response.text)
+
+
+async def test_an_event_that_is_no_object_is_422(running: Running) -> None:
+    """JSON that is no object is a 422."""
+    for body in (b"[]", b"1", b'"x"', b"null"):
+        response = await running.http.post(f"{TRACK}/activity-public", content=body)
+        assert response.status_code == 422
+
+
+async def test_too_large_is_413(running: Running) -> None:
+    """A single body over 1 MiB, a batch over 16 MiB decompressed or over 10,000 events is a 413."""
+    large = json.dumps({**ACTIVITY, "user_agent": "x" * (1 << 20)})
+    assert (await running.http.post(f"{TRACK}/activity-public", content=large)).status_code == 413
+
+    async def chunks() -> Any:
+        for _ in range(20):
+            yield b"x" * 100_000
+
+    assert (await running.http.post(f"{TRACK}/activity-public", content=chunks())).status_code == 413
+    bomb = gzip.compress(b"[" + b" " * (17 << 20) + b"]")
+    response = await running.http.post(f"{TRACK}/batch", content=bomb, headers={"Content-Encoding": "gzip"})
+    assert response.status_code == 413
+    many = json.dumps([BATCH[0]] * 10_001)
+    assert (await running.http.post(f"{TRACK}/batch", content=many)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "application/json; charset=latin-1"},
+        {"Content-Type": "application/json", "Content-Encoding": "br"},
+    ],
+)
+async def test_a_wrong_media_type_is_415(running: Running, headers: dict[str, str]) -> None:
+    """Any other media type, charset or content encoding is a 415."""
+    for name in ("activity-public", "batch"):
+        response = await running.http.post(f"{TRACK}/{name}", content=json.dumps(ACTIVITY), headers=headers)
+        assert response.status_code == 415
+
+
+async def test_a_batch_keeps_the_good_items(running: Running) -> None:
+    """Good items of a batch are recorded, bad ones are listed with their place; duplicates are counted."""
+    bad = [{"type": "message"}, {"type": "robbery"}, 5]
+    items = [BATCH[0], bad[0], BATCH[1], bad[1], BATCH[2], BATCH[3], BATCH[3], bad[2]]
+    response = await running.http.post(f"{TRACK}/batch", json=items)
+    answer = response.json()
+    assert response.status_code == 201
+    assert (answer["recorded"], answer["duplicates"]) == (4, 1)
+    assert [(item["index"], item["field"]) for item in answer["rejected"]] == [(1, "message_id"), (3, "type"), (7, "")]
+    assert (await running.verdict()).differences == []
+
+
+@pytest.mark.parametrize("squeeze", [False, True])
+async def test_a_batch_comes_as_ndjson_or_gzip(running: Running, squeeze: bool) -> None:
+    """NDJSON is taken line by line, gzip is accepted, and a malformed line spoils nothing but itself."""
+    body = "\n".join([json.dumps(BATCH[0]), "", "{oops", json.dumps(BATCH[3])]).encode()
+    headers = {"Content-Type": "application/x-ndjson"}
+    if squeeze:
+        body, headers = gzip.compress(body), {**headers, "Content-Encoding": "gzip"}
+    answer = (await running.http.post(f"{TRACK}/batch", content=body, headers=headers)).json()
+    assert answer["recorded"] == 2
+    assert [item["index"] for item in answer["rejected"]] == [1]
+
+
+async def test_broken_gzip_is_400(running: Running) -> None:
+    """A gzip body that is broken or cut off is a 400."""
+    whole = gzip.compress(json.dumps(BATCH).encode())
+    for body in (b"no gzip", whole[:-12]):
+        response = await running.http.post(f"{TRACK}/batch", content=body, headers={"Content-Encoding": "gzip"})
+        assert response.status_code == 400
+
+
+async def test_an_empty_batch_is_fine(running: Running) -> None:
+    """A batch without events records nothing and tells the position."""
+    answer = (await running.http.post(f"{TRACK}/batch", json=[])).json()
+    assert answer["recorded"] == 0
+    assert answer["position"] == (await running.get("summary"))["position"]
+
+
+async def test_a_surrogate_in_a_batch_spoils_one_item(running: Running) -> None:
+    """Half of a surrogate pair in one item of a batch rejects that item alone."""
+    body = json.dumps([BATCH[0], {**BATCH[3], "conversation_id": "\ud83d"}, BATCH[1]])
+    answer = (await running.http.post(f"{TRACK}/batch", content=body)).json()
+    assert answer["recorded"] == 2
+    assert [(item["index"], item["field"]) for item in answer["rejected"]] == [(1, "conversation_id")]
+
+
+async def test_a_key_names_the_tenant(running: Running) -> None:
+    """A tracking key, in either header, decides to which tenant an event goes."""
+    await running.post("activity-public", ACTIVITY, "acme-key-0123456789")
+    bearer = {"Authorization": "Bearer globex-key-0123456789"}
+    assert (await running.http.post(f"{TRACK}/activity-public", json=ACTIVITY, headers=bearer)).status_code == 201
+    for tenant, count in (("acme", 1), ("globex", 1), ("default", 0)):
+        assert (await running.get("summary", tenant))["total_activities"] == count
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Tracking-Key": "wrong"},
+        {"X-Tracking-Key": ""},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": "Basic abc"},
+        {"Origin": "http://127.0.0.1"},
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"X-Forwarded-Proto": "https"},
+        {"Forwarded": "for=127.0.0.1"},
+    ],
+)
+async def test_the_door_stays_shut(running: Running, headers: dict[str, str]) -> None:
+    """A wrong key, a browser's page, or a request that a proxy passed on is a 401, even from loopback."""
+    response = await running.http.post(f"{TRACK}/activity-public", json=ACTIVITY, headers=headers)
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+async def test_an_admin_token_is_no_tracking_key(running: Running) -> None:
+    """An admin's token does not open the tracking endpoints."""
+    response = await running.http.post(f"{TRACK}/activity-public", json=ACTIVITY, headers=running.admin())
+    assert response.status_code == 401
+
+
+async def test_a_named_proxy_is_believed(tmp_path: Path) -> None:
+    """Behind a named proxy the forwarded address decides; a client cannot forge it by adding hops in front."""
+    found = await start(tmp_path, TRUSTED_PROXIES="127.0.0.1", TRUSTED_NETWORKS="10.1.0.0/16")
+    try:
+        for forwarded, status in (
+            ("10.1.2.3", 201),
+            ("8.8.8.8, 10.1.2.3", 201),
+            ("10.1.2.3, 8.8.8.8", 401),
+            ("10.1.2.3, nonsense", 401),
+            ("10.1.2.3, 127.0.0.1", 201),
+        ):
+            headers = {"X-Forwarded-For": forwarded}
+            response = await found.http.post(f"{TRACK}/activity-public", json=ACTIVITY, headers=headers)
+            assert response.status_code == status, forwarded
+        assert (await found.http.post(f"{TRACK}/activity-public", json=ACTIVITY)).status_code == 401
+    finally:
+        await found.stop()
+
+
+async def test_overload_is_503_and_loses_nothing(tmp_path: Path) -> None:
+    """With a full queue a post is a 503 with Retry-After; what got a 201 is there, what got a 503 is not."""
+    found = await start(tmp_path, QUEUE_EVENTS="20")
+    try:
+        body = json.dumps([BATCH[0]] * 15)
+        answers = await asyncio.gather(*(found.http.post(f"{TRACK}/batch", content=body) for _ in range(30)))
+        counts = [answer.status_code for answer in answers]
+        assert set(counts) == {201, 503}
+        assert all(answer.headers["retry-after"] == "1" for answer in answers if answer.status_code == 503)
+        assert (await found.get("summary"))["total_activities"] == 15 * counts.count(201)
+    finally:
+        await found.stop()
