@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from realtime import protocol
-from realtime.frames import AsgiSend, Frame, Sink
+from realtime.frames import ABORT_SECONDS, AsgiSend, Frame, Sink
 from realtime.hub import Audience
 from realtime.protocol import BAD_MESSAGE, EXPIRED, NOT_ALLOWED, TOPICS, BadMessage, Close, Refresh, Subscribe, Topics
 from realtime.state import Marker
@@ -56,6 +56,7 @@ class Connection:
         self.closed: Close | None = None
         self._authenticate = authenticate
         self._now = now
+        self._ended = asyncio.Event()
         self._expiry: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
 
@@ -65,23 +66,32 @@ class Connection:
         self._silence = loop.call_later(SUBSCRIBE_SECONDS, self.end, BAD_MESSAGE, "no subscription came")
         self._watch_expiry()
         try:
-            # A reader must always run: the server stops reading after one message until it is received.
-            while self.closed is None:
-                message = await receive()
-                if message["type"] != "websocket.receive":
-                    break
-                await self._take(message.get("text") or message.get("bytes") or "")
+            reader = asyncio.create_task(self._read(receive))
+            ended = asyncio.create_task(self._ended.wait())
+            await asyncio.wait((reader, ended), return_when=asyncio.FIRST_COMPLETED)
+            # A panel that was closed has a moment to answer; the server cuts the connection when this returns.
+            await asyncio.wait((reader,), timeout=ABORT_SECONDS)
+            for task in (reader, ended):
+                task.cancel()
+            await asyncio.gather(reader, ended, return_exceptions=True)
         finally:
             self.audience.leave(self)
             for timer in (self._expiry, self._silence):
                 if timer is not None:
                     timer.cancel()
 
+    async def _read(self, receive: AsgiReceive) -> None:
+        """Take messages until the panel is gone. This must always run: the server reads no further by itself."""
+        while (message := await receive())["type"] == "websocket.receive":
+            if self.closed is None:
+                await self._take(message.get("text") or message.get("bytes") or "")
+
     def end(self, close: Close, message: str) -> None:
         """Send the error frame and close, once."""
         if self.closed is not None:
             return
         self.closed = close
+        self._ended.set()
         self.audience.leave(self)
         if not self.sink.busy:
             self.sink.send(Frame(protocol.error(close, message)))

@@ -95,10 +95,14 @@ def free_port() -> int:
         return port
 
 
-async def start(folder: Path, **settings: str) -> Running:
+async def start(folder: Path, plain: bool = False, **settings: str) -> Running:
+    """Start a service; *plain* takes uvicorn's own WebSocket protocol, as any other ASGI server would."""
     service = Service(Settings.read(environment(folder, **settings)))
     await service.open()
-    server = uvicorn.Server(configuration(service))
+    config = configuration(service)
+    if plain:
+        config.ws = "websockets-sansio"
+    server = uvicorn.Server(config)
     # The signals of the test runner are not the server's.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     task = asyncio.create_task(server.serve())

@@ -29,6 +29,7 @@ class LivePanel:
         self._arrived = asyncio.Event()
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._frozen = False
 
     @property
     def socket(self) -> ClientConnection:
@@ -83,6 +84,16 @@ class LivePanel:
         wanted = int(position.split(".")[1])
         await self.until(lambda: int((self.panel.position or ".0.").split(".")[1]) >= wanted, seconds)
 
+    def freeze(self) -> None:
+        """Stop reading the socket, as a frozen browser does."""
+        self.socket.transport.pause_reading()
+        self._frozen = True
+
+    def thaw(self) -> None:
+        """Read the socket again."""
+        self.socket.transport.resume_reading()
+        self._frozen = False
+
     def stall(self) -> None:
         """Stop taking frames; what the kernels buffer still flows."""
         self._flowing.clear()
@@ -93,7 +104,9 @@ class LivePanel:
 
     async def close(self) -> None:
         self.go_on()
-        if self._socket is not None:
+        if self._socket is not None and self._frozen:
+            self._socket.transport.abort()
+        elif self._socket is not None:
             await self._socket.close()
         if self._reader is not None:
             await self._reader

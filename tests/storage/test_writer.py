@@ -1,0 +1,186 @@
+"""The writer: groups, duplicates, culprits, limits."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event, func, select
+from sqlalchemy.exc import DataError, OperationalError
+
+from storage import schema
+from storage.changes import Change
+from storage.commit import PRUNE_EVERY, Outcome
+from storage.database import Database, parse_url
+from storage.errors import Overloaded, StorageError, StorageUnavailable
+from storage.writer import Writer
+from tests.conftest import event as make
+
+MESSAGE = {"type": "message", "conversation_id": "c", "user_id": "u", "role": "user", "token_count": 1}
+
+
+class Observed:
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def committed(self, outcome: Outcome, seconds: float) -> None:
+        self.sizes.append(len(outcome.recorded))
+
+
+class Bench:
+    """A writer with all that it tells."""
+
+    def __init__(self, folder: Path, **limits: int) -> None:
+        self.database = Database(parse_url(f"sqlite+aiosqlite:///{folder}/a.db"))
+        self.changes: list[Change] = []
+        self.observed = Observed()
+        limits = {"queue_events": 1000, "change_log": 100, **limits}
+        self.writer = Writer(self.database, self.changes.append, observer=self.observed, **limits)
+
+    async def post(self, *names: str, tenant: str = "default", **fields: Any) -> Any:
+        events = [make(**{**MESSAGE, "message_id": name, **fields}) for name in names]
+        return await self.writer.write(tenant, events)
+
+    async def count(self, table: Any = schema.message_metrics) -> int:
+        async with self.database.read() as connection:
+            return int(await connection.scalar(select(func.count()).select_from(table)) or 0)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    found = Bench(tmp_path)
+    await found.database.open()
+    found.writer.start()
+    yield found
+    await found.writer.stop()
+    await found.database.close()
+
+
+async def test_who_waits_shares_a_commit(bench: Bench) -> None:
+    """Requests that arrive while a commit runs share the next one, and each gets its own receipt."""
+    receipts = await asyncio.gather(*(bench.post(f"m{number}") for number in range(50)))
+    assert [receipt.recorded for receipt in receipts] == [1] * 50
+    assert sum(bench.observed.sizes) == 50
+    assert len(bench.observed.sizes) <= 3
+
+
+async def test_one_commit_is_one_change(bench: Bench) -> None:
+    """Each commit gives each tenant one change, in order, without a gap; duplicates alone give none."""
+    for number in range(3):
+        await asyncio.gather(bench.post(f"m{number}"), bench.post(f"m{number}", tenant="acme"))
+    receipt = await bench.post("m2")
+    assert (receipt.recorded, receipt.duplicates, receipt.position.sequence) == (0, 1, 3)
+    for tenant in ("default", "acme"):
+        assert [change.sequence for change in bench.changes if change.tenant_id == tenant] == [1, 2, 3]
+    assert len({change.tag for change in bench.changes}) == 6
+
+
+async def test_a_duplicate_is_answered_after_the_original(bench: Bench) -> None:
+    """A duplicate that is posted beside its original is answered with a position at which the original is durable."""
+    first, second = await asyncio.gather(bench.post("m"), bench.post("m"))
+    assert (first.recorded, second.recorded) == (1, 0)
+    assert second.position == first.position
+    assert await bench.count() == 1
+
+
+async def test_only_the_culprit_fails(bench: Bench) -> None:
+    """If the database refuses one request's data, the others of its group are committed all the same."""
+
+    def refuse(*arguments: Any) -> None:
+        if "culprit" in str(arguments[3]):
+            raise DataError("refused", None, ValueError())
+
+    assert bench.database._writing is not None
+    event.listen(bench.database._writing, "before_cursor_execute", refuse)
+    answers = await asyncio.gather(*(bench.post(name) for name in ("a", "b", "culprit", "c")), return_exceptions=True)
+    assert [isinstance(answer, StorageError) for answer in answers] == [False, False, True, False]
+    assert await bench.count() == 3
+
+
+async def test_a_database_that_fails_is_unavailable(bench: Bench) -> None:
+    """If the database cannot be written, nothing is recorded, all are told to come back, and later it works again."""
+
+    def fail(*_arguments: Any) -> None:
+        raise OperationalError("disk full", None, OSError())
+
+    assert bench.database._writing is not None
+    event.listen(bench.database._writing, "before_cursor_execute", fail)
+    answers = await asyncio.gather(bench.post("a"), bench.post("b"), return_exceptions=True)
+    assert all(isinstance(answer, StorageUnavailable) and answer.retry_after == 1 for answer in answers)
+    event.remove(bench.database._writing, "before_cursor_execute", fail)
+    assert await bench.count() == 0
+    assert (await bench.post("a")).recorded == 1
+
+
+async def test_a_bug_leaves_nobody_waiting(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unforeseen error reaches who waits, and the writer goes on."""
+    with monkeypatch.context() as patch:
+        patch.setattr("storage.writer.commit", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await bench.post("a")
+    assert (await bench.post("a")).recorded == 1
+
+
+async def test_a_client_that_leaves_loses_nothing(bench: Bench) -> None:
+    """An event whose client went away before the answer is recorded all the same."""
+    task = asyncio.create_task(bench.post("gone"))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await bench.post("other")
+    assert await bench.count() == 2
+
+
+async def test_the_queue_is_bounded(tmp_path: Path) -> None:
+    """Beyond the queue's bound a request is refused; a single one that is larger than the bound is still served."""
+    found = Bench(tmp_path, queue_events=5)
+    await found.database.open()
+    large = asyncio.create_task(found.post(*(f"m{number}" for number in range(10))))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await found.post("late")
+    found.writer.start()
+    assert (await large).recorded == 10
+    await found.writer.stop()
+    with pytest.raises(StorageUnavailable):
+        await found.post("after")
+    await found.database.close()
+
+
+async def test_tenants_take_turns(bench: Bench) -> None:
+    """A tenant with much to write does not keep another waiting for all of it."""
+    order: list[str] = []
+
+    async def post(tenant: str, name: str) -> None:
+        await bench.post(*(f"{name}-{part}" for part in range(900)), tenant=tenant)
+        order.append(tenant)
+
+    heavy = [post("heavy", f"h{number}") for number in range(6)]
+    bench.writer._queue_events = 10_000
+    await asyncio.gather(*heavy, post("light", "l"))
+    assert order.index("light") < 4
+
+
+async def test_the_change_log_is_bounded(tmp_path: Path) -> None:
+    """The change log keeps what it must and not much more."""
+    found = Bench(tmp_path, change_log=20)
+    await found.database.open()
+    found.writer.start()
+    for number in range(PRUNE_EVERY + 5):
+        await found.post(f"m{number}")
+    assert await found.count(schema.changes) == 20 + 5
+    await found.writer.stop()
+    await found.database.close()
+
+
+async def test_a_stop_commits_what_waits(tmp_path: Path) -> None:
+    """Stopping finishes what was accepted."""
+    found = Bench(tmp_path)
+    await found.database.open()
+    waiting = [asyncio.create_task(found.post(f"m{number}")) for number in range(20)]
+    await asyncio.sleep(0)
+    found.writer.start()
+    await found.writer.stop()
+    assert [receipt.recorded for receipt in await asyncio.gather(*waiting)] == [1] * 20
+    await found.database.close()

@@ -1,0 +1,212 @@
+"""The properties of the design, attacked by a state machine: random events, random panels, a clock that jumps.
+
+After every step: one commit is one change and sequences have no gap (2), rollups equal the recount (3), and every panel
+that reads shows exactly the snapshot (4).
+"""
+
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from sqlalchemy import select
+
+from storage import clock, schema
+from tests.conftest import TRACK, Running, start
+from tests.live import LivePanel
+
+T = TypeVar("T")
+
+KEYS = {"default": None, "acme": "acme-key-0123456789"}
+TENANTS = st.sampled_from(sorted(KEYS))
+USERS = st.sampled_from(["ada", "bob", "cyd", "Äöü 😀"])
+TALKS = st.sampled_from(["c1", "c2", "c3"])
+SECONDS = st.none() | st.floats(0, 86_400)
+# Far back, across several midnights, and up to just below five minutes ahead.
+MINUTES = st.integers(-3 * 1440, 4)
+IDS = st.none() | st.integers(0, 5).map(lambda number: f"e{number}")
+
+ACTIVITY = st.fixed_dictionaries(
+    {
+        "type": st.just("activity"),
+        "user_id": USERS,
+        "username": USERS,
+        "activity_type": st.sampled_from(["login", "logout", "message_sent"]),
+    }
+)
+CALL = st.fixed_dictionaries(
+    {
+        "type": st.just("api_usage"),
+        "endpoint": st.sampled_from(["/a", "/b"]),
+        "method": st.just("GET"),
+        "status_code": st.sampled_from([200, 404, 500]),
+        "response_time": st.floats(0, 86_400),
+        "user_id": st.none() | USERS,
+    }
+)
+TALK = st.fixed_dictionaries(
+    {
+        "type": st.just("conversation"),
+        "conversation_id": TALKS,
+        "user_id": USERS,
+        "action": st.sampled_from(["created", "deleted"]),
+    }
+)
+MESSAGE = st.fixed_dictionaries(
+    {
+        "type": st.just("message"),
+        "message_id": st.integers(0, 20).map(lambda number: f"m{number}"),
+        "conversation_id": TALKS,
+        "user_id": USERS,
+        "role": st.sampled_from(["user", "assistant", "system"]),
+        "token_count": st.integers(0, 2**31 - 1),
+        "response_time": SECONDS,
+    }
+)
+EVENT = st.tuples(ACTIVITY | CALL | TALK | MESSAGE, IDS, st.none() | MINUTES)
+
+
+class Platform(RuleBasedStateMachine):
+    """Services that post, admins who watch, and time that passes."""
+
+    panels = Bundle("panels")
+
+    @initialize(zone=st.sampled_from(["UTC", "America/New_York", "Asia/Kolkata"]))
+    def begin(self, zone: str) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.loop = asyncio.new_event_loop()
+        self.shift = 0.0
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(clock, "unix", lambda: time.time() + self.shift)
+        self.patch.setattr("realtime.node.FOLLOW_SECONDS", 0.05)
+        self.seen: set[tuple[str, str, str]] = set()
+        self.messages: set[tuple[str, str]] = set()
+        self.commits = dict.fromkeys(KEYS, 0)
+        self.watching: dict[LivePanel, str] = {}
+        self.stalled: set[LivePanel] = set()
+        self.running: Running = self.run(start(Path(self.folder.name), TIMEZONE=zone, TICK_MS="5"))
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(work)
+
+    def teardown(self) -> None:
+        if hasattr(self, "running"):
+            for panel in self.stalled:
+                panel.go_on()
+            self.run(self.running.stop())
+            self.loop.close()
+            self.patch.undo()
+            self.folder.cleanup()
+
+    @rule(tenant=TENANTS, drawn=st.lists(EVENT, min_size=1, max_size=8))
+    def post(self, tenant: str, drawn: list[tuple[dict[str, Any], str | None, int | None]]) -> None:
+        events, new = [], 0
+        for fields, event_id, minutes in drawn:
+            event = {**fields, "event_id": event_id}
+            if minutes is not None:
+                moment = datetime.fromtimestamp(clock.unix(), UTC) + timedelta(minutes=minutes)
+                event["timestamp"] = moment.isoformat()
+            events.append(event)
+            new += self._counts(tenant, event)
+        headers = {"X-Tracking-Key": KEYS[tenant]} if KEYS[tenant] else {}
+        response = self.run(self.running.http.post(f"{TRACK}/batch", content=json.dumps(events), headers=headers))
+        answer = response.json()
+        assert (answer["recorded"], answer["duplicates"], answer["rejected"]) == (new, len(events) - new, [])
+        self.commits[tenant] += new > 0
+        assert int(answer["position"].split(".")[1]) == self.commits[tenant]
+
+    def _counts(self, tenant: str, event: dict[str, Any]) -> bool:
+        """Say whether an event is new by its ids, as the contract has it."""
+        key = (tenant, event["type"], event["event_id"])
+        message = (tenant, event.get("message_id"))
+        if event["event_id"] is not None and key in self.seen:
+            return False
+        if event["type"] == "message":
+            if message in self.messages:
+                return False
+            self.messages.add(message)
+        if event["event_id"] is not None:
+            self.seen.add(key)
+        return True
+
+    @rule(hours=st.sampled_from([1, 11, 24]))
+    def let_time_pass(self, hours: int) -> None:
+        self.shift += hours * 3600
+
+    @rule(target=panels, tenant=TENANTS)
+    def connect(self, tenant: str) -> Any:
+        if len(self.watching) >= 4:
+            return multiple()
+        token = self.running.token(tenant, seconds=10**9)
+        panel = self.run(self.running.panel(tenant, token=token))
+        self.watching[panel] = tenant
+        return panel
+
+    @rule(panel=panels)
+    def stall(self, panel: LivePanel) -> None:
+        panel.stall()
+        self.stalled.add(panel)
+
+    @rule(panel=panels)
+    def go_on(self, panel: LivePanel) -> None:
+        panel.go_on()
+        self.stalled.discard(panel)
+
+    @rule(panel=panels)
+    def drop_and_resume(self, panel: LivePanel) -> None:
+        self.stalled.discard(panel)
+        self.run(panel.close())
+        self.run(panel.resume())
+
+    @rule(panel=consumes(panels))
+    def leave(self, panel: LivePanel) -> None:
+        self.stalled.discard(panel)
+        del self.watching[panel]
+        self.run(panel.close())
+
+    @invariant()
+    def sequences_have_no_gap(self) -> None:
+        if hasattr(self, "running"):
+            self.run(self._check_log())
+
+    async def _check_log(self) -> None:
+        log = schema.changes.c
+        async with self.running.service.database.read() as connection:
+            for tenant, commits in self.commits.items():
+                query = select(log.sequence).where(log.tenant_id == tenant).order_by(log.sequence)
+                assert list(await connection.scalars(query)) == list(range(1, commits + 1))
+
+    @invariant()
+    def rollups_equal_the_recount(self) -> None:
+        if hasattr(self, "running"):
+            assert self.run(self.running.verdict()).differences == []
+
+    @invariant()
+    def panels_equal_the_snapshot(self) -> None:
+        if hasattr(self, "running"):
+            for panel, tenant in self.watching.items():
+                if panel not in self.stalled:
+                    self.run(self._check_panel(panel, tenant))
+
+    async def _check_panel(self, panel: LivePanel, tenant: str) -> None:
+        response = await self.running.http.get(
+            "/api/v1/analytics/snapshot",
+            headers={"Authorization": f"Bearer {self.running.token(tenant, seconds=10**9)}"},
+        )
+        snapshot = response.json()
+        wanted = {name: snapshot[name] for name in ("summary", "activities", "top_users")}
+        await panel.until(lambda: panel.panel.position == snapshot["position"] and panel.panel.shown() == wanted, 5)
+
+
+TestPlatform = Platform.TestCase
+TestPlatform.settings = settings(
+    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
