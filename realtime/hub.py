@@ -69,6 +69,10 @@ class Audience:
     def leave(self, listener: Listener) -> None:
         """Drop a panel."""
         self._listeners.pop(listener, None)
+        self.touch()
+
+    def touch(self) -> None:
+        """If there is no panel, count the time without one from now on."""
         if not self._listeners:
             self.empty_since = asyncio.get_running_loop().time()
 

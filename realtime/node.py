@@ -70,6 +70,8 @@ class Node:
         """Give the audience of a tenant, with its feed loaded; raises what the database raises."""
         audience = self._hub.audiences.get(tenant_id)
         if audience is not None:
+            # Who comes just before an idle feed is dropped has its time again to subscribe.
+            audience.touch()
             return audience
         task = self._loading.get(tenant_id)
         if task is None:
@@ -87,7 +89,7 @@ class Node:
             self._broker.unsubscribe(tenant_id)
             raise
         audience = self._hub.open(feed)
-        audience.empty_since = asyncio.get_running_loop().time()
+        audience.touch()
         # What was committed while the state was read came before there was a feed to receive it.
         feed.miss()
         self._wake.set()

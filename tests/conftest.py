@@ -95,7 +95,7 @@ def free_port() -> int:
         return port
 
 
-async def start(folder: Path, plain: bool = False, **settings: str) -> Running:
+async def start(folder: Path, *, plain: bool = False, **settings: str) -> Running:
     """Start a service; *plain* takes uvicorn's own WebSocket protocol, as any other ASGI server would."""
     service = Service(Settings.read(environment(folder, **settings)))
     await service.open()

@@ -8,6 +8,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from realtime.panel import Json, Panel
 from realtime.protocol import SUBPROTOCOL, TOPICS
@@ -38,12 +39,9 @@ class LivePanel:
 
     async def open(self, topics: tuple[str, ...] = TOPICS, position: str | None = None, subscribe: bool = True) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
+        offered = [Subprotocol(SUBPROTOCOL)]
         self._socket = await connect(
-            self.url,
-            additional_headers=headers,
-            subprotocols=[SUBPROTOCOL],
-            compression=None,
-            ping_interval=None,  # type: ignore[list-item]
+            self.url, additional_headers=headers, subprotocols=offered, compression=None, ping_interval=None
         )
         self.closed = None
         self._reader = asyncio.create_task(self._read())

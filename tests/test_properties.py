@@ -14,18 +14,27 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
 from sqlalchemy import select
 
 from storage import clock, schema
-from tests.conftest import TRACK, Running, start
+from tests.conftest import TRACK, Running, free_port, start
 from tests.live import LivePanel
 
 T = TypeVar("T")
 
-KEYS = {"default": None, "acme": "acme-key-0123456789"}
+KEYS = {"default": "own-key-0123456789", "acme": "acme-key-0123456789"}
 TENANTS = st.sampled_from(sorted(KEYS))
 USERS = st.sampled_from(["ada", "bob", "cyd", "Äöü 😀"])
 TALKS = st.sampled_from(["c1", "c2", "c3"])
@@ -92,7 +101,9 @@ class Platform(RuleBasedStateMachine):
         self.commits = dict.fromkeys(KEYS, 0)
         self.watching: dict[LivePanel, str] = {}
         self.stalled: set[LivePanel] = set()
-        self.running: Running = self.run(start(Path(self.folder.name), TIMEZONE=zone, TICK_MS="5"))
+        self.options = {"TIMEZONE": zone, "TICK_MS": "5", "PORT": str(free_port())}
+        self.restarted = False
+        self.running: Running = self.run(start(Path(self.folder.name), plain=False, **self.options))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -116,7 +127,7 @@ class Platform(RuleBasedStateMachine):
                 event["timestamp"] = moment.isoformat()
             events.append(event)
             new += self._counts(tenant, event)
-        headers = {"X-Tracking-Key": KEYS[tenant]} if KEYS[tenant] else {}
+        headers = {"X-Tracking-Key": KEYS[tenant]}
         response = self.run(self.running.http.post(f"{TRACK}/batch", content=json.dumps(events), headers=headers))
         answer = response.json()
         assert (answer["recorded"], answer["duplicates"], answer["rejected"]) == (new, len(events) - new, [])
@@ -126,7 +137,7 @@ class Platform(RuleBasedStateMachine):
     def _counts(self, tenant: str, event: dict[str, Any]) -> bool:
         """Say whether an event is new by its ids, as the contract has it."""
         key = (tenant, event["type"], event["event_id"])
-        message = (tenant, event.get("message_id"))
+        message = (tenant, str(event.get("message_id")))
         if event["event_id"] is not None and key in self.seen:
             return False
         if event["type"] == "message":
@@ -172,6 +183,20 @@ class Platform(RuleBasedStateMachine):
         del self.watching[panel]
         self.run(panel.close())
 
+    @precondition(lambda self: not self.restarted and sum(self.commits.values()) > 2)
+    @rule()
+    def restart(self) -> None:
+        """Stop and start the service, once; panels come back to it with their positions."""
+        self.restarted = True
+        for panel in self.watching:
+            panel.go_on()
+        self.stalled.clear()
+        self.run(self.running.stop())
+        self.running = self.run(start(Path(self.folder.name), plain=False, **self.options))
+        for panel in self.watching:
+            self.running.panels.append(panel)
+            self.run(panel.resume())
+
     @invariant()
     def sequences_have_no_gap(self) -> None:
         if hasattr(self, "running"):
@@ -208,5 +233,10 @@ class Platform(RuleBasedStateMachine):
 
 TestPlatform = Platform.TestCase
 TestPlatform.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25,
+    stateful_step_count=25,
+    deadline=None,
+    # A step that fails takes seconds to be sure of it: shrinking would take many minutes.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=list(HealthCheck),
 )

@@ -91,6 +91,8 @@ def migrate() -> None:
 def verify() -> None:
     """Recount every rollup from the raw tables, beside a running service; exit code 1 if any differs."""
     settings = _settings()
+    from sqlalchemy.exc import SQLAlchemyError
+
     from storage.database import Database, file_of, parse_url, read_about
     from storage.verify import Verdict
     from storage.verify import verify as recount
@@ -109,7 +111,10 @@ def verify() -> None:
         finally:
             await database.close()
 
-    verdict = asyncio.run(work())
+    try:
+        verdict = asyncio.run(work())
+    except SQLAlchemyError:
+        raise _fail(f"{file_of(url)} is not a database of this service, or cannot be read") from None
     for difference in verdict.differences:
         typer.echo(str(difference))
     typer.echo(f"{verdict.compared} values compared, {len(verdict.differences)} differ")

@@ -82,6 +82,8 @@ def _items(value: str) -> list[str]:
 
 
 def _networks(value: str) -> tuple[Network, ...]:
+    if value == "none":
+        return ()
     try:
         return tuple(ipaddress.ip_network(item) for item in _items(value))
     except ValueError:
@@ -142,7 +144,7 @@ class Settings:
     )
     trusted_networks: tuple[Network, ...] = _setting(
         "127.0.0.0/8,::1/128",
-        "Networks whose peers may post to the default tenant without a key. Empty: none.",
+        "Networks whose peers may post to the default tenant without a key; none: a key is always needed.",
         _networks,
     )
     trusted_proxies: tuple[Network, ...] = _setting(

@@ -13,6 +13,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -130,10 +131,9 @@ class AuthService:
         self.fetches += 1
         if not self.up:
             return Response(status_code=500)
-        algorithm = {True: jwt.algorithms.RSAAlgorithm, False: jwt.algorithms.ECAlgorithm}
         keys = []
         for kid, key in self.keys.items():
-            maker = algorithm[isinstance(key, rsa.RSAPrivateKey)]
+            maker: Any = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
             keys.append({**maker.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig"})
         return JSONResponse({"keys": keys})
 

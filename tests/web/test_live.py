@@ -283,7 +283,7 @@ async def test_a_tenant_sees_its_own(running: Running) -> None:
 @pytest.mark.parametrize("limit", ["MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_USER", "MAX_CONNECTIONS_PER_ADDRESS"])
 async def test_capacity_is_bounded(tmp_path: Path, limit: str) -> None:
     """Over a limit a panel is closed with 1013; when another leaves, there is room again."""
-    found = await start(tmp_path, **{limit: "2"})
+    found = await start(tmp_path, plain=False, **{limit: "2"})
     try:
         first, second = await found.panel(), await found.panel()
         third = await found.panel()

@@ -21,7 +21,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "conversation-public": TALK,
     "message-public": MESSAGE,
 }
-BATCH = [
+BATCH: list[dict[str, Any]] = [
     {"type": "activity", **ACTIVITY},
     {"type": "api_usage", **CALL},
     {"type": "conversation", **TALK},

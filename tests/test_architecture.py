@@ -1,0 +1,63 @@
+"""The shape that the code is to keep."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAY_IMPORT = {"storage": {"storage"}, "realtime": {"realtime", "storage"}, "web": {"web", "realtime", "storage"}}
+ROOMS = set(MAY_IMPORT) | {"tests", "bench", "client"}
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Name the top-level packages that a file imports, wherever it does."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import hides its direction"
+            yield (node.module or "").partition(".")[0]
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_imports_go_one_way(room: str) -> None:
+    """web may import realtime and storage, realtime may import storage, storage imports neither."""
+    for file in (ROOT / room).rglob("*.py"):
+        assert set(imported(file)) & ROOMS <= MAY_IMPORT[room], file
+
+
+def test_sql_lives_in_storage() -> None:
+    """Nothing above storage writes SQL; it may only name the library's error and connection."""
+    for room in ("realtime", "web"):
+        for file in (ROOT / room).glob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy"):
+                    names = {alias.name for alias in node.names}
+                    assert names <= {"SQLAlchemyError", "AsyncConnection"}, file
+
+
+def test_the_environment_has_one_reader() -> None:
+    """Only settings.py knows the variables; the commands hand the environment to it."""
+    for room in MAY_IMPORT:
+        for file in (ROOT / room).rglob("*.py"):
+            if file.name not in ("cli.py", "welcome.py"):
+                assert "environ" not in file.read_text().replace("environment", ""), file
+
+
+def test_no_room_for_leftovers() -> None:
+    """No file is named for being unsorted."""
+    names = {"utils", "helpers", "common", "manager", "managers", "misc"}
+    assert not [file for room in MAY_IMPORT for file in (ROOT / room).rglob("*.py") if file.stem in names]
+
+
+def test_locks_name_no_host() -> None:
+    """The lock files have a hash for everything and no download address."""
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        assert "--index-url" not in text
+        packages = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
+        assert all("==" in line and line.endswith("\\") for line in packages)
+        assert text.count("--hash=sha256:") >= len(packages)

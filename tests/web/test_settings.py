@@ -1,0 +1,123 @@
+"""The settings: defaults, checks, and the one line that a mistake gets."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.process import Process
+from web.settings import InvalidSetting, Settings, unknown
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    """Without any variable the service is the embedded one on port 8002, open to loopback alone."""
+    settings = Settings.read({})
+    assert (settings.host, settings.port, settings.tick_ms) == ("127.0.0.1", 8002, 50)
+    assert settings.database_url == "sqlite+aiosqlite:///data/analytics.db"
+    assert (settings.redis_url, settings.jwt_secret, settings.jwks_url) == ("", "", "")
+    assert [str(network) for network in settings.trusted_networks] == ["127.0.0.0/8", "::1/128"]
+    assert settings == Settings.read({"ANALYTICS_PORT": ""})
+
+
+def test_values_are_read() -> None:
+    """Values come typed and cleaned."""
+    settings = Settings.read(
+        {
+            "ANALYTICS_PORT": "9123",
+            "ANALYTICS_TRACKING_KEYS": " abcdefgh-12345678 , acme:ABCDEFGH-12345678,eu:west:0123456789abcdef",
+            "ANALYTICS_ALLOWED_ORIGINS": "https://Admin.example.com/, http://localhost:5173",
+            "ANALYTICS_TRUSTED_NETWORKS": "10.0.0.0/8,192.168.1.1",
+        }
+    )
+    assert settings.port == 9123
+    assert settings.tracking_keys == {
+        "abcdefgh-12345678": "default",
+        "ABCDEFGH-12345678": "acme",
+        "0123456789abcdef": "eu:west",
+    }
+    assert settings.allowed_origins == ("https://admin.example.com", "http://localhost:5173")
+    assert [str(network) for network in settings.trusted_networks] == ["10.0.0.0/8", "192.168.1.1/32"]
+    assert Settings.read({"ANALYTICS_TRUSTED_NETWORKS": "none"}).trusted_networks == ()
+
+
+WRONG = {
+    "PORT": ["http", "-1", "65536", "8002.5", "٣"],
+    "DATABASE_URL": ["data.db", "postgresql://user:hunter2@db/x", "sqlite+aiosqlite://"],
+    "REDIS_URL": ["localhost:6379", "http://localhost"],
+    "JWKS_URL": ["auth.example.com", "file:///etc/passwd"],
+    "TRACKING_KEYS": ["short", "acme:has space in it 123", "acme:ümlaut-0123456789"],
+    "TRUSTED_NETWORKS": ["10.0.0.0/99", "everyone", "10.0.0.1/8"],
+    "TRUSTED_PROXIES": ["proxy"],
+    "ALLOWED_ORIGINS": ["*", "panel.example.org", "https://a.example/path"],
+    "TIMEZONE": ["Mars/Olympus", "../etc/passwd", "/etc/localtime"],
+    "TICK_MS": ["0", "1e3"],
+    "HEARTBEAT_SECONDS": ["0", "nan", "soon"],
+    "WRITE_DEADLINE_SECONDS": ["-1", "inf"],
+    "MAX_CONNECTIONS": ["0"],
+    "MAX_CONNECTIONS_PER_USER": ["none"],
+    "MAX_CONNECTIONS_PER_ADDRESS": ["1,000"],
+    "QUEUE_EVENTS": ["0"],
+    "CHANGE_LOG_ENTRIES": ["0"],
+    "STOP_SECONDS": ["0"],
+    "LOG_LEVEL": ["loud"],
+    "LOG_FORMAT": ["xml"],
+    "ACCESS_LOG": ["yes"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_nonsense_is_refused(name: str, value: str) -> None:
+    """A value that makes no sense is refused in one line that names the variable and never repeats the value."""
+    with pytest.raises(InvalidSetting) as refused:
+        Settings.read({f"ANALYTICS_{name}": value})
+    assert str(refused.value).startswith(f"ANALYTICS_{name} ")
+    assert "\n" not in str(refused.value)
+    assert len(value) < 4 or value not in str(refused.value)
+
+
+def test_every_setting_has_its_nonsense() -> None:
+    """A new setting without a check of its values fails here; host and secret take any text."""
+    names = {field.name.upper() for field in dataclasses.fields(Settings)}
+    assert names - {"HOST", "JWT_SECRET"} == set(WRONG)
+
+
+def test_unknown_variables_are_found() -> None:
+    """A variable that looks like a setting but is none is named."""
+    environment = {"ANALYTICS_PROT": "1", "ANALYTICS_PORT": "1", "OTHER": "1"}
+    assert unknown(environment) == ["ANALYTICS_PROT"]
+
+
+def test_a_wrong_setting_stops_the_start(tmp_path: Path) -> None:
+    """serve ends with exit code 2 and exactly one line; the value, which can be secret, is not in it."""
+    process = Process(tmp_path, DATABASE_URL="postgresql://user:hunter2@db/x")
+    done = process.command("serve")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "ANALYTICS_DATABASE_URL" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+async def test_an_unknown_variable_is_only_warned_about(tmp_path: Path) -> None:
+    """serve starts in spite of an unknown variable, and names it in a warning."""
+    process = Process(tmp_path, TYPO="1")
+    await process.start()
+    assert process.terminate() == 0
+    assert '"name": "ANALYTICS_TYPO"' in process.log()
+
+
+async def test_a_second_serve_is_refused(tmp_path: Path) -> None:
+    """A second serve on the same file ends with exit code 2 and one line; the first goes on."""
+    process = Process(tmp_path)
+    await process.start()
+    done = process.command("serve")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "another process is writing" in done.stderr
+    assert process.terminate() == 0
+
+
+def test_settings_are_immutable() -> None:
+    """Nobody changes a setting at run time."""
+    settings: Any = Settings.read({})
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.port = 1
