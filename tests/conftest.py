@@ -67,12 +67,27 @@ class Running:
             return await verify(connection, self.service.database.days)
 
     async def stop(self) -> None:
-        for panel in self.panels:
-            await panel.close()
-        await self.http.aclose()
+        """Stop as on SIGTERM."""
+        await self._leave()
         self.server.should_exit = True
         await self.task
         await self.service.close()
+
+    async def drop(self) -> None:
+        """Stop without the pauses that uvicorn makes for clients who have gone already here: 0.15 s a test."""
+        await self._leave()
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        for server in self.server.servers:
+            server.close()
+        for connection in list(self.server.server_state.connections):
+            connection.shutdown()
+        await self.service.close()
+
+    async def _leave(self) -> None:
+        for panel in self.panels:
+            await panel.close()
+        await self.http.aclose()
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
@@ -117,7 +132,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
     """A service with the default broker."""
     found = await start(tmp_path)
     yield found
-    await found.stop()
+    await found.drop()
 
 
 @pytest.fixture(scope="session")
