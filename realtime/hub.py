@@ -46,6 +46,10 @@ class Listener(Protocol):
         """End the connection."""
 
 
+_Frames = dict[tuple[Marker | None, Topics, bool], Frame]
+"""Frames by where they lead from, what they hold, and whether they are the first after a subscription."""
+
+
 class Audience:
     """The panels of one tenant in this process."""
 
@@ -84,7 +88,7 @@ class Audience:
 
     def serve(self, listener: Listener) -> None:
         """Send one panel what it is owed, now; if it does not read, at a later tick."""
-        frames: dict[tuple[Marker | None, Topics], Frame] = {}
+        frames: _Frames = {}
         if self.feed.state is not None and not self._advance(listener, frames):
             self._arm()
 
@@ -133,7 +137,7 @@ class Audience:
             asyncio.get_running_loop().call_soon(self._go_on)
 
     def _flush(self) -> Iterator[None]:
-        frames: dict[tuple[Marker | None, Topics], Frame] = {}
+        frames: _Frames = {}
         marker, written, passed_over = None, 0, 0
         for listener in list(self._listeners):
             state = self.feed.state
@@ -152,7 +156,7 @@ class Audience:
         if passed_over:
             self._hub.observer.passed_over(passed_over)
 
-    def _advance(self, listener: Listener, frames: dict[tuple[Marker | None, Topics], Frame]) -> bool:
+    def _advance(self, listener: Listener, frames: _Frames) -> bool:
         """Bring one panel to the state of now, with a frame from *frames* or a new one; False if it does not read."""
         state, now = self.feed.state, asyncio.get_running_loop().time()
         if state is None or listener not in self._listeners:
@@ -166,27 +170,28 @@ class Audience:
         marker = listener.marker
         if marker is not None and not state.knows(marker[0]):
             marker = None
-        key = (marker, listener.topics)
+        key = (marker, listener.topics, listener.due)
         frame = frames.get(key)
         if frame is None:
-            frame = frames[key] = self._frame(marker, listener.topics)
+            frame = frames[key] = self._frame(marker, listener.topics, listener.due)
         listener.sink.send(frame)
         listener.marker, listener.due, listener.behind_since = state.marker, False, None
         self._hub.observer.sent("snapshot" if marker is None else "delta", 1)
         return True
 
-    def _frame(self, marker: Marker | None, topics: Topics) -> Frame:
-        """Write the frame that leads from *marker* to the state of now; from None, it is a snapshot."""
+    def _frame(self, marker: Marker | None, topics: Topics, first: bool) -> Frame:
+        """Write the frame that leads from *marker* to the state of now; from None, it is a snapshot.
+
+        The *first* frame after a subscription tells the pace of heartbeats: it can have changed since the last one.
+        """
         state = self.feed.state
         if state is None:
             raise RuntimeError("there is no state yet")
         position, at = str(state.position), self.feed.at
-        if marker is None:
-            cells = {topic: cell for topic, cell in state.snapshot().items() if topic in topics}
-            beat = self._hub.heartbeat_seconds
-            return Frame(protocol.frame("snapshot", position=position, at=at, heartbeat_seconds=beat, **cells))
-        cells = {topic: cell for topic, cell in state.delta(marker).items() if topic in topics}
-        return Frame(protocol.frame("delta", position=position, at=at, **cells))
+        kind, cells = ("snapshot", state.snapshot()) if marker is None else ("delta", state.delta(marker))
+        shown = {topic: cell for topic, cell in cells.items() if topic in topics}
+        pace = {"heartbeat_seconds": self._hub.heartbeat_seconds} if first or marker is None else {}
+        return Frame(protocol.frame(kind, position=position, at=at, **pace, **shown))
 
 
 class Hub:

@@ -34,8 +34,8 @@ class Panel:
             self.stale_since = frame["stale_since"]
             return
         self.stale_since = None
+        self.heartbeat_seconds = frame.get("heartbeat_seconds", self.heartbeat_seconds)
         if kind == "snapshot":
-            self.heartbeat_seconds = frame["heartbeat_seconds"]
             self.summary = dict(frame.get("summary", {}))
             self.activities = list(frame.get("activities", []))
             self.top_users = list(frame.get("top_users", []))

@@ -12,7 +12,6 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from realtime.broker import Broker
 from realtime.broker_memory import MemoryBroker
-from realtime.broker_redis import RedisBroker
 from realtime.hub import Hub
 from realtime.node import Node
 from storage.database import Database, parse_url
@@ -51,8 +50,7 @@ class Service:
             write_deadline=settings.write_deadline_seconds,
             observer=telemetry,
         )
-        broker: Broker = RedisBroker(settings.redis_url, self.database.epoch) if settings.redis_url else MemoryBroker()
-        self.node = Node(self.database, broker, self.hub, settings.change_log_entries)
+        self.node = Node(self.database, self._broker(), self.hub, settings.change_log_entries)
         self.writer = Writer(
             self.database,
             self.node.publish,
@@ -70,6 +68,14 @@ class Service:
         await self.node.stop()
         await self.verifier.close()
         await self.database.close()
+
+    def _broker(self) -> Broker:
+        if not self.settings.redis_url:
+            return MemoryBroker()
+        # Imported here: the client costs 6 MB, which a single process need not pay.
+        from realtime.broker_redis import RedisBroker
+
+        return RedisBroker(self.settings.redis_url, self.database.epoch)
 
     def _application(self) -> Starlette:
         door = Door(self.settings)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import jwt
 import structlog
 
@@ -131,7 +130,11 @@ class KeySet:
     """The public keys of the auth service (JWKS, RFC 7517), fetched when they are needed."""
 
     def __init__(self, url: str) -> None:
+        # Imported here: the client costs 3 MB, which a service with a shared secret need not pay.
+        import httpx
+
         self._url = url
+        self._failure = httpx.HTTPError
         self._client = httpx.AsyncClient(timeout=FETCH_SECONDS, follow_redirects=False)
         self._keys: dict[tuple[str, str | None], Any] = {}
         self._fetched_at = -math.inf
@@ -177,7 +180,7 @@ class KeySet:
                 if (name := _ALGORITHMS.get(document.get("kty"))) and document.get("use", "sig") == "sig"
             }
             self._fetched_at = time.monotonic()
-        except (httpx.HTTPError, jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (self._failure, jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError) as error:
             # Keys that were fetched before stay in use: an auth service that is away locks nobody out.
             log.warning("jwks_fetch_failed", error=type(error).__name__)
 

@@ -122,6 +122,14 @@ def verify() -> None:
         raise typer.Exit(1)
 
 
+def _secret(path: Path) -> str:
+    """Read a token or a key from a file, or with ``-`` from standard input: an argument would be seen by others."""
+    try:
+        return (sys.stdin.read() if str(path) == "-" else path.read_text()).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _fail(f"cannot read {path}: {type(error).__name__}") from None
+
+
 _URL = Annotated[str | None, typer.Option(help="The service. Default: the one the settings describe, on this machine.")]
 
 
@@ -148,7 +156,7 @@ def watch(
     from web.auth import ADMIN, make_token, shared_secret
 
     if token_file is not None:
-        given = (sys.stdin.read() if str(token_file) == "-" else token_file.read_text()).strip()
+        given = _secret(token_file)
 
         def supply() -> str:
             return given
@@ -184,18 +192,17 @@ def replay(
     """Post recorded traffic to the service, at the pace at which it happened or faster."""
     settings = _settings()
     from web import replay as player
+    from web import traffic
 
     if (file is None) != sample:
         raise _fail("name a file, or --sample")
-    key = None
-    if key_file is not None:
-        key = (sys.stdin.read() if str(key_file) == "-" else key_file.read_text()).strip()
+    key = None if key_file is None else _secret(key_file)
     try:
-        source = player.sample(seed) if file is None else player.read(file, seed)
+        source = traffic.sample(seed) if file is None else traffic.read(file, seed)
         tally = asyncio.run(player.replay(source, url or own_url(settings), key, speed, keep_times))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-    except player.ReplayError as error:
+    except (player.ReplayError, traffic.TrafficError) as error:
         raise _fail(str(error)) from None
     if tally.rejected:
         raise typer.Exit(1)

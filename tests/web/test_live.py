@@ -89,7 +89,7 @@ async def test_a_panel_resumes(running: Running) -> None:
     await panel.close()
     panel.frames.clear()
     await panel.resume()
-    assert set(panel.frames[0]) == {"type", "position", "at"}
+    assert set(panel.frames[0]) == {"type", "position", "at", "heartbeat_seconds"}
 
 
 @pytest.mark.parametrize("position", ["nonsense", "abcd.5.ff", "", "x" * 200])
