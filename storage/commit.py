@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, bindparam, delete, or_, select
 
 from storage import schema
-from storage.bulk import Insert, Row, add, replace
+from storage.bulk import Insert, Lookup, Row, add, replace
 from storage.changes import NO_TAG, Change, Position
 from storage.clock import Days, now
 from storage.events import Activity, AnyEvent, ApiUsage, Conversation, Message
@@ -88,13 +88,8 @@ def _head(connection: Connection, tenant_id: str) -> tuple[int, str, int]:
     return (0, NO_TAG, 0) if row is None else (row.sequence, row.tag, row.last_id)
 
 
-_KNOWN_EVENTS = {
-    kind: select(table.c.event_id).where(table.c.tenant_id == _tenant, table.c.event_id.in_(_keys))
-    for kind, table in TABLES.items()
-}
-_KNOWN_MESSAGES = select(schema.message_metrics.c.message_id).where(
-    schema.message_metrics.c.tenant_id == _tenant, schema.message_metrics.c.message_id.in_(_keys)
-)
+_FIND_EVENTS = {kind: Lookup(table, "event_id", ["event_id"]) for kind, table in TABLES.items()}
+_FIND_MESSAGES = Lookup(schema.message_metrics, "message_id", ["message_id"])
 
 
 def _new(connection: Connection, tenant_id: str, events: Sequence[AnyEvent]) -> list[bool]:
@@ -105,13 +100,9 @@ def _new(connection: Connection, tenant_id: str, events: Sequence[AnyEvent]) -> 
             event_ids.setdefault(type(event), set()).add(event.event_id)
     seen: set[tuple[type[AnyEvent], str]] = set()
     for kind, keys in event_ids.items():
-        found = connection.scalars(_KNOWN_EVENTS[kind], {"tenant": tenant_id, "keys": list(keys)})
-        seen.update((kind, key) for key in found)
+        seen.update((kind, key) for (key,) in _FIND_EVENTS[kind].find(connection, (tenant_id,), keys))
     message_ids = {event.message_id for event in events if type(event) is Message}
-    messages: set[str] = set()
-    if message_ids:
-        found = connection.scalars(_KNOWN_MESSAGES, {"tenant": tenant_id, "keys": list(message_ids)})
-        messages.update(found)
+    messages: set[str] = {key for (key,) in _FIND_MESSAGES.find(connection, (tenant_id,), message_ids)}
     recorded = []
     for event in events:
         key = None if event.event_id is None else (type(event), event.event_id)
@@ -125,33 +116,29 @@ def _new(connection: Connection, tenant_id: str, events: Sequence[AnyEvent]) -> 
     return recorded
 
 
-_KNOWN_USERS = select(schema.users).where(schema.users.c.tenant_id == _tenant, schema.users.c.user_id.in_(_keys))
-_KNOWN_USER_DAYS = select(schema.user_days.c.day, schema.user_days.c.user_id).where(
-    schema.user_days.c.tenant_id == _tenant,
-    schema.user_days.c.day.in_(bindparam("days", expanding=True)),
-    schema.user_days.c.user_id.in_(_keys),
-)
-_KNOWN_CONVERSATIONS = select(schema.conversation_metrics).where(
-    schema.conversation_metrics.c.tenant_id == _tenant, schema.conversation_metrics.c.conversation_id.in_(_keys)
-)
+_USER_COLUMNS = schema.users.c.keys()[1:]
+_TALK_COLUMNS = schema.conversation_metrics.c.keys()[1:]
+_FIND_USERS = Lookup(schema.users, "user_id", _USER_COLUMNS)
+_FIND_USER_DAYS = Lookup(schema.user_days, "user_id", ["day", "user_id"], ["tenant_id", "day"])
+_FIND_TALKS = Lookup(schema.conversation_metrics, "conversation_id", _TALK_COLUMNS)
 
 
 def _known(connection: Connection, tenant_id: str, entries: Sequence[Entry]) -> Known:
     """Read the rows that *entries* touch."""
     keys = touched(entries)
     known = Known()
-    if keys.users:
-        users = {"tenant": tenant_id, "keys": list(keys.users)}
-        row: Any
-        for row in connection.execute(_KNOWN_USERS, users):
-            known.users[row.user_id] = User(*(*row[1:], row.first_seen))
-        days = {day for day, _ in keys.user_days}
-        pairs = connection.execute(_KNOWN_USER_DAYS, {**users, "days": list(days)})
+    for row in _FIND_USERS.find(connection, (tenant_id,), keys.users):
+        user = User(*row)
+        known.users[user.user_id] = user.counted()
+    by_day: dict[str, list[str]] = {}
+    for day, user_id in keys.user_days:
+        by_day.setdefault(day, []).append(user_id)
+    for day, user_ids in by_day.items():
+        pairs = _FIND_USER_DAYS.find(connection, (tenant_id, day), user_ids)
         known.user_days.update((day, user_id) for day, user_id in pairs)
-    if keys.conversations:
-        talks = {"tenant": tenant_id, "keys": list(keys.conversations)}
-        for row in connection.execute(_KNOWN_CONVERSATIONS, talks):
-            known.conversations[row.conversation_id] = Talk(*(*row[1:], row.created_at, row.status == "deleted"))
+    for row in _FIND_TALKS.find(connection, (tenant_id,), keys.conversations):
+        talk = Talk(*row)
+        known.conversations[talk.conversation_id] = talk.counted()
     return known
 
 
@@ -217,8 +204,15 @@ _ADD_COUNTERS = add(schema.counters)
 _REPLACE_HEAD = replace(schema.heads)
 _INSERT_CHANGE = Insert(schema.changes)
 
-_of_user = attrgetter(*schema.users.c.keys()[1:])
-_of_talk = attrgetter(*schema.conversation_metrics.c.keys()[1:])
+# Most events leave the indexed columns of a known row as they are: not setting these spares their indexes.
+_UPDATE_USERS = replace(schema.users, ("first_seen", "last_seen"))
+_UPDATE_TALKS = replace(
+    schema.conversation_metrics,
+    ("message_count", "total_tokens", "response_count", "response_time_us", "status", "updated_at"),
+)
+
+_of_user = attrgetter(*_USER_COLUMNS)
+_of_talk = attrgetter(*_TALK_COLUMNS)
 
 
 def _insert_events(connection: Connection, tenant_id: str, entries: Iterable[Entry]) -> None:
@@ -231,9 +225,13 @@ def _insert_events(connection: Connection, tenant_id: str, entries: Iterable[Ent
 
 
 def _write_rollup(connection: Connection, tenant_id: str, rollup: Rollup) -> None:
-    _REPLACE_USERS.write(connection, [(tenant_id, *_of_user(user)) for user in rollup.users])
+    for statement, users in ((_UPDATE_USERS, True), (_REPLACE_USERS, False)):
+        chosen = [user for user in rollup.users if user.keeps_rank is users]
+        statement.write(connection, [(tenant_id, *_of_user(user)) for user in chosen])
+    for statement, talks in ((_UPDATE_TALKS, True), (_REPLACE_TALKS, False)):
+        settled = [talk for talk in rollup.conversations if talk.keeps_founding is talks]
+        statement.write(connection, [(tenant_id, *_of_talk(talk)) for talk in settled])
     _INSERT_USER_DAYS.write(connection, [(tenant_id, *pair) for pair in rollup.user_days])
-    _REPLACE_TALKS.write(connection, [(tenant_id, *_of_talk(talk)) for talk in rollup.conversations])
     _ADD_COUNTERS.write(connection, [(tenant_id, *key, value) for key, value in sorted(rollup.counters.items())])
 
 

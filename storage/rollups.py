@@ -35,7 +35,9 @@ class Entry:
 
 @dataclass(slots=True)
 class User:
-    """A row of ``users``. ``counted_at`` is the first_seen under which the user is counted so far; None: not yet."""
+    """A row of ``users``. ``counted_at`` and ``ranked_at`` are the first_seen and activity_count with which the user
+    is counted so far; None: not yet.
+    """
 
     user_id: str
     username: str | None
@@ -45,6 +47,17 @@ class User:
     last_seen: str
     activity_count: int
     counted_at: str | None = None
+    ranked_at: int | None = None
+
+    def counted(self) -> "User":
+        """Mark the row as one that the database holds."""
+        self.counted_at, self.ranked_at = self.first_seen, self.activity_count
+        return self
+
+    @property
+    def keeps_rank(self) -> bool:
+        """Whether nothing changed by which users are ranked or named."""
+        return self.ranked_at == self.activity_count
 
     def see(self, at: str) -> None:
         """Take note of any event of the user."""
@@ -62,7 +75,9 @@ class User:
 
 @dataclass(slots=True)
 class Talk:
-    """A row of ``conversation_metrics``. ``counted_at`` and ``counted_deleted``: as what it is counted so far."""
+    """A row of ``conversation_metrics``. ``counted_at``, ``counted_deleted`` and ``founded_by`` (the id of the founding
+    event) are with what it is counted so far; None: not yet.
+    """
 
     id: int
     conversation_id: str
@@ -78,6 +93,18 @@ class Talk:
     founding_id: int
     counted_at: str | None = None
     counted_deleted: bool = False
+    founded_by: int | None = None
+
+    def counted(self) -> "Talk":
+        """Mark the row as one that the database holds."""
+        self.counted_at, self.founded_by = self.created_at, self.founding_id
+        self.counted_deleted = self.status == "deleted"
+        return self
+
+    @property
+    def keeps_founding(self) -> bool:
+        """Whether owner and creation are what they were."""
+        return self.founded_by == self.founding_id
 
     def hear(self, rank: int, user_id: str, at: str, row_id: int) -> None:
         """Take note of any event of the conversation; a better founding event changes owner and creation."""

@@ -49,14 +49,10 @@ def test_batches_do_not_matter(events: list[tuple[dict[str, Any], str]], cut: in
     whole = roll(entries, Known(), DAYS.of)
     first = roll(entries[:cut], Known(), DAYS.of)
     known = Known(
-        users={user.user_id: user for user in first.users},
+        users={user.user_id: user.counted() for user in first.users},
         user_days=set(first.user_days),
-        conversations={talk.conversation_id: talk for talk in first.conversations},
+        conversations={talk.conversation_id: talk.counted() for talk in first.conversations},
     )
-    for user in known.users.values():
-        user.counted_at = user.first_seen
-    for talk in known.conversations.values():
-        talk.counted_at, talk.counted_deleted = talk.created_at, talk.status == "deleted"
     second = roll(entries[cut:], known, DAYS.of)
     sums = {key: first.counters.get(key, 0) + second.counters.get(key, 0) for key in first.counters | second.counters}
     assert {key: value for key, value in sums.items() if value} == whole.counters
