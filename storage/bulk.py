@@ -4,7 +4,8 @@ The driver gives up Python's lock once a statement. Row by row (``executemany``)
 wait for the lock at every row: 45,000 rows/s. As one statement of many rows: 106,000 rows/s (120,000 either way
 where nothing else runs).
 
-Statements come in sizes that are powers of two, so that the driver's cache of prepared statements sees few texts.
+Beyond a few rows statements come in sizes that are powers of two, so that the driver's cache of prepared statements
+sees few texts.
 """
 
 from collections.abc import Collection, Sequence
@@ -15,6 +16,8 @@ from sqlalchemy import Connection, Table
 
 Row = tuple[Any, ...]
 
+EXACT = 32
+"""Up to so many rows are one statement, whatever their number."""
 MAX_PARAMETERS = 4000
 """Of one statement; SQLite takes 32,766, PostgreSQL 65,535, but longer texts are no faster."""
 
@@ -44,7 +47,8 @@ class Insert:
         done = 0
         row = f"({_markers(connection, self._width)})"
         while done < len(rows):
-            size = min(self._most, _power_of_two(len(rows) - done))
+            left = len(rows) - done
+            size = left if left <= EXACT else min(self._most, _power_of_two(left))
             text = self._head + ", ".join([row] * size) + self._tail
             connection.exec_driver_sql(text, tuple(chain.from_iterable(rows[done : done + size])))
             done += size
@@ -76,7 +80,7 @@ class Lookup:
         fixed = self._where.replace("{}", _markers(connection, 1))
         while left:
             some, left = left[:MAX_PARAMETERS], left[MAX_PARAMETERS:]
-            size = _power_of_two(len(some)) * (1 if len(some) == _power_of_two(len(some)) else 2)
+            size = 1 << (len(some) - 1).bit_length()
             # Filled up with a key that is asked for anyway.
             some += [some[0]] * (size - len(some))
             text = f"{self._head}{fixed} AND {self._key} IN ({_markers(connection, size)})"

@@ -25,6 +25,8 @@ REVISION = "0001"
 """The newest migration; a test holds it to the files."""
 READERS = 4
 """Connections that read at the same time; each is a thread and about 2 MB of page cache."""
+PREPARED = 512
+"""Prepared statements that the writing connection keeps, about 8 KB each."""
 BUSY_MS = 5000
 """How long SQLite waits for a lock that another program holds, before a write fails."""
 
@@ -74,7 +76,12 @@ class Database:
         path = file_of(self.url)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(path)
-        self._writing = create_engine(self.url.set(drivername="sqlite"), pool_size=1, max_overflow=0)
+        self._writing = create_engine(
+            self.url.set(drivername="sqlite"),
+            pool_size=1,
+            max_overflow=0,
+            connect_args={"cached_statements": PREPARED},
+        )
         _configure(self._writing, begin="BEGIN IMMEDIATE", readonly=False)
         await self.write(migrate)
         self.epoch = await self.write(self._agree)

@@ -6,6 +6,7 @@ tenant; a request that a browser or a proxy passed on does not count as one of t
 
 import hashlib
 import ipaddress
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -15,7 +16,8 @@ from web.problems import unauthorized
 from web.settings import DEFAULT_TENANT, Network, Settings
 
 KEY_HEADER = "x-tracking-key"
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port")
+_FORWARDED = {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port"}
+_CREDENTIALS = {b"authorization", KEY_HEADER.encode()}
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -31,21 +33,24 @@ class Door:
 
     def admit(self, scope: Scope) -> str:
         """Name the tenant that the request may post to; raises a 401 :exc:`Problem`."""
-        headers = Headers(scope=scope)
-        key = headers.get(KEY_HEADER) or bearer(headers.get("authorization"))
-        if key is not None:
-            tenant = self._tenants.get(_digest(key))
-            if tenant is None:
-                raise unauthorized("the tracking key is not known")
-            return tenant
-        if "authorization" in headers or KEY_HEADER in headers:
-            raise unauthorized("the tracking key is empty, or not a bearer credential")
-        if "origin" in headers:
+        names = {name for name, _ in scope["headers"]}
+        if names & _CREDENTIALS:
+            return self._tenant(Headers(scope=scope))
+        if b"origin" in names:
             raise unauthorized("a request from a browser's page needs a tracking key")
         address = self.address(scope)
         if address is None or not _within(address, self._networks):
             raise unauthorized("a tracking key is needed from this address")
         return DEFAULT_TENANT
+
+    def _tenant(self, headers: Headers) -> str:
+        key = headers.get(KEY_HEADER) or bearer(headers.get("authorization"))
+        if not key:
+            raise unauthorized("the tracking key is empty, or not a bearer credential")
+        tenant = self._tenants.get(_digest(key))
+        if tenant is None:
+            raise unauthorized("the tracking key is not known")
+        return tenant
 
     def address(self, scope: Scope) -> Address | None:
         """Tell the address the request came from; None if a proxy that nobody named passed it on.
@@ -53,12 +58,11 @@ class Door:
         Behind a named proxy it is the last address in X-Forwarded-For that is not a named proxy itself.
         """
         peer = _address(scope["client"][0]) if scope.get("client") else None
-        headers = Headers(scope=scope)
-        if not any(name in headers for name in _FORWARDED):
+        if not any(name in _FORWARDED for name, _ in scope["headers"]):
             return peer
         if peer is None or not _within(peer, self._proxies):
             return None
-        hops = [hop.strip() for line in headers.getlist("x-forwarded-for") for hop in line.split(",")]
+        hops = [hop.strip() for line in Headers(scope=scope).getlist("x-forwarded-for") for hop in line.split(",")]
         for hop in reversed(hops):
             address = _address(hop)
             if address is None or not _within(address, self._proxies):
@@ -70,6 +74,7 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
+@lru_cache(maxsize=1024)
 def _address(text: str) -> Address | None:
     try:
         address = ipaddress.ip_address(text)
@@ -80,5 +85,6 @@ def _address(text: str) -> Address | None:
     return address
 
 
+@lru_cache(maxsize=1024)
 def _within(address: Address, networks: tuple[Network, ...]) -> bool:
     return any(address in network for network in networks)

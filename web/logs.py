@@ -63,7 +63,6 @@ class AccessLog:
             route = getattr(scope.get("route"), "path", "none")
             seconds = time.perf_counter() - started
             method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "OPTIONS") else "other"
-            self._telemetry.requests.labels(route, method, status).inc()
-            self._telemetry.request_seconds.labels(route).observe(seconds)
+            self._telemetry.requested(route, method, status, seconds)
             if status >= self._lowest:
                 log.info("request", route=route, method=method, status=status, ms=round(seconds * 1000, 1))

@@ -30,6 +30,8 @@ class Telemetry:
         self.feeds = self._gauge("feeds", "Tenants whose figures are live here.")
         self.feed_refills = self._gauge("feed_refills", "Refills from the change log by the feeds that are open.")
         self.feed_reloads = self._gauge("feed_reloads", "Times that the open feeds were loaded anew.")
+        # Looking a child up by its labels costs 4 us, twice a request.
+        self._requested: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.broker_delivering = self._gauge("broker_delivering", "1 if changes arrive by the broker, else 0.")
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
@@ -40,6 +42,15 @@ class Telemetry:
 
     def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"convoai_{name}", meaning, labels, buckets=buckets, registry=self.registry)
+
+    def requested(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Take note of a request; *route* and *method* come from sets that clients cannot make larger."""
+        key = (route, method, status)
+        found = self._requested.get(key)
+        if found is None:
+            found = self._requested[key] = (self.requests.labels(*key), self.request_seconds.labels(route))
+        found[0].inc()
+        found[1].observe(seconds)
 
     def tracked(self, kind: str, recorded: int, duplicates: int, rejected: int) -> None:
         """Take note of a tracking request."""
