@@ -132,6 +132,9 @@ class RedisBroker:
                 await self._read_subscription()
             except (RedisError, OSError) as error:
                 log.warning("broker_disconnected", error=type(error).__name__)
+            except Exception:
+                # Listening must go on whatever a message or its receiver does.
+                log.exception("broker_listen_broken")
             if self.delivering:
                 wait = BACKOFF_SECONDS[0]
             self._heard_at = None
@@ -165,7 +168,7 @@ class RedisBroker:
             try:
                 if self._address.decode(data).tenant_id in self._tenants:
                     self._receive(Change.decode(data))
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError):
                 log.warning("broker_message_unreadable")
 
 

@@ -28,9 +28,12 @@ class Session:
 
 
 class Refused(Exception):
-    """A token that a refresh brought was refused; ``close`` says how the connection ends."""
+    """A token that a refresh brought was not taken; ``close`` says how the connection ends.
 
-    def __init__(self, close: Close, message: str) -> None:
+    None: it could not be verified just now, and the connection goes on with the token it has.
+    """
+
+    def __init__(self, close: Close | None, message: str) -> None:
         super().__init__(message)
         self.close = close
 
@@ -52,6 +55,7 @@ class Connection:
         self.topics: Topics = frozenset(TOPICS)
         self.marker: Marker | None = None
         self.due = False
+        self.subscribed = False
         self.behind_since: float | None = None
         self.closed: Close | None = None
         self._authenticate = authenticate
@@ -85,6 +89,8 @@ class Connection:
         while (message := await receive())["type"] == "websocket.receive":
             if self.closed is None:
                 await self._take(message.get("text") or message.get("bytes") or "")
+            # A flood of messages would else be taken in one go.
+            await asyncio.sleep(0)
 
     def end(self, close: Close, message: str) -> None:
         """Send the error frame and close, once."""
@@ -116,14 +122,20 @@ class Connection:
         self.topics = frozenset(request.topics)
         self.marker = None if position is None or state is None else state.resume(position)
         self.due = True
-        self.audience.join(self)
-        self.audience.serve(self)
+        if self.subscribed:
+            # At the next tick: who subscribes over and over gets no more frames than another.
+            self.audience.changed()
+        else:
+            self.subscribed = True
+            self.audience.join(self)
+            self.audience.serve(self)
 
     async def _refresh(self, request: Refresh) -> None:
         try:
             session = await self._authenticate(request.token)
         except Refused as error:
-            self.end(error.close, str(error))
+            if error.close is not None:
+                self.end(error.close, str(error))
             return
         if (session.subject, session.tenant_id) != (self.session.subject, self.session.tenant_id):
             self.end(NOT_ALLOWED, "the new token is of another subject or tenant")

@@ -50,7 +50,7 @@ class Feed:
     async def load(self) -> None:
         """Read the state, and the change log up to it, in one transaction."""
         at = clock.now()
-        async with self._database.read() as connection:
+        async with self._database.follow() as connection:
             await self._load(connection, at)
 
     async def _load(self, connection: AsyncConnection, at: str) -> None:
@@ -92,7 +92,7 @@ class Feed:
             return
         self._behind = False
         before = state.position
-        async with self._database.read() as connection:
+        async with self._database.follow() as connection:
             head = await read_head(connection, self._database.epoch, self.tenant_id)
             if head.sequence > state.position.sequence:
                 fits = await self._refill(connection, state)

@@ -6,17 +6,19 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from storage import schema
-from storage.clock import Days
+from storage.bulk import replace
+from storage.clock import Days, now
 from storage.errors import DatabaseInUse, StorageUnavailable, WrongDatabase
 
 T = TypeVar("T")
@@ -25,6 +27,10 @@ REVISION = "0001"
 """The newest migration; a test holds it to the files."""
 READERS = 4
 """Connections that read at the same time; each is a thread and about 2 MB of page cache."""
+FOLLOWERS = 2
+"""Further ones for the live feeds."""
+POOL_SECONDS = 10.0
+"""How long a read waits for a connection."""
 PREPARED = 512
 """Prepared statements that the writing connection keeps, about 8 KB each."""
 BUSY_MS = 5000
@@ -49,6 +55,9 @@ def file_of(url: URL) -> Path:
     return Path(url.database or "")
 
 
+_NOTE = replace(schema.about)
+
+
 class Database:
     """One database: a connection that writes, in a thread of its own, and several that read, on the event loop.
 
@@ -66,6 +75,7 @@ class Database:
         self._thread = ThreadPoolExecutor(1, "writer")
         self._writing: Engine | None = None
         self._reading: AsyncEngine | None = None
+        self._following: AsyncEngine | None = None
 
     async def open(self) -> None:
         """Take the write lock, migrate, and read the epoch.
@@ -81,21 +91,34 @@ class Database:
             pool_size=1,
             max_overflow=0,
             connect_args={"cached_statements": PREPARED},
+            # Errors would else repeat what events hold, and errors are logged.
+            hide_parameters=True,
         )
         _configure(self._writing, begin="BEGIN IMMEDIATE", readonly=False)
-        await self.write(migrate)
-        self.epoch = await self.write(self._agree)
+        try:
+            await self.write(migrate)
+            self.epoch = await self.write(self._agree)
+        except DatabaseError as error:
+            raise WrongDatabase(f"{path} cannot be used: {error.orig}") from None
         self.open_readers()
 
     def open_readers(self) -> None:
-        """Make the reading engine; enough for a program that only reads, beside a running service."""
-        self._reading = create_async_engine(self.url, pool_size=READERS, max_overflow=0)
-        _configure(self._reading.sync_engine, begin="BEGIN", readonly=True)
+        """Make the reading engines; enough for a program that only reads, beside a running service."""
+        self._reading = self._reader(READERS)
+        self._following = self._reader(FOLLOWERS)
+
+    def _reader(self, size: int) -> AsyncEngine:
+        engine = create_async_engine(
+            self.url, pool_size=size, max_overflow=0, pool_timeout=POOL_SECONDS, hide_parameters=True
+        )
+        _configure(engine.sync_engine, begin="BEGIN", readonly=True)
+        return engine
 
     async def close(self) -> None:
         """Close every connection and give the lock back."""
-        if self._reading is not None:
-            await self._reading.dispose()
+        for engine in (self._reading, self._following):
+            if engine is not None:
+                await engine.dispose()
         if self._writing is not None:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._writing.dispose)
         self._thread.shutdown()
@@ -115,13 +138,16 @@ class Database:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, transaction)
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Open a read transaction: all that is read in it is from one moment."""
-        if self._reading is None:
-            raise StorageUnavailable("the database is not open")
-        async with self._reading.begin() as connection:
-            yield connection
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Open a read transaction: all that is read in it is from one moment.
+
+        Raises :exc:`StorageUnavailable` if the database cannot be read just now.
+        """
+        return _transaction(self._reading)
+
+    def follow(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Open a read transaction for a live feed: slow reports do not keep it waiting."""
+        return _transaction(self._following)
 
     def _agree(self, connection: Connection) -> str:
         """Read the epoch and check the zone; a new database gets both."""
@@ -142,6 +168,11 @@ async def read_about(connection: AsyncConnection) -> dict[str, str]:
     """Read what a database says of itself: its ``epoch`` and ``timezone``."""
     rows = await connection.execute(select(schema.about.c.name, schema.about.c.value))
     return {str(name): str(value) for name, value in rows}
+
+
+def touch(connection: Connection) -> None:
+    """Write a row and nothing else, to find out whether the database can be written: a full disk shows only so."""
+    _NOTE.write(connection, [("touched", now())])
 
 
 def migrate(connection: Connection) -> None:
@@ -169,6 +200,17 @@ def revision(connection: Connection) -> str | None:
         return None
     found = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return None if found is None else str(found)
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine | None) -> AsyncIterator[AsyncConnection]:
+    if engine is None:
+        raise StorageUnavailable("the database is not open")
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    except (OperationalError, PoolTimeout) as error:
+        raise StorageUnavailable("the database cannot be read just now") from error
 
 
 def _lock(path: Path) -> int:

@@ -24,6 +24,8 @@ MAX_EXTRA_BYTES = 4096
 """The size of ``extra_data`` as compact JSON in UTF-8."""
 MAX_EXTRA_DEPTH = 8
 """How deep ``extra_data`` may nest; the object itself is level 1."""
+MAX_FIELD_NAME = 100
+"""How much of a field's name an error repeats."""
 EARLIEST = "1970-01-01T00:00:00.000Z"
 """The earliest timestamp that is taken."""
 
@@ -35,8 +37,9 @@ class InvalidEvent(ValueError):
     """
 
     def __init__(self, field: str, error: str) -> None:
-        super().__init__(f"{field or 'event'}: {error}")
-        self.field = field
+        # A field's name can be the client's own text: cut it, so that an error stays small.
+        self.field = field[:MAX_FIELD_NAME]
+        super().__init__(f"{self.field or 'event'}: {error}")
         self.error = error
 
 
@@ -136,7 +139,7 @@ def parse(body: bytes, kind: type[AnyEvent]) -> AnyEvent:
     return _checked(body, _DECODERS[kind])
 
 
-def parse_any(item: bytes | msgspec.Raw) -> AnyEvent:
+def parse_any(item: bytes) -> AnyEvent:
     """Read one event that names its kind in ``type``; raises as :func:`parse` does."""
     return _checked(item, _ANY)
 
@@ -151,24 +154,42 @@ def parse_all(body: bytes) -> list[AnyEvent] | None:
         return None
 
 
-def split(body: bytes) -> list[msgspec.Raw] | list[bytes]:
-    """Cut a JSON array into its items, each still JSON; raises :exc:`MalformedJson` if *body* is not an array."""
-    try:
-        return _ITEMS.decode(body)
-    except msgspec.ValidationError:
-        raise MalformedJson("expected a JSON array of events") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _split_slowly(body)
+def split(body: bytes) -> Iterator[bytes]:
+    """Cut a JSON array into the texts of its items, one by one; raises :exc:`MalformedJson` if *body* is not an array.
+
+    Only brackets, commas and strings are looked at, so that an item that is too deep, or holds half of a surrogate
+    pair, spoils no other; and nothing is held but the item at hand, so that a caller can stop at a limit.
+    """
+    depth, begin, end, several = 0, 0, None, False
+    for found in _MARK.finditer(body):
+        mark = found.group()
+        if end is not None or (depth == 0 and (mark != b"[" or body[: found.start()].strip())):
+            raise MalformedJson("expected a JSON array of events")
+        if mark in (b"[", b"{"):
+            depth += 1
+            begin = found.end() if depth == 1 else begin
+        elif mark in (b"]", b"}"):
+            depth -= 1
+        if depth == 0 and mark != b"]":
+            break
+        if depth == 0 or (depth == 1 and mark == b","):
+            several = several or mark == b","
+            item = body[begin : found.start()].strip()
+            if item or several:
+                yield item
+            begin, end = found.end(), found.end() if depth == 0 else None
+    if end is None or body[end:].strip():
+        raise MalformedJson("the body is not valid JSON")
 
 
 # A NUL can stand in valid JSON only as this escape, so bodies without it need no search of their fields.
 _NUL = b"\\u0000"
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_PATH = re.compile(r" - at `\$\.?(.*)`$")
-_MISSING = re.compile(r"^Object (missing required|contains unknown) field `(.*)`$", re.DOTALL)
+_MARK = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_MISSING, _UNKNOWN = "Object missing required field `", "Object contains unknown field `"
 
 
-def _checked(body: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[Any]") -> AnyEvent:
+def _checked(body: bytes, decoder: "msgspec.json.Decoder[Any]") -> AnyEvent:
     try:
         event: AnyEvent = decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -177,12 +198,12 @@ def _checked(body: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[Any]") ->
         raise _explained(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         _refuse(body)
-    if _NUL in bytes(body):
+    if _NUL in body:
         _refuse_nul(event)
     return event
 
 
-def _read_as_json(body: bytes | msgspec.Raw) -> None:
+def _read_as_json(body: bytes) -> None:
     try:
         msgspec.json.decode(body)
     except msgspec.ValidationError:
@@ -191,35 +212,43 @@ def _read_as_json(body: bytes | msgspec.Raw) -> None:
         _refuse(body)
 
 
-def _refuse(body: bytes | msgspec.Raw) -> NoReturn:
-    """Refuse what msgspec cannot read: it is no JSON, or JSON with half of a surrogate pair (RFC 8259, 8.2)."""
-    for field, written in _strings(_slow_json(bytes(body)), ""):
+def _refuse(body: bytes) -> NoReturn:
+    """Refuse what msgspec cannot read: no JSON, or JSON too deep, or with half of a surrogate pair (RFC 8259, 8.2)."""
+    try:
+        value = json.loads(body.decode(), parse_constant=_refuse_constant)
+    except RecursionError:
+        if _is_closed(body):
+            raise InvalidEvent("extra_data", f"nests deeper than {MAX_EXTRA_DEPTH} levels") from None
+        raise MalformedJson("the body is not valid JSON") from None
+    except ValueError:
+        raise MalformedJson("the body is not valid JSON") from None
+    for field, written in _strings(value, ""):
         if _SURROGATE.search(written):
             raise InvalidEvent(field, "must not contain half of a surrogate pair")
     raise MalformedJson("the body is not valid JSON")
 
 
-def _slow_json(body: bytes) -> Any:
-    """Read JSON with the standard library, which lets surrogates pass; raises :exc:`MalformedJson`."""
-    try:
-        return json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise MalformedJson("the body is not valid JSON") from None
+def _is_closed(body: bytes) -> bool:
+    """Say whether every bracket is closed; enough to tell deep JSON from a body of opening brackets."""
+    depth = 0
+    for found in _MARK.finditer(body):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(found.group(), 0)
+    return depth == 0
 
 
 def _explained(message: str) -> InvalidEvent:
     """Turn msgspec's *message* into field and rule, without the value that some of its messages repeat."""
-    found = _PATH.search(message)
-    path = found.group(1) if found else ""
-    rule = message[: found.start()] if found else message
-    named = _MISSING.match(rule)
-    if named:
-        field = f"{path}.{named.group(2)}" if path else named.group(2)
-        # An unknown field's name is the client's own text: cut it, so that an error stays small.
-        return InvalidEvent(field[:100], "is required" if named.group(1).startswith("missing") else "is not known here")
+    for beginning, rule in ((_MISSING, "is required"), (_UNKNOWN, "is not known here")):
+        if message.startswith(beginning):
+            return InvalidEvent(message[len(beginning) :].removesuffix("`"), rule)
+    rule, at, path = message.rpartition(" - at `$")
+    if not at:
+        rule, path = message, ""
+    # Inside of a field, such as extra_data[...], the field itself is at fault.
+    field = path.removesuffix("`").removeprefix(".").partition("[")[0].partition(".")[0]
     if rule.startswith(("Invalid enum value", "Invalid value")):
-        return InvalidEvent(path, f"must be one of: {CHOICES.get(path, 'the documented values')}")
-    return InvalidEvent(path, (rule[0].lower() + rule[1:]).replace("`", ""))
+        return InvalidEvent(field, f"must be one of: {CHOICES.get(field, 'the documented values')}")
+    return InvalidEvent(field, (rule[0].lower() + rule[1:]).replace("`", ""))
 
 
 def _refuse_nul(event: AnyEvent) -> None:
@@ -227,14 +256,6 @@ def _refuse_nul(event: AnyEvent) -> None:
         value = getattr(event, field)
         if isinstance(value, str) and "\0" in value:
             raise InvalidEvent(field, "must not contain the character NUL")
-
-
-def _split_slowly(body: bytes) -> list[bytes]:
-    """Cut an array that msgspec refuses as a whole, because one item holds half of a surrogate pair."""
-    items = _slow_json(body)
-    if not isinstance(items, list):
-        raise MalformedJson("expected a JSON array of events")
-    return [json.dumps(item).encode() for item in items]
 
 
 def _refuse_constant(_name: str) -> None:
@@ -286,22 +307,22 @@ def _microseconds(value: Any) -> Microseconds:
 def _extra_data(value: Any) -> ExtraData:
     if not isinstance(value, dict):
         raise ValueError("expected an object")
+    if _is_deeper(value, MAX_EXTRA_DEPTH):
+        raise ValueError(f"nests deeper than {MAX_EXTRA_DEPTH} levels")
     written = msgspec.json.encode(value)
     if len(written) > MAX_EXTRA_BYTES:
         raise ValueError(f"is larger than {MAX_EXTRA_BYTES} bytes of JSON")
-    if _depth(value) > MAX_EXTRA_DEPTH:
-        raise ValueError(f"nests deeper than {MAX_EXTRA_DEPTH} levels")
     if any("\0" in found for _, found in _strings(value, "")):
         raise ValueError("must not contain the character NUL")
     return ExtraData(written.decode())
 
 
-def _depth(value: Any) -> int:
-    if isinstance(value, dict):
-        return 1 + max(map(_depth, value.values()), default=0)
-    if isinstance(value, list):
-        return 1 + max(map(_depth, value), default=0)
-    return 0
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Say whether *value* nests deeper than so many *levels*, without going deeper than that."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    if inner is None:
+        return False
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in inner)
 
 
 _HOOKS = {Timestamp: _timestamp, Microseconds: _microseconds, ExtraData: _extra_data}
@@ -316,4 +337,3 @@ _DECODERS: dict[type[AnyEvent], msgspec.json.Decoder[Any]] = {
 }
 _ANY: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent, dec_hook=_hook)
 _ALL: msgspec.json.Decoder[list[AnyEvent]] = msgspec.json.Decoder(list[AnyEvent], dec_hook=_hook)
-_ITEMS: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])

@@ -153,10 +153,15 @@ class Writer:
         outcome = await self._database.write(
             lambda connection: commit(connection, epoch, days, tenant_id, arrived, keep)
         )
-        self._observer.committed(outcome, asyncio.get_running_loop().time() - started)
-        if outcome.change is not None:
-            self._publish(outcome.change)
+        # It is durable: whatever becomes of the rest, nobody may be told otherwise.
         _answer(requests, outcome)
+        try:
+            self._observer.committed(outcome, asyncio.get_running_loop().time() - started)
+            if outcome.change is not None:
+                self._publish(outcome.change)
+        except Exception:
+            # The feeds find the change in the log within a second.
+            log.exception("publish_failed")
 
 
 def _answer(requests: list[_Request], outcome: Outcome) -> None:

@@ -146,12 +146,11 @@ class KeySet:
 
         Raises ``jwt.InvalidKeyError`` if there is none, a 503 :exc:`Problem` if no keys could be fetched yet.
         """
-        async with self._lock:
-            now = time.monotonic()
-            outdated = now - self._fetched_at > KEYS_SECONDS or self._find(algorithm, kid) is None
-            if outdated and now - self._tried_at > REFETCH_SECONDS:
-                self._tried_at = now
-                await self._fetch()
+        if self._is_outdated(algorithm, kid):
+            async with self._lock:
+                if self._is_outdated(algorithm, kid):
+                    self._tried_at = time.monotonic()
+                    await self._fetch()
         key = self._find(algorithm, kid)
         if key is None:
             if self._fetched_at == -math.inf:
@@ -163,6 +162,11 @@ class KeySet:
         """Give connections back."""
         await self._client.aclose()
 
+    def _is_outdated(self, algorithm: str, kid: str | None) -> bool:
+        now = time.monotonic()
+        wanted = now - self._fetched_at > KEYS_SECONDS or self._find(algorithm, kid) is None
+        return wanted and now - self._tried_at > REFETCH_SECONDS
+
     def _find(self, algorithm: str, kid: str | None) -> Any:
         if kid is not None:
             return self._keys.get((algorithm, kid))
@@ -173,16 +177,23 @@ class KeySet:
         try:
             response = await self._client.get(self._url)
             response.raise_for_status()
-            documents = response.json()["keys"]
-            self._keys = {
-                (name, document.get("kid")): jwt.PyJWK(document, algorithm=name).key
-                for document in documents
-                if (name := _ALGORITHMS.get(document.get("kty"))) and document.get("use", "sig") == "sig"
-            }
+            self._keys = dict(filter(None, map(_public_key, response.json()["keys"])))
             self._fetched_at = time.monotonic()
         except (self._failure, jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError) as error:
             # Keys that were fetched before stay in use: an auth service that is away locks nobody out.
             log.warning("jwks_fetch_failed", error=type(error).__name__)
+
+
+def _public_key(document: Any) -> tuple[tuple[str, str | None], Any] | None:
+    """Read one key of a set; None if it is not of the kinds that are accepted, or broken: the others still count."""
+    try:
+        name = _ALGORITHMS[document["kty"]]
+        kid = document.get("kid")
+        if document.get("use", "sig") != "sig" or not isinstance(kid, str | None):
+            return None
+        return (name, kid), jwt.PyJWK(document, algorithm=name).key
+    except (jwt.PyJWTError, KeyError, ValueError, TypeError, AttributeError):
+        return None
 
 
 def verifier(settings: Settings) -> Verifier:

@@ -16,7 +16,6 @@ from web.problems import unauthorized
 from web.settings import DEFAULT_TENANT, Network, Settings
 
 KEY_HEADER = "x-tracking-key"
-_FORWARDED = {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port"}
 _CREDENTIALS = {b"authorization", KEY_HEADER.encode()}
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -58,7 +57,7 @@ class Door:
         Behind a named proxy it is the last address in X-Forwarded-For that is not a named proxy itself.
         """
         peer = _address(scope["client"][0]) if scope.get("client") else None
-        if not any(name in _FORWARDED for name, _ in scope["headers"]):
+        if not any(name == b"forwarded" or name.startswith(b"x-forwarded-") for name, _ in scope["headers"]):
             return peer
         if peer is None or not _within(peer, self._proxies):
             return None

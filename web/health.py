@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from realtime.hub import Hub
 from realtime.node import Node
-from storage.database import Database
+from storage.database import Database, touch
 from storage.errors import StorageError
 from storage.writer import Writer
 from web.operations import Answer, Operation
@@ -98,8 +98,8 @@ class Health:
     async def _is_writable(self) -> bool:
         try:
             async with asyncio.timeout(READY_SECONDS):
-                # Takes the write lock and gives it back; it waits in line behind a commit, so its time is bounded.
-                await self._database.write(lambda _connection: None)
+                # It waits in line behind a commit, so its time is bounded.
+                await self._database.write(touch)
         except (SQLAlchemyError, StorageError, OSError, TimeoutError):
             return False
         return True

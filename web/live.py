@@ -33,6 +33,7 @@ class Live:
         self._verifier = verifier
         self._door = door
         self._telemetry = telemetry
+        self._total = 0
         self._users: Counter[tuple[str, str]] = Counter()
         self._addresses: Counter[str] = Counter()
 
@@ -86,21 +87,28 @@ class Live:
         try:
             principal = await self._verifier.verify_admin(token)
         except Problem as problem:
-            raise Refused(EXPIRED if problem.status == 401 else NOT_ALLOWED, problem.detail) from None
+            close = {401: EXPIRED, 403: NOT_ALLOWED}.get(problem.status)
+            raise Refused(close, problem.detail) from None
         return Session(principal.subject, principal.tenant_id, principal.expires)
 
     def _is_full(self, principal: Principal, address: str) -> bool:
         limits = self._settings
         return (
-            self._users.total() >= limits.max_connections
+            self._total >= limits.max_connections
             or self._users[principal.tenant_id, principal.subject] >= limits.max_connections_per_user
             or self._addresses[address] >= limits.max_connections_per_address
         )
 
     def _count(self, principal: Principal, address: str, by: int) -> None:
-        # Adding zero keeps only what is above it, so that neither counter grows with those who have left.
-        self._users = self._users + Counter({(principal.tenant_id, principal.subject): by})
-        self._addresses = self._addresses + Counter({address: by})
+        user = (principal.tenant_id, principal.subject)
+        self._total += by
+        self._users[user] += by
+        self._addresses[address] += by
+        # Who has left is forgotten.
+        if not self._users[user]:
+            del self._users[user]
+        if not self._addresses[address]:
+            del self._addresses[address]
         self._telemetry.panels.inc(by)
 
 

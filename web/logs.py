@@ -15,7 +15,9 @@ log = structlog.get_logger()
 def configure(level: str, form: str) -> None:
     """Send all logs to stderr: lines of JSON, or on a terminal (or if *form* says so) text for people."""
     readable = form == "console" or (form == "auto" and sys.stderr.isatty())
-    renderer = structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer()
+    # The plain formatter: the default one shows the values of local variables, among them tokens and events.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = console if readable else structlog.processors.JSONRenderer()
     exceptions = [] if readable else [structlog.processors.format_exc_info]
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,

@@ -17,6 +17,9 @@ from storage.clock import Days
 from storage.events import EARLIEST
 from web.problems import invalid
 
+LATEST = "9999-01-01T00:00:00.000Z"
+"""Where the times end that a query may name: a day further on, the calendar does."""
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 JsonSchema = dict[str, Any]
 
@@ -114,8 +117,8 @@ def moment(value: str, days: Days) -> str:
             written = clock.text(found)
     except (ValueError, OverflowError):
         raise ValueError("must be a date, or an ISO 8601 time with its zone") from None
-    if written < EARLIEST:
-        raise ValueError(f"must not lie before {EARLIEST[:4]}")
+    if not EARLIEST <= written < LATEST:
+        raise ValueError(f"must lie between {EARLIEST[:4]} and {LATEST[:4]}")
     return written
 
 

@@ -70,8 +70,15 @@ def _database(value: str) -> str:
 
 def _url(*schemes: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
-        if value and (urlsplit(value).scheme not in schemes or not urlsplit(value).netloc):
-            raise ValueError(f"must be a URL that begins with {' or '.join(f'{name}://' for name in schemes)}")
+        wrong = ValueError(f"must be a URL that begins with {' or '.join(f'{name}://' for name in schemes)}")
+        try:
+            parts = urlsplit(value)
+            is_good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            # A port that is none.
+            raise wrong from None
+        if value and not is_good:
+            raise wrong
         return value
 
     return parse
@@ -104,6 +111,8 @@ def _keys(value: str) -> dict[str, str]:
         tenant, _, key = item.rpartition(":")
         if not re.fullmatch(r"[A-Za-z0-9._~-]{16,255}", key):
             raise ValueError("must be keys of 16 or more letters, digits and ._~-, each as key or tenant:key")
+        if key in keys:
+            raise ValueError("must name each key once")
         keys[key] = tenant or DEFAULT_TENANT
     return keys
 

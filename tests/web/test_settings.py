@@ -44,9 +44,14 @@ def test_values_are_read() -> None:
 WRONG = {
     "PORT": ["http", "-1", "65536", "8002.5", "٣"],
     "DATABASE_URL": ["data.db", "postgresql://user:hunter2@db/x", "sqlite+aiosqlite://"],
-    "REDIS_URL": ["localhost:6379", "http://localhost"],
-    "JWKS_URL": ["auth.example.com", "file:///etc/passwd"],
-    "TRACKING_KEYS": ["short", "acme:has space in it 123", "acme:ümlaut-0123456789"],
+    "REDIS_URL": ["localhost:6379", "http://localhost", "redis://h:notaport"],
+    "JWKS_URL": ["auth.example.com", "file:///etc/passwd", "http://auth:99999999"],
+    "TRACKING_KEYS": [
+        "short",
+        "acme:has space in it 123",
+        "acme:ümlaut-0123456789",
+        "a:0123456789abcdef,b:0123456789abcdef",
+    ],
     "TRUSTED_NETWORKS": ["10.0.0.0/99", "everyone", "10.0.0.1/8"],
     "TRUSTED_PROXIES": ["proxy"],
     "ALLOWED_ORIGINS": ["*", "panel.example.org", "https://a.example/path"],

@@ -192,6 +192,7 @@ async def test_too_large_is_413(running: Running) -> None:
         {"Content-Type": "text/plain"},
         {"Content-Type": "application/x-www-form-urlencoded"},
         {"Content-Type": "application/json; charset=latin-1"},
+        {"Content-Type": "application/json; version=1; charset=latin-1"},
         {"Content-Type": "application/json", "Content-Encoding": "br"},
     ],
 )
@@ -268,6 +269,8 @@ async def test_a_key_names_the_tenant(running: Running) -> None:
         {"Origin": "http://127.0.0.1"},
         {"X-Forwarded-For": "127.0.0.1"},
         {"X-Forwarded-Proto": "https"},
+        {"X-Forwarded-Server": "balancer"},
+        {"X-Forwarded-Prefix": "/api"},
         {"Forwarded": "for=127.0.0.1"},
     ],
 )
@@ -315,3 +318,69 @@ async def test_overload_is_503_and_loses_nothing(tmp_path: Path) -> None:
         assert (await found.get("summary"))["total_activities"] == 15 * counts.count(201)
     finally:
         await found.stop()
+
+
+async def test_a_gzip_of_many_members_is_whole(running: Running) -> None:
+    """A gzip body of several members is read to its end; garbage behind it is a 400."""
+    lines = [json.dumps(item).encode() + b"\n" for item in BATCH]
+    headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
+    body = b"".join(gzip.compress(line) for line in lines)
+    answer = (await running.http.post(f"{TRACK}/batch", content=body, headers=headers)).json()
+    assert answer["recorded"] == 4
+    response = await running.http.post(f"{TRACK}/batch", content=body + b"garbage", headers=headers)
+    assert response.status_code == 400
+
+
+def deep(levels: int) -> str:
+    return '{"a":' * levels + "1" + "}" * levels
+
+
+@pytest.mark.parametrize("levels", [9, 600, 1200, 20_000])
+async def test_depth_is_named(running: Running, levels: int) -> None:
+    """However deep extra_data nests, it is a 422 that names it; in a batch no other item is lost to it."""
+    event = json.dumps(ACTIVITY)[:-1] + f',"extra_data":{deep(levels)}' + "}"
+    response = await running.http.post(f"{TRACK}/activity-public", content=event)
+    assert (response.status_code, response.json()["field"]) == (422, "extra_data")
+    batch = f'[{json.dumps(BATCH[0])},{event[:-1]},"type":"activity"}},{json.dumps(BATCH[1])}]'
+    answer = (await running.http.post(f"{TRACK}/batch", content=batch)).json()
+    assert answer["recorded"] == 2
+    assert [(item["index"], item["field"]) for item in answer["rejected"]] == [(1, "extra_data")]
+
+
+HOSTILE = {
+    "field name full of paths": b'{"' + b" - at `$" * 130_000 + b'\\n":1}',
+    "many small items": b"[" + b"1," * 8_000_000 + b"1]",
+    "many blank lines": b"\n" * (15 << 20),
+    "one surrogate in many": b'["\\ud800",' + b"1," * 5_000_000 + b"1]",
+    "many escapes": b'["' + b'\\"' * 7_000_000 + b'"]',
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_a_hostile_body_blocks_nobody(running: Running, name: str) -> None:
+    """A body made to be slow is refused while the service goes on answering others."""
+    path = "activity-public" if name.startswith("field") else "batch"
+    kind = "application/x-ndjson" if "lines" in name else "application/json"
+    async with asyncio.timeout(5):
+        response = await running.http.post(f"{TRACK}/{path}", content=HOSTILE[name], headers={"Content-Type": kind})
+    assert response.status_code in (201, 413, 422), response.text
+    assert len(response.content) < 1_000
+    assert (await running.post("activity-public", ACTIVITY))["recorded"] == 1
+
+
+@pytest.mark.parametrize(
+    "body", ["[{oops}]", "[1,]", "[,1]", "[1 2]", "[1]]", "[1],[2]", "{}", "1", '"[]"', "[{]}", "[1}"]
+)
+async def test_a_broken_array_is_400(running: Running, body: str) -> None:
+    """An array that is not JSON is a 400 as a whole, and so is what is no array."""
+    items = body.replace("[1", f"[{json.dumps(BATCH[0])}", 1)
+    response = await running.http.post(f"{TRACK}/batch", content=items, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400, response.text
+    assert (await running.get("summary"))["total_activities"] == 0
+
+
+async def test_no_other_encoding_is_guessed(running: Running) -> None:
+    """A body in UTF-16, or behind a byte order mark, is a 400."""
+    for body in (json.dumps(BATCH).encode("utf-16"), b"\xef\xbb\xbf" + json.dumps(BATCH).encode()):
+        response = await running.http.post(f"{TRACK}/batch", content=body, headers={"Content-Type": "application/json"})
+        assert response.status_code == 400
