@@ -4,6 +4,7 @@ Changes come from the broker. What the broker lost is refilled from the change l
 or what contradicts it (a database restored from an old copy), is loaded anew.
 """
 
+import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -38,6 +39,7 @@ class Feed:
         self._behind = False
         self.state: State | None = None
         self.at = clock.now()
+        self._matched_at = _ticks()
         self._was_stale = False
         self.reloads = 0
         self.refills = 0
@@ -72,7 +74,7 @@ class Feed:
             self._behind = True
         elif change.sequence == state.position.sequence + 1:
             state.apply(change)
-            self.at = max(self.at, change.committed_at)
+            self._matched(change.committed_at)
             self._changed()
         elif change.sequence > state.position.sequence:
             self._behind = True
@@ -137,8 +139,7 @@ class Feed:
     @property
     def stale_since(self) -> str | None:
         """When the state last matched, if that is too long ago; None while the figures are live."""
-        age = clock.moment(clock.now()) - clock.moment(self.at)
-        return self.at if age.total_seconds() > STALE_SECONDS else None
+        return self.at if _ticks() - self._matched_at > STALE_SECONDS else None
 
     def freshness_changed(self) -> bool:
         """Say whether the figures became stale, or live again, since the last call."""
@@ -147,3 +148,9 @@ class Feed:
 
     def _matched(self, at: str) -> None:
         self.at = max(self.at, at)
+        # The age is measured apart from the clock, which may be set back.
+        self._matched_at = _ticks()
+
+
+def _ticks() -> float:
+    return asyncio.get_running_loop().time()

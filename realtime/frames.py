@@ -23,6 +23,8 @@ EXTENSION = "convoai.prepared_frames"
 """The name of the ASGI extension in ``scope["extensions"]``; its value is the protocol of the connection."""
 ABORT_SECONDS = 5.0
 """How long a panel that does not read has to take the close frame, before its socket is cut."""
+MAX_UNREAD = 65_536
+"""Bytes that may wait for a panel beside the frame it was sent last."""
 RETRY_SECONDS = (0.5, 5.0)
 """The delay that panels are asked to wait before they reconnect to a service that restarts."""
 
@@ -76,6 +78,23 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         extensions: dict[str, Any] = self.scope["extensions"]
         extensions[EXTENSION] = self
         await super().run_asgi()
+
+    def handle_ping(self) -> None:
+        """Answer a ping, unless the panel has not taken the answers to those before: it would fill the memory."""
+        if self.transport.get_write_buffer_size() > MAX_UNREAD:
+            self.transport.abort()
+        else:
+            super().handle_ping()
+
+    def handle_cont(self, event: Any) -> None:
+        """Take a part of a message; empty parts, of which a message may have any number, are not kept."""
+        if event.data or event.fin:
+            super().handle_cont(event)
+
+    def keepalive_timeout(self) -> None:
+        """Give up a panel that answers no ping, also if it leaves unread what was sent before."""
+        super().keepalive_timeout()
+        self.loop.call_later(ABORT_SECONDS, self.transport.abort)
 
     def shutdown(self) -> None:
         """Say 1012 with a reconnect delay of its own to each panel, so that they do not come back as a herd."""

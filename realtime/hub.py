@@ -9,11 +9,15 @@ import asyncio
 from collections.abc import Iterator
 from typing import Protocol
 
+import structlog
+
 from realtime import protocol
 from realtime.feed import Feed
 from realtime.frames import Frame, Sink
 from realtime.protocol import TOO_SLOW, Close, Topics
 from realtime.state import Marker
+
+log = structlog.get_logger()
 
 SLICE = 250
 """Frames written in one go, about 3 ms; the event loop then serves others before the next slice."""
@@ -88,22 +92,46 @@ class Audience:
 
     def serve(self, listener: Listener) -> None:
         """Send one panel what it is owed, now; if it does not read, at a later tick."""
-        frames: _Frames = {}
-        if self.feed.state is not None and not self._advance(listener, frames):
+        if not self._advance(listener, {}):
             self._arm()
+        elif self.feed.stale_since is not None:
+            # Figures that are old must not look live until the next heartbeat.
+            self._beat(listener, {})
 
-    def beat(self) -> None:
+    async def beat(self) -> None:
         """Send a heartbeat to every panel that reads."""
         frames: dict[Marker, Frame] = {}
-        for listener in list(self._listeners):
-            marker = listener.marker
-            if marker is None or listener.due or listener.sink.busy:
-                continue
-            if marker not in frames:
-                position, at, stale_since = str(marker[0]), self.feed.at, self.feed.stale_since
-                frames[marker] = Frame(protocol.frame("heartbeat", position=position, at=at, stale_since=stale_since))
-            listener.sink.send(frames[marker])
-            self._hub.observer.sent("heartbeat", 1)
+        sent = 0
+        for number, listener in enumerate(list(self._listeners), 1):
+            try:
+                sent += self._beat(listener, frames)
+            except Exception:
+                self._break(listener)
+            if number % SLICE == 0:
+                frames.clear()
+                await asyncio.sleep(0)
+        self._hub.observer.sent("heartbeat", sent)
+
+    def _beat(self, listener: Listener, frames: dict[Marker, Frame]) -> bool:
+        marker = listener.marker
+        if marker is None or listener.due or listener not in self._listeners:
+            return False
+        if listener.sink.busy:
+            # Nothing else may be sent to it for long: from here on the ticks watch whether it reads.
+            if listener.behind_since is None:
+                listener.behind_since = asyncio.get_running_loop().time()
+            self._arm()
+            return False
+        if marker not in frames:
+            position, at, stale_since = str(marker[0]), self.feed.at, self.feed.stale_since
+            frames[marker] = Frame(protocol.frame("heartbeat", position=position, at=at, stale_since=stale_since))
+        listener.sink.send(frames[marker])
+        return True
+
+    def _break(self, listener: Listener) -> None:
+        """Drop a panel that cannot be sent to: the others must not wait for it."""
+        log.exception("panel_broken")
+        self.leave(listener)
 
     def close(self) -> None:
         """Stop the tick."""
@@ -131,7 +159,7 @@ class Audience:
 
     def _go_on(self) -> None:
         """Write one slice, and the next one after the event loop has served others."""
-        if self._flushing is not None and next(self._flushing, self) is self:
+        if self._flushing is None or next(self._flushing, self) is self:
             self._flushing = None
         else:
             asyncio.get_running_loop().call_soon(self._go_on)
@@ -147,9 +175,12 @@ class Audience:
                 # Between two slices the state may have gone on: these frames lead to where it was.
                 marker = state.marker
                 frames.clear()
-            if listener.marker is marker and not listener.due:
+            if listener.marker is marker and not listener.due and listener.behind_since is None:
                 continue
-            passed_over += not self._advance(listener, frames)
+            try:
+                passed_over += not self._advance(listener, frames)
+            except Exception:
+                self._break(listener)
             written += 1
             if written % SLICE == 0:
                 yield
@@ -167,7 +198,10 @@ class Audience:
             elif now - listener.behind_since > self._hub.write_deadline:
                 listener.end(TOO_SLOW, f"nothing was read for {self._hub.write_deadline:g} s")
             return False
+        listener.behind_since = None
         marker = listener.marker
+        if marker is state.marker and not listener.due:
+            return True
         if marker is not None and not state.knows(marker[0]):
             marker = None
         key = (marker, listener.topics, listener.due)
@@ -175,7 +209,7 @@ class Audience:
         if frame is None:
             frame = frames[key] = self._frame(marker, listener.topics, listener.due)
         listener.sink.send(frame)
-        listener.marker, listener.due, listener.behind_since = state.marker, False, None
+        listener.marker, listener.due = state.marker, False
         self._hub.observer.sent("snapshot" if marker is None else "delta", 1)
         return True
 
@@ -235,5 +269,4 @@ class Hub:
         while True:
             await asyncio.sleep(self.heartbeat_seconds)
             for audience in list(self.audiences.values()):
-                audience.beat()
-                await asyncio.sleep(0)
+                await audience.beat()

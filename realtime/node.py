@@ -140,7 +140,7 @@ class Node:
             for audience in list(self._hub.audiences.values()):
                 audience.feed.turn()
                 if audience.feed.freshness_changed():
-                    audience.beat()
+                    await audience.beat()
                 if self._is_idle(audience):
                     self._broker.unsubscribe(audience.feed.tenant_id)
                     self._hub.drop(audience.feed.tenant_id)

@@ -51,6 +51,7 @@ class State:
 
     def _recall(self, log: list[Change]) -> None:
         """Take from the change log when each cell last changed, and which positions are known."""
+        shown = {item.id for item in self.activities}
         first = log[0].sequence if log else self.position.sequence + 1
         if first == 1:
             self._tags[0] = NO_TAG
@@ -59,7 +60,8 @@ class State:
             for name in self._moved(change):
                 self._figure_changed[name] = change.sequence
             for activity in change.activities:
-                self._activity_changed[activity.id] = change.sequence
+                if activity.id in shown:
+                    self._activity_changed[activity.id] = change.sequence
             if change.top_users:
                 self._top_changed = change.sequence
             if self._days.of(change.committed_at) >= self.day:
@@ -80,6 +82,8 @@ class State:
         """Go on to the state after *change*, which must be the very next one."""
         if change.sequence != self.position.sequence + 1:
             raise ValueError(f"change {change.sequence} does not follow {self.position.sequence}")
+        # The change may come before the clock was looked at: what was committed tomorrow is seen tomorrow.
+        self.turn(max(self.day, self._days.of(change.committed_at)))
         self._totals.update(change.totals)
         self._active.update(change.active_users)
         self._refresh(self._moved(change), change.sequence)
@@ -97,7 +101,9 @@ class State:
         self.day = day
         self.marker = (self.position, day)
         self._today_since = self.position.sequence + 1
-        self._active = {date: count for date, count in self._active.items() if date >= day}
+        # The day before stays: a clock may be set back over midnight.
+        kept = self._days.shift(day, -1)
+        self._active = {date: count for date, count in self._active.items() if date >= kept}
         self._refresh([ACTIVE_USERS_TODAY], self.position.sequence)
         return True
 

@@ -84,8 +84,11 @@ class Database:
         in another zone, or if a newer version has migrated it.
         """
         path = file_of(self.url)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(path)
+        except OSError as error:
+            raise WrongDatabase(f"{path} cannot be used: {error.strerror}") from None
         self._writing = create_engine(
             self.url.set(drivername="sqlite"),
             pool_size=1,
@@ -218,7 +221,7 @@ def _lock(path: Path) -> int:
     handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         os.close(handle)
         raise DatabaseInUse(f"another process is writing {path}: stop it, or set ANALYTICS_DATABASE_URL") from None
     return handle

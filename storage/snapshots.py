@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import schema
 from storage.changes import NO_TAG, RECENT, TOP, Change, Position, RecentActivity, Snapshot, TopUser
+from storage.clock import Days
 
 _heads = schema.heads.c
 _log = schema.changes.c
@@ -33,12 +34,14 @@ async def read_head(connection: AsyncConnection, epoch: str, tenant_id: str) -> 
 async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str, today: str) -> Snapshot:
     """Read all that a panel shows. Its cost does not depend on the number of events behind it."""
     position = await read_head(connection, epoch, tenant_id)
+    # Yesterday's count too: whoever keeps the snapshot may see its clock set back over midnight.
+    yesterday = Days.shift(today, -1)
     counters = await connection.execute(
         select(_counters.grain, _counters.metric, _counters.start, _counters.value).where(
             _counters.tenant_id == tenant_id,
             or_(
                 _counters.grain == "total",
-                and_(_counters.grain == "day", _counters.metric == "active_users", _counters.start >= today),
+                and_(_counters.grain == "day", _counters.metric == "active_users", _counters.start >= yesterday),
             ),
         )
     )

@@ -41,13 +41,13 @@ def serve() -> None:
     settings = _settings()
     import structlog
 
-    from web.server import run
+    from web.server import CannotListen, run
 
     for name in unknown(os.environ):
         structlog.get_logger().warning("unknown_setting", name=name)
     try:
         run(settings)
-    except StorageError as error:
+    except (StorageError, CannotListen) as error:
         raise _fail(str(error)) from None
 
 

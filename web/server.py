@@ -2,10 +2,14 @@
 
 import asyncio
 import signal
+import socket
+import sys
+from typing import Any
 
 import structlog
 import uvicorn
 import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from realtime.frames import PreparedProtocol
 from web.app import Service
@@ -17,7 +21,13 @@ MAX_MESSAGE = 16 * 1024
 """Bytes of a message from a panel: room for a token of the longest kind."""
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open: longer than balancers keep theirs, so that none is cut under a request."""
+MAX_HEAD = 64 * 1024
+"""Bytes of a request before its body."""
 BACKLOG = 2048
+
+
+class CannotListen(Exception):
+    """The address cannot be served on; the text says why."""
 
 
 def configuration(service: Service) -> uvicorn.Config:
@@ -28,7 +38,7 @@ def configuration(service: Service) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         loop="none",
-        http="httptools",
+        http=BoundedProtocol,
         ws=PreparedProtocol,
         ws_max_size=MAX_MESSAGE,
         # Costs 64 KB and three times the CPU for each connection.
@@ -45,6 +55,40 @@ def configuration(service: Service) -> uvicorn.Config:
     )
 
 
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, which would hold a head of any length in memory until it ends."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin with nothing read."""
+        self._head = 0
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless the head of a request has gone on for too long."""
+        self._head += len(data)
+        super().data_received(data)
+        if self._head > MAX_HEAD and not self.transport.is_closing():
+            self.send_400_response("the head of the request is too long")
+
+    def on_message_begin(self) -> None:
+        """Count from the beginning of a request."""
+        super().on_message_begin()
+        self._head = 0
+
+    def on_headers_complete(self) -> None:
+        """Count no more: what follows is the body, which the endpoint bounds."""
+        super().on_headers_complete()
+        self._head = -sys.maxsize
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise CannotListen(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from None
+
+
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; what was accepted by then is finished first. Raises what opening raises."""
     # uvicorn stops on these, and sends them again when it has: they must not end the process before the writer is done.
@@ -57,9 +101,11 @@ def run(settings: Settings) -> None:
 async def _serve(settings: Settings) -> None:
     service = Service(settings)
     await service.open()
-    log.info("serving", host=settings.host, port=settings.port, broker="redis" if settings.redis_url else "in-process")
     try:
-        await uvicorn.Server(configuration(service)).serve()
+        with _listen(settings) as listener:
+            broker = "redis" if settings.redis_url else "in-process"
+            log.info("serving", host=settings.host, port=listener.getsockname()[1], broker=broker)
+            await uvicorn.Server(configuration(service)).serve(sockets=[listener])
     finally:
         await service.close()
         log.info("stopped")
