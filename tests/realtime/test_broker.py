@@ -182,3 +182,24 @@ async def test_live_through_redis(tmp_path: Path, valkey: str) -> None:
         await equals_snapshot(found, panel)
     finally:
         await found.stop()
+
+
+async def test_a_broken_message_ends_nothing(valkey: str) -> None:
+    """What is no change, or what its receiver cannot take, is logged; the next change arrives."""
+    broker = RedisBroker(valkey, "ab")
+    ear = Ear(broker)
+    broker.subscribe("acme")
+    await ear.start()
+    async with Redis.from_url(valkey) as redis:
+        for body in (b"", b"{", b"[]", b'{"tenant_id":"acme"}', b'{"tenant_id":"\xff"}'):
+            await redis.publish("convoai:ab:changes", body)
+    whole, broker._receive = broker._receive, lambda change: 1 / 0  # type: ignore[assignment]
+    before = ear.missed
+    broker.publish(change(1))
+    await ear.until(lambda: ear.missed > before)
+    broker._receive = whole
+    await ear.until(lambda: broker.delivering)
+    broker.publish(change(2))
+    await ear.until(lambda: bool(ear.heard))
+    assert ear.heard == [change(2)]
+    await broker.stop()

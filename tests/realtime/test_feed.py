@@ -113,6 +113,20 @@ async def test_a_database_that_went_back_is_loaded_anew(followed: Followed, sequ
     assert (followed.feed.state.position.sequence, followed.feed.state.position.tag) == (sequence, "ee")
 
 
+async def test_another_past_that_went_further_is_loaded_anew(followed: Followed) -> None:
+    """A database restored from a copy that has gone on beyond the feed is noticed by its tags."""
+    for number in range(3):
+        await followed.post(f"m{number}")
+    await followed.feed.match()
+    await followed.database.write(
+        lambda connection: connection.execute(text("UPDATE changes SET tag = 'ee', body = REPLACE(body, tag, 'ee')"))
+    )
+    await followed.post("m9")
+    await followed.feed.match()
+    assert followed.feed.reloads == 1
+    assert await followed.is_exact()
+
+
 async def test_stale_is_said(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the database cannot be read the time of the last match stays, and after seconds counts as stale."""
 

@@ -156,3 +156,24 @@ def test_the_snapshot_is_plain_json() -> None:
     """What goes into frames is plain JSON."""
     state = State(EMPTY, [], DAYS, window=5)
     assert plain(state.snapshot()) == state.snapshot()
+
+
+def test_a_change_of_tomorrow_turns_the_day() -> None:
+    """A change committed after midnight is shown under its own day, though the clock was not looked at yet."""
+    state = State(EMPTY, [], DAYS, window=5)
+    yesterday = Change("t", "ab", 1, "1a", "2026-03-01T23:59:59.999Z", {"users": 5}, {TODAY: 5}, [], [])
+    after = Change("t", "ab", 2, "2b", "2026-03-02T00:00:00.000Z", {"messages": 1}, {TOMORROW: 1}, [], [])
+    state.apply(yesterday)
+    assert (state.day, state.summary["active_users_today"]) == (TODAY, 5)
+    state.apply(after)
+    assert (state.day, state.summary["active_users_today"]) == (TOMORROW, 1)
+
+
+def test_a_clock_set_back_over_midnight_loses_nothing() -> None:
+    """If the day turns back, the figures of that day are still there."""
+    state = State(EMPTY, [], DAYS, window=5)
+    state.apply(Change("t", "ab", 1, "1a", "2026-03-01T23:59:59.999Z", {"users": 5}, {TODAY: 5}, [], []))
+    assert state.turn(TOMORROW)
+    assert state.summary["active_users_today"] == 0
+    assert state.turn(TODAY)
+    assert state.summary["active_users_today"] == 5

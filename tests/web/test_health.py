@@ -1,5 +1,7 @@
 """Health, readiness, metrics and logs."""
 
+import asyncio
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -100,3 +102,17 @@ async def test_logs_hold_templates_alone(tmp_path: Path) -> None:
     assert f'"route": "{API}/users/activities"' in log
     assert "secret" not in log
     assert token not in log
+
+
+async def test_an_endless_head_is_refused(running: Running) -> None:
+    """A request whose head does not end is refused, and not held in memory."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.service.settings.port)
+    writer.write(b"GET /health HTTP/1.1\r\n")
+    with contextlib.suppress(ConnectionError):
+        for number in range(2_000):
+            writer.write(b"x-%d: %s\r\n" % (number, b"y" * 500))
+            await writer.drain()
+    with contextlib.suppress(ConnectionError):
+        assert b"400" in await reader.readline()
+    writer.close()
+    assert (await running.http.get("/health")).status_code == 200

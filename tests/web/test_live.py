@@ -1,19 +1,24 @@
 """The live endpoint, from the handshake to the last close code."""
 
 import asyncio
+import contextlib
 import json
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime.protocol import SUBPROTOCOL
+from storage.errors import StorageUnavailable
 from tests.conftest import API, Running, start
 from tests.live import PATH, LivePanel
 from tests.web.test_tracking import ACTIVITY, MESSAGE
+from web.problems import unavailable
 
 
 async def equals_snapshot(running: Running, panel: LivePanel, tenant: str = "default") -> None:
@@ -310,3 +315,128 @@ async def test_http_at_the_live_path_is_no_error(running: Running) -> None:
     response = await running.http.get(PATH, headers=running.admin())
     assert response.status_code == 404
     assert isinstance(response, httpx.Response)
+
+
+async def test_a_tick_parts_two_frames(tmp_path: Path) -> None:
+    """After the first one, changes come at most once a tick, however far apart they are committed."""
+    found = await start(tmp_path, TICK_MS="500")
+    try:
+        panel = await found.panel()
+        for _ in range(12):
+            receipt = await found.post("activity-public", ACTIVITY)
+        await panel.until_position(receipt["position"])
+        deltas = [frame for frame in panel.frames if frame["type"] == "delta"]
+        assert len(deltas) == 2
+        assert deltas[0]["summary"]["total_activities"] == 1
+    finally:
+        await found.stop()
+
+
+async def test_a_token_has_no_leeway(running: Running) -> None:
+    """The close comes at the token's end, not seconds later."""
+    ends = int(time.time()) + 2
+    panel = await running.panel(token=running.token(seconds=ends - time.time()))
+    await panel.until(lambda: panel.closed is not None)
+    assert time.time() - ends < 1
+
+
+async def test_heartbeats_show_that_figures_match(running: Running) -> None:
+    """While nothing changes the time of the heartbeats moves on: the figures were compared again."""
+    panel = await running.panel()
+    begin = panel.frames[0]["at"]
+    await panel.until(lambda: panel.frames[-1]["type"] == "heartbeat" and panel.frames[-1]["at"] > begin)
+
+
+async def test_stale_figures_do_not_look_live(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A panel that comes while the database is out of reach is told at once since when its figures are old."""
+    first = await running.panel()
+
+    def fail(*_arguments: object) -> None:
+        raise StorageUnavailable("gone")
+
+    monkeypatch.setattr("realtime.feed.read_head", fail)
+    feed = running.service.hub.audiences["default"].feed
+    # What was being read when the database went away may still end well.
+    await asyncio.sleep(0.1)
+    feed._matched_at -= 10
+    second = await running.panel()
+    await second.until(lambda: len(second.frames) > 1)
+    assert second.frames[1]["stale_since"] == feed.at
+    await first.until(lambda: first.panel.stale_since == feed.at)
+    monkeypatch.undo()
+    await first.until(lambda: first.panel.stale_since is None)
+
+
+async def test_many_panels_are_served_in_slices(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many panels there are, and though the figures go on between two slices, each ends exact."""
+    monkeypatch.setattr("realtime.hub.SLICE", 2)
+    panels = [await running.panel() for _ in range(9)]
+    for number in range(30):
+        await running.post("activity-public", {**ACTIVITY, "user_id": f"u{number % 7}"})
+    for panel in panels:
+        await equals_snapshot(running, panel)
+
+
+async def test_a_broken_panel_breaks_no_other(running: Running) -> None:
+    """If sending to one panel fails, events are still acknowledged and the other panels are served."""
+    broken, whole = await running.panel(), await running.panel()
+    listener = next(iter(running.service.hub.audiences["default"]._listeners))
+
+    class Broken:
+        busy = False
+
+        def send(self, frame: Any) -> None:
+            raise RuntimeError("broken")
+
+        def close(self, code: int, reason: str) -> None:
+            pass
+
+    listener.sink = Broken()
+    for _ in range(3):
+        await running.post("activity-public", ACTIVITY)
+        await asyncio.sleep(0.05)
+    await equals_snapshot(running, whole)
+    assert len(running.service.hub) == 1
+    assert broken.panel.summary["total_activities"] == 0
+
+
+async def test_who_subscribes_over_and_over_waits_for_the_tick(tmp_path: Path) -> None:
+    """A flood of subscriptions gets a frame a tick, not a frame each."""
+    found = await start(tmp_path, TICK_MS="200")
+    try:
+        panel = await found.panel()
+        for _ in range(300):
+            await panel.send(type="subscribe", topics=["summary"], position=None)
+        await found.post("activity-public", ACTIVITY)
+        await panel.until(lambda: panel.panel.summary.get("total_activities") == 1)
+        assert len(panel.frames) < 30
+    finally:
+        await found.stop()
+
+
+async def test_unread_pings_cost_no_memory(running: Running) -> None:
+    """A panel that pings and never reads the answers is cut before they fill the memory."""
+    panel = await running.panel()
+    panel.freeze()
+    connection = next(item for item in running.server.server_state.connections if hasattr(item, "conn"))
+    connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+    with contextlib.suppress(ConnectionClosed, TimeoutError, OSError):
+        async with asyncio.timeout(8):
+            for number in range(50_000):
+                await panel.socket.ping(b"%0125d" % number)
+                assert connection.transport.get_write_buffer_size() < 200_000
+    assert connection.transport.is_closing()
+
+
+async def test_keys_that_cannot_be_had_end_no_session(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refresh that cannot be verified just now changes nothing: the session goes on with the token it has."""
+
+    async def fail(_token: str) -> None:
+        raise unavailable("the keys cannot be had")
+
+    panel = await running.panel()
+    monkeypatch.setattr(running.service.verifier, "verify_admin", fail)
+    await panel.send(type="refresh", token="new")
+    beats = len(panel.frames)
+    await panel.until(lambda: len(panel.frames) > beats + 1)
+    assert panel.closed is None

@@ -1,12 +1,15 @@
 """The admin's REST endpoints."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from storage import clock
 from tests.conftest import API, Running, start
 from tests.web.test_tracking import ACTIVITY, CALL, MESSAGE, TALK
 
@@ -239,6 +242,7 @@ BAD = [
     ("daily-stats", {"days": "100000"}, "days"),
     ("daily-stats", {"from": "0001-01-01"}, "from"),
     ("daily-stats", {"to": "0001-01-01"}, "to"),
+    ("daily-stats", {"to": "9999-12-31T23:59:59Z"}, "to"),
     ("api-usage", {"endpoint": "x" * 600}, "endpoint"),
 ]
 
@@ -328,3 +332,26 @@ async def test_no_parameter_leads_to_another_tenant(running: Running) -> None:
             assert "globex" not in response.text
         theirs = (await running.get("users/activities", "globex", limit=1))["next"]
         assert theirs is None
+
+
+async def test_midnight_changes_the_etag(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On another day the same position is another answer: no 304."""
+    await running.post("activity-public", ACTIVITY)
+    token = {"Authorization": f"Bearer {running.token(seconds=10**6)}"}
+    first = await running.http.get(f"{API}/summary", headers=token)
+    assert first.json()["active_users_today"] == 1
+    monkeypatch.setattr(clock, "unix", lambda: time.time() + 86_400)
+    later = await running.http.get(f"{API}/summary", headers={**token, "If-None-Match": first.headers["etag"]})
+    assert (later.status_code, later.json()["active_users_today"]) == (200, 0)
+
+
+async def test_a_database_that_cannot_be_read_is_503(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the database is out of reach a report is a 503 with Retry-After, without a word of what was asked."""
+
+    async def fail(*_arguments: object) -> None:
+        raise OperationalError("SELECT secret", {"user": "secret"}, OSError("disk"))
+
+    monkeypatch.setattr("web.reports.read_head", fail)
+    response = await running.http.get(f"{API}/summary", headers=running.admin())
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    assert "secret" not in response.text

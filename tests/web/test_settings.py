@@ -1,6 +1,7 @@
 """The settings: defaults, checks, and the one line that a mistake gets."""
 
 import dataclasses
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,28 @@ def test_settings_are_immutable() -> None:
     settings: Any = Settings.read({})
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.port = 1
+
+
+def no_folder(folder: Path) -> str:
+    (folder / "file").write_text("")
+    return f"sqlite+aiosqlite:///{folder}/file/a.db"
+
+
+def no_database(folder: Path) -> str:
+    (folder / "text.db").write_text("this is not a database, but long enough to be taken for one" * 50)
+    return f"sqlite+aiosqlite:///{folder}/text.db"
+
+
+@pytest.mark.parametrize("make", [no_folder, no_database])
+def test_an_unusable_database_is_one_line(tmp_path: Path, make: Any) -> None:
+    """A database that cannot be opened stops the start with exit code 2 and one line."""
+    done = Process(tmp_path, DATABASE_URL=make(tmp_path)).command("serve")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+
+
+def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
+    """A port that another program has stops the start with exit code 2 and one line."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = Process(tmp_path, PORT=str(taken.getsockname()[1])).command("serve")
+    assert done.returncode == 2
+    assert "cannot listen on 127.0.0.1" in done.stderr
