@@ -8,7 +8,7 @@ from typing import Any
 from realtime import protocol
 from realtime.frames import ABORT_SECONDS, AsgiSend, Frame, Sink
 from realtime.hub import Audience
-from realtime.protocol import BAD_MESSAGE, EXPIRED, NOT_ALLOWED, TOPICS, BadMessage, Close, Refresh, Subscribe, Topics
+from realtime.protocol import BAD_MESSAGE, EXPIRED, NOT_ALLOWED, BadMessage, Close, Refresh, Subscribe, Topics
 from realtime.state import Marker
 from storage.changes import Position
 
@@ -42,6 +42,10 @@ Authenticate = Callable[[str], Awaitable[Session]]
 """Turns a token into a session; raises :exc:`Refused`."""
 
 
+_CHOICES: dict[Topics, Topics] = {}
+"""One object for each choice of topics (there are seven): the hub then tells panels that chose alike by identity."""
+
+
 class Connection:
     """Serves one panel until either side ends. It is the hub's listener for that panel."""
 
@@ -52,7 +56,7 @@ class Connection:
         self.session = session
         self.audience = audience
         self.sink = sink
-        self.topics: Topics = frozenset(TOPICS)
+        self.topics: Topics = frozenset()
         self.marker: Marker | None = None
         self.due = False
         self.subscribed = False
@@ -99,8 +103,7 @@ class Connection:
         self.closed = close
         self._ended.set()
         self.audience.leave(self)
-        if not self.sink.busy:
-            self.sink.send(Frame(protocol.error(close, message)))
+        self.sink.offer(Frame(protocol.error(close, message)))
         self.sink.close(close.code, close.reason)
 
     async def _take(self, text: str | bytes) -> None:
@@ -119,7 +122,7 @@ class Connection:
             self._silence.cancel()
         state = self.audience.feed.state
         position = None if request.position is None else Position.parse(request.position)
-        self.topics = frozenset(request.topics)
+        self.topics = _CHOICES.setdefault(topics := frozenset(request.topics), topics)
         self.marker = None if position is None or state is None else state.resume(position)
         self.due = True
         if self.subscribed:

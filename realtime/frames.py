@@ -34,18 +34,12 @@ AsgiSend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class Frame:
     """A text frame, made once for all panels that get it."""
 
-    __slots__ = ("_wire", "payload")
+    __slots__ = ("payload", "wire")
 
     def __init__(self, payload: bytes) -> None:
+        """Take the text as UTF-8; ``wire`` is how it goes over the wire (RFC 6455, 5.2; final, text, not masked)."""
         self.payload = payload
-        self._wire: bytes | None = None
-
-    @property
-    def wire(self) -> bytes:
-        """The frame as it goes over the wire: RFC 6455, 5.2; final, text, not masked."""
-        if self._wire is None:
-            self._wire = _header(len(self.payload)) + self.payload
-        return self._wire
+        self.wire = _header(len(payload)) + payload
 
 
 def _header(length: int) -> bytes:
@@ -57,14 +51,17 @@ def _header(length: int) -> bytes:
 
 
 class Sink(Protocol):
-    """The way to one panel. It holds one frame at the most: whoever sends looks at ``busy`` first."""
+    """The way to one panel. It holds one frame at the most."""
 
     @property
     def busy(self) -> bool:
         """Whether something sent before still waits for the panel to read."""
 
-    def send(self, frame: Frame) -> None:
-        """Send a frame; never waits."""
+    def offer(self, frame: Frame) -> bool:
+        """Send a frame unless the sink is busy, and say whether it was taken; never waits.
+
+        A frame that comes after the end is dropped, and counts as taken.
+        """
 
     def close(self, code: int, reason: str) -> None:
         """End the connection with a close frame, or without one if the panel does not take it."""
@@ -133,19 +130,28 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
 class PreparedSink:
     """Writes prepared frames to the transport of a connection that offers :data:`EXTENSION`."""
 
+    __slots__ = ("_is_closing", "_protocol", "_transport", "_unsent", "_write")
+
     def __init__(self, protocol: PreparedProtocol) -> None:
         self._protocol = protocol
         self._transport = protocol.transport
+        # Bound once: offering is what the hub does a thousand times in a row.
+        self._unsent = protocol.transport.get_write_buffer_size
+        self._is_closing = protocol.transport.is_closing
+        self._write = protocol.transport.write
 
     @property
     def busy(self) -> bool:
         """Whether bytes wait in the transport because the kernel took no more."""
-        return self._transport.get_write_buffer_size() > 0
+        return self._unsent() > 0
 
-    def send(self, frame: Frame) -> None:
-        """Write the frame; one that comes after the end is dropped."""
-        if self._protocol.open and not self._transport.is_closing():
-            self._transport.write(frame.wire)
+    def offer(self, frame: Frame) -> bool:
+        """Write the frame if nothing waits before it."""
+        if self._unsent():
+            return False
+        if not self._protocol.close_sent and not self._is_closing():
+            self._write(frame.wire)
+        return True
 
     def close(self, code: int, reason: str) -> None:
         """Send the close frame; cut the socket if the panel has not taken it in time."""
@@ -167,10 +173,13 @@ class PlainSink:
         """Whether the last send has not ended."""
         return self._task is not None and not self._task.done()
 
-    def send(self, frame: Frame) -> None:
-        """Send the frame behind the one in hand."""
+    def offer(self, frame: Frame) -> bool:
+        """Begin to send the frame, if none is in hand."""
+        if self.busy:
+            return False
         if not self._closed:
             self._after({"type": "websocket.send", "text": frame.payload.decode()})
+        return True
 
     def close(self, code: int, reason: str) -> None:
         """Close behind the frame in hand, and give that up if the panel does not take it."""

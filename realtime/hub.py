@@ -6,7 +6,8 @@ it misses is merged by its marker alone, and past the write deadline it is close
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import structlog
@@ -19,6 +20,8 @@ from realtime.state import Marker
 
 log = structlog.get_logger()
 
+NOTHING, PASSED_OVER = "nothing", "passed over"
+"""What can become of a panel at a tick, beside the frame that it is sent."""
 SLICE = 250
 """Frames written in one go, about 3 ms; the event loop then serves others before the next slice."""
 
@@ -92,7 +95,9 @@ class Audience:
 
     def serve(self, listener: Listener) -> None:
         """Send one panel what it is owed, now; if it does not read, at a later tick."""
-        if not self._advance(listener, {}):
+        became = self._advance(listener, {})
+        self._hub.count({became: 1})
+        if became == PASSED_OVER:
             self._arm()
         elif self.feed.stale_since is not None:
             # Figures that are old must not look live until the next heartbeat.
@@ -110,7 +115,7 @@ class Audience:
             if number % SLICE == 0:
                 frames.clear()
                 await asyncio.sleep(0)
-        self._hub.observer.sent("heartbeat", sent)
+        self._hub.count({"heartbeat": sent})
 
     def _beat(self, listener: Listener, frames: dict[Marker, Frame]) -> bool:
         marker = listener.marker
@@ -125,8 +130,7 @@ class Audience:
         if marker not in frames:
             position, at, stale_since = str(marker[0]), self.feed.at, self.feed.stale_since
             frames[marker] = Frame(protocol.frame("heartbeat", position=position, at=at, stale_since=stale_since))
-        listener.sink.send(frames[marker])
-        return True
+        return listener.sink.offer(frames[marker])
 
     def _break(self, listener: Listener) -> None:
         """Drop a panel that cannot be sent to: the others must not wait for it."""
@@ -165,53 +169,73 @@ class Audience:
             asyncio.get_running_loop().call_soon(self._go_on)
 
     def _flush(self) -> Iterator[None]:
+        """Bring every panel to the state of now, a slice at a time."""
         frames: _Frames = {}
-        marker, written, passed_over = None, 0, 0
+        sent: Counter[str] = Counter()
+        marker, written = None, 0
+        # Nearly all panels stand where the one before stood: they get the frame it got, without a look-up.
+        last: Listener | None = None
+        came_from, frame = None, None
         for listener in list(self._listeners):
             state = self.feed.state
             if state is None:
                 return
             if state.marker is not marker:
                 # Between two slices the state may have gone on: these frames lead to where it was.
-                marker = state.marker
+                marker, last = state.marker, None
                 frames.clear()
-            if listener.marker is marker and not listener.due and listener.behind_since is None:
+            stood = listener.marker
+            steady = not listener.due and listener.behind_since is None
+            if stood is marker and steady:
                 continue
             try:
-                passed_over += not self._advance(listener, frames)
+                alike = last is not None and stood is came_from and listener.topics is last.topics
+                if steady and alike and frame is not None and listener.sink.offer(frame):
+                    listener.marker = marker
+                    sent["delta"] += 1
+                else:
+                    sent[self._advance(listener, frames)] += 1
+                    if steady and listener.marker is marker and stood is not None:
+                        last, came_from, frame = listener, stood, frames.get((stood, listener.topics, False))
             except Exception:
                 self._break(listener)
             written += 1
             if written % SLICE == 0:
                 yield
-        if passed_over:
-            self._hub.observer.passed_over(passed_over)
+        self._hub.count(sent)
 
-    def _advance(self, listener: Listener, frames: _Frames) -> bool:
-        """Bring one panel to the state of now, with a frame from *frames* or a new one; False if it does not read."""
-        state, now = self.feed.state, asyncio.get_running_loop().time()
+    def _advance(self, listener: Listener, frames: _Frames) -> str:
+        """Bring one panel to the state of now, with a frame from *frames* or a new one; says what became of it."""
+        state = self.feed.state
         if state is None or listener not in self._listeners:
-            return True
-        if listener.sink.busy:
-            if listener.behind_since is None:
-                listener.behind_since = now
-            elif now - listener.behind_since > self._hub.write_deadline:
-                listener.end(TOO_SLOW, f"nothing was read for {self._hub.write_deadline:g} s")
-            return False
-        listener.behind_since = None
+            return NOTHING
         marker = listener.marker
         if marker is state.marker and not listener.due:
-            return True
+            # It was watched because it did not read.
+            return self._wait(listener) if listener.sink.busy else self._reads(listener)
         if marker is not None and not state.knows(marker[0]):
             marker = None
         key = (marker, listener.topics, listener.due)
         frame = frames.get(key)
         if frame is None:
             frame = frames[key] = self._frame(marker, listener.topics, listener.due)
-        listener.sink.send(frame)
-        listener.marker, listener.due = state.marker, False
-        self._hub.observer.sent("snapshot" if marker is None else "delta", 1)
-        return True
+        if not listener.sink.offer(frame):
+            return self._wait(listener)
+        listener.marker, listener.due, listener.behind_since = state.marker, False, None
+        return "snapshot" if marker is None else "delta"
+
+    def _reads(self, listener: Listener) -> str:
+        listener.behind_since = None
+        return NOTHING
+
+    def _wait(self, listener: Listener) -> str:
+        """Pass over a panel that does not read, and end it past the deadline."""
+        now = asyncio.get_running_loop().time()
+        if listener.behind_since is None:
+            listener.behind_since = now
+        elif now - listener.behind_since > self._hub.write_deadline:
+            listener.end(TOO_SLOW, f"nothing was read for {self._hub.write_deadline:g} s")
+        return PASSED_OVER
 
     def _frame(self, marker: Marker | None, topics: Topics, first: bool) -> Frame:
         """Write the frame that leads from *marker* to the state of now; from None, it is a snapshot.
@@ -243,6 +267,14 @@ class Hub:
 
     def __len__(self) -> int:
         return sum(len(audience) for audience in self.audiences.values())
+
+    def count(self, became: Mapping[str, int]) -> None:
+        """Tell the observer what became of panels, once for many."""
+        for kind, panels in became.items():
+            if kind == PASSED_OVER:
+                self.observer.passed_over(panels)
+            elif kind != NOTHING:
+                self.observer.sent(kind, panels)
 
     def start(self) -> None:
         """Begin to send heartbeats."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, delete, or_, select
+from sqlalchemy import Connection, Table, bindparam, delete, select
 
 from storage import schema
 from storage.bulk import Insert, Lookup, Row, add, replace
@@ -74,12 +74,9 @@ def commit(
     return Outcome(recorded, change.position, change)
 
 
-_tenant: Any = bindparam("tenant")
-_keys: Any = bindparam("keys", expanding=True)
+_heads = schema.heads.c
 _HEAD = (
-    select(schema.heads.c.sequence, schema.heads.c.tag, schema.heads.c.last_id)
-    .where(schema.heads.c.tenant_id == _tenant)
-    .with_for_update()
+    select(_heads.sequence, _heads.tag, _heads.last_id).where(_heads.tenant_id == bindparam("tenant")).with_for_update()
 )
 
 
@@ -235,35 +232,21 @@ def _write_rollup(connection: Connection, tenant_id: str, rollup: Rollup) -> Non
     _ADD_COUNTERS.write(connection, [(tenant_id, *key, value) for key, value in sorted(rollup.counters.items())])
 
 
-_counters = schema.counters.c
-_VALUES = select(_counters.grain, _counters.metric, _counters.start, _counters.value).where(
-    _counters.tenant_id == _tenant,
-    or_(
-        and_(_counters.grain == "total", _counters.start == "", _counters.metric.in_(_keys)),
-        and_(
-            _counters.grain == "day",
-            _counters.metric == "active_users",
-            _counters.start.in_(bindparam("days", expanding=True)),
-        ),
-    ),
-)
+_FIND_TOTALS = Lookup(schema.counters, "metric", ["metric", "value"], ["tenant_id", "grain", "start"])
+_FIND_DAYS = Lookup(schema.counters, "start", ["start", "value"], ["tenant_id", "grain", "metric"])
 
 
-def _values(connection: Connection, tenant_id: str, rollup: Rollup, days: Days) -> dict[str, Any]:
+def _values(connection: Connection, tenant_id: str, rollup: Rollup, days: Days) -> dict[str, dict[str, int]]:
     """Read the counters that moved, as they stand now: totals, and the active users of days that can be a today."""
     recent = days.shift(days.today(), -1)
-    wanted = {
-        "tenant": tenant_id,
-        "keys": [metric for grain, metric, _ in rollup.counters if grain == "total"],
-        "days": sorted({day for day, _ in rollup.user_days if day >= recent}),
+    moved = [metric for grain, metric, _ in rollup.counters if grain == "total"]
+    active = {day for day, _ in rollup.user_days if day >= recent}
+    return {
+        "totals": dict(tuple(row) for row in _FIND_TOTALS.find(connection, (tenant_id, "total", ""), moved)),
+        "active_users": dict(
+            tuple(row) for row in _FIND_DAYS.find(connection, (tenant_id, "day", "active_users"), active)
+        ),
     }
-    totals, active = {}, {}
-    for grain, metric, start, value in connection.execute(_VALUES, wanted):
-        if grain == "total":
-            totals[metric] = value
-        else:
-            active[start] = value
-    return {"totals": totals, "active_users": active}
 
 
 def _append(connection: Connection, change: Change, last_id: int, keep: int) -> None:

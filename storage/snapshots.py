@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import schema
@@ -34,23 +34,20 @@ async def read_head(connection: AsyncConnection, epoch: str, tenant_id: str) -> 
 async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str, today: str) -> Snapshot:
     """Read all that a panel shows. Its cost does not depend on the number of events behind it."""
     position = await read_head(connection, epoch, tenant_id)
+    in_tenant = _counters.tenant_id == tenant_id
+    totals = await connection.execute(
+        select(_counters.metric, _counters.value).where(in_tenant, _counters.grain == "total", _counters.start == "")
+    )
+    # A query of its own: joined by OR, the two would read every counter of the tenant (30 ms at 1,000,000 events).
     # Yesterday's count too: whoever keeps the snapshot may see its clock set back over midnight.
-    yesterday = Days.shift(today, -1)
-    counters = await connection.execute(
-        select(_counters.grain, _counters.metric, _counters.start, _counters.value).where(
-            _counters.tenant_id == tenant_id,
-            or_(
-                _counters.grain == "total",
-                and_(_counters.grain == "day", _counters.metric == "active_users", _counters.start >= yesterday),
-            ),
+    active = await connection.execute(
+        select(_counters.start, _counters.value).where(
+            in_tenant,
+            _counters.grain == "day",
+            _counters.metric == "active_users",
+            _counters.start >= Days.shift(today, -1),
         )
     )
-    totals, active = {}, {}
-    for grain, metric, start, value in counters:
-        if grain == "total":
-            totals[metric] = value
-        else:
-            active[start] = value
     activities = await connection.execute(
         select(_activity.id, _activity.user_id, _activity.username, _activity.activity_type, _activity.timestamp)
         .where(_activity.tenant_id == tenant_id)
@@ -66,8 +63,8 @@ async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str,
     return Snapshot(
         position=position,
         day=today,
-        totals=totals,
-        active_users=active,
+        totals=dict(map(tuple, totals)),
+        active_users=dict(map(tuple, active)),
         activities=[RecentActivity(*row) for row in activities],
         top_users=[TopUser(*row) for row in top_users],
     )

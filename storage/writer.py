@@ -23,6 +23,8 @@ from storage.events import AnyEvent
 
 log = structlog.get_logger()
 
+FEW, PAUSE_SECONDS = 4, 0.001
+"""After a group of more than a few requests the next one is given a moment to gather."""
 GROUP_EVENTS = 2000
 """A group stops growing here: 2,000 events commit in about 60 ms, and others wait that long."""
 
@@ -106,12 +108,18 @@ class Writer:
         return await request.done
 
     async def _run(self) -> None:
+        company = 0
         while self._queues or not self._stopping:
             if not self._queues:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
+            if company > FEW and not self._stopping:
+                # Those who were just answered come back together: without this pause two halves take turns, and each
+                # pays for a commit of its own (15 % more CPU an event).
+                await asyncio.sleep(PAUSE_SECONDS)
             tenant_id, requests = self._take()
+            company = len(requests)
             await self._commit_or_fail(tenant_id, requests)
             self._waiting -= sum(len(request.arrived) for request in requests)
 

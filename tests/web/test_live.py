@@ -385,7 +385,7 @@ async def test_a_broken_panel_breaks_no_other(running: Running) -> None:
     class Broken:
         busy = False
 
-        def send(self, frame: Any) -> None:
+        def offer(self, frame: Any) -> bool:
             raise RuntimeError("broken")
 
         def close(self, code: int, reason: str) -> None:
