@@ -49,6 +49,23 @@ _CHOICES: dict[Topics, Topics] = {}
 class Connection:
     """Serves one panel until either side ends. It is the hub's listener for that panel."""
 
+    __slots__ = (
+        "_authenticate",
+        "_ended",
+        "_expiry",
+        "_now",
+        "_silence",
+        "audience",
+        "behind_since",
+        "closed",
+        "due",
+        "marker",
+        "session",
+        "sink",
+        "subscribed",
+        "topics",
+    )
+
     def __init__(
         self, session: Session, audience: Audience, sink: Sink, authenticate: Authenticate, now: Callable[[], float]
     ) -> None:

@@ -170,39 +170,40 @@ class Audience:
 
     def _flush(self) -> Iterator[None]:
         """Bring every panel to the state of now, a slice at a time."""
-        frames: _Frames = {}
-        sent: Counter[str] = Counter()
-        marker, written = None, 0
-        # Nearly all panels stand where the one before stood: they get the frame it got, without a look-up.
-        last: Listener | None = None
-        came_from, frame = None, None
-        for listener in list(self._listeners):
-            state = self.feed.state
-            if state is None:
-                return
-            if state.marker is not marker:
-                # Between two slices the state may have gone on: these frames lead to where it was.
-                marker, last = state.marker, None
-                frames.clear()
-            stood = listener.marker
-            steady = not listener.due and listener.behind_since is None
-            if stood is marker and steady:
-                continue
+        listeners, became = list(self._listeners), Counter[str]()
+        for begin in range(0, len(listeners), SLICE):
+            if begin:
+                yield
+            self._flush_slice(listeners[begin : begin + SLICE], became)
+        self._hub.count(became)
+
+    def _flush_slice(self, listeners: list[Listener], became: Counter[str]) -> None:
+        """Bring some panels to the state of now.
+
+        Nearly all stand where the one before stood: they are handed the frame that it got, without a look-up.
+        """
+        state, frames, delivered = self.feed.state, _Frames(), 0
+        if state is None:
+            return
+        marker, frame = state.marker, None
+        stood: Marker | None = None
+        topics: Topics | None = None
+        for listener in listeners:
             try:
-                alike = last is not None and stood is came_from and listener.topics is last.topics
-                if steady and alike and frame is not None and listener.sink.offer(frame):
-                    listener.marker = marker
-                    sent["delta"] += 1
-                else:
-                    sent[self._advance(listener, frames)] += 1
-                    if steady and listener.marker is marker and stood is not None:
-                        last, came_from, frame = listener, stood, frames.get((stood, listener.topics, False))
+                steady = not listener.due and listener.behind_since is None
+                if steady and listener.marker is stood and listener.topics is topics and frame is not None:
+                    if listener.sink.offer(frame):
+                        listener.marker = marker
+                        delivered += 1
+                        continue
+                elif steady and listener.marker is marker:
+                    continue
+                stood, topics = listener.marker, listener.topics
+                became[self._advance(listener, frames)] += 1
+                frame = frames.get((stood, topics, False)) if stood is not None and stood is not marker else None
             except Exception:
                 self._break(listener)
-            written += 1
-            if written % SLICE == 0:
-                yield
-        self._hub.count(sent)
+        became["delta"] += delivered
 
     def _advance(self, listener: Listener, frames: _Frames) -> str:
         """Bring one panel to the state of now, with a frame from *frames* or a new one; says what became of it."""

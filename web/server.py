@@ -1,6 +1,7 @@
 """Running the service under uvicorn, from the first line of its log to a clean end."""
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -104,6 +105,9 @@ async def _serve(settings: Settings) -> None:
     try:
         with _listen(settings) as listener:
             broker = "redis" if settings.redis_url else "in-process"
+            # What has been made by now stays for good: the collector need not look at it again and again.
+            gc.collect()
+            gc.freeze()
             log.info("serving", host=settings.host, port=listener.getsockname()[1], broker=broker)
             await uvicorn.Server(configuration(service)).serve(sockets=[listener])
     finally:
