@@ -11,6 +11,9 @@ import typer
 from storage.errors import StorageError
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, unknown
 
+SECRET_BYTES = 32
+"""What a secret for HS256 should have at the least (RFC 7518, 3.2); a shorter one is taken with a warning."""
+
 app = typer.Typer(
     help="Live, exact analytics for an LLM chat platform. Settings come from ANALYTICS_ variables.",
     no_args_is_help=True,
@@ -45,6 +48,8 @@ def serve() -> None:
 
     for name in unknown(os.environ):
         structlog.get_logger().warning("unknown_setting", name=name)
+    if 0 < len(settings.jwt_secret.encode()) < SECRET_BYTES:
+        structlog.get_logger().warning("short_secret", bytes=len(settings.jwt_secret.encode()), needed=SECRET_BYTES)
     try:
         run(settings)
     except (StorageError, CannotListen) as error:

@@ -141,8 +141,8 @@ class Settings:
     )
     jwt_secret: str = _setting(
         "",
-        "The HS256 secret, shared with the auth service; 32 bytes or more (RFC 7518, 3.2). Empty: a random one is made "
-        "once and kept beside the database, unless ANALYTICS_JWKS_URL is set.",
+        "The HS256 secret, shared with the auth service; one under 32 bytes (RFC 7518, 3.2) is warned about. Empty: a "
+        "random one is made once and kept beside the database, unless ANALYTICS_JWKS_URL is set.",
         _text,
     )
     jwks_url: str = _setting(

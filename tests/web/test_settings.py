@@ -152,3 +152,12 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
         done = Process(tmp_path, PORT=str(taken.getsockname()[1])).command("serve")
     assert done.returncode == 2
     assert "cannot listen on 127.0.0.1" in done.stderr
+
+
+async def test_a_short_secret_is_warned_about(tmp_path: Path) -> None:
+    """A secret that the auth service chose too short still works, and the log says so without repeating it."""
+    process = Process(tmp_path, JWT_SECRET="tooshort")
+    await process.start()
+    assert process.terminate() == 0
+    assert "short_secret" in process.log()
+    assert "tooshort" not in process.log()
