@@ -6,7 +6,7 @@ must come back. And a read that is cancelled half-way spoils the connection: onl
 stop between two reads.
 
 All tenants share one channel, whose name holds the database's epoch, so that services on one Redis do not mix. A
-process skips what it shows to nobody, at about 1 us a change; in return there is one subscription to keep and to prove.
+process skips what it shows to nobody, at under 1 us a change; in return there is one subscription to keep and to prove.
 """
 
 import asyncio

@@ -35,7 +35,7 @@ CHECKPOINT_PAGES = 16_000
 """Pages of 4 KB that the write-ahead log may hold, 64 MB. A commit of 500 events writes about 850: at SQLite's own
 default of 1,000 nearly every commit would pay for a checkpoint (ingest 0.30 of plain SQLite's rate; so 0.39)."""
 PREPARED = 512
-"""Prepared statements that the writing connection keeps, about 8 KB each."""
+"""Prepared statements that the writing connection keeps."""
 BUSY_MS = 5000
 """How long SQLite waits for a lock that another program holds, before a write fails."""
 
@@ -65,7 +65,7 @@ class Database:
     """One database: a connection that writes, in a thread of its own, and several that read, on the event loop.
 
     A write transaction is some fifteen statements. Each would cost an asynchronous driver four changes of thread
-    (13 ms for a commit of 64 events); as one piece of work in the writer's thread they cost one (3 ms).
+    (13 ms for a commit of 64 events); as one piece of work in the writer's thread they cost one (7 ms).
 
     ``epoch`` is a random name that the database got when it was made; ``days`` cuts time in its zone.
     """
@@ -196,7 +196,7 @@ def migrate(connection: Connection) -> None:
     found = revision(connection)
     if found == REVISION:
         return
-    # Imported here: Alembic costs 0.15 s, which a start with nothing to migrate need not pay.
+    # Imported here: Alembic costs 0.25 s, which a start with nothing to migrate need not pay.
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError

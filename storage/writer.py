@@ -26,7 +26,7 @@ log = structlog.get_logger()
 FEW, PAUSE_SECONDS = 4, 0.001
 """After a group of more than a few requests the next one is given a moment to gather."""
 GROUP_EVENTS = 2000
-"""A group stops growing here: 2,000 events commit in about 60 ms, and others wait that long."""
+"""A group stops growing here: 2,000 events commit in about 50 ms, and others wait that long."""
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ class KeySet:
     """The public keys of the auth service (JWKS, RFC 7517), fetched when they are needed."""
 
     def __init__(self, url: str) -> None:
-        # Imported here: the client costs 3 MB, which a service with a shared secret need not pay.
+        # Imported here: the client costs 2 MB, which a service with a shared secret need not pay.
         import httpx
 
         self._url = url
