@@ -90,16 +90,19 @@ class Connection:
         loop = asyncio.get_running_loop()
         self._silence = loop.call_later(SUBSCRIBE_SECONDS, self.end, BAD_MESSAGE, "no subscription came")
         self._watch_expiry()
+        reader = asyncio.create_task(self._read(receive))
+        ended = asyncio.create_task(self._ended.wait())
         try:
-            reader = asyncio.create_task(self._read(receive))
-            ended = asyncio.create_task(self._ended.wait())
             await asyncio.wait((reader, ended), return_when=asyncio.FIRST_COMPLETED)
             # A panel that was closed has a moment to answer; the server cuts the connection when this returns.
             await asyncio.wait((reader,), timeout=ABORT_SECONDS)
+            if reader.done():
+                # What nobody expected is the server's to log.
+                reader.result()
+        finally:
             for task in (reader, ended):
                 task.cancel()
             await asyncio.gather(reader, ended, return_exceptions=True)
-        finally:
             self.audience.leave(self)
             for timer in (self._expiry, self._silence):
                 if timer is not None:

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
@@ -20,6 +21,8 @@ from storage import schema
 from storage.bulk import replace
 from storage.clock import Days, now
 from storage.errors import DatabaseInUse, StorageUnavailable, WrongDatabase
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -32,8 +35,9 @@ FOLLOWERS = 2
 POOL_SECONDS = 10.0
 """How long a read waits for a connection."""
 CHECKPOINT_PAGES = 16_000
-"""Pages of 4 KB that the write-ahead log may hold, 64 MB. A commit of 500 events writes about 850: at SQLite's own
-default of 1,000 nearly every commit would pay for a checkpoint (ingest 0.30 of plain SQLite's rate; so 0.39)."""
+"""Pages of 4 KB that the write-ahead log may hold, 64 MB. A commit of 500 events writes 360 in a new database and 980
+after 30,000 events: at SQLite's own default of 1,000 nearly every commit would pay for a checkpoint (ingest 0.30 of
+plain SQLite's rate; so 0.39)."""
 PREPARED = 512
 """Prepared statements that the writing connection keeps."""
 BUSY_MS = 5000
@@ -226,6 +230,7 @@ async def _transaction(engine: AsyncEngine | None) -> AsyncIterator[AsyncConnect
         async with engine.begin() as connection:
             yield connection
     except (OperationalError, PoolTimeout) as error:
+        log.warning("read_failed", error=type(error).__name__)
         raise StorageUnavailable("the database cannot be read just now") from error
 
 

@@ -118,7 +118,7 @@ def verify() -> None:
 
     try:
         verdict = asyncio.run(work())
-    except SQLAlchemyError:
+    except (SQLAlchemyError, StorageError):
         raise _fail(f"{file_of(url)} is not a database of this service, or cannot be read") from None
     for difference in verdict.differences:
         typer.echo(str(difference))

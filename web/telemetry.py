@@ -30,7 +30,7 @@ class Telemetry:
         self.feeds = self._gauge("feeds", "Tenants whose figures are live here.")
         self.feed_refills = self._gauge("feed_refills", "Refills from the change log by the feeds that are open.")
         self.feed_reloads = self._gauge("feed_reloads", "Times that the open feeds were loaded anew.")
-        # Looking a child up by its labels costs 4 us, three times a request.
+        # Looking a child up by its labels costs 1 us, three times a request.
         self._tracked: dict[tuple[str, str], Counter] = {}
         self._requested: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.broker_delivering = self._gauge("broker_delivering", "1 if changes arrive by the broker, else 0.")

@@ -129,6 +129,14 @@ async def test_a_cut_subscription_is_noticed(valkey: str) -> None:
     await ear.broker.stop()
 
 
+async def test_a_confirmation_counts_as_a_loss(valkey: str) -> None:
+    """Each confirmation of a subscription may hide a silent reconnect: it counts as a possible loss."""
+    ear = Ear(RedisBroker(valkey, "ab"))
+    await ear.start()
+    assert ear.missed >= 2
+    await ear.broker.stop()
+
+
 async def test_a_deaf_subscription_is_noticed(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A subscription that no longer hears, without an error, is replaced within seconds."""
     monkeypatch.setattr("realtime.broker_redis.DEAF_SECONDS", 0.6)

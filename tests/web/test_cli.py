@@ -88,6 +88,15 @@ def test_verify_without_a_database(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_verify_of_another_file(tmp_path: Path) -> None:
+    """verify on a file that is no database of this service ends with exit code 2 and one line."""
+    sqlite3.connect(tmp_path / "analytics.db").execute("CREATE TABLE other (a)").connection.close()
+    done = Process(tmp_path).command("verify")
+    assert done.returncode == 2
+    assert "is not a database of this service" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_migrate_makes_the_tables(tmp_path: Path) -> None:
     """migrate brings a new database to the newest tables, and does nothing the second time."""
     process = Process(tmp_path)
