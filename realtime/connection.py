@@ -43,7 +43,7 @@ Authenticate = Callable[[str], Awaitable[Session]]
 
 
 _CHOICES: dict[Topics, Topics] = {}
-"""One object for each choice of topics (there are seven): the hub then tells panels that chose alike by identity."""
+"""One object for each choice of topics (there are fifteen): the hub then tells panels that chose alike by identity."""
 
 
 class Connection:

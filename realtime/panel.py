@@ -5,7 +5,7 @@ It is the reference for every other client of the protocol: snapshot at p + delt
 
 from typing import Any
 
-from storage.changes import RECENT
+from storage.changes import MINUTES, RECENT
 
 Json = dict[str, Any]
 
@@ -21,6 +21,7 @@ class Panel:
         self.summary: Json = {}
         self.activities: list[Json] = []
         self.top_users: list[Json] = []
+        self.series: list[Json] = []
 
     def apply(self, frame: Json) -> None:
         """Apply one frame of the server; raises ``ValueError`` if its type is unknown."""
@@ -39,10 +40,17 @@ class Panel:
             self.summary = dict(frame.get("summary", {}))
             self.activities = list(frame.get("activities", []))
             self.top_users = list(frame.get("top_users", []))
+            self.series = list(frame.get("series", []))
             return
         self.summary.update(frame.get("summary", {}))
         self._merge(frame.get("activities", []))
         self.top_users = list(frame.get("top_users", self.top_users))
+        self._replace(frame.get("series", []))
+
+    def _replace(self, minutes: list[Json]) -> None:
+        """Replace the minutes that changed, newest first, and keep as many as a panel holds."""
+        by_start = {item["start"]: item for item in [*self.series, *minutes]}
+        self.series = sorted(by_start.values(), key=lambda item: item["start"], reverse=True)[:MINUTES]
 
     def _merge(self, activities: list[Json]) -> None:
         """Merge by (timestamp, id), newest first, and keep as many as a panel shows."""
@@ -52,4 +60,9 @@ class Panel:
 
     def shown(self) -> Json:
         """Give all that is on screen, for comparing one panel with another or with a snapshot."""
-        return {"summary": self.summary, "activities": self.activities, "top_users": self.top_users}
+        return {
+            "summary": self.summary,
+            "activities": self.activities,
+            "top_users": self.top_users,
+            "series": self.series,
+        }

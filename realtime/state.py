@@ -1,14 +1,14 @@
 """A tenant's live state, and the difference between any two states of it. Pure, no I/O.
 
-Every cell (a figure, a recent activity, the ranking) carries the sequence at which it last changed. So the difference
-between any earlier position and now is found without keeping what lies between: a panel that is behind costs a
-position, not a queue, and what it missed comes merged.
+Every cell (a figure, a recent activity, the ranking, a minute) carries the sequence at which it last changed. So the
+difference between any earlier position and now is found without keeping what lies between: a panel that is behind costs
+a position, not a queue, and what it missed comes merged.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
-from storage.changes import NO_TAG, RECENT, TOP, Change, Position, Snapshot, plain
+from storage.changes import MINUTES, NO_TAG, RECENT, TOP, Change, Position, Snapshot, minute_items, plain
 from storage.clock import Days
 from storage.metrics import ACTIVE_USERS_TODAY, FIGURES, summary
 
@@ -40,11 +40,13 @@ class State:
         self._active = dict(snapshot.active_users)
         self.activities = list(snapshot.activities)
         self.top_users = list(snapshot.top_users)
+        self._minutes = {start: dict(values) for start, values in snapshot.minutes.items()}
         self.summary = summary(self._totals, self._active.get(self.day, 0))
         self.marker: Marker = (self.position, self.day)
         self._tags: dict[int, str] = {}
         self._figure_changed: dict[str, int] = {}
         self._activity_changed: dict[int, int] = {}
+        self._minute_changed: dict[str, int] = {}
         self._top_changed = 0
         self._today_since = self.position.sequence + 1
         self._recall(list(log))
@@ -62,6 +64,7 @@ class State:
             for activity in change.activities:
                 if activity.id in shown:
                     self._activity_changed[activity.id] = change.sequence
+            self._minute_changed.update((start, change.sequence) for start in change.minutes if start in self._minutes)
             if change.top_users:
                 self._top_changed = change.sequence
             if self._days.of(change.committed_at) >= self.day:
@@ -89,6 +92,7 @@ class State:
         self._refresh(self._moved(change), change.sequence)
         self._show(change)
         self._rank(change)
+        self._advance(change)
         self.position = change.position
         self.marker = (self.position, self.day)
         self._tags[change.sequence] = change.tag
@@ -109,7 +113,12 @@ class State:
 
     def snapshot(self) -> dict[str, Any]:
         """Give every topic whole, JSON-ready."""
-        return {"summary": self.summary, "activities": plain(self.activities), "top_users": plain(self.top_users)}
+        return {
+            "summary": self.summary,
+            "activities": plain(self.activities),
+            "top_users": plain(self.top_users),
+            "series": minute_items(self._minutes),
+        }
 
     def delta(self, marker: Marker) -> dict[str, Any]:
         """Give what changed since *marker*, whose position must be known: only the topics that changed."""
@@ -126,6 +135,9 @@ class State:
             changed["activities"] = plain(activities)
         if self._top_changed > since:
             changed["top_users"] = plain(self.top_users)
+        minutes = {start: self._minutes[start] for start, at in self._minute_changed.items() if at > since}
+        if minutes:
+            changed["series"] = minute_items(minutes)
         return changed
 
     def _moved(self, change: Change) -> list[str]:
@@ -160,3 +172,12 @@ class State:
         if ranked != self.top_users:
             self.top_users = ranked
             self._top_changed = change.sequence
+
+    def _advance(self, change: Change) -> None:
+        """Take the minutes that moved; one that is not held is whole in the change, or too old to be held."""
+        for start, values in change.minutes.items():
+            self._minutes.setdefault(start, {}).update(values)
+            self._minute_changed[start] = change.sequence
+        for start in sorted(self._minutes)[:-MINUTES]:
+            del self._minutes[start]
+            self._minute_changed.pop(start, None)

@@ -25,11 +25,14 @@ MAX_PARAMETERS = 4000
 class Insert:
     """Writes rows, given as tuples in the order of the table's columns."""
 
-    def __init__(self, table: Table, update: str | None = None, only: Collection[str] | None = None) -> None:
+    def __init__(
+        self, table: Table, update: str | None = None, only: Collection[str] | None = None, *, returning: bool = False
+    ) -> None:
         """Take the *table* and what becomes of a row whose key is there.
 
         *update* says what a column is set to, with ``{}`` for its name (None: such a row is an error); *only* names the
         columns that are set (None: all). Columns that are set cost the writing of their indexes, changed or not.
+        *returning*: :meth:`write` gives the rows as they stand after it.
         """
         columns = [column.name for column in table.c]
         key = [column.name for column in table.primary_key]
@@ -39,19 +42,26 @@ class Insert:
             names = [name for name in columns if name not in key] if only is None else only
             values = ", ".join(f"{name} = {update.replace('{}', name)}" for name in names)
             self._tail = f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {values}"
+        if returning:
+            self._tail += f" RETURNING {', '.join(columns)}"
+        self._returning = returning
         self._width = len(columns)
         self._most = _power_of_two(MAX_PARAMETERS // self._width)
 
-    def write(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Write *rows*, however many."""
+    def write(self, connection: Connection, rows: Sequence[Row]) -> list[Row]:
+        """Write *rows*, however many; gives what the statement returns, in no order."""
         done = 0
+        returned: list[Row] = []
         row = f"({_markers(connection, self._width)})"
         while done < len(rows):
             left = len(rows) - done
             size = left if left <= EXACT else min(self._most, _power_of_two(left))
             text = self._head + ", ".join([row] * size) + self._tail
-            connection.exec_driver_sql(text, tuple(chain.from_iterable(rows[done : done + size])))
+            result = connection.exec_driver_sql(text, tuple(chain.from_iterable(rows[done : done + size])))
+            if self._returning:
+                returned += result.fetchall()
             done += size
+        return returned
 
 
 def replace(table: Table, only: Collection[str] | None = None) -> Insert:
@@ -60,8 +70,8 @@ def replace(table: Table, only: Collection[str] | None = None) -> Insert:
 
 
 def add(table: Table) -> Insert:
-    """Make an insert that adds to a row whose key is there."""
-    return Insert(table, f"{table.name}.{{}} + excluded.{{}}")
+    """Make an insert that adds to a row whose key is there, and gives the sums."""
+    return Insert(table, f"{table.name}.{{}} + excluded.{{}}", returning=True)
 
 
 class Lookup:

@@ -64,12 +64,17 @@ class TopUser(Struct, frozen=True):
         return (-self.activity_count, self.user_id)
 
 
+Minutes = dict[str, dict[str, int]]
+"""Counters by minute of UTC (``2026-11-22T11:14``), then by name."""
+
+
 class Change(Struct, frozen=True):
     """What one commit changed for one tenant. All values are absolute, as they stand after the commit.
 
     ``totals`` has the counters that moved; ``active_users`` the distinct users by local day, for the days that can
     still become a "today" (never "today" itself, which depends on who asks when); ``activities`` those of the commit
-    that can be among the last :data:`RECENT`; ``top_users`` those it touched that can be among the first :data:`TOP`.
+    that can be among the last :data:`RECENT`; ``top_users`` those it touched that can be among the first :data:`TOP`;
+    ``minutes`` the counters that moved by minute, for those minutes that can be among the newest :data:`MINUTES`.
     """
 
     tenant_id: str
@@ -81,6 +86,7 @@ class Change(Struct, frozen=True):
     active_users: dict[str, int]
     activities: list[RecentActivity]
     top_users: list[TopUser]
+    minutes: Minutes = {}
 
     @property
     def position(self) -> Position:
@@ -103,6 +109,8 @@ RECENT = 10
 """How many activities a panel shows."""
 TOP = 5
 """How many users a panel ranks."""
+MINUTES = 66
+"""How many minutes a panel holds: an hour, and the five minutes by which an event may be ahead."""
 
 
 class Snapshot(Struct, frozen=True):
@@ -114,6 +122,15 @@ class Snapshot(Struct, frozen=True):
     active_users: dict[str, int]
     activities: list[RecentActivity]
     top_users: list[TopUser]
+    minutes: Minutes
+
+
+def minute_items(minutes: Minutes) -> list[dict[str, Any]]:
+    """Write minutes as panels hold them, newest first: ``start``, and the counters that are not 0."""
+    return [
+        {"start": f"{start}:00.000Z", **{name: value for name, value in sorted(minutes[start].items()) if value}}
+        for start in sorted(minutes, reverse=True)
+    ]
 
 
 def plain(value: Any) -> Any:

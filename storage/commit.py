@@ -1,19 +1,23 @@
 """One commit: a tenant's events become rows, rollups and one change-log entry, inside the caller's transaction."""
 
+import heapq
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, select
+import msgspec
+from sqlalchemy import Connection, Table, bindparam, delete, func, select
 
 from storage import schema
 from storage.bulk import Insert, Lookup, Row, add, replace
-from storage.changes import NO_TAG, Change, Position
+from storage.changes import MINUTES, NO_TAG, Change, Minutes, Position
 from storage.clock import Days, now
 from storage.events import Activity, AnyEvent, ApiUsage, Conversation, Message
-from storage.rollups import Entry, Known, Rollup, Talk, User, roll, touched
+from storage.histogram import Histogram
+from storage.metrics import LABELLED, OTHERS, label_bounds
+from storage.rollups import OTHER_ENDPOINTS, DayKey, EndpointDay, Entry, Known, Rollup, Talk, User, roll, touched
 
 PRUNE_EVERY = 256
 """The change log is cut back once in so many commits: a delete a commit would cost more than it frees."""
@@ -59,16 +63,18 @@ def commit(
         entries.append(Entry(event, row_id, at, days.of(at)))
     rollup = roll(entries, _known(connection, tenant_id, entries), days.of)
     _insert_events(connection, tenant_id, entries)
-    _write_rollup(connection, tenant_id, rollup)
+    sums = _write_rollup(connection, tenant_id, rollup)
     change = Change(
         tenant_id=tenant_id,
         epoch=epoch,
         sequence=sequence + 1,
         tag=secrets.token_hex(4),
         committed_at=now(),
-        **_values(connection, tenant_id, rollup, days),
+        totals={metric: value for (grain, metric, _), value in sums.items() if grain == "total"},
+        active_users=_recent_active_users(sums, days),
         activities=rollup.activities,
         top_users=rollup.top_users,
+        minutes=_newest_minutes(sums),
     )
     _append(connection, change, entries[-1].id, keep)
     return Outcome(recorded, change.position, change)
@@ -116,8 +122,10 @@ def _new(connection: Connection, tenant_id: str, events: Sequence[AnyEvent]) -> 
 _USER_COLUMNS = schema.users.c.keys()[1:]
 _TALK_COLUMNS = schema.conversation_metrics.c.keys()[1:]
 _FIND_USERS = Lookup(schema.users, "user_id", _USER_COLUMNS)
-_FIND_USER_DAYS = Lookup(schema.user_days, "user_id", ["day", "user_id"], ["tenant_id", "day"])
+_FIND_USER_DAYS = Lookup(schema.user_days, "user_id", ["user_id", "first_at"], ["tenant_id", "day"])
 _FIND_TALKS = Lookup(schema.conversation_metrics, "conversation_id", _TALK_COLUMNS)
+_ENDPOINT_DAY_COLUMNS = schema.endpoint_days.c.keys()[1:]
+_FIND_ENDPOINT_DAYS = Lookup(schema.endpoint_days, "endpoint", _ENDPOINT_DAY_COLUMNS, ["tenant_id", "day"])
 
 
 def _known(connection: Connection, tenant_id: str, entries: Sequence[Entry]) -> Known:
@@ -127,16 +135,58 @@ def _known(connection: Connection, tenant_id: str, entries: Sequence[Entry]) -> 
     for row in _FIND_USERS.find(connection, (tenant_id,), keys.users):
         user = User(*row)
         known.users[user.user_id] = user.counted()
-    by_day: dict[str, list[str]] = {}
-    for day, user_id in keys.user_days:
-        by_day.setdefault(day, []).append(user_id)
-    for day, user_ids in by_day.items():
-        pairs = _FIND_USER_DAYS.find(connection, (tenant_id, day), user_ids)
-        known.user_days.update((day, user_id) for day, user_id in pairs)
+    for day, user_ids in _by_day(keys.user_days).items():
+        for user_id, first_at in _FIND_USER_DAYS.find(connection, (tenant_id, day), user_ids):
+            known.user_days[day, user_id] = first_at
     for row in _FIND_TALKS.find(connection, (tenant_id,), keys.conversations):
         talk = Talk(*row)
         known.conversations[talk.conversation_id] = talk.counted()
+    for day, endpoints in _by_day(keys.endpoint_days).items():
+        _know_endpoints(connection, tenant_id, day, endpoints, known)
+    if keys.models:
+        known.models = _models(connection, tenant_id)
     return known
+
+
+def _by_day(keys: Iterable[DayKey]) -> dict[str, list[str]]:
+    by_day: dict[str, list[str]] = {}
+    for day, key in keys:
+        by_day.setdefault(day, []).append(key)
+    return by_day
+
+
+_endpoint_days = schema.endpoint_days.c
+_COUNT_ENDPOINTS = select(func.count()).where(
+    _endpoint_days.tenant_id == bindparam("tenant"),
+    _endpoint_days.day == bindparam("day"),
+    _endpoint_days.endpoint != OTHER_ENDPOINTS,
+)
+
+
+def _know_endpoints(connection: Connection, tenant_id: str, day: str, endpoints: list[str], known: Known) -> None:
+    """Read the rows of *endpoints*; their number only if one is new, since that reads all of the day."""
+    for row in _FIND_ENDPOINT_DAYS.find(connection, (tenant_id, day), [*endpoints, OTHER_ENDPOINTS]):
+        _, endpoint, count, errors, total_us, buckets = row
+        histogram = msgspec.json.decode(buckets, type=Histogram)
+        known.endpoint_days[day, endpoint] = EndpointDay(day, endpoint, count, errors, total_us, histogram)
+    if any((day, endpoint) not in known.endpoint_days for endpoint in endpoints):
+        known.endpoints[day] = connection.scalar(_COUNT_ENDPOINTS, {"tenant": tenant_id, "day": day}) or 0
+
+
+_counters = schema.counters.c
+_FIRST_LABEL, _PAST_LABELS = label_bounds(LABELLED[0].name)
+_FIND_MODELS = select(_counters.metric).where(
+    _counters.tenant_id == bindparam("tenant"),
+    _counters.grain == "total",
+    _counters.metric >= _FIRST_LABEL,
+    _counters.metric < _PAST_LABELS,
+)
+
+
+def _models(connection: Connection, tenant_id: str) -> set[str]:
+    """Read which models have counters of their own."""
+    names = connection.scalars(_FIND_MODELS, {"tenant": tenant_id})
+    return {name[len(_FIRST_LABEL) :] for name in names} - {OTHERS}
 
 
 def _text(value: str | None) -> str | None:
@@ -196,7 +246,8 @@ _ROWS: dict[type[AnyEvent], Callable[[Any, int, str], Row]] = {
 _INSERT = {kind: Insert(table) for kind, table in TABLES.items()}
 _REPLACE_USERS = replace(schema.users)
 _REPLACE_TALKS = replace(schema.conversation_metrics)
-_INSERT_USER_DAYS = Insert(schema.user_days)
+_REPLACE_USER_DAYS = replace(schema.user_days)
+_REPLACE_ENDPOINT_DAYS = replace(schema.endpoint_days)
 _ADD_COUNTERS = add(schema.counters)
 _REPLACE_HEAD = replace(schema.heads)
 _INSERT_CHANGE = Insert(schema.changes)
@@ -205,11 +256,16 @@ _INSERT_CHANGE = Insert(schema.changes)
 _UPDATE_USERS = replace(schema.users, ("first_seen", "last_seen"))
 _UPDATE_TALKS = replace(
     schema.conversation_metrics,
-    ("message_count", "total_tokens", "response_count", "response_time_us", "status", "updated_at"),
+    ("message_count", "total_tokens", "response_count", "response_time_us", "updated_at"),
 )
 
 _of_user = attrgetter(*_USER_COLUMNS)
 _of_talk = attrgetter(*_TALK_COLUMNS)
+
+
+def _of_endpoint_day(row: EndpointDay) -> Row:
+    buckets = msgspec.json.encode(dict(sorted(row.buckets.items()))).decode()
+    return (row.day, row.endpoint, row.count, row.error_count, row.response_time_us, buckets)
 
 
 def _insert_events(connection: Connection, tenant_id: str, entries: Iterable[Entry]) -> None:
@@ -221,32 +277,41 @@ def _insert_events(connection: Connection, tenant_id: str, entries: Iterable[Ent
         _INSERT[kind].write(connection, values)
 
 
-def _write_rollup(connection: Connection, tenant_id: str, rollup: Rollup) -> None:
+Sums = dict[tuple[str, str, str], int]
+"""Counters by (grain, metric, start)."""
+
+
+def _write_rollup(connection: Connection, tenant_id: str, rollup: Rollup) -> Sums:
+    """Write the rows; gives the counters that moved, as they stand now."""
     for statement, users in ((_UPDATE_USERS, True), (_REPLACE_USERS, False)):
         chosen = [user for user in rollup.users if user.keeps_rank is users]
         statement.write(connection, [(tenant_id, *_of_user(user)) for user in chosen])
     for statement, talks in ((_UPDATE_TALKS, True), (_REPLACE_TALKS, False)):
-        settled = [talk for talk in rollup.conversations if talk.keeps_founding is talks]
+        settled = [talk for talk in rollup.conversations if talk.keeps_place is talks]
         statement.write(connection, [(tenant_id, *_of_talk(talk)) for talk in settled])
-    _INSERT_USER_DAYS.write(connection, [(tenant_id, *pair) for pair in rollup.user_days])
-    _ADD_COUNTERS.write(connection, [(tenant_id, *key, value) for key, value in sorted(rollup.counters.items())])
+    _REPLACE_USER_DAYS.write(connection, [(tenant_id, *row) for row in rollup.user_days])
+    _REPLACE_ENDPOINT_DAYS.write(connection, [(tenant_id, *_of_endpoint_day(row)) for row in rollup.endpoint_days])
+    added = [(tenant_id, *key, value) for key, value in sorted(rollup.counters.items())]
+    return {(grain, metric, start): value for _, grain, metric, start, value in _ADD_COUNTERS.write(connection, added)}
 
 
-_FIND_TOTALS = Lookup(schema.counters, "metric", ["metric", "value"], ["tenant_id", "grain", "start"])
-_FIND_DAYS = Lookup(schema.counters, "start", ["start", "value"], ["tenant_id", "grain", "metric"])
-
-
-def _values(connection: Connection, tenant_id: str, rollup: Rollup, days: Days) -> dict[str, dict[str, int]]:
-    """Read the counters that moved, as they stand now: totals, and the active users of days that can be a today."""
+def _recent_active_users(sums: Sums, days: Days) -> dict[str, int]:
+    """Pick the active users of those days that can be a today."""
     recent = days.shift(days.today(), -1)
-    moved = [metric for grain, metric, _ in rollup.counters if grain == "total"]
-    active = {day for day, _ in rollup.user_days if day >= recent}
     return {
-        "totals": dict(tuple(row) for row in _FIND_TOTALS.find(connection, (tenant_id, "total", ""), moved)),
-        "active_users": dict(
-            tuple(row) for row in _FIND_DAYS.find(connection, (tenant_id, "day", "active_users"), active)
-        ),
+        start: value
+        for (grain, metric, start), value in sums.items()
+        if grain == "day" and metric == "active_users" and start >= recent
     }
+
+
+def _newest_minutes(sums: Sums) -> Minutes:
+    """Pick the minutes that can be among those that a panel holds."""
+    minutes: Minutes = {}
+    for (grain, metric, start), value in sums.items():
+        if grain == "minute":
+            minutes.setdefault(start, {})[metric] = value
+    return {start: minutes[start] for start in heapq.nlargest(MINUTES, minutes)}
 
 
 def _append(connection: Connection, change: Change, last_id: int, keep: int) -> None:

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; a test holds it to the files."""
 READERS = 4
 """Connections that read at the same time; each is a thread and about 2 MB of page cache."""

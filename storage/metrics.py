@@ -4,6 +4,10 @@ An **additive counter** is one entry in :data:`COUNTERS`: what one event adds, a
 recounted. Writer, rollups, change log, live feed and ``verify`` follow from it. (After adding one to a
 database that already holds events, ``verify`` shows what the past still lacks.)
 
+A **labelled counter** is kept once for each value of a label, under ``name:value``: messages by model. Only
+the first :data:`LABELS` values of a tenant, in the order of their rows, have a counter of their own; what
+comes beyond counts under ``name:``, so that no sender can make the tables grow without bound.
+
 **First-seen and distinct** figures cannot be added up from events alone; they are plain functions in
 ``rollups.py``, and :data:`DERIVED` names the counters in which their results are kept.
 
@@ -19,7 +23,7 @@ from storage.events import Activity, AnyEvent, ApiUsage, Message
 
 @dataclass(frozen=True)
 class Counter:
-    """A sum over events that is kept in total, by local day and by minute.
+    """A sum over events that is kept in total, by local day, by hour and by minute.
 
     ``amount`` says what one event of the kind ``event`` adds; ``recount`` is the same as SQL over the raw
     ``table``, written apart from it so that one proves the other.
@@ -89,9 +93,48 @@ COUNTERS = (
     ),
 )
 
+LABELLED = (
+    Counter(
+        "model_messages",
+        "messages",
+        "Messages by the model that was used",
+        Message,
+        _one,
+        "message_metrics",
+        "COUNT(*)",
+    ),
+    Counter(
+        "model_tokens",
+        "tokens",
+        "Tokens by the model that was used",
+        Message,
+        lambda message: message.token_count,
+        "message_metrics",
+        "SUM(token_count)",
+    ),
+)
+"""Counters whose label is the event's model; messages that name none are left out."""
+
+LABELS = 50
+"""How many models of a tenant have counters of their own."""
+OTHERS = ""
+"""The label of all models beyond :data:`LABELS`."""
+
+
+def labelled(name: str, label: str) -> str:
+    """Name the counter of one label: ``model_messages:gpt-4o``."""
+    return f"{name}:{label}"
+
+
+def label_bounds(name: str) -> tuple[str, str]:
+    """Give the names between which those of all labels lie, the first one inclusive: ``;`` follows ``:``."""
+    return f"{name}:", f"{name};"
+
+
 DERIVED = {
     "users": "Distinct users in any event, counted where each was first seen",
-    "active_users": "Distinct users with an event on a local day (kept by day only)",
+    "active_users": "Distinct users with an event on a local day, counted where each was first active that day "
+    "(not kept in total)",
     "conversations": "Distinct conversations, deleted ones too, counted where each was created",
     "deleted_conversations": "Conversations that were deleted (kept in total only)",
 }

@@ -4,12 +4,12 @@ A cursor holds the sort key of the last row that was given out, so that pages ne
 while new rows arrive.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import schema
@@ -21,19 +21,31 @@ Key = Sequence[Any]
 """A cursor's content: the sort key of the last row of a page."""
 
 MICROSECONDS = 1_000_000
+_DAY_COUNTERS = (
+    "users",
+    "active_users",
+    "conversations",
+    "messages",
+    "api_calls",
+    "api_errors",
+    "response_time_us",
+    "responses",
+)
 
 
 @dataclass(frozen=True)
 class Page:
     """What of a list is wanted: at most ``limit`` rows behind ``after`` (None: from the beginning).
 
-    ``start`` (inclusive) and ``end`` (exclusive) are timestamps; None: no bound.
+    ``start`` (inclusive) and ``end`` (exclusive) are timestamps; None: no bound. Of a table of events, rows with an id
+    above ``newest_id`` are left out (None: none is): ids grow with every commit, so it holds a list at one moment.
     """
 
     limit: int
     after: Key | None = None
     start: str | None = None
     end: str | None = None
+    newest_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,14 +56,67 @@ class Listing:
     next: Key | None
 
 
-async def activities(connection: AsyncConnection, tenant_id: str, page: Page, user_id: str | None = None) -> Listing:
-    """List activities, newest first, of all users or of one."""
-    table = schema.user_activity.c
-    where = [table.tenant_id == tenant_id, *_range(table.timestamp, page)]
-    if user_id is not None:
-        where.append(table.user_id == user_id)
-    query = select(*_shown(schema.user_activity)).where(*where)
-    return await _page(connection, query, page, (table.timestamp, table.id), newest_first=True, item=_activity)
+@dataclass(frozen=True)
+class Order:
+    """One column that a list is sorted by: what SQL compares, and under which name a row has it."""
+
+    column: Any
+    name: str
+    descending: bool = False
+
+
+def _newest(table: FromClause, time: str) -> tuple[Order, ...]:
+    return Order(table.c[time], time, descending=True), Order(table.c.id, "id", descending=True)
+
+
+_by_user_id = Order(schema.users.c.user_id, "user_id")
+# Only the first two have an index. The others sort the tenant's users: their cost grows with these, not with events.
+USER_ORDERS: dict[str, tuple[Order, ...]] = {
+    "user_id": (_by_user_id,),
+    "activity_count": (Order(schema.users.c.activity_count, "activity_count", descending=True), _by_user_id),
+    "username": (Order(func.coalesce(schema.users.c.username, ""), "username"), _by_user_id),
+    "first_seen": (Order(schema.users.c.first_seen, "first_seen", descending=True), _by_user_id),
+    "last_seen": (Order(schema.users.c.last_seen, "last_seen", descending=True), _by_user_id),
+}
+"""What users can be sorted by; a user without a name is sorted as one whose name is empty."""
+
+
+async def last_id(connection: AsyncConnection, tenant_id: str) -> int:
+    """Give the id of the tenant's newest event; 0 for none."""
+    head = schema.heads.c
+    return int(await connection.scalar(select(head.last_id).where(head.tenant_id == tenant_id)) or 0)
+
+
+async def first_day(connection: AsyncConnection, tenant_id: str) -> str | None:
+    """Name the first local day that has an event; None for none."""
+    counter = schema.counters.c
+    in_days = and_(counter.tenant_id == tenant_id, counter.grain == "day", counter.metric.in_(_DAY_COUNTERS))
+    found = await connection.scalar(select(func.min(counter.start)).where(in_days))
+    return None if found is None else str(found)
+
+
+async def activities(
+    connection: AsyncConnection,
+    tenant_id: str,
+    page: Page,
+    user_id: str | None = None,
+    activity_type: str | None = None,
+) -> Listing:
+    """List activities, newest first, of all users or of one, of all types or of one."""
+    table = schema.user_activity
+    where = _events(table, tenant_id, page, "timestamp", user_id=user_id, activity_type=activity_type)
+    query = select(*_shown(table)).where(*where)
+    return await _page(connection, query, page, _newest(table, "timestamp"), _activity)
+
+
+async def messages(
+    connection: AsyncConnection, tenant_id: str, page: Page, conversation_id: str | None = None
+) -> Listing:
+    """List messages, newest first, of all conversations or of one."""
+    table = schema.message_metrics
+    where = _events(table, tenant_id, page, "created_at", conversation_id=conversation_id)
+    query = select(*_shown(table)).where(*where)
+    return await _page(connection, query, page, _newest(table, "created_at"), _timed)
 
 
 async def top_users(connection: AsyncConnection, tenant_id: str, page: Page) -> Listing:
@@ -64,28 +129,33 @@ async def top_users(connection: AsyncConnection, tenant_id: str, page: Page) -> 
         query = select(table.user_id, table.username, table.activity_count).where(
             table.tenant_id == tenant_id, table.activity_count > 0
         )
-        count: Any = table.activity_count
-    else:
-        activity = schema.user_activity.c
-        counted = (
-            select(activity.user_id, func.count().label("activity_count"))
-            .where(activity.tenant_id == tenant_id, *_range(activity.timestamp, page))
-            .group_by(activity.user_id)
-            .subquery()
-        )
-        count = counted.c.activity_count
-        query = select(table.user_id, table.username, count).join_from(
-            counted, schema.users, and_(table.tenant_id == tenant_id, table.user_id == counted.c.user_id)
-        )
-    if page.after is not None:
-        most, user_id = page.after
-        query = query.where(or_(count < most, and_(count == most, table.user_id > user_id)))
-    rows = (await connection.execute(query.order_by(count.desc(), table.user_id).limit(page.limit + 1))).all()
-    return _cut(rows, page, ("activity_count", "user_id"), dict)
+        return await _page(connection, query, page, USER_ORDERS["activity_count"], dict)
+    activity = schema.user_activity.c
+    counted = (
+        select(activity.user_id, func.count().label("activity_count"))
+        .where(activity.tenant_id == tenant_id, *_range(activity.timestamp, page))
+        .group_by(activity.user_id)
+        .subquery()
+    )
+    query = select(table.user_id, table.username, counted.c.activity_count).join_from(
+        counted, schema.users, and_(table.tenant_id == tenant_id, table.user_id == counted.c.user_id)
+    )
+    order = (Order(counted.c.activity_count, "activity_count", descending=True), _by_user_id)
+    return await _page(connection, query, page, order, dict)
 
 
-async def users(connection: AsyncConnection, tenant_id: str, page: Page, active_on: str | None = None) -> Listing:
-    """List users by user id: all of them, or those with an event on the local day *active_on*."""
+async def users(
+    connection: AsyncConnection,
+    tenant_id: str,
+    page: Page,
+    active_on: str | None = None,
+    sort: str = "user_id",
+    search: str | None = None,
+) -> Listing:
+    """List users in one of the ``USER_ORDERS``: all, those with an event on the local day *active_on*, or those found.
+
+    *search* is a part of the user id or the name, in small or capital letters (ASCII).
+    """
     table, days = schema.users.c, schema.user_days.c
     query = select(table.user_id, table.username, table.first_seen, table.last_seen, table.activity_count).where(
         table.tenant_id == tenant_id, *_range(table.last_seen, page)
@@ -93,15 +163,26 @@ async def users(connection: AsyncConnection, tenant_id: str, page: Page, active_
     if active_on is not None:
         active = and_(days.tenant_id == table.tenant_id, days.user_id == table.user_id, days.day == active_on)
         query = query.join(schema.user_days, active)
-    return await _page(connection, query, page, (table.user_id,), newest_first=False, item=dict)
+    if search is not None:
+        columns = (table.user_id, table.username)
+        query = query.where(or_(*(column.icontains(search, autoescape=True) for column in columns)))
+    return await _page(connection, query, page, USER_ORDERS[sort], dict)
 
 
-async def conversations(connection: AsyncConnection, tenant_id: str, page: Page, user_id: str | None = None) -> Listing:
-    """List conversations, latest created first, of all owners or of one."""
+async def conversations(
+    connection: AsyncConnection,
+    tenant_id: str,
+    page: Page,
+    user_id: str | None = None,
+    status: str | None = None,
+) -> Listing:
+    """List conversations, latest created first, of all owners or of one, of any status or of one."""
     table = schema.conversation_metrics.c
-    where = [table.tenant_id == tenant_id, *_range(table.created_at, page)]
-    if user_id is not None:
-        where.append(table.user_id == user_id)
+    where = [
+        table.tenant_id == tenant_id,
+        *_range(table.created_at, page),
+        *_equal(table, user_id=user_id, status=status),
+    ]
     query = select(
         table.id,
         table.conversation_id,
@@ -114,14 +195,14 @@ async def conversations(connection: AsyncConnection, tenant_id: str, page: Page,
         table.created_at,
         table.updated_at,
     ).where(*where)
-    return await _page(connection, query, page, (table.created_at, table.id), newest_first=True, item=_conversation)
+    return await _page(connection, query, page, _newest(schema.conversation_metrics, "created_at"), _conversation)
 
 
 async def api_calls(connection: AsyncConnection, tenant_id: str, page: Page, endpoint: str | None = None) -> Listing:
     """List API calls, newest first, to all endpoints or to one."""
-    table = schema.api_usage.c
-    query = select(*_shown(schema.api_usage)).where(*_api_selection(tenant_id, page, endpoint))
-    return await _page(connection, query, page, (table.timestamp, table.id), newest_first=True, item=_api_call)
+    table = schema.api_usage
+    query = select(*_shown(table)).where(*_events(table, tenant_id, page, "timestamp", endpoint=endpoint))
+    return await _page(connection, query, page, _newest(table, "timestamp"), _timed)
 
 
 async def api_stats(
@@ -131,7 +212,7 @@ async def api_stats(
     table = schema.api_usage.c
     query = select(
         func.count(), func.count().filter(table.status_code >= 500), func.coalesce(func.sum(table.response_time_us), 0)
-    ).where(*_api_selection(tenant_id, page, endpoint))
+    ).where(*_events(schema.api_usage, tenant_id, page, "timestamp", endpoint=endpoint))
     count, errors, total_us = (await connection.execute(query)).one()
     return {"count": count, "error_count": errors, "avg_response_time": mean_seconds(total_us, count)}
 
@@ -147,7 +228,7 @@ async def daily_stats(
         last = min(last, days.shift(str(page.after[0]), -1))
     begin = max(first, days.shift(last, -page.limit))
     counter = schema.counters.c
-    in_days = and_(counter.tenant_id == tenant_id, counter.grain == "day")
+    in_days = and_(counter.tenant_id == tenant_id, counter.grain == "day", counter.metric.in_(_DAY_COUNTERS))
     rows = await connection.execute(
         select(counter.start, counter.metric, counter.value).where(in_days, counter.start.between(begin, last))
     )
@@ -185,8 +266,12 @@ def _day(day: str, sums: Mapping[str, int], total_users: int) -> Item:
     }
 
 
-def _shown(table: Any) -> list[Any]:
-    return [column for column in table.c if column.name not in ("tenant_id", "event_id")]
+def _shown(table: FromClause) -> list[Any]:
+    return [
+        column.label("response_time") if column.name == "response_time_us" else column
+        for column in table.c
+        if column.name not in ("tenant_id", "event_id")
+    ]
 
 
 def _range(column: Any, page: Page) -> list[ColumnElement[bool]]:
@@ -198,11 +283,18 @@ def _range(column: Any, page: Page) -> list[ColumnElement[bool]]:
     return bounds
 
 
-def _api_selection(tenant_id: str, page: Page, endpoint: str | None) -> list[ColumnElement[bool]]:
-    table = schema.api_usage.c
-    where = [table.tenant_id == tenant_id, *_range(table.timestamp, page)]
-    if endpoint is not None:
-        where.append(table.endpoint == endpoint)
+def _equal(columns: Any, **wanted: str | None) -> list[ColumnElement[bool]]:
+    return [columns[name] == value for name, value in wanted.items() if value is not None]
+
+
+def _events(
+    table: FromClause, tenant_id: str, page: Page, time: str, **wanted: str | None
+) -> list[ColumnElement[bool]]:
+    """Select from a table of events what lies in the range and has the values that are *wanted*."""
+    where = [table.c.tenant_id == tenant_id, *_range(table.c[time], page), *_equal(table.c, **wanted)]
+    if page.newest_id is not None:
+        # The sum keeps SQLite from searching by id, which it would for the first page, to then sort all of the events.
+        where.append(table.c.id + 0 <= page.newest_id)
     return where
 
 
@@ -210,35 +302,31 @@ async def _page(
     connection: AsyncConnection,
     query: Select[Any],
     page: Page,
-    key: tuple[Any, ...],
-    *,
-    newest_first: bool,
-    item: Any,
+    order: Sequence[Order],
+    item: Callable[[Mapping[str, Any]], Item],
 ) -> Listing:
-    """Read one page of *query* in the order of *key*, and one row more to know whether there is a next one."""
+    """Read one page of *query*, and one row more to know whether there is a next one."""
     if page.after is not None:
-        query = query.where(_beyond(key, page.after, newest_first))
-    query = query.order_by(*(column.desc() if newest_first else column for column in key)).limit(page.limit + 1)
-    rows = (await connection.execute(query)).all()
-    return _cut(rows, page, tuple(column.name for column in key), item)
-
-
-def _beyond(key: tuple[Any, ...], after: Key, newest_first: bool) -> ColumnElement[bool]:
-    """Say "behind the cursor" so that an index on the key is used: bound the first column, then break its ties."""
-    first, value = key[0], after[0]
-    if len(key) == 1:
-        return first < value if newest_first else first > value  # type: ignore[no-any-return]
-    tie = _beyond(key[1:], after[1:], newest_first)
-    if newest_first:
-        return and_(first <= value, or_(first < value, tie))
-    return and_(first >= value, or_(first > value, tie))
-
-
-def _cut(rows: Sequence[Any], page: Page, key: tuple[str, ...], item: Any) -> Listing:
-    shown = rows[: page.limit]
-    items = [item(row._mapping) for row in shown]
+        query = query.where(_beyond(order, page.after))
+    query = query.order_by(*(by.column.desc() if by.descending else by.column for by in order))
+    rows = (await connection.execute(query.limit(page.limit + 1))).all()
+    shown = [row._mapping for row in rows[: page.limit]]
     more = len(rows) > page.limit
-    return Listing(items, tuple(shown[-1]._mapping[name] for name in key) if more else None)
+    return Listing([item(row) for row in shown], tuple(_value(shown[-1], by) for by in order) if more else None)
+
+
+def _value(row: Mapping[str, Any], by: Order) -> Any:
+    return "" if row[by.name] is None else row[by.name]
+
+
+def _beyond(order: Sequence[Order], after: Key) -> ColumnElement[bool]:
+    """Say "behind the cursor" so that an index on the key is used: bound the first column, then break its ties."""
+    column, value = order[0].column, after[0]
+    strictly: ColumnElement[bool] = column < value if order[0].descending else column > value
+    if len(order) == 1:
+        return strictly
+    bound = column <= value if order[0].descending else column >= value
+    return and_(bound, or_(strictly, _beyond(order[1:], after[1:])))
 
 
 def _seconds(us: int | None) -> float | None:
@@ -251,13 +339,19 @@ def _activity(row: Mapping[str, Any]) -> Item:
     return item
 
 
-def _api_call(row: Mapping[str, Any]) -> Item:
-    item = dict(row)
-    item["response_time"] = _seconds(item.pop("response_time_us"))
-    return item
+def _timed(row: Mapping[str, Any]) -> Item:
+    return {**row, "response_time": _seconds(row["response_time"])}
 
 
 def _conversation(row: Mapping[str, Any]) -> Item:
-    item = dict(row)
-    item["avg_response_time"] = mean_seconds(item.pop("response_time_us"), item.pop("response_count"))
-    return item
+    return {
+        "id": row["id"],
+        "conversation_id": row["conversation_id"],
+        "user_id": row["user_id"],
+        "message_count": row["message_count"],
+        "total_tokens": row["total_tokens"],
+        "avg_response_time": mean_seconds(row["response_time_us"], row["response_count"]),
+        "status": row["status"],
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+    }

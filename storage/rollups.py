@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from storage.changes import RECENT, TOP, RecentActivity, TopUser
-from storage.events import Activity, AnyEvent, Conversation, Message
-from storage.metrics import COUNTERS
+from storage.events import Activity, AnyEvent, ApiUsage, Conversation, Message
+from storage.histogram import Histogram, bucket
+from storage.metrics import COUNTERS, LABELLED, LABELS, OTHERS, labelled
 
 Amounts = tuple[tuple[str, Callable[[AnyEvent], int]], ...]
 
@@ -18,6 +19,11 @@ _AMOUNTS: dict[type[AnyEvent], Amounts] = {
     kind: tuple((counter.name, counter.amount) for counter in COUNTERS if counter.event is kind)
     for kind in {counter.event for counter in COUNTERS}
 }
+
+ENDPOINTS = 1000
+"""How many endpoints of a local day have a row of their own; what comes beyond shares one."""
+OTHER_ENDPOINTS = ""
+"""The endpoint of that row."""
 
 CREATED, MESSAGE, DELETED = 0, 1, 2
 """Founding ranks: which kind of event decides a conversation's owner and creation, best first."""
@@ -102,9 +108,9 @@ class Talk:
         return self
 
     @property
-    def keeps_founding(self) -> bool:
-        """Whether owner and creation are what they were."""
-        return self.founded_by == self.founding_id
+    def keeps_place(self) -> bool:
+        """Whether nothing changed by which conversations are listed: owner, creation, status."""
+        return self.founded_by == self.founding_id and self.counted_deleted == (self.status == "deleted")
 
     def hear(self, rank: int, user_id: str, at: str, row_id: int) -> None:
         """Take note of any event of the conversation; a better founding event changes owner and creation."""
@@ -123,30 +129,65 @@ class Talk:
 
 
 @dataclass(slots=True)
+class EndpointDay:
+    """A row of ``endpoint_days``."""
+
+    day: str
+    endpoint: str
+    count: int
+    error_count: int
+    response_time_us: int
+    buckets: Histogram
+
+    def add(self, call: ApiUsage) -> None:
+        """Count a call."""
+        self.count += 1
+        self.error_count += call.status_code >= 500
+        self.response_time_us += call.response_time
+        number = bucket(call.response_time)
+        self.buckets[number] = self.buckets.get(number, 0) + 1
+
+
+DayKey = tuple[str, str]
+"""A local day, and a user id or an endpoint."""
+
+
+@dataclass(slots=True)
 class Touched:
     """The keys of the rows that a batch touches."""
 
     users: set[str]
-    user_days: set[tuple[str, str]]
+    user_days: set[DayKey]
     conversations: set[str]
+    endpoint_days: set[DayKey]
+    models: bool
 
 
 def touched(entries: Iterable[Entry]) -> Touched:
-    """Name the rows that must be read before :func:`roll` can apply *entries*; user-days are (day, user id)."""
+    """Name the rows that must be read before :func:`roll` can apply *entries*."""
     user_days = {(entry.day, entry.event.user_id) for entry in entries if entry.event.user_id is not None}
     conversations = {
         entry.event.conversation_id for entry in entries if isinstance(entry.event, Message | Conversation)
     }
-    return Touched({user_id for _, user_id in user_days}, user_days, conversations)
+    endpoint_days = {(entry.day, entry.event.endpoint) for entry in entries if isinstance(entry.event, ApiUsage)}
+    models = any(isinstance(entry.event, Message) and entry.event.model_used is not None for entry in entries)
+    return Touched({user_id for _, user_id in user_days}, user_days, conversations, endpoint_days, models)
 
 
 @dataclass(slots=True)
 class Known:
-    """The rows of :class:`Touched` that the database holds already."""
+    """The rows of :class:`Touched` that the database holds already.
+
+    ``user_days`` tells since when; ``endpoints`` how many endpoints a day has, apart from :data:`OTHER_ENDPOINTS`;
+    ``models`` which models have counters of their own.
+    """
 
     users: dict[str, User] = field(default_factory=dict)
-    user_days: set[tuple[str, str]] = field(default_factory=set)
+    user_days: dict[DayKey, str] = field(default_factory=dict)
     conversations: dict[str, Talk] = field(default_factory=dict)
+    endpoint_days: dict[DayKey, EndpointDay] = field(default_factory=dict)
+    endpoints: dict[str, int] = field(default_factory=dict)
+    models: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -154,18 +195,21 @@ class Rollup:
     """What a batch makes of the rows it touches. ``counters`` maps (grain, metric, start) to what is added."""
 
     users: list[User]
-    user_days: list[tuple[str, str]]
+    user_days: list[tuple[str, str, str]]
     conversations: list[Talk]
+    endpoint_days: list[EndpointDay]
     counters: dict[tuple[str, str, str], int]
     activities: list[RecentActivity]
     top_users: list[TopUser]
 
 
 def roll(entries: Sequence[Entry], known: Known, day_of: Callable[[str], str]) -> Rollup:
-    """Apply *entries* to the *known* rows, which are changed in place."""
+    """Apply *entries*, in the order of their ids, to the *known* rows, which are changed in place."""
     users, talks = known.users, known.conversations
     by_minute: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    first_of_day: dict[DayKey, str] = {}
     activities: list[Entry] = []
+    called: dict[DayKey, EndpointDay] = {}
     for entry in entries:
         event, at = entry.event, entry.at
         sums = by_minute[at[:16]]
@@ -180,8 +224,15 @@ def roll(entries: Sequence[Entry], known: Known, day_of: Callable[[str], str]) -
             if isinstance(event, Activity):
                 user.act(event, at, entry.id)
                 activities.append(entry)
+            key = (entry.day, event.user_id)
+            if (earliest := first_of_day.get(key)) is None or at < earliest:
+                first_of_day[key] = at
         if isinstance(event, Message):
             _hear(talks, event, MESSAGE, entry).add(event)
+            _use(known.models, event, sums)
+        elif isinstance(event, ApiUsage):
+            row = _call(known, entry.day, event)
+            called[row.day, row.endpoint] = row
         elif isinstance(event, Conversation):
             created = event.action == "created"
             talk = _hear(talks, event, CREATED if created else DELETED, entry)
@@ -193,17 +244,45 @@ def roll(entries: Sequence[Entry], known: Known, day_of: Callable[[str], str]) -
             counters.add(name, minute, value)
     _count_users(users.values(), counters)
     _count_conversations(talks.values(), counters)
-    user_days = sorted(touched(entries).user_days - known.user_days)
-    for day, _ in user_days:
-        counters.values["day", "active_users", day] += 1
     return Rollup(
         users=list(users.values()),
-        user_days=user_days,
+        user_days=_count_user_days(first_of_day, known.user_days, counters),
         conversations=list(talks.values()),
+        endpoint_days=list(called.values()),
         counters={key: value for key, value in counters.values.items() if value},
         activities=_newest(activities),
         top_users=_most_active({entry.event.user_id for entry in activities}, users),
     )
+
+
+def _use(models: set[str], message: Message, sums: dict[str, int]) -> None:
+    """Count a message for its model; the first models have counters of their own."""
+    model = message.model_used
+    if model is None:
+        return
+    if model not in models:
+        if len(models) < LABELS:
+            models.add(model)
+        else:
+            model = OTHERS
+    for counter in LABELLED:
+        sums[labelled(counter.name, model)] += counter.amount(message)
+
+
+def _call(known: Known, day: str, call: ApiUsage) -> EndpointDay:
+    """Count a call for its endpoint; the first endpoints of a day have rows of their own."""
+    rows, key = known.endpoint_days, (day, call.endpoint)
+    if key not in rows:
+        count = known.endpoints.get(day, 0)
+        if count < ENDPOINTS:
+            known.endpoints[day] = count + 1
+        else:
+            key = (day, OTHER_ENDPOINTS)
+    row = rows.get(key)
+    if row is None:
+        row = rows[key] = EndpointDay(*key, 0, 0, 0, {})
+    row.add(call)
+    return row
 
 
 def _hear(talks: dict[str, Talk], event: Message | Conversation, rank: int, entry: Entry) -> Talk:
@@ -219,16 +298,21 @@ def _hear(talks: dict[str, Talk], event: Message | Conversation, rank: int, entr
 
 
 class _Sums:
-    """Sums by (grain, metric, start): what is added to a minute is added to its day and to the total too."""
+    """Sums by (grain, metric, start): what is added to a minute is added to its hour and day, and to the total, too."""
 
     def __init__(self, day_of: Callable[[str], str]) -> None:
         self.values: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self._day_of = day_of
 
     def add(self, name: str, at: str, value: int) -> None:
-        self.values["minute", name, at[:16]] += value
-        self.values["day", name, self._day_of(at)] += value
+        self.add_within_days(name, at, value)
         self.values["total", name, ""] += value
+
+    def add_within_days(self, name: str, at: str, value: int) -> None:
+        """Add to what has no total: distinct counts of days do not add up."""
+        self.values["minute", name, at[:16]] += value
+        self.values["hour", name, at[:13]] += value
+        self.values["day", name, self._day_of(at)] += value
 
 
 def _count_users(users: Iterable[User], counters: _Sums) -> None:
@@ -242,6 +326,22 @@ def _count_conversations(talks: Iterable[Talk], counters: _Sums) -> None:
         _move("conversations", talk.counted_at, talk.created_at, counters)
         if talk.status == "deleted" and not talk.counted_deleted:
             counters.values["total", "deleted_conversations", ""] += 1
+
+
+def _count_user_days(
+    first_of_day: dict[DayKey, str], known: dict[DayKey, str], counters: _Sums
+) -> list[tuple[str, str, str]]:
+    """Count users where they were first active on each day; gives the rows that are new or changed."""
+    rows = []
+    for key, at in sorted(first_of_day.items()):
+        before = known.get(key)
+        if before is not None and before <= at:
+            continue
+        if before is not None:
+            counters.add_within_days("active_users", before, -1)
+        counters.add_within_days("active_users", at, 1)
+        rows.append((*key, at))
+    return rows
 
 
 def _move(name: str, before: str | None, after: str, counters: _Sums) -> None:

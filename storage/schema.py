@@ -25,6 +25,8 @@ metadata = MetaData()
 # Code-point order everywhere: PostgreSQL would else sort by the language of its cluster.
 Key = String(255).with_variant(String(255, collation="C"), "postgresql")
 Stamp = String(24).with_variant(String(24, collation="C"), "postgresql")
+Endpoint = String(512).with_variant(String(512, collation="C"), "postgresql")
+Metric = String(300).with_variant(String(300, collation="C"), "postgresql")
 
 
 def _column(name: str, kind: Any, null: bool = False) -> Column[Any]:
@@ -86,11 +88,11 @@ Index(
     message_metrics.c.id,
 )
 Index("message_metrics_user", message_metrics.c.tenant_id, message_metrics.c.user_id)
-Index("message_metrics_time", message_metrics.c.tenant_id, message_metrics.c.created_at)
+Index("message_metrics_time", message_metrics.c.tenant_id, message_metrics.c.created_at, message_metrics.c.id)
 
 api_usage = _raw(
     "api_usage",
-    _column("endpoint", String(512).with_variant(String(512, collation="C"), "postgresql")),
+    _column("endpoint", Endpoint),
     _column("method", String(16)),
     _column("user_id", Key, null=True),
     _column("status_code", Integer),
@@ -144,6 +146,13 @@ Index(
     conversation_metrics.c.id,
 )
 Index(
+    "conversation_metrics_status",
+    conversation_metrics.c.tenant_id,
+    conversation_metrics.c.status,
+    conversation_metrics.c.created_at,
+    conversation_metrics.c.id,
+)
+Index(
     "conversation_metrics_user",
     conversation_metrics.c.tenant_id,
     conversation_metrics.c.user_id,
@@ -166,22 +175,37 @@ users = _support(
 )
 Index("users_rank", users.c.tenant_id, users.c.activity_count.desc(), users.c.user_id)
 
-# A rollup: who was active on which local day.
+# A rollup: who was active on which local day, and since when.
 user_days = _support(
     "user_days",
     _column("tenant_id", Key),
     _column("day", String(10)),
     _column("user_id", Key),
+    _column("first_at", Stamp),
     key=("tenant_id", "day", "user_id"),
 )
 
+# A rollup: the calls of an endpoint on a local day. Only the first endpoints of a day, in the order of their rows, have
+# a row of their own; the rest share the one whose endpoint is "". buckets: a histogram of durations, as JSON.
+endpoint_days = _support(
+    "endpoint_days",
+    _column("tenant_id", Key),
+    _column("day", String(10)),
+    _column("endpoint", Endpoint),
+    _column("count", BigInteger),
+    _column("error_count", BigInteger),
+    _column("response_time_us", BigInteger),
+    _column("buckets", Text),
+    key=("tenant_id", "day", "endpoint"),
+)
+
 # A rollup: every counter of the catalogue by grain. start: "" for the total, 2026-11-22 for a local day,
-# 2026-11-22T11:14 for a minute of UTC.
+# 2026-11-22T11 for an hour of UTC, 2026-11-22T11:14 for a minute.
 counters = _support(
     "counters",
     _column("tenant_id", Key),
     _column("grain", String(6)),
-    _column("metric", String(40)),
+    _column("metric", Metric),
     _column("start", String(16).with_variant(String(16, collation="C"), "postgresql")),
     _column("value", BigInteger),
     key=("tenant_id", "grain", "metric", "start"),

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import schema
-from storage.changes import NO_TAG, RECENT, TOP, Change, Position, RecentActivity, Snapshot, TopUser
+from storage.changes import MINUTES, NO_TAG, RECENT, TOP, Change, Minutes, Position, RecentActivity, Snapshot, TopUser
 from storage.clock import Days
+from storage.metrics import NAMES
 
 _heads = schema.heads.c
 _log = schema.changes.c
@@ -31,9 +32,8 @@ async def read_head(connection: AsyncConnection, epoch: str, tenant_id: str) -> 
     return (await read_heads(connection, epoch, [tenant_id]))[tenant_id]
 
 
-async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str, today: str) -> Snapshot:
-    """Read all that a panel shows. Its cost does not depend on the number of events behind it."""
-    position = await read_head(connection, epoch, tenant_id)
+async def read_totals(connection: AsyncConnection, tenant_id: str, today: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Read the counters in total, and the active users by day: of *today* and of the day before."""
     in_tenant = _counters.tenant_id == tenant_id
     totals = await connection.execute(
         select(_counters.metric, _counters.value).where(in_tenant, _counters.grain == "total", _counters.start == "")
@@ -48,6 +48,13 @@ async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str,
             _counters.start >= Days.shift(today, -1),
         )
     )
+    return dict(map(tuple, totals)), dict(map(tuple, active))
+
+
+async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str, today: str) -> Snapshot:
+    """Read all that a panel shows. Its cost does not depend on the number of events behind it."""
+    position = await read_head(connection, epoch, tenant_id)
+    totals, active_users = await read_totals(connection, tenant_id, today)
     activities = await connection.execute(
         select(_activity.id, _activity.user_id, _activity.username, _activity.activity_type, _activity.timestamp)
         .where(_activity.tenant_id == tenant_id)
@@ -63,11 +70,41 @@ async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str,
     return Snapshot(
         position=position,
         day=today,
-        totals=dict(map(tuple, totals)),
-        active_users=dict(map(tuple, active)),
+        totals=totals,
+        active_users=active_users,
         activities=[RecentActivity(*row) for row in activities],
         top_users=[TopUser(*row) for row in top_users],
+        minutes=await read_minutes(connection, tenant_id, {*totals, "active_users"}),
     )
+
+
+def _newest_starts(metric: str) -> Select[str]:
+    of_metric = (_counters.tenant_id == bindparam("tenant"), _counters.grain == "minute", _counters.metric == metric)
+    newest = select(_counters.start).where(*of_metric).order_by(_counters.start.desc()).limit(MINUTES)
+    return select(newest.subquery().c.start)
+
+
+# A minute that has a labelled counter has a plain one too, so these find every minute.
+_NEWEST_STARTS = union(*(_newest_starts(name) for name in NAMES))
+
+
+async def read_minutes(connection: AsyncConnection, tenant_id: str, metrics: Iterable[str]) -> Minutes:
+    """Read the counters named *metrics* of the newest :data:`MINUTES` minutes that have any."""
+    starts = sorted(await connection.scalars(_NEWEST_STARTS, {"tenant": tenant_id}))[-MINUTES:]
+    minutes: Minutes = {start: {} for start in starts}
+    if starts:
+        rows = await connection.execute(
+            select(_counters.start, _counters.metric, _counters.value).where(
+                _counters.tenant_id == tenant_id,
+                _counters.grain == "minute",
+                # By name, so that the key leads to each one's newest rows.
+                _counters.metric.in_(sorted(metrics)),
+                _counters.start >= starts[0],
+            )
+        )
+        for start, metric, value in rows:
+            minutes[start][metric] = value
+    return minutes
 
 
 async def read_changes(connection: AsyncConnection, tenant_id: str, after: int, limit: int) -> list[Change]:

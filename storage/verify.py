@@ -1,18 +1,21 @@
 """The proof: recount every rollup from the raw tables and compare.
 
-The recount is SQL over the raw rows, written apart from ``rollups.py``; only the zone's days are shared. All of it is
-read in one transaction, so that it holds on a live database too.
+The recount is SQL over the raw rows, written apart from ``rollups.py``; only the zone's days and the bounds of labels
+and endpoints are shared. All of it is read in one transaction, so that it holds on a live database too.
 """
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.clock import Days
-from storage.metrics import COUNTERS
+from storage.metrics import COUNTERS, LABELLED, LABELS, OTHERS
+from storage.rollups import ENDPOINTS, OTHER_ENDPOINTS
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,9 @@ async def verify(connection: AsyncConnection, days: Days) -> Verdict:
     stored = await _rows(connection, "SELECT tenant_id, grain, metric, start, value FROM counters")
     kept = {tuple(row[:4]): row[4] for row in stored}
     _compare(verdict, "counter", _without_zeros(kept), _without_zeros(counters))
-    pairs = {tuple(row): True for row in await _rows(connection, "SELECT tenant_id, day, user_id FROM user_days")}
-    _compare(verdict, "user day", pairs, dict.fromkeys(user_days, True))
+    days_kept = await _rows(connection, "SELECT tenant_id, day, user_id, first_at FROM user_days")
+    _compare(verdict, "user day", {tuple(row[:3]): row[3] for row in days_kept}, user_days)
+    _compare(verdict, "endpoint day", await _endpoint_days(connection), await _recount_endpoints(connection, days))
     _compare(verdict, "user", await _table(connection, _USERS), await _table(connection, _USERS_RECOUNT))
     _compare(verdict, "conversation", await _table(connection, _TALKS), await _table(connection, _TALKS_RECOUNT))
     await _check_log(connection, verdict)
@@ -136,29 +140,42 @@ _TALKS_RECOUNT = f"""
 """  # noqa: S608 - our own text
 
 
-async def _recount_counters(connection: AsyncConnection, days: Days) -> tuple[Table, set[tuple[str, ...]]]:
-    """Count every counter by minute in SQL, then gather minutes into days of the zone and into the total."""
-    counters: defaultdict[tuple[str, ...], int] = defaultdict(int)
+class _Counters:
+    """Counters by (tenant, grain, metric, start), gathered from minutes."""
 
-    def add(tenant_id: str, metric: str, minute: str, value: int) -> None:
-        counters[tenant_id, "minute", metric, minute] += value
-        counters[tenant_id, "day", metric, days.of(minute)] += value
-        counters[tenant_id, "total", metric, ""] += value
+    def __init__(self, days: Days) -> None:
+        self.values: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        self._days = days
 
+    def add(self, tenant_id: str, metric: str, minute: str, value: int, *, total: bool = True) -> None:
+        self.values[tenant_id, "minute", metric, minute] += value
+        self.values[tenant_id, "hour", metric, minute[:13]] += value
+        self.values[tenant_id, "day", metric, self._days.of(minute)] += value
+        if total:
+            self.values[tenant_id, "total", metric, ""] += value
+
+
+async def _recount_counters(connection: AsyncConnection, days: Days) -> tuple[Table, Table]:
+    """Count every counter by minute in SQL, then gather minutes into hours, days of the zone and the total.
+
+    Gives the counters, and since when each user was active on each day.
+    """
+    counters = _Counters(days)
     for tenant_id, metric, minute, value in await _by_minute(connection):
-        add(tenant_id, metric, minute, value)
+        counters.add(tenant_id, metric, minute, value)
     for (tenant_id, _), (_, first_seen, *_rest) in (await _table(connection, _USERS_RECOUNT)).items():
-        add(tenant_id, "users", first_seen[:16], 1)
+        counters.add(tenant_id, "users", first_seen[:16], 1)
     for (tenant_id, _), (*_before, status, created_at, _updated) in (await _table(connection, _TALKS_RECOUNT)).items():
-        add(tenant_id, "conversations", created_at[:16], 1)
-        counters[tenant_id, "total", "deleted_conversations", ""] += status == "deleted"
-    user_days: set[tuple[str, ...]] = set()
-    seen = f"SELECT DISTINCT tenant_id, user_id, SUBSTR(at, 1, 16) FROM ({_SEEN}) AS events"  # noqa: S608
-    async for tenant_id, user_id, minute in await connection.stream(text(seen)):
-        user_days.add((tenant_id, days.of(minute), user_id))
-    for tenant_id, day, _ in user_days:
-        counters[tenant_id, "day", "active_users", day] += 1
-    return dict(counters), user_days
+        counters.add(tenant_id, "conversations", created_at[:16], 1)
+        counters.values[tenant_id, "total", "deleted_conversations", ""] += status == "deleted"
+    user_days: Table = {}
+    seen = f"SELECT tenant_id, user_id, MIN(at) FROM ({_SEEN}) AS events GROUP BY 1, 2, SUBSTR(at, 1, 16)"  # noqa: S608
+    async for tenant_id, user_id, at in await connection.stream(text(seen)):
+        key = (tenant_id, days.of(at), user_id)
+        user_days[key] = min(at, user_days.get(key, at))
+    for (tenant_id, *_key), at in user_days.items():
+        counters.add(tenant_id, "active_users", at[:16], 1, total=False)
+    return dict(counters.values), user_days
 
 
 async def _by_minute(connection: AsyncConnection) -> list[tuple[str, str, str, int]]:
@@ -171,7 +188,56 @@ async def _by_minute(connection: AsyncConnection) -> list[tuple[str, str, str, i
         )
         rows = await _rows(connection, query)
         found += [(tenant_id, counter.name, minute, int(value)) for tenant_id, minute, value in rows]
+    for counter in LABELLED:
+        rows = await _rows(connection, _LABELLED_RECOUNT.format(recount=counter.recount))
+        found += [(tenant, f"{counter.name}:{label}", minute, int(value)) for tenant, label, minute, value in rows]
     return found
+
+
+# The first models of a tenant, by the ids of their rows, are named; the rest are counted together.
+_LABELLED_RECOUNT = f"""
+    SELECT message_metrics.tenant_id, CASE WHEN place <= {LABELS} THEN model_used ELSE '{OTHERS}' END AS label,
+        SUBSTR(created_at, 1, 16), {{recount}}
+    FROM message_metrics JOIN (
+        SELECT tenant_id, model_used AS model, ROW_NUMBER() OVER (PARTITION BY tenant_id ORDER BY MIN(id)) AS place
+        FROM message_metrics WHERE model_used IS NOT NULL GROUP BY tenant_id, model_used
+    ) AS models ON models.tenant_id = message_metrics.tenant_id AND model = model_used
+    GROUP BY 1, 2, 3
+"""  # noqa: S608 - our own text
+
+
+async def _endpoint_days(connection: AsyncConnection) -> Table:
+    rows = await _rows(
+        connection,
+        "SELECT tenant_id, day, endpoint, count, error_count, response_time_us, buckets FROM endpoint_days",
+    )
+    return {tuple(row[:3]): (*row[3:6], msgspec.json.decode(row[6], type=dict[int, int])) for row in rows}
+
+
+async def _recount_endpoints(connection: AsyncConnection, days: Days) -> Table:
+    """Count the calls of each endpoint by day; beyond the bound, in the order of the rows, they count together."""
+    named: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    found: Table = {}
+    calls = "SELECT tenant_id, endpoint, timestamp, status_code, response_time_us FROM api_usage ORDER BY tenant_id, id"
+    async for tenant_id, endpoint, at, status, us in await connection.stream(text(calls)):
+        day = days.of(at)
+        known = named[tenant_id, day]
+        if len(known) < ENDPOINTS:
+            known.add(endpoint)
+        key = (tenant_id, day, endpoint if endpoint in known else OTHER_ENDPOINTS)
+        count, errors, total_us, buckets = found.get(key, (0, 0, 0, {}))
+        number = _bucket(us)
+        buckets[number] = buckets.get(number, 0) + 1
+        found[key] = (count + 1, errors + (status >= 500), total_us + us, buckets)
+    return found
+
+
+def _bucket(us: int) -> int:
+    """Number a bucket by floating point, apart from ``histogram.py``: below 2^53 the steps are exact."""
+    if us < 64:
+        return us
+    power = math.frexp(us)[1] - 1
+    return 32 * (power - 4) + int((us / 2**power - 1) * 32)
 
 
 async def _check_log(connection: AsyncConnection, verdict: Verdict) -> None:

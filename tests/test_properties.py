@@ -28,6 +28,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
+from realtime.protocol import TOPICS
 from storage import clock, schema
 from tests.conftest import TRACK, Running, free_port, start
 from tests.live import LivePanel
@@ -78,6 +79,7 @@ MESSAGE = st.fixed_dictionaries(
         "role": st.sampled_from(["user", "assistant", "system"]),
         "token_count": st.integers(0, 2**31 - 1),
         "response_time": SECONDS,
+        "model_used": st.none() | st.sampled_from(["small", "large:2", "Größe 😀"]),
     }
 )
 EVENT = st.tuples(ACTIVITY | CALL | TALK | MESSAGE, IDS, st.none() | MINUTES)
@@ -227,7 +229,7 @@ class Platform(RuleBasedStateMachine):
             headers={"Authorization": f"Bearer {self.running.token(tenant, seconds=10**9)}"},
         )
         snapshot = response.json()
-        wanted = {name: snapshot[name] for name in ("summary", "activities", "top_users")}
+        wanted = {name: snapshot[name] for name in TOPICS}
         await panel.until(lambda: panel.panel.position == snapshot["position"] and panel.panel.shown() == wanted, 5)
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from realtime.protocol import TOPICS
 from tests.conftest import Running
 from tests.web.test_live import equals_snapshot
 from tests.web.test_tracking import ACTIVITY
@@ -44,7 +45,7 @@ async def test_who_subscribes_late_is_not_forgotten(impatient: None, running: Ru
     await asyncio.sleep(0.2)
     late = await running.panel(subscribe=False)
     await asyncio.sleep(0.2)
-    await late.send(type="subscribe", topics=["summary", "activities", "top_users"], position=None)
+    await late.send(type="subscribe", topics=list(TOPICS), position=None)
     await late.until(lambda: bool(late.frames))
     receipt = await running.post("activity-public", ACTIVITY)
     await late.until_position(receipt["position"])

@@ -1,5 +1,7 @@
 """The live state, as a pure thing: snapshot + deltas = snapshot, from any position to any later one."""
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -9,13 +11,25 @@ from hypothesis import strategies as st
 
 from realtime.panel import Panel
 from realtime.state import State
-from storage.changes import NO_TAG, Change, Position, RecentActivity, Snapshot, TopUser, plain
+from storage.changes import NO_TAG, Change, Minutes, Position, RecentActivity, Snapshot, TopUser, plain
 from storage.clock import Days
 from storage.metrics import NAMES
 
 DAYS = Days("UTC")
 TODAY, TOMORROW = "2026-03-01", "2026-03-02"
-EMPTY = Snapshot(Position("ab", 0, NO_TAG), TODAY, {}, {}, [], [])
+EMPTY = Snapshot(Position("ab", 0, NO_TAG), TODAY, {}, {}, [], [], {})
+
+FEW_MINUTES = 5
+"""As many as panels hold here, so that minutes are let go of."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_minutes() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("realtime.state.MINUTES", FEW_MINUTES)
+        patch.setattr("realtime.panel.MINUTES", FEW_MINUTES)
+        yield
+
 
 ACTIVITIES = st.lists(
     st.builds(
@@ -42,6 +56,9 @@ STEPS = st.lists(
         st.dictionaries(st.sampled_from([TODAY, TOMORROW]), st.integers(0, 5)),
         ACTIVITIES,
         USERS,
+        st.dictionaries(
+            st.integers(0, 99), st.dictionaries(st.sampled_from(["messages", "tokens"]), st.integers(1, 9), min_size=1)
+        ),
     ),
     min_size=1,
     max_size=12,
@@ -52,7 +69,14 @@ def changes(steps: list[tuple[Any, ...]]) -> list[Change]:
     """Make contiguous changes; each activity id comes once, and a user's count only grows, as in a database."""
     made, given_out = [], 0
     counts: dict[str, int] = {}
-    for sequence, (totals, active, activities, users) in enumerate(steps, 1):
+    sums: Counter[tuple[str, str]] = Counter()
+    for sequence, (totals, active, activities, users, added) in enumerate(steps, 1):
+        minutes: Minutes = {}
+        for number, values in sorted(added.items())[-FEW_MINUTES:]:
+            start = f"2026-03-01T{10 + number // 60}:{number % 60:02d}"
+            for metric, value in values.items():
+                sums[start, metric] += value
+                minutes.setdefault(start, {})[metric] = sums[start, metric]
         fresh = []
         for item in activities:
             given_out += 1
@@ -62,7 +86,7 @@ def changes(steps: list[tuple[Any, ...]]) -> list[Change]:
             counts[user.user_id] = counts.get(user.user_id, 0) + user.activity_count
             ranked.append(msgspec.structs.replace(user, activity_count=counts[user.user_id]))
         at = f"2026-03-01T11:00:{sequence:02d}.000Z"
-        made.append(Change("t", "ab", sequence, f"{sequence:08x}", at, totals, active, fresh, ranked))
+        made.append(Change("t", "ab", sequence, f"{sequence:08x}", at, totals, active, fresh, ranked, minutes))
     return made
 
 
@@ -108,7 +132,13 @@ def test_a_state_from_the_log_resumes_alike(steps: list[Any], cut: int, midnight
     if midnight:
         living.turn(TOMORROW)
     snapshot = Snapshot(
-        living.position, living.day, living._totals, living._active, living.activities, living.top_users
+        living.position,
+        living.day,
+        living._totals,
+        living._active,
+        living.activities,
+        living.top_users,
+        living._minutes,
     )
     kept = log[min(cut, len(log)) :]
     loaded = State(snapshot, kept, DAYS, window=100)
@@ -125,7 +155,7 @@ def test_a_state_from_the_log_resumes_alike(steps: list[Any], cut: int, midnight
 def test_positions_beyond_the_window_are_forgotten() -> None:
     """A state remembers as many positions as its window, however long it lives."""
     state = State(EMPTY, [], DAYS, window=5)
-    log = changes([({"messages": number}, {}, [], []) for number in range(20)])
+    log = changes([({"messages": number}, {}, [], [], {}) for number in range(20)])
     for change in log:
         state.apply(change)
     assert [state.knows(change.position) for change in log] == [False] * 15 + [True] * 5
@@ -135,7 +165,10 @@ def test_only_what_changed_is_in_a_delta() -> None:
     """A value that stays the same is not sent, though its counter was touched."""
     state = State(EMPTY, [], DAYS, window=5)
     first, second = changes(
-        [({"responses": 1, "response_time_us": 5}, {}, [], []), ({"responses": 2, "response_time_us": 10}, {}, [], [])]
+        [
+            ({"responses": 1, "response_time_us": 5}, {}, [], [], {}),
+            ({"responses": 2, "response_time_us": 10}, {}, [], [], {}),
+        ]
     )
     state.apply(first)
     marker = state.marker
@@ -147,7 +180,7 @@ def test_only_what_changed_is_in_a_delta() -> None:
 def test_a_change_out_of_turn_is_refused() -> None:
     """Only the very next change is applied."""
     state = State(EMPTY, [], DAYS, window=5)
-    second = changes([({}, {}, [], []), ({}, {}, [], [])])[1]
+    second = changes([({}, {}, [], [], {}), ({}, {}, [], [], {})])[1]
     with pytest.raises(ValueError, match="does not follow"):
         state.apply(second)
 

@@ -1,5 +1,7 @@
 """Rollups, as pure functions."""
 
+from collections import Counter
+from dataclasses import astuple
 from typing import Any
 
 from hypothesis import given
@@ -30,7 +32,16 @@ def shown(rollup: Rollup) -> Any:
          talk.response_time_us, talk.status, talk.created_at, talk.updated_at)
         for talk in rollup.conversations
     )  # fmt: skip
-    return users, talks, rollup.user_days, rollup.counters, rollup.top_users, rollup.activities
+    calls = sorted(astuple(row) for row in rollup.endpoint_days)
+    return users, talks, calls, rollup.user_days, rollup.counters, rollup.top_users, rollup.activities
+
+
+def user_days(rollup: Rollup) -> Any:
+    return {(day, user_id): at for day, user_id, at in rollup.user_days}
+
+
+def endpoint_days(rollup: Rollup) -> Any:
+    return {(row.day, row.endpoint): astuple(row) for row in rollup.endpoint_days}
 
 
 @given(st.lists(st.tuples(ACTIVITY | CALL | TALK | MESSAGE, TIMES), max_size=12), st.randoms(use_true_random=False))
@@ -50,14 +61,18 @@ def test_batches_do_not_matter(events: list[tuple[dict[str, Any], str]], cut: in
     first = roll(entries[:cut], Known(), DAYS.of)
     known = Known(
         users={user.user_id: user.counted() for user in first.users},
-        user_days=set(first.user_days),
+        user_days={(day, user_id): at for day, user_id, at in first.user_days},
         conversations={talk.conversation_id: talk.counted() for talk in first.conversations},
+        endpoint_days={(row.day, row.endpoint): row for row in first.endpoint_days},
+        endpoints=Counter(row.day for row in first.endpoint_days),
+        models={name.partition(":")[2] for _, name, _ in first.counters if ":" in name},
     )
     second = roll(entries[cut:], known, DAYS.of)
     sums = {key: first.counters.get(key, 0) + second.counters.get(key, 0) for key in first.counters | second.counters}
     assert {key: value for key, value in sums.items() if value} == whole.counters
     assert shown(second)[:2] == shown(whole)[:2]
-    assert sorted(first.user_days + second.user_days) == whole.user_days
+    assert user_days(first) | user_days(second) == user_days(whole)
+    assert endpoint_days(first) | endpoint_days(second) == endpoint_days(whole)
 
 
 def test_touched_names_every_row() -> None:

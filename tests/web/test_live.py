@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from realtime.protocol import SUBPROTOCOL
+from realtime.protocol import SUBPROTOCOL, TOPICS
 from storage.errors import StorageUnavailable
 from tests.conftest import API, Running, start
 from tests.live import PATH, LivePanel
@@ -26,7 +26,7 @@ async def equals_snapshot(running: Running, panel: LivePanel, tenant: str = "def
     snapshot = await running.get("snapshot", tenant)
     await panel.until_position(snapshot["position"])
     assert panel.panel.position == snapshot["position"]
-    assert panel.panel.shown() == {key: snapshot[key] for key in ("summary", "activities", "top_users")}
+    assert panel.panel.shown() == {key: snapshot[key] for key in TOPICS}
 
 
 async def test_a_panel_begins_with_a_snapshot(running: Running) -> None:

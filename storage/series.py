@@ -1,0 +1,189 @@
+"""Series: metrics over time, read from the rollups alone, so that they cost what their points cost, not their events.
+
+A point is a minute or an hour of UTC, or a local day. There are three kinds of metrics: an **amount** is what a point
+added; a **mean** is one within a point; a **figure** of the summary is given as it stood at the end of a point.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import accumulate
+from typing import Literal
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage import clock, schema
+from storage.clock import Days
+from storage.metrics import ACTIVE_USERS_TODAY, FIGURES, LABELLED, NAMES, label_bounds, mean_seconds
+
+Interval = Literal["minute", "hour", "day"]
+Column = list[int] | list[int | float | None]
+"""One value a point."""
+
+_STEP = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
+_WIDTH = {"minute": 16, "hour": 13}
+_REST = {"minute": ":00.000Z", "hour": ":00:00.000Z"}
+"""What makes a timestamp of the key of a point."""
+
+_TIMELESS = "deleted_conversations"
+"""The one counter without a time: when a conversation was deleted is not kept."""
+
+AMOUNTS = tuple(name for name in NAMES if name != _TIMELESS)
+BY_MODEL = tuple(counter.name for counter in LABELLED)
+MEANS = {"response_time": ("response_time_us", "responses"), "api_response_time": ("api_response_time_us", "api_calls")}
+STANDING = {figure.name: figure for figure in FIGURES if _TIMELESS not in figure.needs}
+METRICS = (*AMOUNTS, *BY_MODEL, *MEANS, *STANDING)
+"""Every metric that has a series."""
+
+_counters = schema.counters.c
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points without a gap: their ``keys`` in the counters, and the UTC timestamps at which they start."""
+
+    interval: Interval
+    keys: list[str]
+    starts: list[str]
+
+
+def measure(interval: Interval, start: str, end: str) -> int:
+    """Say how many points lie between two timestamps, or up to two more, without making them."""
+    return int((clock.moment(end) - clock.moment(start)) / _STEP[interval]) + 2
+
+
+def points(days: Days, interval: Interval, start: str, end: str) -> Points:
+    """Make the points from the one that holds *start* to the one that holds the last moment before *end*."""
+    keys = list(_keys(days, interval, start, end))
+    starts = [days.start(key) if interval == "day" else key + _REST[interval] for key in keys]
+    return Points(interval, keys, starts)
+
+
+def _keys(days: Days, interval: Interval, start: str, end: str) -> Iterator[str]:
+    if interval == "day":
+        day, last = days.of(start), days.last_before(end)
+        while day <= last:
+            yield day
+            day = days.shift(day, 1)
+        return
+    at, until = clock.moment(start[: _WIDTH[interval]] + _REST[interval]), clock.moment(end)
+    while at < until:
+        yield clock.text(at)[: _WIDTH[interval]]
+        at += _STEP[interval]
+
+
+async def read_series(
+    connection: AsyncConnection, tenant_id: str, days: Days, metrics: Collection[str], covered: Points
+) -> dict[str, Column]:
+    """Read *metrics*, each of :data:`METRICS`, at the points that are *covered*, of which there must be one.
+
+    A metric of :data:`BY_MODEL` becomes one column for each model that has any in the range, ``name:model``.
+    """
+    rollups = _Rollups(connection, tenant_id, days, covered)
+    columns: dict[str, Column] = {}
+    for metric in metrics:
+        if metric in AMOUNTS:
+            columns[metric] = await rollups.amounts(metric)
+        elif metric in BY_MODEL:
+            columns.update(await rollups.by_model(metric))
+        elif metric in MEANS:
+            total, count = [await rollups.amounts(name) for name in MEANS[metric]]
+            columns[metric] = [mean_seconds(us, among) for us, among in zip(total, count, strict=True)]
+        elif metric == ACTIVE_USERS_TODAY:
+            columns[metric] = await rollups.active_so_far()
+        else:
+            needs = STANDING[metric].needs
+            standing = zip(*[await rollups.standing(name) for name in needs], strict=True)
+            columns[metric] = [STANDING[metric].value(dict(zip(needs, row, strict=True))) for row in standing]
+    return columns
+
+
+class _Rollups:
+    """The counters of one tenant over a range."""
+
+    def __init__(self, connection: AsyncConnection, tenant_id: str, days: Days, covered: Points) -> None:
+        self._connection = connection
+        self._tenant_id = tenant_id
+        self._days = days
+        self._covered = covered
+        self._known: dict[str, list[int]] = {}
+
+    async def amounts(self, metric: str) -> list[int]:
+        """Give what each point added."""
+        if metric not in self._known:
+            found = await self._read(self._covered, metric)
+            self._known[metric] = [found.get(key, 0) for key in self._covered.keys]
+        return self._known[metric]
+
+    async def by_model(self, name: str) -> dict[str, Column]:
+        """Give what each point added for each model that was used in the range."""
+        first, past = label_bounds(name)
+        totals = select(_counters.metric).where(
+            _counters.tenant_id == self._tenant_id,
+            _counters.grain == "total",
+            _counters.metric >= first,
+            _counters.metric < past,
+        )
+        columns: dict[str, Column] = {}
+        for metric in sorted(await self._connection.scalars(totals)):
+            amounts = await self.amounts(metric)
+            if any(amounts):
+                columns[metric] = amounts
+        return columns
+
+    async def standing(self, metric: str) -> list[int]:
+        """Give the sum of all that was added up to the end of each point."""
+        return list(accumulate(await self.amounts(metric), initial=await self._before(metric)))[1:]
+
+    async def _before(self, metric: str) -> int:
+        """Add up what lies before the range: whole days, then the minutes of the day in which it begins."""
+        first = self._covered.starts[0]
+        day = self._days.of(first)
+        earlier_days = and_(_counters.grain == "day", _counters.start < day)
+        same_day = and_(
+            _counters.grain == "minute",
+            _counters.start >= self._days.start(day)[: _WIDTH["minute"]],
+            _counters.start < first[: _WIDTH["minute"]],
+        )
+        total = 0
+        for part in (earlier_days, same_day):
+            query = select(func.coalesce(func.sum(_counters.value), 0)).where(
+                _counters.tenant_id == self._tenant_id, _counters.metric == metric, part
+            )
+            total += int(await self._connection.scalar(query) or 0)
+        return total
+
+    async def active_so_far(self) -> Column:
+        """Give the distinct users of the local day up to the end of each point; within a day they add up."""
+        if self._covered.interval == "day":
+            return await self.amounts("active_users")
+        fine = self._from_the_days_start()
+        found = await self._read(fine, "active_users")
+        by_point: dict[str, int] = {}
+        day, so_far = "", 0
+        for key, start in zip(fine.keys, fine.starts, strict=True):
+            if self._days.of(start) != day:
+                day, so_far = self._days.of(start), 0
+            so_far += found.get(key, 0)
+            by_point[key[: _WIDTH[self._covered.interval]]] = so_far
+        return [by_point[key] for key in self._covered.keys]
+
+    def _from_the_days_start(self) -> Points:
+        """Make the points from the start of the local day on, fine enough that each belongs to one day."""
+        covered, days = self._covered, self._days
+        end = clock.text(clock.moment(covered.starts[-1]) + _STEP[covered.interval])
+        whole_hours = all(start[14:16] == "00" for start in points(days, "day", covered.starts[0], end).starts)
+        grain: Interval = "hour" if covered.interval == "hour" and whole_hours else "minute"
+        return points(days, grain, days.start(days.of(covered.starts[0])), end)
+
+    async def _read(self, covered: Points, metric: str) -> Mapping[str, int]:
+        rows = await self._connection.execute(
+            select(_counters.start, _counters.value).where(
+                _counters.tenant_id == self._tenant_id,
+                _counters.grain == covered.interval,
+                _counters.metric == metric,
+                _counters.start.between(covered.keys[0], covered.keys[-1]),
+            )
+        )
+        return dict(map(tuple, rows))

@@ -1,0 +1,60 @@
+"""Databases of earlier versions."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from storage.database import REVISION, Database, migrate, parse_url, revision
+from storage.verify import verify
+from tests.storage.test_series import made_up, opened
+
+
+def as_first(connection: Connection) -> None:
+    """Turn an empty database of the newest tables into one of the first ones, as migration 0001 made them."""
+    connection.execute(text("DROP VIEW daily_stats"))
+    for name in ("endpoint_days", "user_days", "counters"):
+        connection.execute(text(f"ALTER TABLE {name} RENAME TO new_{name}"))
+    connection.execute(
+        text(
+            "CREATE TABLE counters (tenant_id VARCHAR(255) NOT NULL, grain VARCHAR(6) NOT NULL, metric VARCHAR(40) "
+            "NOT NULL, start VARCHAR(16) NOT NULL, value BIGINT NOT NULL, "
+            "PRIMARY KEY (tenant_id, grain, metric, start)) WITHOUT ROWID"
+        )
+    )
+    connection.execute(
+        text(
+            "INSERT INTO counters SELECT * FROM new_counters WHERE grain <> 'hour' AND metric NOT LIKE 'model_%' "
+            "AND NOT (grain = 'minute' AND metric = 'active_users')"
+        )
+    )
+    connection.execute(
+        text(
+            "CREATE TABLE user_days (tenant_id VARCHAR(255) NOT NULL, day VARCHAR(10) NOT NULL, user_id VARCHAR(255) "
+            "NOT NULL, PRIMARY KEY (tenant_id, day, user_id)) WITHOUT ROWID"
+        )
+    )
+    connection.execute(text("INSERT INTO user_days SELECT tenant_id, day, user_id FROM new_user_days"))
+    for name in ("endpoint_days", "user_days", "counters"):
+        connection.execute(text(f"DROP TABLE new_{name}"))
+    connection.execute(text("DROP INDEX conversation_metrics_status"))
+    connection.execute(text("CREATE VIEW daily_stats AS SELECT 1 AS one"))
+    connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+async def test_the_first_tables_become_the_newest(tmp_path: Path, zone: str) -> None:
+    """A database with events from before charts opens with every rollup that they read, as a recount gives it."""
+    database = await opened(tmp_path, zone, made_up(seed=11))
+    await database.write(as_first)
+    assert await database.write(revision) == "0001"
+    await database.close()
+    later = Database(parse_url(f"sqlite+aiosqlite:///{tmp_path}/a.db"), zone)
+    await later.open()
+    assert await later.write(revision) == REVISION
+    await later.write(migrate)
+    async with later.read() as connection:
+        verdict = await verify(connection, later.days)
+    assert verdict.compared > 1000
+    assert verdict.differences == []
+    await later.close()
