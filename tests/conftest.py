@@ -19,6 +19,7 @@ from storage.events import AnyEvent, parse_any
 from storage.verify import Verdict, verify
 from tests.live import LivePanel
 from web.app import Service
+from web.assets import FOLDER
 from web.auth import ADMIN, make_token
 from web.server import configuration
 from web.settings import Settings
@@ -110,9 +111,9 @@ def free_port() -> int:
         return port
 
 
-async def start(folder: Path, *, plain: bool = False, **settings: str) -> Running:
+async def start(folder: Path, static: Path = FOLDER, /, *, plain: bool = False, **settings: str) -> Running:
     """Start a service; *plain* takes uvicorn's own WebSocket protocol, as any other ASGI server would."""
-    service = Service(Settings.read(environment(folder, **settings)))
+    service = Service(Settings.read(environment(folder, **settings)), static)
     await service.open()
     config = configuration(service)
     if plain:

@@ -52,6 +52,12 @@ class Process:
         assert self._process is not None
         self._process.send_signal(number)
 
+    def stop_if_running(self) -> None:
+        """End it, whatever state a test left it in."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+            self.terminate()
+
     def _end(self, number: int) -> int:
         assert self._process is not None
         self._process.send_signal(number)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typer.main import get_command
 
 from realtime.protocol import CLOSES
-from storage.metrics import COUNTERS, DERIVED, FIGURES, NAMES
+from storage.metrics import COUNTERS, DERIVED, FIGURES, LABELLED, NAMES
+from storage.series import METRICS
 from tests.conftest import Running
 from web.cli import app
 from web.live import PATH
@@ -31,6 +32,12 @@ def test_every_setting_is_documented() -> None:
     assert len(re.findall(r"^\| `ANALYTICS_", REFERENCE, re.MULTILINE)) == len(rows)
 
 
+def test_every_series_is_documented() -> None:
+    """The table of series has every metric that has one."""
+    section = REFERENCE.partition("## Series")[2].partition("## ")[0]
+    assert set(re.findall(r"`([a-z_]+)`", section)) >= set(METRICS)
+
+
 async def test_every_endpoint_is_documented(running: Running) -> None:
     """The table of endpoints has every route with its method."""
     document = (await running.http.get("/openapi.json")).json()
@@ -44,7 +51,7 @@ def test_every_figure_is_documented() -> None:
     """The catalogue of metrics, and the documentation of figures and counters, are the same."""
     for figure in FIGURES:
         assert f"| `{figure.name}` | {figure.unit} | {figure.meaning}. |" in REFERENCE
-    for counter in COUNTERS:
+    for counter in (*COUNTERS, *LABELLED):
         assert f"| `{counter.name}` | {counter.meaning} ({counter.unit}). |" in REFERENCE
     for name, meaning in DERIVED.items():
         assert f"| `{name}` | {meaning}. |" in REFERENCE

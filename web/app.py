@@ -1,11 +1,12 @@
 """The composition root: the one place that wires storage, realtime and web into a service."""
 
 from importlib.metadata import version
+from pathlib import Path
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -16,9 +17,11 @@ from realtime.hub import Hub
 from realtime.node import Node
 from storage.database import Database, parse_url
 from storage.writer import Writer
-from web import docs, openapi
+from web import docs, openapi, series
+from web.assets import FOLDER, Assets
 from web.auth import verifier
-from web.door import KEY_HEADER, Door
+from web.cors import Cors
+from web.door import Door
 from web.health import Health
 from web.live import PATH as LIVE_PATH
 from web.live import Live
@@ -30,12 +33,17 @@ from web.settings import Settings
 from web.telemetry import Telemetry
 from web.tracking import Tracking
 
+GZIP_BYTES = 1000
+GZIP_LEVEL = 5
+
 
 class Service:
     """Everything that one process runs. ``app`` is the ASGI application; it serves between open and close."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, static: Path = FOLDER) -> None:
+        """Take the folder of the built front end as *static*."""
         self.settings = settings
+        self._static = static
         self.telemetry = Telemetry()
         self.database = Database(parse_url(settings.database_url), settings.timezone)
         self.verifier = verifier(settings)
@@ -79,30 +87,31 @@ class Service:
 
     def _application(self) -> Starlette:
         door = Door(self.settings)
+        reports = Reports(self.database, self.verifier, self.settings.heartbeat_seconds)
         operations = [
             *Tracking(self.writer, door, self.telemetry.tracked).operations(),
-            *Reports(self.database, self.verifier, self.settings.heartbeat_seconds).operations(),
+            *reports.operations(),
+            series.operation(reports),
             *Health(self.database, self.writer, self.node, self.hub, self.telemetry).operations(),
         ]
         live = Live(self.settings, self.node, self.verifier, door, self.telemetry)
         routes: list[BaseRoute] = [
-            *(Route(operation.path, operation.endpoint, methods=[operation.method]) for operation in operations),
+            *map(_route, operations),
             *_descriptions(operations),
+            *Assets(self._static).routes(),
             WebSocketRoute(LIVE_PATH, live),
         ]
         middleware = [Middleware(AccessLog, self.telemetry, self.settings.access_log)]
         if self.settings.allowed_origins:
-            middleware.append(
-                Middleware(
-                    CORSMiddleware,
-                    allow_origins=self.settings.allowed_origins,
-                    allow_methods=["GET", "POST"],
-                    allow_headers=["Authorization", "Content-Type", "If-None-Match", KEY_HEADER],
-                    expose_headers=["ETag", "Retry-After"],
-                    max_age=600,
-                )
-            )
+            middleware.append(Middleware(Cors, self.settings.allowed_origins))
         return Starlette(routes=routes, middleware=middleware, exception_handlers=HANDLERS)
+
+
+def _route(operation: Operation) -> Route:
+    """Make an endpoint's route. Reports are gzipped; what services post is answered too shortly for that."""
+    gzip = [Middleware(GZipMiddleware, minimum_size=GZIP_BYTES, compresslevel=GZIP_LEVEL)]
+    middleware = gzip if operation.access == "admin" else None
+    return Route(operation.path, operation.endpoint, methods=[operation.method], middleware=middleware)
 
 
 def _descriptions(operations: list[Operation]) -> list[Route]:

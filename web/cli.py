@@ -3,13 +3,20 @@
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from storage.errors import StorageError
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, unknown
+
+if TYPE_CHECKING:
+    from storage.clock import Days
+    from storage.database import Database
 
 SECRET_BYTES = 32
 """What a secret for HS256 should have at the least (RFC 7518, 3.2); a shorter one is taken with a warning."""
@@ -92,39 +99,111 @@ def migrate() -> None:
     typer.echo(f"the database is at migration {REVISION}")
 
 
-@app.command()
-def verify() -> None:
-    """Recount every rollup from the raw tables, beside a running service; exit code 1 if any differs."""
-    settings = _settings()
+@asynccontextmanager
+async def _beside(settings: Settings) -> "AsyncIterator[Database]":
+    """Open the database for reading alone, beside a service that may be running."""
     from sqlalchemy.exc import SQLAlchemyError
 
+    from storage.clock import Days
     from storage.database import Database, file_of, parse_url, read_about
-    from storage.verify import Verdict
-    from storage.verify import verify as recount
 
     url = parse_url(settings.database_url)
     if not file_of(url).exists():
         raise _fail(f"there is no database at {file_of(url)}")
-
-    async def work() -> Verdict:
-        database = Database(url)
-        database.open_readers()
-        try:
-            async with database.read() as connection:
-                zone = (await read_about(connection))["timezone"]
-                return await recount(connection, Database(url, zone).days)
-        finally:
-            await database.close()
-
+    database = Database(url)
     try:
-        verdict = asyncio.run(work())
+        database.open_readers()
+        async with database.read() as connection:
+            database.days = Days((await read_about(connection))["timezone"])
+        yield database
     except (SQLAlchemyError, StorageError):
         raise _fail(f"{file_of(url)} is not a database of this service, or cannot be read") from None
+    finally:
+        await database.close()
+
+
+@app.command()
+def verify() -> None:
+    """Recount every rollup from the raw tables, beside a running service; exit code 1 if any differs."""
+    settings = _settings()
+    from storage.verify import Verdict
+    from storage.verify import verify as recount
+
+    async def work() -> Verdict:
+        async with _beside(settings) as database, database.read() as connection:
+            return await recount(connection, database.days)
+
+    verdict = asyncio.run(work())
     for difference in verdict.differences:
         typer.echo(str(difference))
     typer.echo(f"{verdict.compared} values compared, {len(verdict.differences)} differ")
     if verdict.differences:
         raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    table: Annotated[
+        str,
+        typer.Argument(help="user_activity, users, conversation_metrics, message_metrics, api_usage or daily_stats."),
+    ],
+    start: Annotated[
+        str | None, typer.Option("--from", help="Inclusive: a date of the service's zone, or an ISO 8601 time.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Exclusive: the same.")] = None,
+    form: Annotated[str, typer.Option("--format", help="csv or ndjson.")] = "csv",
+    tenant: Annotated[str, typer.Option(help="Whose rows.")] = DEFAULT_TENANT,
+) -> None:
+    """Write a table to standard output, beside a running service: newest first, users by user id."""
+    settings = _settings()
+    from storage.reports import Page, first_day
+    from web.exports import Exports, Selection
+    from web.formats import Csv, Format, Ndjson
+    from web.lists import LISTS
+
+    sources = {source.table: source for source in LISTS if source.table is not None}
+    if table not in sources:
+        raise _fail(f"there is no table {table}: choose one of {', '.join(sources)}")
+    source = sources[table]
+    forms: dict[str, Format] = {"csv": Csv(source.columns), "ndjson": Ndjson()}
+    if form not in forms:
+        raise _fail(f"--format must be one of {', '.join(forms)}")
+
+    async def work() -> None:
+        async with _beside(settings) as database:
+            page = Page(0, None, _moment("--from", start, database.days), _moment("--to", end, database.days))
+            if page.start is not None and page.end is not None and page.start > page.end:
+                raise _fail("--to must not lie before --from")
+            if table == "daily_stats" and page.start is None:
+                # Its list would begin a month ago.
+                async with database.read() as connection:
+                    first = await first_day(connection, tenant) or database.days.today()
+                page = replace(page, start=database.days.start(first))
+            async with aclosing(Exports(database).stream(source, Selection(tenant, page, {}), forms[form])) as pieces:
+                async for piece in pieces:
+                    sys.stdout.buffer.write(piece)
+            sys.stdout.flush()
+
+    try:
+        asyncio.run(work())
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except OSError as error:
+        # What is still in the buffer goes nowhere: Python would else try to write it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever reads may have enough, as in "| head".
+        if not isinstance(error, BrokenPipeError):
+            raise _fail(f"cannot write: {error.strerror}") from None
+
+
+def _moment(option: str, value: str | None, days: "Days") -> str | None:
+    """Read the time that an *option* gives."""
+    from web.operations import moment
+
+    try:
+        return None if value is None else moment(value, days)
+    except ValueError as error:
+        raise _fail(f"{option} {error}") from None
 
 
 def _secret(path: Path) -> str:

@@ -70,7 +70,7 @@ def _operation(method: str, path: str, operation: JsonSchema) -> str:
     for media, content in operation.get("requestBody", {}).get("content", {}).items():
         parts.append(f"<p>Body <code>{escape(media)}</code>: {_type(content['schema'])}</p>")
     rows = (
-        f"<tr><td><code>{status}</code><td>{escape(answer['description'])}{_answer_schema(answer)}"
+        f"<tr><td><code>{status}</code><td>{escape(answer['description'])}{_media(answer)}{_answer_schema(answer)}"
         for status, answer in operation["responses"].items()
     )
     parts.append(f"<table><tr><th>Answer<th>Meaning{''.join(rows)}</table>")
@@ -80,6 +80,12 @@ def _operation(method: str, path: str, operation: JsonSchema) -> str:
 
 def _details(name: str, heading: str, content: str) -> str:
     return f"<details id='{escape(name)}'><summary>{heading}</summary><div>{content}</div></details>"
+
+
+def _media(answer: JsonSchema) -> str:
+    """Name the media types, if there is a choice."""
+    names = [f"<code>{escape(media)}</code>" for media in answer.get("content", {})]
+    return f" As {' or '.join(names)}." if len(names) > 1 else ""
 
 
 def _answer_schema(answer: JsonSchema) -> str:

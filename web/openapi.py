@@ -122,7 +122,8 @@ def _operation(operation: Operation) -> JsonSchema:
 def _answer(answer: Answer) -> JsonSchema:
     if answer.schema is None:
         return {"description": answer.meaning}
-    return {"description": answer.meaning, "content": {answer.media: {"schema": answer.schema}}}
+    content = {media: {"schema": schema} for media, schema in ((answer.media, answer.schema), *answer.also.items())}
+    return {"description": answer.meaning, "content": content}
 
 
 def _problem(meaning: str) -> JsonSchema:

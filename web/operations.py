@@ -37,11 +37,12 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Answer:
-    """One documented answer; ``schema`` None: it has no body."""
+    """One documented answer; ``schema`` None: it has no body. ``also`` maps further media types to their schemas."""
 
     meaning: str
     schema: JsonSchema | None = None
     media: str = "application/json"
+    also: Mapping[str, JsonSchema] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -122,30 +123,44 @@ def moment(value: str, days: Days) -> str:
     return written
 
 
-def cursor(name: str) -> Callable[[str, Days], tuple[Any, ...]]:
-    """Read a cursor that :func:`write_cursor` wrote for the list *name*."""
+def choice(*choices: str) -> Callable[[str, Days], str]:
+    """Read one of the *choices*."""
 
-    def parse(value: str, _days: Days) -> tuple[Any, ...]:
-        try:
-            padded = value + "=" * (-len(value) % 4)
-            kind, *key = msgspec.json.decode(
-                base64.b64decode(padded, altchars=b"-_", validate=True), type=list[str | int]
-            )
-        except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
-            raise ValueError("is not a cursor of this list") from None
-        shape = "".join("i" if isinstance(part, int) else "s" for part in key)
-        if kind != f"{name}:{shape}" or any(_is_out_of_bounds(part) for part in key):
-            raise ValueError("is not a cursor of this list")
-        return tuple(key)
+    def parse(value: str, _days: Days) -> str:
+        if value not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return value
 
     return parse
 
 
+def opaque(value: str, _days: Days) -> str:
+    """Take the text as it is."""
+    return value
+
+
+def read_cursor(value: str, name: str, shape: str) -> tuple[Any, ...]:
+    """Read a cursor that :func:`write_cursor` wrote for the list *name*; raises a 422 :exc:`Problem`.
+
+    *shape* has a letter for each part of the key: ``i`` for a whole number, ``s`` for text.
+    """
+    try:
+        padded = value + "=" * (-len(value) % 4)
+        kind, *key = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=list[str | int])
+    except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
+        raise invalid("cursor", "is not a cursor of this list") from None
+    if kind != name or _shape(key) != shape or any(_is_out_of_bounds(part) for part in key):
+        raise invalid("cursor", "is not a cursor of this list")
+    return tuple(key)
+
+
 def write_cursor(name: str, key: Any) -> str:
     """Write the sort *key* of a page's last row for the list *name*; it uses only ``A-Za-z0-9_-``."""
-    shape = "".join("i" if isinstance(part, int) else "s" for part in key)
-    written = msgspec.json.encode([f"{name}:{shape}", *key])
-    return base64.urlsafe_b64encode(written).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(msgspec.json.encode([name, *key])).rstrip(b"=").decode()
+
+
+def _shape(key: Any) -> str:
+    return "".join("i" if isinstance(part, int) else "s" for part in key)
 
 
 def _is_out_of_bounds(part: str | int) -> bool:

@@ -1,5 +1,6 @@
 """The JSON shapes of the reports, as OpenAPI tells them (JSON Schema 2020-12)."""
 
+from storage.changes import MINUTES
 from storage.metrics import FIGURES
 from web.operations import JsonSchema
 
@@ -49,6 +50,19 @@ CONVERSATION = record(
         "updated_at": TIME,
     }
 )
+MESSAGE = record(
+    {
+        "id": COUNT,
+        "message_id": STRING,
+        "conversation_id": STRING,
+        "user_id": STRING,
+        "role": STRING,
+        "token_count": COUNT,
+        "response_time": SECONDS,
+        "model_used": OPTIONAL,
+        "created_at": TIME,
+    }
+)
 API_CALL = record(
     {
         "id": COUNT,
@@ -74,6 +88,15 @@ DAY = record(
         "error_count": COUNT,
     }
 )
+ENDPOINT = record(
+    {
+        "endpoint": {**OPTIONAL, "description": "Null: all endpoints beyond the bound of a day, together."},
+        "count": COUNT,
+        "error_count": COUNT,
+        "avg_response_time": SECONDS,
+        "p95_response_time": {**SECONDS, "description": "Seconds, at most 1.6 % off."},
+    }
+)
 STATS = record({"count": COUNT, "error_count": COUNT, "avg_response_time": SECONDS})
 FIGURES_OF_NOW: JsonSchema = {
     figure.name: {
@@ -83,6 +106,13 @@ FIGURES_OF_NOW: JsonSchema = {
     for figure in FIGURES
 }
 SUMMARY = record({**FIGURES_OF_NOW, "position": STRING})
+MINUTE: JsonSchema = {
+    "type": "object",
+    "required": ["start"],
+    "properties": {"start": TIME},
+    "additionalProperties": {"type": "integer"},
+    "description": "A minute of UTC: its counters that are not 0.",
+}
 SNAPSHOT = record(
     {
         "position": STRING,
@@ -91,5 +121,6 @@ SNAPSHOT = record(
         "summary": record(FIGURES_OF_NOW),
         "activities": {"type": "array", "items": RECENT_ACTIVITY},
         "top_users": {"type": "array", "items": TOP_USER},
+        "series": {"type": "array", "items": MINUTE, "description": f"The newest {MINUTES} minutes that have events."},
     }
 )

@@ -25,7 +25,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from realtime.panel import Panel
-from realtime.protocol import BAD_MESSAGE, CLOSES, NOT_ALLOWED, RESTARTING, SUBPROTOCOL, TOPICS
+from realtime.protocol import BAD_MESSAGE, CLOSES, NOT_ALLOWED, RESTARTING, SUBPROTOCOL, Topic
 from web.live import PATH
 from web.terminal import Link, line, printable, render, silence, status
 
@@ -33,6 +33,8 @@ FIRST_SECONDS, LAST_SECONDS = 0.5, 20.0
 """The bounds of the delay before a reconnect: at first, and at most."""
 STABLE_SECONDS = 60.0
 """A connection that lasted so long begins again with the first delay."""
+SHOWN: tuple[Topic, ...] = ("summary", "activities", "top_users")
+"""What a terminal has room for."""
 OPEN_SECONDS, CLOSE_SECONDS = 10.0, 1.0
 """How long a handshake, and a farewell, may take."""
 
@@ -166,7 +168,7 @@ class Follower:
                 refreshing.cancel()
 
     async def _follow(self, connection: ClientConnection) -> NoReturn:
-        subscribe = {"type": "subscribe", "topics": TOPICS, "position": self.panel.position}
+        subscribe = {"type": "subscribe", "topics": SHOWN, "position": self.panel.position}
         await connection.send(msgspec.json.encode(subscribe).decode())
         while True:
             async with asyncio.timeout(silence(self.panel)):

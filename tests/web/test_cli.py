@@ -1,6 +1,7 @@
 """The commands, as a user types them."""
 
 import asyncio
+import json
 import os
 import signal
 import sqlite3
@@ -12,6 +13,7 @@ import httpx
 import jwt
 import pytest
 
+from storage.database import REVISION
 from tests.conftest import API, SECRET, TRACK, environment
 from tests.process import COMMAND, Process
 from tests.web.test_tracking import BATCH
@@ -81,6 +83,101 @@ async def test_verify_finds_everything(process: Process, tmp_path: Path) -> None
         assert named in done.stdout, (statement, done.stdout)
 
 
+TABLES = {
+    "user_activity": "users/activities",
+    "users": "users/list",
+    "conversation_metrics": "conversations",
+    "message_metrics": "messages",
+    "api_usage": "api-usage",
+    "daily_stats": "daily-stats",
+}
+
+
+async def test_export_is_the_list(process: Process) -> None:
+    """export writes, beside a running service, what the REST list gives: the same CSV, and its items line by line."""
+    await process.start()
+    headers = {"Authorization": f"Bearer {process.command('token').stdout.strip()}"}
+    async with httpx.AsyncClient(base_url=process.url, headers=headers) as http:
+        for table, path in TABLES.items():
+            params = {"days": 1} if table == "daily_stats" else {}
+            items = (await http.get(f"{API}/{path}", params=params)).json()["items"]
+            file = await http.get(f"{API}/{path}", params=params, headers={"Accept": "text/csv"})
+            written = process.command("export", table)
+            assert (written.returncode, written.stderr) == (0, "")
+            assert written.stdout == file.text.replace("\r\n", "\n"), table
+            assert len(items) == file.text.count("\r\n") - 1 > 0
+        lines = process.command("export", table, "--format", "ndjson").stdout
+        assert [json.loads(line) for line in lines.splitlines()] == items
+    assert process.terminate() == 0
+
+
+async def test_export_takes_ranges_and_tenants(process: Process) -> None:
+    """--from, --to and --tenant select; daily_stats begins with the first day that has an event."""
+    await process.start()
+    events = [{**BATCH[0], "user_id": f"u{day}", "timestamp": f"2026-03-0{day}T12:00:00Z"} for day in (1, 2, 3)]
+    async with httpx.AsyncClient(base_url=process.url) as http:
+        key = {"X-Tracking-Key": "acme-key-0123456789"}
+        assert (await http.post(f"{TRACK}/batch", json=events, headers=key)).status_code == 201
+    assert process.terminate() == 0
+    done = process.command(
+        "export", "user_activity", "--tenant", "acme", "--from", "2026-03-02", "--to", "2026-03-03T00:00:00Z"
+    )
+    assert [line.split(",")[1] for line in done.stdout.splitlines()] == ["user_id", "u2"]
+    days = process.command("export", "daily_stats", "--tenant", "acme", "--to", "2026-03-05", "--format", "ndjson")
+    assert [json.loads(line)["date"] for line in days.stdout.splitlines()] == [
+        "2026-03-04", "2026-03-03", "2026-03-02", "2026-03-01",
+    ]  # fmt: skip
+    nobody = process.command("export", "users", "--tenant", "nobody")
+    assert nobody.stdout == "user_id,username,first_seen,last_seen,activity_count\n"
+
+
+MISTAKES = [
+    (["messages"], "user_activity, users, conversation_metrics, message_metrics, api_usage, daily_stats"),
+    (["users", "--format", "xml"], "--format must be one of csv, ndjson"),
+    (["users", "--from", "yesterday"], "--from must be a date"),
+    (["users", "--to", "2026-01-01T00:00:00"], "--to must be a date"),
+    (["users", "--from", "2026-02-01", "--to", "2026-01-01"], "--to must not lie before --from"),
+]
+
+
+async def test_export_says_what_is_wrong(process: Process, tmp_path: Path) -> None:
+    """A mistake is exit code 2 and one line that names what could be given; so is a missing database."""
+    for arguments, told in MISTAKES:
+        done = process.command("export", *arguments)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+        assert told in done.stderr
+    (tmp_path / "empty").mkdir()
+    done = Process(tmp_path / "empty").command("export", "users")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
+async def test_export_ends_with_its_reader(process: Process) -> None:
+    """Who has read enough, as in "| head", ends the export without a word; a full disk is one line."""
+    await process.start()
+    events = [{**BATCH[0], "user_agent": "x" * 500} for _ in range(4000)]
+    async with httpx.AsyncClient(base_url=process.url, timeout=30) as http:
+        assert (await http.post(f"{TRACK}/batch", json=events)).status_code == 201
+    assert process.terminate() == 0
+    done = subprocess.run(  # noqa: ASYNC221
+        ["bash", "-c", f"set -o pipefail; {COMMAND[0]} export user_activity | head -2"],
+        env=process.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 2)
+    with Path("/dev/full").open("wb") as full:  # noqa: ASYNC230
+        done = subprocess.run(  # noqa: ASYNC221
+            [*COMMAND, "export", "user_activity"],
+            env=process.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (2, "convoai-analytics: cannot write: No space left on device\n")
+
+
 def test_verify_without_a_database(tmp_path: Path) -> None:
     """verify where there is no database says so, and makes none."""
     done = Process(tmp_path).command("verify")
@@ -102,7 +199,7 @@ def test_migrate_makes_the_tables(tmp_path: Path) -> None:
     process = Process(tmp_path)
     for _ in range(2):
         done = process.command("migrate")
-        assert (done.returncode, done.stdout) == (0, "the database is at migration 0001\n"), done.stderr
+        assert (done.returncode, done.stdout) == (0, f"the database is at migration {REVISION}\n"), done.stderr
 
 
 async def test_the_view_of_days_is_the_report(process: Process, tmp_path: Path) -> None:
@@ -162,7 +259,7 @@ async def test_serve_prints_no_token(process: Process) -> None:
 def test_help_names_the_commands() -> None:
     """Without arguments the command says what it can do."""
     done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
-    for name in ("serve", "token", "watch", "replay", "verify", "migrate"):
+    for name in ("serve", "token", "watch", "replay", "verify", "migrate", "export"):
         assert name in done.stdout
 
 
