@@ -61,3 +61,9 @@ def test_locks_name_no_host() -> None:
         packages = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
         assert all("==" in line and line.endswith("\\") for line in packages)
         assert text.count("--hash=sha256:") >= len(packages)
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock", "web/panel/package-lock.json"])
+def test_locks_name_no_host(name: str) -> None:
+    """What is installed is told by version and hash; from where is for the machine that installs it to say."""
+    assert "://" not in (ROOT / name).read_text()

@@ -89,9 +89,9 @@ class Served(Process):
     def token(self, seconds: float = 3600, sub: str = "ada", **claims: Any) -> str:
         return make_token(SECRET, sub, claims.pop("roles", [ADMIN]), claims.pop("tenant", "default"), seconds)
 
-    def link(self, seconds: float = 3600, view: str = "", url: str | None = None) -> str:
+    def link(self, seconds: float = 3600, url: str | None = None) -> str:
         """The dashboard's address, with a token in its fragment."""
-        return f"{url or self.url}/analytics#{view}{'&' if view else ''}token={self.token(seconds)}"
+        return f"{url or self.url}/analytics#token={self.token(seconds)}"
 
     async def post(self, name: str, **event: Any) -> Json:
         async with httpx.AsyncClient(base_url=self.url) as client:

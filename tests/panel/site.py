@@ -21,16 +21,19 @@ PAGE = """<!doctype html>
 </html>
 """
 SCRIPT = """
-const panel = document.querySelector("convoai-analytics-panel");
+globalThis.panel = document.querySelector("convoai-analytics-panel");
 panel.getToken = async () => (await fetch("/token")).text();
 document.querySelector("#host-button").addEventListener("click", () => panel.toggle());
 """
 
 
 class Site:
-    """Serves the page, and tokens that *make_token* makes for whoever is signed in there."""
+    """Serves the page, and tokens that *make_token* makes for whoever is signed in there.
 
-    def __init__(self, service: str, make_token: Callable[[], str]) -> None:
+    With another *page*, it is served without a policy.
+    """
+
+    def __init__(self, service: str, make_token: Callable[[], str], page: str | None = None) -> None:
         site = self
         self.tokens = 0
 
@@ -43,9 +46,11 @@ class Site:
                     case "/site.js":
                         self._answer("text/javascript", SCRIPT)
                     case "/":
-                        self._answer("text/html", PAGE.format(service=service))
+                        self._answer("text/html", page or PAGE.format(service=service))
                     case _:
-                        self.send_error(404)
+                        # A browser asks for an icon by itself.
+                        self.send_response(204)
+                        self.end_headers()
 
             def _answer(self, kind: str, text: str) -> None:
                 body = text.encode()
@@ -55,7 +60,8 @@ class Site:
                 # As strict as a host can be: nothing inline, and of others only the service.
                 live = service.replace("http", "ws", 1)
                 policy = f"default-src 'none'; script-src 'self' {service}; connect-src 'self' {service} {live}"
-                self.send_header("Content-Security-Policy", policy)
+                if page is None:
+                    self.send_header("Content-Security-Policy", policy)
                 self.end_headers()
                 self.wfile.write(body)
 

@@ -167,7 +167,7 @@ async def test_an_expired_token_signs_out(service: Served, visit: Visit) -> None
 
 async def test_the_token_leaves_the_address(service: Served, visit: Visit) -> None:
     """The fragment's token is erased from address and history at once, and kept for this tab alone."""
-    page = await (await visit()).tab(service.link(view="users"))
+    page = await (await visit()).tab(service.link())
     await status(page, "live")
     assert "token" not in page.url
     await page.reload()

@@ -144,9 +144,9 @@ export class Dashboard extends LitElement {
       case "conversations":
         return html`<dashboard-conversations .client=${client} .params=${params}></dashboard-conversations>`;
       case "api":
-        return html`<dashboard-endpoints .client=${client} .params=${params}></dashboard-endpoints>`;
+        return html`<dashboard-endpoints .client=${client} .params=${params} .zone=${this.#zone}></dashboard-endpoints>`;
       case "days":
-        return html`<dashboard-days .client=${client} .params=${params}></dashboard-days>`;
+        return html`<dashboard-days .client=${client} .params=${params} .zone=${this.#zone}></dashboard-days>`;
     }
   }
 

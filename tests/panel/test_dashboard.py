@@ -1,0 +1,224 @@
+"""The full dashboard, as an admin uses it."""
+
+import csv
+import io
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from storage import clock
+from tests.conftest import API, TRACK
+from tests.panel.conftest import Served, Visitor
+from tests.web.test_tracking import MESSAGE
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Visit = Callable[..., Awaitable[Visitor]]
+
+
+async def opened(service: Served, visit: Visit, view: str) -> Page:
+    page = await (await visit()).tab(service.link())
+    await page.goto(f"{service.url}/analytics#{view}")
+    await expect(page.locator("convoai-status[kind=live]").first).to_be_visible(timeout=15_000)
+    return page
+
+
+async def batch(service: Served, events: list[dict[str, Any]]) -> None:
+    async with httpx.AsyncClient(base_url=service.url) as client:
+        answer = await client.post(f"{TRACK}/batch", json=events)
+    assert answer.json()["recorded"] == len(events)
+
+
+def logins(count: int) -> list[dict[str, Any]]:
+    """Activities a minute apart, the newest first, of five users."""
+    now = datetime.now(UTC)
+    return [
+        {
+            "type": "activity",
+            "user_id": f"u-{number % 5}",
+            "username": f"User {number % 5}",
+            "activity_type": "login" if number % 2 else "logout",
+            "timestamp": clock.text(now - timedelta(minutes=number)),
+        }
+        for number in range(count)
+    ]
+
+
+def rows(page: Page) -> Locator:
+    return page.locator("dashboard-table tbody tr")
+
+
+async def test_the_chart_of_now_moves(service: Served, visit: Visit) -> None:
+    """A chart of the last hour counts an event as soon as it is posted, and says the same as a table."""
+    page = await opened(service, visit, "overview")
+    chart = page.locator("dashboard-chart.messages")
+    await service.post("message-public", **MESSAGE)
+    await expect(chart.locator(".total")).to_have_text("1")
+    await service.post("message-public", **{**MESSAGE, "message_id": "m-2"})
+    await expect(chart.locator(".total")).to_have_text("2")
+    await chart.get_by_role("button", name="Show as a table").click()
+    # The second column is the period before.
+    cells = await chart.locator("tbody td:nth-child(2)").all_inner_texts()
+    assert sum(int(cell) for cell in cells) == 2
+    assert len(cells) in (60, 61)
+
+
+@pytest.mark.parametrize(
+    ("preset", "interval", "days"), [("24 hours", "hour", 1), ("7 days", "hour", 7), ("30 days", "day", 30)]
+)
+async def test_charts_show_what_the_service_counts(
+    service: Served, visit: Visit, preset: str, interval: str, days: int
+) -> None:
+    """Whatever the range, a chart's total is the sum of the service's own points; and it moves when an event comes."""
+    await batch(
+        service,
+        [
+            {**event, "timestamp": clock.text(datetime.now(UTC) - timedelta(hours=9 * number))}
+            for number, event in enumerate(logins(40))
+        ],
+    )
+    page = await opened(service, visit, "overview")
+    await page.get_by_role("button", name=preset, exact=True).click()
+    calls = page.locator("dashboard-chart.api").locator(".total")
+    await expect(calls).to_have_text("0")
+    call = {"endpoint": "/chat", "method": "POST", "status_code": 500, "response_time": 0.2}
+    await service.post("api-usage-public", **call)
+    await expect(calls).to_have_text("1")
+    begin = clock.text(datetime.now(UTC) - timedelta(days=days))
+    points = await service.get("series", metrics="api_errors", interval=interval, **{"from": begin})
+    assert sum(points["metrics"]["api_errors"]) == 1
+
+
+async def test_the_keyboard_zooms(service: Served, visit: Visit) -> None:
+    """A chart in focus is read, zoomed and moved with keys; Escape takes it back."""
+    await batch(service, logins(30))
+    page = await opened(service, visit, "overview")
+    plot = page.locator("dashboard-chart.active_users .plot")
+    await plot.focus()
+    await page.keyboard.press("ArrowLeft")
+    await expect(page.locator("dashboard-chart.active_users [role=status]")).not_to_be_empty()
+    await page.keyboard.press("+")
+    await expect(page.get_by_role("button", name="Reset zoom")).to_be_visible()
+    assert "from=" in page.url
+    await plot.focus()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name="Reset zoom")).to_have_count(0)
+
+
+async def test_the_log_is_live_and_goes_back(service: Served, visit: Visit) -> None:
+    """New activities come on top by themselves; older ones are loaded on the way down, until the last."""
+    await batch(service, logins(130))
+    page = await opened(service, visit, "activity")
+    await expect(rows(page).first).to_contain_text("User 0")
+    await service.login("newcomer")
+    await expect(rows(page).first).to_contain_text("newcomer")
+    for _ in range(6):
+        await rows(page).last.scroll_into_view_if_needed()
+        await page.wait_for_timeout(200)
+    await expect(rows(page)).to_have_count(131)
+    await expect(page.locator("dashboard-table")).to_contain_text("131 in all")
+
+
+async def test_filters_choose_and_are_in_the_address(service: Served, visit: Visit) -> None:
+    """The log holds what user and type choose; the address brings back the same."""
+    await batch(service, logins(40))
+    page = await opened(service, visit, "activity")
+    await page.get_by_label("User id").fill("u-1")
+    await page.get_by_label("User id").press("Enter")
+    await expect(rows(page)).to_have_count(8)
+    await page.get_by_label("Type", exact=True).fill("login")
+    await page.get_by_label("Type", exact=True).press("Enter")
+    await expect(rows(page)).to_have_count(4)
+    await page.reload()
+    await expect(rows(page)).to_have_count(4)
+    await expect(page.get_by_label("User id")).to_have_value("u-1")
+
+
+async def test_users_are_sorted_and_found(service: Served, visit: Visit) -> None:
+    """A column's head sorts by it, and the search finds a part of a name."""
+    await batch(service, logins(40))
+    await service.login("ada")
+    page = await opened(service, visit, "users")
+    await expect(rows(page)).to_have_count(6)
+    await page.get_by_role("button", name="User id").click()
+    await expect(rows(page).first).to_contain_text("ada")
+    await page.get_by_role("button", name="Activities").click()
+    await expect(rows(page).last).to_contain_text("ada")
+    await page.get_by_label("Search").fill("aD")
+    await expect(rows(page)).to_have_count(1)
+
+
+async def test_a_conversation_opens(service: Served, visit: Visit) -> None:
+    """A conversation leads to its messages and back, and deleted ones can be told apart."""
+    await service.post("message-public", **{**MESSAGE, "conversation_id": "open", "model_used": "small"})
+    await service.post("conversation-public", conversation_id="gone", user_id="u", action="deleted")
+    page = await opened(service, visit, "conversations")
+    await page.get_by_label("Status").select_option("deleted")
+    await expect(rows(page)).to_have_count(1)
+    await expect(rows(page).first).to_contain_text("gone")
+    await page.get_by_label("Status").select_option("active")
+    await page.get_by_role("link", name="open", exact=True).click()
+    await expect(rows(page).first).to_contain_text("small")
+    await page.go_back()
+    await expect(rows(page).first).to_contain_text("open")
+
+
+async def test_endpoints_and_days(service: Served, visit: Visit) -> None:
+    """API usage shows count, errors, mean and 95th percentile of an endpoint; the days show today."""
+    for status in (200, 500):
+        call = {"endpoint": "/chat", "method": "POST", "status_code": status, "response_time": 0.25}
+        await service.post("api-usage-public", **call)
+    page = await opened(service, visit, "api")
+    await expect(rows(page)).to_have_count(1)
+    cells = await rows(page).locator("th, td").all_inner_texts()
+    assert cells[:5] == ["/chat", "2", "1", "50.0%", "250 ms"]
+    assert 246 <= int(cells[5].removesuffix(" ms")) <= 254
+    await page.get_by_role("link", name="Daily statistics").click()
+    await expect(rows(page).first).to_contain_text("2")
+
+
+async def test_the_export_is_what_the_filters_select(service: Served, visit: Visit, tmp_path: Path) -> None:
+    """The CSV has every row that the filters select, beyond the page on screen, just as the service gives it."""
+    await batch(service, logins(300))
+    page = await opened(service, visit, "activity")
+    await page.get_by_label("Type", exact=True).fill("login")
+    await page.get_by_label("Type", exact=True).press("Enter")
+    await expect(rows(page).first).to_contain_text("Logged in")
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="Export CSV").click()
+    await (await download.value).save_as(tmp_path / "export.csv")
+    found = list(csv.DictReader(io.StringIO((tmp_path / "export.csv").read_text())))
+    assert len(found) == 150
+    async with httpx.AsyncClient(base_url=service.url) as client:
+        headers = {"Authorization": f"Bearer {service.token()}", "Accept": "text/csv"}
+        own = await client.get(f"{API}/users/activities?activity_type=login", headers=headers)
+    assert found == list(csv.DictReader(io.StringIO(own.text)))
+
+
+async def test_what_users_send_is_only_text(service: Served, visit: Visit) -> None:
+    """Names and ids that look like markup are shown as they are, in every view."""
+    name = "<img src=x onerror=alert(1)>"
+    await service.post("activity-public", user_id=name, username=name, activity_type=name)
+    await service.post("message-public", **{**MESSAGE, "conversation_id": name, "user_id": name, "model_used": name})
+    page = await opened(service, visit, "overview")
+    for view in ("Overview", "Activity", "Users", "Conversations"):
+        await page.get_by_role("link", name=view, exact=True).click()
+        await expect(page.get_by_role("main")).to_contain_text(name)
+        assert await page.locator("img").count() == 0
+
+
+async def test_a_failure_is_told_and_tried_again(service: Served, visit: Visit) -> None:
+    """A list that cannot be loaded says why, and a button loads it when the service is back."""
+    page = await opened(service, visit, "users")
+    service.kill()
+    await page.get_by_role("button", name="Refresh", exact=True).click()
+    await expect(page.get_by_role("alert")).to_contain_text("could not be loaded")
+    await service.start()
+    await service.login("back")
+    await page.get_by_role("button", name="Try again").click()
+    await expect(rows(page).first).to_contain_text("back")

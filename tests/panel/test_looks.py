@@ -1,0 +1,139 @@
+"""What an admin sees: nothing that axe finds fault with, nothing that overflows; and screenshots, for looking at."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from tests.panel.conftest import Served, Visitor
+from tests.panel.site import Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Visit = Callable[..., Awaitable[Visitor]]
+Scheme = Literal["light", "dark"]
+
+ROOT = Path(__file__).parent.parent.parent
+AXE = (ROOT / "web" / "panel" / "node_modules" / "axe-core" / "axe.min.js").read_text()
+FOLDER = ROOT / "screenshots"
+VIEWS = ("overview", "activity", "users", "conversations", "api", "days")
+WIDTHS = {"phone": 360, "tablet": 768, "desk": 1440}
+
+
+async def faults(page: Page) -> list[str]:
+    """All that axe finds, one line each."""
+    await page.evaluate(AXE)
+    found: dict[str, Any] = await page.evaluate("axe.run(document)")
+    return [
+        f"{violation['id']}: {node['target']} {node['failureSummary']}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+async def shoot(page: Page, name: str) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    # Between two seconds nothing moves.
+    await page.screenshot(path=FOLDER / f"{name}.png", animations="disabled")
+
+
+async def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    width: int = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return width
+
+
+async def live(page: Page) -> None:
+    await expect(page.locator("convoai-status[kind=live]").first).to_be_visible(timeout=15_000)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def busy(service: Served) -> AsyncIterator[Served]:
+    """The service with an hour of traffic."""
+    replayed = await asyncio.to_thread(
+        service.command, "replay", "--sample", "--speed", "0", "--seed", "7", "--url", service.url
+    )
+    assert replayed.returncode == 0, replayed.stderr
+    yield service
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_view_of_the_dashboard(busy: Served, visit: Visit, scheme: Scheme) -> None:
+    """Every view, on a phone, a tablet and a desk: axe finds nothing, and nothing is wider than the window."""
+    visitor = await visit(color_scheme=scheme)
+    page = await visitor.tab(busy.link())
+    await live(page)
+    for view in VIEWS:
+        await page.goto(f"{busy.url}/analytics#{view}")
+        settled = page.locator("dashboard-chart .total" if view == "overview" else "dashboard-table tbody tr th, td")
+        await expect(settled.first).to_be_visible()
+        for device, width in WIDTHS.items():
+            await page.set_viewport_size({"width": width, "height": 900})
+            await page.wait_for_timeout(250)
+            await shoot(page, f"dashboard-{view}-{scheme}-{device}")
+            assert await overflow(page) == 0, (view, device)
+        assert await faults(page) == [], view
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_panel(busy: Served, visit: Visit, scheme: Scheme) -> None:
+    """The panel in a page of somebody else, on a desk and on a phone: axe finds nothing, nothing overflows."""
+    with Site(busy.url, busy.token) as site:
+        await busy.restart(ALLOWED_ORIGINS=site.origin)
+        page = await (await visit(color_scheme=scheme)).tab(site.origin)
+        await page.get_by_role("button", name="📊 Analytics").click()
+        await live(page)
+        await page.wait_for_timeout(400)
+        for device in ("phone", "desk"):
+            await page.set_viewport_size({"width": WIDTHS[device], "height": 900})
+            await page.wait_for_timeout(250)
+            await shoot(page, f"panel-{scheme}-{device}")
+            assert await overflow(page) == 0
+        assert [fault for fault in await faults(page) if "convoai" in fault] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_what_is_shown_without_figures(service: Served, visit: Visit, scheme: Scheme) -> None:
+    """Empty, signed out and unreachable are drawn too, and axe finds nothing in them."""
+    visitor = await visit(color_scheme=scheme)
+    page = await visitor.tab(service.link())
+    await live(page)
+    for view in VIEWS:
+        await page.goto(f"{service.url}/analytics#{view}")
+        await page.wait_for_timeout(300)
+        await shoot(page, f"dashboard-{view}-{scheme}-empty")
+        assert await faults(page) == [], view
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_label("Token")).to_be_visible()
+    await shoot(page, f"dashboard-{scheme}-signed-out")
+    assert await faults(page) == []
+    page = await visitor.tab(service.link())
+    await live(page)
+    service.kill()
+    await expect(page.locator("convoai-status[kind=reconnecting]").first).to_be_visible()
+    await shoot(page, f"dashboard-{scheme}-reconnecting")
+    assert await faults(page) == []
+
+
+async def test_reduced_motion_is_respected(busy: Served, visit: Visit) -> None:
+    """Who asks for less motion sees none: no animation or transition lasts longer than a blink."""
+    page = await (await visit(reduced_motion="reduce")).tab(busy.link())
+    await live(page)
+    moving = await page.evaluate(
+        """() => {
+            const all = [];
+            const walk = root => root.querySelectorAll("*").forEach(element => {
+                const style = getComputedStyle(element);
+                for (const time of [style.animationDuration, style.transitionDuration])
+                    if (time.split(",").some(part => parseFloat(part) > 0.01)) all.push(element.localName + " " + time);
+                if (element.shadowRoot) walk(element.shadowRoot);
+            });
+            walk(document);
+            return all.concat(document.getAnimations().map(animation => animation.constructor.name));
+        }"""
+    )
+    assert moving == []
