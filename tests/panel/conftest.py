@@ -1,18 +1,22 @@
 """A real Chromium before the real service."""
 
 import asyncio
+import copy
+import itertools
 import re
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, async_playwright
 
-from tests.conftest import API, SECRET, TRACK
+from tests.conftest import API, SECRET, TRACK, free_port
+from tests.panel.site import Site
 from tests.process import Process
 from web.auth import ADMIN, make_token
 
@@ -73,29 +77,40 @@ async def visit(browser: Browser) -> AsyncIterator[Callable[..., Awaitable[Visit
     assert [failure for visitor in visitors for failure in visitor.failures] == []
 
 
+TENANTS = 60
+"""As many tests of one file can have a tenant of their own."""
+
+
 class Served(Process):
-    """The service, and what a person and a service post and ask of it."""
+    """The service, and what a person and a service post and ask of it, as those of one tenant."""
+
+    tenant = "default"
+    site_port = 0
+
+    def site(self, page: str | None = None, seconds: float = 3600) -> Site:
+        """A site whose pages the service allows; its tokens last so many *seconds*."""
+        return Site(self.url, lambda: self.token(seconds), self.site_port, page)
 
     @property
     def port(self) -> int:
         return int(self.environment["ANALYTICS_PORT"])
 
-    async def restart(self, **settings: str) -> None:
-        """Start anew with other settings, on the same database."""
-        self.stop_if_running()
-        self.environment.update({f"ANALYTICS_{name}": value for name, value in settings.items()})
-        await self.start()
+    def of(self, tenant: str) -> Self:
+        """The same service, for another tenant."""
+        other = copy.copy(self)
+        other.tenant = tenant
+        return other
 
     def token(self, seconds: float = 3600, sub: str = "ada", **claims: Any) -> str:
-        return make_token(SECRET, sub, claims.pop("roles", [ADMIN]), claims.pop("tenant", "default"), seconds)
+        return make_token(SECRET, sub, claims.pop("roles", [ADMIN]), claims.pop("tenant", self.tenant), seconds)
 
     def link(self, seconds: float = 3600, url: str | None = None) -> str:
         """The dashboard's address, with a token in its fragment."""
         return f"{url or self.url}/analytics#token={self.token(seconds)}"
 
-    async def post(self, name: str, **event: Any) -> Json:
-        async with httpx.AsyncClient(base_url=self.url) as client:
-            answer = await client.post(f"{TRACK}/{name}", json=event)
+    async def post(self, name: str, body: Any = None, **event: Any) -> Json:
+        async with httpx.AsyncClient(base_url=self.url, headers={"X-Tracking-Key": key(self.tenant)}) as client:
+            answer = await client.post(f"{TRACK}/{name}", json=event if body is None else body)
         assert answer.status_code == 201, answer.text
         found: Json = answer.json()
         return found
@@ -117,14 +132,49 @@ class Served(Process):
     async def login(self, user: str, **fields: Any) -> Json:
         return await self.post("activity-public", user_id=user, username=user, activity_type="login", **fields)
 
+    async def replay(self, seed: int) -> None:
+        """Post an hour of made-up traffic at once."""
+        arguments = ("replay", "--sample", "--speed", "0", "--seed", str(seed), "--url", self.url, "--key-file", "-")
+        replayed = await asyncio.to_thread(self.command, *arguments, text=key(self.tenant))
+        assert replayed.returncode == 0, replayed.stderr
+
+
+def key(tenant: str) -> str:
+    return f"key-of-{tenant}-0123456789"
+
+
+async def started(folder: Path) -> Served:
+    tenants = ["default", "acme", *(f"t{number}" for number in range(TENANTS))]
+    keys = ",".join(f"{tenant}:{key(tenant)}" for tenant in tenants)
+    site_port = free_port()
+    origin = f"http://127.0.0.1:{site_port}"
+    served = Served(folder, HEARTBEAT_SECONDS="0.5", TRACKING_KEYS=keys, ALLOWED_ORIGINS=origin)
+    served.site_port = site_port
+    await served.start()
+    return served
+
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def service(tmp_path: Path) -> AsyncIterator[Served]:
-    """The service as a process of its own, on an empty database."""
-    served = Served(tmp_path, HEARTBEAT_SECONDS="0.5")
-    await served.start()
+async def own_service(tmp_path: Path) -> AsyncIterator[Served]:
+    """The service on an empty database, for a test that ends it, or starts it anew."""
+    served = await started(tmp_path)
     yield served
     served.stop_if_running()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Served, Iterator[int]]]:
+    """A service that the tests of a file share."""
+    served = await started(tmp_path_factory.mktemp("shared"))
+    yield served, itertools.count()
+    served.stop_if_running()
+
+
+@pytest.fixture
+def service(shared: tuple[Served, Iterator[int]]) -> Served:
+    """The shared service, for a tenant that no other test has."""
+    served, numbers = shared
+    return served.of(f"t{next(numbers)}")
 
 
 async def until_equal(read: Callable[[], Awaitable[dict[str, str]]], service: Served) -> None:

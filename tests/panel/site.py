@@ -33,7 +33,7 @@ class Site:
     With another *page*, it is served without a policy.
     """
 
-    def __init__(self, service: str, make_token: Callable[[], str], page: str | None = None) -> None:
+    def __init__(self, service: str, make_token: Callable[[], str], port: int = 0, page: str | None = None) -> None:
         site = self
         self.tokens = 0
 
@@ -68,7 +68,7 @@ class Site:
             def log_message(self, *_arguments: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.origin = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:

@@ -9,7 +9,6 @@ from playwright.async_api import Page, expect
 
 from tests.panel.conftest import Served, Visitor, shown, until_equal
 from tests.panel.proxy import Proxy
-from tests.panel.site import Site
 from tests.web.test_tracking import MESSAGE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -44,19 +43,19 @@ async def test_an_event_is_on_screen_at_once(service: Served, visit: Visit) -> N
     await equal_snapshot(page, service)
 
 
-async def test_a_killed_service_comes_back_exact(service: Served, visit: Visit) -> None:
+async def test_a_killed_service_comes_back_exact(own_service: Served, visit: Visit) -> None:
     """While the service is gone the page says that it reconnects; when it is back, the figures are exact again."""
-    page = await (await visit()).tab(service.link())
+    page = await (await visit()).tab(own_service.link())
     await status(page, "live")
-    await service.login("before")
-    service.kill()
+    await own_service.login("before")
+    own_service.kill()
     await status(page, "reconnecting")
     await expect(page.locator("convoai-status").first).to_contain_text("Reconnecting")
-    await service.start()
+    await own_service.start()
     for number in range(5):
-        await service.login(f"after-{number}")
+        await own_service.login(f"after-{number}")
     await status(page, "live")
-    await equal_snapshot(page, service)
+    await equal_snapshot(page, own_service)
     assert await page.evaluate("performance.getEntriesByType('navigation').length") == 1
 
 
@@ -87,36 +86,36 @@ async def test_where_websockets_are_blocked_it_polls(service: Served, visit: Vis
         await equal_snapshot(page, service)
 
 
-async def test_tabs_share_one_connection(service: Served, visit: Visit) -> None:
+async def test_tabs_share_one_connection(own_service: Served, visit: Visit) -> None:
     """Two tabs cost the service one connection; when the one that leads is closed, the other goes on."""
     visitor = await visit()
-    first = await visitor.tab(service.link())
+    first = await visitor.tab(own_service.link())
     await status(first, "live")
-    second = await visitor.tab(service.link())
+    second = await visitor.tab(own_service.link())
     await status(second, "live")
-    assert await service.metric("convoai_panels") == 1
-    await service.login("for both")
-    await equal_snapshot(first, service)
+    assert await own_service.metric("convoai_panels") == 1
+    await own_service.login("for both")
+    await equal_snapshot(first, own_service)
     await second.bring_to_front()
-    await equal_snapshot(second, service)
+    await equal_snapshot(second, own_service)
     await first.close()
-    await service.login("for one")
+    await own_service.login("for one")
     await status(second, "live")
-    await equal_snapshot(second, service)
-    assert await service.metric("convoai_panels") == 1
+    await equal_snapshot(second, own_service)
+    assert await own_service.metric("convoai_panels") == 1
 
 
-async def test_other_people_do_not_share(service: Served, visit: Visit) -> None:
+async def test_other_people_do_not_share(own_service: Served, visit: Visit) -> None:
     """Tabs with tokens of different people, or tenants, have connections of their own."""
     visitor = await visit()
-    first = await visitor.tab(service.link())
+    first = await visitor.tab(own_service.link())
     await status(first, "live")
-    other = service.token(sub="eve", tenant="acme")
-    second = await visitor.tab(f"{service.url}/analytics#token={other}")
+    other = own_service.token(sub="eve", tenant="acme")
+    second = await visitor.tab(f"{own_service.url}/analytics#token={other}")
     await status(second, "live")
-    assert await service.metric("convoai_panels") == 2
-    await service.login("ours")
-    await equal_snapshot(first, service)
+    assert await own_service.metric("convoai_panels") == 2
+    await own_service.login("ours")
+    await equal_snapshot(first, own_service)
     await second.bring_to_front()
     assert (await figures(second))["Total users"] == "0"
 
@@ -135,10 +134,9 @@ async def test_a_frozen_tab_catches_up(service: Served, visit: Visit) -> None:
     await equal_snapshot(page, service)
 
 
-async def test_a_token_is_renewed_before_it_ends(service: Served, visit: Visit) -> None:
+async def test_a_token_is_renewed_before_it_ends(own_service: Served, visit: Visit) -> None:
     """A panel whose tokens last four seconds stays live on one connection: each is replaced in time."""
-    with Site(service.url, lambda: service.token(seconds=4)) as site:
-        await service.restart(ALLOWED_ORIGINS=site.origin)
+    with own_service.site(seconds=4) as site:
         page = await (await visit()).tab(site.origin)
         await page.get_by_role("button", name="📊 Analytics").click()
         await status(page, "live")
@@ -147,8 +145,8 @@ async def test_a_token_is_renewed_before_it_ends(service: Served, visit: Visit) 
             while site.tokens < asked + 4:
                 await asyncio.sleep(0.1)
                 assert await page.locator("convoai-status[kind=live]").count() == 1
-        assert await service.metric("convoai_panel_closes_total") == 0
-        await service.login("still here")
+        assert await own_service.metric("convoai_panel_closes_total") == 0
+        await own_service.login("still here")
         await expect(page.locator("convoai-activities")).to_contain_text("still here")
 
 
@@ -175,20 +173,16 @@ async def test_the_token_leaves_the_address(service: Served, visit: Visit) -> No
     assert await page.evaluate("JSON.stringify(localStorage)") == "{}"
 
 
-async def test_the_figures_are_the_snapshot_after_an_hour_of_traffic(service: Served, visit: Visit) -> None:
+async def test_the_figures_are_the_snapshot_after_an_hour_of_traffic(own_service: Served, visit: Visit) -> None:
     """After a random hour of traffic at once, what dashboard and panel show is the service's snapshot."""
-    with Site(service.url, service.token) as site:
-        await service.restart(ALLOWED_ORIGINS=site.origin)
+    with own_service.site() as site:
         visitor = await visit()
-        page, host = await visitor.tab(service.link()), await visitor.tab(site.origin)
+        page, host = await visitor.tab(own_service.link()), await visitor.tab(site.origin)
         await host.get_by_role("button", name="📊 Analytics").click()
         await status(page, "live")
         await status(host, "live")
         seed = random.randrange(1_000_000)
-        replayed = await asyncio.to_thread(
-            service.command, "replay", "--sample", "--speed", "0", "--seed", str(seed), "--url", service.url
-        )
-        assert replayed.returncode == 0, replayed.stderr
-        await equal_snapshot(page, service)
+        await own_service.replay(seed)
+        await equal_snapshot(page, own_service)
         await host.bring_to_front()
-        await until_equal(lambda: shown(host), service)
+        await until_equal(lambda: shown(host), own_service)

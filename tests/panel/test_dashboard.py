@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from storage import clock
-from tests.conftest import API, TRACK
+from tests.conftest import API
 from tests.panel.conftest import Served, Visitor
 from tests.web.test_tracking import MESSAGE
 
@@ -26,12 +26,6 @@ async def opened(service: Served, visit: Visit, view: str) -> Page:
     await page.goto(f"{service.url}/analytics#{view}")
     await expect(page.locator("convoai-status[kind=live]").first).to_be_visible(timeout=15_000)
     return page
-
-
-async def batch(service: Served, events: list[dict[str, Any]]) -> None:
-    async with httpx.AsyncClient(base_url=service.url) as client:
-        answer = await client.post(f"{TRACK}/batch", json=events)
-    assert answer.json()["recorded"] == len(events)
 
 
 def logins(count: int) -> list[dict[str, Any]]:
@@ -75,8 +69,8 @@ async def test_charts_show_what_the_service_counts(
     service: Served, visit: Visit, preset: str, interval: str, days: int
 ) -> None:
     """Whatever the range, a chart's total is the sum of the service's own points; and it moves when an event comes."""
-    await batch(
-        service,
+    await service.post(
+        "batch",
         [
             {**event, "timestamp": clock.text(datetime.now(UTC) - timedelta(hours=9 * number))}
             for number, event in enumerate(logins(40))
@@ -96,7 +90,7 @@ async def test_charts_show_what_the_service_counts(
 
 async def test_the_keyboard_zooms(service: Served, visit: Visit) -> None:
     """A chart in focus is read, zoomed and moved with keys; Escape takes it back."""
-    await batch(service, logins(30))
+    await service.post("batch", logins(30))
     page = await opened(service, visit, "overview")
     plot = page.locator("dashboard-chart.active_users .plot")
     await plot.focus()
@@ -112,7 +106,7 @@ async def test_the_keyboard_zooms(service: Served, visit: Visit) -> None:
 
 async def test_the_log_is_live_and_goes_back(service: Served, visit: Visit) -> None:
     """New activities come on top by themselves; older ones are loaded on the way down, until the last."""
-    await batch(service, logins(130))
+    await service.post("batch", logins(130))
     page = await opened(service, visit, "activity")
     await expect(rows(page).first).to_contain_text("User 0")
     await service.login("newcomer")
@@ -126,7 +120,7 @@ async def test_the_log_is_live_and_goes_back(service: Served, visit: Visit) -> N
 
 async def test_filters_choose_and_are_in_the_address(service: Served, visit: Visit) -> None:
     """The log holds what user and type choose; the address brings back the same."""
-    await batch(service, logins(40))
+    await service.post("batch", logins(40))
     page = await opened(service, visit, "activity")
     await page.get_by_label("User id").fill("u-1")
     await page.get_by_label("User id").press("Enter")
@@ -141,7 +135,7 @@ async def test_filters_choose_and_are_in_the_address(service: Served, visit: Vis
 
 async def test_users_are_sorted_and_found(service: Served, visit: Visit) -> None:
     """A column's head sorts by it, and the search finds a part of a name."""
-    await batch(service, logins(40))
+    await service.post("batch", logins(40))
     await service.login("ada")
     page = await opened(service, visit, "users")
     await expect(rows(page)).to_have_count(6)
@@ -184,7 +178,7 @@ async def test_endpoints_and_days(service: Served, visit: Visit) -> None:
 
 async def test_the_export_is_what_the_filters_select(service: Served, visit: Visit, tmp_path: Path) -> None:
     """The CSV has every row that the filters select, beyond the page on screen, just as the service gives it."""
-    await batch(service, logins(300))
+    await service.post("batch", logins(300))
     page = await opened(service, visit, "activity")
     await page.get_by_label("Type", exact=True).fill("login")
     await page.get_by_label("Type", exact=True).press("Enter")
@@ -212,13 +206,13 @@ async def test_what_users_send_is_only_text(service: Served, visit: Visit) -> No
         assert await page.locator("img").count() == 0
 
 
-async def test_a_failure_is_told_and_tried_again(service: Served, visit: Visit) -> None:
+async def test_a_failure_is_told_and_tried_again(own_service: Served, visit: Visit) -> None:
     """A list that cannot be loaded says why, and a button loads it when the service is back."""
-    page = await opened(service, visit, "users")
-    service.kill()
+    page = await opened(own_service, visit, "users")
+    own_service.kill()
     await page.get_by_role("button", name="Refresh", exact=True).click()
     await expect(page.get_by_role("alert")).to_contain_text("could not be loaded")
-    await service.start()
-    await service.login("back")
+    await own_service.start()
+    await own_service.login("back")
     await page.get_by_role("button", name="Try again").click()
     await expect(rows(page).first).to_contain_text("back")

@@ -1,12 +1,11 @@
 """The panel in a page of somebody else, on another origin, under a strict policy."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import expect
 
 from storage import clock
@@ -20,10 +19,9 @@ DOCUMENT = (Path(__file__).parent.parent.parent / "docs" / "embedding.md").read_
 Visit = Callable[..., Awaitable[Visitor]]
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def site(service: Served) -> AsyncIterator[Site]:
-    with Site(service.url, service.token) as site:
-        await service.restart(ALLOWED_ORIGINS=site.origin)
+@pytest.fixture
+def site(service: Served) -> Iterator[Site]:
+    with service.site() as site:
         yield site
 
 
@@ -47,8 +45,7 @@ async def test_an_empty_page_has_the_panel(service: Served, visit: Visit) -> Non
     page = re.findall(r"```html\n(<!doctype.*?)```", DOCUMENT, re.DOTALL)[0].replace(
         "http://127.0.0.1:8002", service.url
     )
-    with Site(service.url, service.token, page) as site:
-        await service.restart(ALLOWED_ORIGINS=site.origin)
+    with service.site(page) as site:
         visitor = await visit()
         visitor.context.on("dialog", lambda dialog: dialog.accept(service.token()))
         tab = await visitor.tab(site.origin)

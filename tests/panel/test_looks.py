@@ -1,7 +1,6 @@
 """What an admin sees: nothing that axe finds fault with, nothing that overflows; and screenshots, for looking at."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +9,6 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.panel.conftest import Served, Visitor
-from tests.panel.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,14 +49,12 @@ async def live(page: Page) -> None:
     await expect(page.locator("convoai-status[kind=live]").first).to_be_visible(timeout=15_000)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def busy(service: Served) -> AsyncIterator[Served]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def busy(shared: tuple[Served, Iterator[int]]) -> Served:
     """The service with an hour of traffic."""
-    replayed = await asyncio.to_thread(
-        service.command, "replay", "--sample", "--speed", "0", "--seed", "7", "--url", service.url
-    )
-    assert replayed.returncode == 0, replayed.stderr
-    yield service
+    served = shared[0].of("acme")
+    await served.replay(seed=7)
+    return served
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -82,8 +78,7 @@ async def test_every_view_of_the_dashboard(busy: Served, visit: Visit, scheme: S
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_the_panel(busy: Served, visit: Visit, scheme: Scheme) -> None:
     """The panel in a page of somebody else, on a desk and on a phone: axe finds nothing, nothing overflows."""
-    with Site(busy.url, busy.token) as site:
-        await busy.restart(ALLOWED_ORIGINS=site.origin)
+    with busy.site() as site:
         page = await (await visit(color_scheme=scheme)).tab(site.origin)
         await page.get_by_role("button", name="📊 Analytics").click()
         await live(page)
@@ -97,13 +92,13 @@ async def test_the_panel(busy: Served, visit: Visit, scheme: Scheme) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_what_is_shown_without_figures(service: Served, visit: Visit, scheme: Scheme) -> None:
+async def test_what_is_shown_without_figures(own_service: Served, visit: Visit, scheme: Scheme) -> None:
     """Empty, signed out and unreachable are drawn too, and axe finds nothing in them."""
     visitor = await visit(color_scheme=scheme)
-    page = await visitor.tab(service.link())
+    page = await visitor.tab(own_service.link())
     await live(page)
     for view in VIEWS:
-        await page.goto(f"{service.url}/analytics#{view}")
+        await page.goto(f"{own_service.url}/analytics#{view}")
         await page.wait_for_timeout(300)
         await shoot(page, f"dashboard-{view}-{scheme}-empty")
         assert await faults(page) == [], view
@@ -111,9 +106,9 @@ async def test_what_is_shown_without_figures(service: Served, visit: Visit, sche
     await expect(page.get_by_label("Token")).to_be_visible()
     await shoot(page, f"dashboard-{scheme}-signed-out")
     assert await faults(page) == []
-    page = await visitor.tab(service.link())
+    page = await visitor.tab(own_service.link())
     await live(page)
-    service.kill()
+    own_service.kill()
     await expect(page.locator("convoai-status[kind=reconnecting]").first).to_be_visible()
     await shoot(page, f"dashboard-{scheme}-reconnecting")
     assert await faults(page) == []

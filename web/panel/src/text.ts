@@ -110,10 +110,11 @@ export const dashboardText = {
   signOut: "Sign out",
   themes: { system: "Theme of the system", light: "Light theme", dark: "Dark theme" },
   switchTo: (now: string, next: string) => `${now}. Switch to: ${next.toLowerCase()}`,
-  zones: (own: string, service: string | null) =>
-    service === null || service === own
-      ? `Times and days in ${own}`
-      : `Times in ${own} · days of the statistics in ${service}`,
+  zones: (own: string, service: string | null) => {
+    if (service === null) return `Times in ${own}`;
+    return service === own ? `Times and days in ${own}` : `Times in ${own} · days of the statistics in ${service}`;
+  },
+  daysOf: (zone: string | null) => (zone === null ? "Days as the service cuts them." : `Days are those of ${zone}.`),
   notLive: {
     stale: (since: string) => `The service cannot confirm its figures. What you see is as of ${since}.`,
     reconnecting: (since: string) => `The connection is lost. What you see is as of ${since}.`,
@@ -123,7 +124,7 @@ export const dashboardText = {
     missing: { title: "Sign in", body: "This page shows figures to admins who bring a token." },
     expired: {
       title: "Signed out",
-      body: "Your token has expired. Figures are shown again as soon as there is a new one.",
+      body: "Your token has expired, or is not valid. Figures are shown again as soon as there is a new one.",
     },
     "not-allowed": {
       title: "Not allowed",
@@ -152,18 +153,13 @@ export const dashboardText = {
       total_tokens: "Tokens",
       avg_response_time: "Mean",
     },
-    sinceYesterday: "vs yesterday at this time",
+    note: "Changes are against yesterday at this time. Bars show the last hour by the minute.",
     lastHour: (most: string) => `Last hour, by the minute; at most ${most}`,
     lastHourEmpty: "Last hour, by the minute; nothing yet",
     periodsMissing: "The days could not be loaded.",
   },
-  recent: { title: "Recent activity", empty: "No activity yet.", all: "All activity" },
-  top: {
-    title: "Most active users",
-    empty: "Nobody has been active yet.",
-    all: "All users",
-    count: (count: string) => `${count} activities`,
-  },
+  recent: { title: "Recent activity", all: "All activity" },
+  top: { title: "Most active users", all: "All users" },
   charts: {
     title: "Charts",
     names: {
@@ -183,7 +179,6 @@ export const dashboardText = {
     otherModels: "Others",
     before: "Period before",
     perDay: "a day",
-    total: "Total",
     mean: "Mean",
     time: "Time",
     points: "Points",
@@ -206,7 +201,6 @@ export const dashboardText = {
     up: (percent: string) => `up ${percent} on the period before`,
     down: (percent: string) => `down ${percent} on the period before`,
     same: "no change on the period before",
-    loading: "Loading charts",
   },
   ranges: {
     label: "Range",
@@ -246,7 +240,6 @@ export const dashboardText = {
     empty: "Nothing to show yet",
     emptyFiltered: "Nothing matches these filters",
     sortBy: (label: string) => `Sort by ${label}`,
-    unknown: "unknown",
   },
   activity: {
     title: "Activity log",
@@ -257,8 +250,6 @@ export const dashboardText = {
     agent: "User agent",
     extra: "Details",
     userId: "User id",
-    anyType: "Any type",
-    otherType: "Type of activity",
     limit: "Rows at a time",
   },
   users: {
@@ -308,7 +299,7 @@ export const dashboardText = {
     errorRate: "Error rate",
     mean: "Mean",
     p95: "95th percentile",
-    note: "By whole days; an error is a status of 500 or more.",
+    note: "An error is a status of 500 or more.",
   },
   days: {
     title: "Daily statistics",

@@ -10,6 +10,7 @@ export type TokenSource = () => string | null | Promise<string | null>;
 export interface Claims {
   readonly subject: string | null;
   readonly tenant: string;
+  readonly roles: readonly unknown[];
   /** When it ends, in ms since 1970; null if it does not say. */
   readonly expires: number | null;
 }
@@ -17,10 +18,11 @@ export interface Claims {
 /** Read a JWT's claims without verifying them; null if it is no JWT. */
 export function claims(token: string): Claims | null {
   try {
-    const { sub, tenant, exp } = JSON.parse(decoded(token.split(".")[1] ?? ""));
+    const { sub, tenant, roles, exp } = JSON.parse(decoded(token.split(".")[1] ?? ""));
     return {
       subject: typeof sub === "string" ? sub : null,
       tenant: typeof tenant === "string" ? tenant : "default",
+      roles: Array.isArray(roles) ? roles : [],
       expires: typeof exp === "number" ? exp * 1000 : null,
     };
   } catch {

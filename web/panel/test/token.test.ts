@@ -7,17 +7,27 @@ const MINUTE = 60_000;
 
 describe("claims", () => {
   it("are read from the token, in any alphabet", () => {
-    const utf8 = new TextEncoder().encode('{"sub":"Zoë 🙂~~~","tenant":"acme","exp":1795346140}');
+    const utf8 = new TextEncoder().encode('{"sub":"Zoë 🙂~~~","tenant":"acme","roles":["admin"],"exp":1795346140}');
     const body = btoa(String.fromCharCode(...utf8))
       .replaceAll("+", "-")
       .replaceAll("/", "_")
       .replace(/=+$/, "");
     expect(body).toMatch(/[-_]/);
-    expect(claims(`e30.${body}.c2ln`)).toEqual({ subject: "Zoë 🙂~~~", tenant: "acme", expires: 1_795_346_140_000 });
+    expect(claims(`e30.${body}.c2ln`)).toEqual({
+      subject: "Zoë 🙂~~~",
+      tenant: "acme",
+      roles: ["admin"],
+      expires: 1_795_346_140_000,
+    });
   });
 
-  it("have the default tenant where none is named", () => {
-    expect(claims(`e30.${btoa('{"sub":"ada"}')}.c2ln`)).toEqual({ subject: "ada", tenant: "default", expires: null });
+  it("have the default tenant, no role and no end where none is named", () => {
+    expect(claims(`e30.${btoa('{"sub":"ada"}')}.c2ln`)).toEqual({
+      subject: "ada",
+      tenant: "default",
+      roles: [],
+      expires: null,
+    });
   });
 
   it.each(["", "abc", "a.b.c", "..", "a.bnVsbA.c"])(

@@ -59,6 +59,7 @@ export class Cards extends LiveElement {
   override render() {
     const { problem } = this.#days.whole;
     return html`<div class="grid">${FIGURES.map((figure) => this.#card(figure))}</div>
+      <p class="soft small">${words.note}</p>
       ${problem && !this.#days.points ? html`<p class="soft small">${words.periodsMissing} ${problem.detail}</p>` : nothing}`;
   }
 
@@ -116,6 +117,9 @@ export class Cards extends LiveElement {
         .grid {
           grid-template-columns: repeat(3, minmax(0, 1fr));
         }
+      }
+      .grid + p {
+        margin: var(--space-2) 0 0;
       }
       .card {
         display: flex;

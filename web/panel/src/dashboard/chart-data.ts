@@ -39,6 +39,8 @@ export interface ChartData {
   readonly start: readonly number[];
   /** How many points there are already: the length of the lines. */
   readonly count: number;
+  /** How many of them have ended: what follows still grows. */
+  readonly ended: number;
   readonly lines: readonly Line[];
   /** The period before, at the points of this one. */
   readonly ghost: Values | null;
@@ -160,6 +162,7 @@ export function chartsOf(points: Points, earlier: Earlier | null, now: number, t
     zone: points.zone,
     start: whole.start,
     count: points.start.length,
+    ended: over,
     lines: kind.lines(points),
     ghost: earlier && aligned(whole, earlier.points, earlier.shift, kind.main(earlier.points)),
     total: kind.total(points, points.start.length),

@@ -55,6 +55,7 @@ export class DaysView extends ListView {
 
   override render() {
     return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.filtered}></dashboard-filters>
+      <p class="soft small">${dashboardText.daysOf(this.zone)}</p>
       <dashboard-list
         .client=${this.client}
         path="daily-stats"

@@ -54,7 +54,7 @@ export class EndpointsView extends ListView {
 
   override render() {
     return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.filtered}></dashboard-filters>
-      <p class="soft small">${words.note}</p>
+      <p class="soft small">${dashboardText.daysOf(this.zone)} ${words.note}</p>
       <dashboard-list
         .client=${this.client}
         path="api-usage/endpoints"

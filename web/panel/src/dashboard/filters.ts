@@ -162,6 +162,9 @@ export class FilterBar extends LitElement {
         dashboard-range {
           flex: 1 1 130px;
         }
+        dashboard-range[custom] {
+          flex-basis: 100%;
+        }
         input[type="search"],
         input[type="number"],
         select {

@@ -10,8 +10,10 @@ import { sheet } from "./sheet";
 import type { Sorted } from "./table";
 
 export abstract class ListView extends LiveElement {
-  static override properties = { ...LiveElement.properties, params: { attribute: false } };
+  static override properties = { ...LiveElement.properties, params: { attribute: false }, zone: {} };
   declare params: Params;
+  /** The zone in which the service cuts days; null: not known yet. */
+  declare zone: string | null;
 
   abstract readonly view: View;
   protected query: Query = {};
@@ -19,6 +21,7 @@ export abstract class ListView extends LiveElement {
   constructor() {
     super();
     this.params = {};
+    this.zone = null;
   }
 
   /** What the parameters of the address ask the service for. */

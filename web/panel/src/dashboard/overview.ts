@@ -25,6 +25,8 @@ export class Overview extends LiveElement {
   /** The charts' script is there. */
   declare drawing: boolean;
 
+  #drawn = false;
+
   constructor() {
     super();
     this.params = {};
@@ -34,8 +36,12 @@ export class Overview extends LiveElement {
     new Seconds(this, () => true);
   }
 
-  override firstUpdated(): void {
-    // Apart, so that the figures need not wait for what only the charts use.
+  /** Charts come after the figures, whose script and whose frame they would delay; without figures they come too. */
+  override updated(): void {
+    const { kind } = this.client.status;
+    if (this.#drawn || kind === "connecting" || (kind === "catching-up" && this.client.figures.summary === null))
+      return;
+    this.#drawn = true;
     void import("./charts").then(() => {
       this.drawing = true;
     });
@@ -44,20 +50,10 @@ export class Overview extends LiveElement {
   override render() {
     const { figures } = this.client;
     const loading = figures.summary === null;
-    return html`<div class="main">
-        <section aria-labelledby="figures">
-          <h2 id="figures" class="unseen">${dashboardText.cards.title}</h2>
-          <dashboard-cards .client=${this.client} .stale=${this.stale}></dashboard-cards>
-        </section>
-        <section class="charts" aria-labelledby="charts">
-          <h2 id="charts">${dashboardText.charts.title}</h2>
-          ${
-            this.drawing
-              ? html`<dashboard-charts .client=${this.client} .params=${this.params} .scheme=${this.scheme}></dashboard-charts>`
-              : nothing
-          }
-        </section>
-      </div>
+    return html`<section class="figures" aria-labelledby="figures">
+        <h2 id="figures" class="unseen">${dashboardText.cards.title}</h2>
+        <dashboard-cards .client=${this.client} .stale=${this.stale}></dashboard-cards>
+      </section>
       <div class="side">
         <section class="card" aria-labelledby="top">
           <h2 id="top">${dashboardText.top.title}</h2>
@@ -69,7 +65,15 @@ export class Overview extends LiveElement {
           <convoai-activities .items=${figures.activities} .now=${this.now} ?loading=${loading}></convoai-activities>
           <a class="small" href=${writeRoute({ view: "activity", params: {} })}>${dashboardText.recent.all}</a>
         </section>
-      </div>`;
+      </div>
+      <section aria-labelledby="charts">
+        <h2 id="charts">${dashboardText.charts.title}</h2>
+        ${
+          this.drawing
+            ? html`<dashboard-charts .client=${this.client} .params=${this.params} .scheme=${this.scheme}></dashboard-charts>`
+            : nothing
+        }
+      </section>`;
   }
 
   static override styles = [
@@ -81,14 +85,14 @@ export class Overview extends LiveElement {
         gap: var(--space-5) var(--space-4);
         min-width: 0;
       }
-      .main,
-      .side {
-        display: grid;
-        align-content: start;
-        gap: var(--space-5);
+      :host > *,
+      section {
         min-width: 0;
       }
       .side {
+        display: grid;
+        align-content: start;
+        align-items: start;
         gap: var(--space-4);
       }
       .side > section {
@@ -108,12 +112,13 @@ export class Overview extends LiveElement {
     css`
       @media (width >= 1400px) {
         :host {
-          grid-template-columns: minmax(0, 1fr) 332px;
+          grid-template: auto 1fr / minmax(0, 1fr) 332px;
           align-items: start;
           container-type: normal;
         }
         .side {
           position: sticky;
+          grid-area: 1 / 2 / span 2;
           top: calc(56px + var(--space-5));
           grid-template-columns: minmax(0, 1fr);
           max-height: calc(100dvh - 56px - 2 * var(--space-5));

@@ -5,6 +5,7 @@ import { short } from "../format";
 import { type ChartData, stacked } from "./chart-data";
 import { tick, zoneOf } from "./format";
 import { DAY, WIDTH } from "./interval";
+import type { Values } from "./points";
 
 export const HEIGHT = 200;
 /** All charts of the page: a cursor on one shows on all. */
@@ -37,7 +38,7 @@ export function plot(target: HTMLElement, data: ChartData, listeners: Listeners)
       y: { range: (_, __, max) => [0, max > 0 ? max * 1.06 : 1] },
     },
     axes: [timeAxis(data, colour), valueAxis(data, colour)],
-    series: [{}, ...lines(data, colour), ghost(colour)],
+    series: [{}, ...lines(data, colour), ...tails(data, colour), ghost(colour)],
     cursor: {
       y: false,
       points: { size: 7, width: 2 },
@@ -71,13 +72,25 @@ export function plot(target: HTMLElement, data: ChartData, listeners: Listeners)
   return new uPlot(options, columns(data), target);
 }
 
-/** The data as uPlot takes it: time, the lines as `lines` orders them, and over them the ghost. */
+/** The data as uPlot takes it: time, the lines as `lines` orders them, their tails, and over them the ghost. */
 export function columns(data: ChartData): uPlot.AlignedData {
   const start = data.start.map((time) => time / 1000);
   const before = data.ghost ?? start.map(() => null);
   // The topmost of a stack is drawn first, and those that it stands on over it.
-  const drawn = data.stacked ? stacked(data.lines).reverse() : data.lines.map(({ values }) => values);
-  return [start, ...drawn.map((column) => start.map((_, index) => column[index] ?? null)), [...before]];
+  const drawn = data.stacked
+    ? stacked(data.lines).reverse()
+    : data.lines.map(({ values }) => part(values, 0, data.ended));
+  const growing = data.stacked ? [] : data.lines.map(({ values }) => part(values, data.ended - 1, data.count));
+  return [
+    start,
+    ...[...drawn, ...growing].map((column) => start.map((_, index) => column[index] ?? null)),
+    [...before],
+  ];
+}
+
+/** The values from one place to another; nothing before and behind. */
+function part(values: Values, from: number, to: number): Values {
+  return values.map((value, index) => (index >= from && index < to ? value : null));
 }
 
 /** Whether the same plot can show other data: only if nothing but the values differs. */
@@ -97,6 +110,17 @@ function lines(data: ChartData, colour: Colour): uPlot.Series[] {
       : colour(`color-mix(in srgb, var(${line.colour}) 10%, transparent)`);
     return { stroke, width: 1.5, ...(data.stacked || index === 0 ? { fill } : {}), points: lonely(stroke) };
   });
+}
+
+/** From the last point that has ended to the one that still grows: dashed, since it is not yet what it will be. */
+function tails(data: ChartData, colour: Colour): uPlot.Series[] {
+  if (data.stacked) return [];
+  return data.lines.map((line) => ({
+    stroke: colour(`var(${line.colour})`),
+    width: 1.5,
+    dash: [3, 3],
+    points: { show: false },
+  }));
 }
 
 function ghost(colour: Colour): uPlot.Series {

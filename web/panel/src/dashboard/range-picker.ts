@@ -26,7 +26,7 @@ export class RangePicker extends LitElement {
     list: { type: Boolean },
     optional: { type: Boolean },
     days: { type: Boolean },
-    custom: { state: true },
+    custom: { type: Boolean, reflect: true },
     wrong: { state: true },
   };
   declare range: Range | null;
@@ -197,6 +197,10 @@ export class RangePicker extends LitElement {
       @media (width < 480px) {
         .field {
           flex: 1 1 130px;
+        }
+        .bounds,
+        .bounds .field {
+          flex-basis: 100%;
         }
       }
       [aria-invalid="true"] {

@@ -113,6 +113,8 @@ export class Table extends LitElement {
         min-width: 0;
       }
       .box {
+        /* What is unseen scrolls with it, instead of widening the page. */
+        position: relative;
         max-height: var(--table-height, max(320px, 100dvh - 318px));
         overflow: auto;
         overscroll-behavior-x: contain;

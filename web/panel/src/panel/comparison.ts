@@ -13,7 +13,7 @@ export interface Comparison {
 }
 
 /** From here on a factor says more than a percentage. */
-const MANIFOLD = 10;
+export const MANIFOLD = 10;
 
 const words = text.change;
 const NONE: Comparison = { direction: "none", tone: "calm", words: NOTHING, said: words.none };

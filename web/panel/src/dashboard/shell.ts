@@ -1,0 +1,203 @@
+/** The full dashboard, `<convoai-dashboard>`: who may look, how fresh it is, and the views. */
+
+import { html, LitElement, nothing, type PropertyValues } from "lit";
+import { timeOfDay } from "../format";
+import { icon } from "../icons";
+import { define } from "../panel/define";
+import { freshness } from "../panel/freshness";
+import { Seconds } from "../panel/seconds";
+import "../panel/status";
+import "./activity";
+import { Appearance } from "./appearance";
+import "./conversations";
+import "./days";
+import "./endpoints";
+import { OWN_ZONE } from "./format";
+import { themeIcon, viewIcon } from "./icons";
+import "./overview";
+import type { SeriesAnswer } from "./points";
+import { Navigate, parseRoute, type Route, VIEWS, type View, writeRoute } from "./route";
+import { sheet } from "./sheet";
+import { layout } from "./shell-layout";
+import "./signed-out";
+import "./users";
+import { dashboardText as words } from "../text";
+import { forgetToken, fragmentToken } from "../token";
+import { client } from "./session";
+
+export class Dashboard extends LitElement {
+  static override properties = { route: { state: true } };
+  declare route: Route;
+
+  readonly #appearance = new Appearance(() => this.requestUpdate());
+  #zone: string | null = null;
+  #zoneAsked = false;
+
+  constructor() {
+    super();
+    this.route = parseRoute(location.hash);
+    client.subscribe(() => this.requestUpdate());
+    addEventListener("hashchange", this.#arrived);
+    this.addEventListener(Navigate.kind, (event) => this.#go(event as Navigate));
+    new Seconds(this, () => true);
+  }
+
+  override willUpdate(): void {
+    const { wish } = this.#appearance;
+    if (wish === "system") this.removeAttribute("theme");
+    else if (this.getAttribute("theme") !== wish) this.setAttribute("theme", wish);
+    if (client.figures.summary && !this.#zoneAsked) void this.#askZone();
+  }
+
+  /** Once: a service keeps the zone that it began with. */
+  async #askZone(): Promise<void> {
+    this.#zoneAsked = true;
+    try {
+      const today = { metrics: "messages", interval: "day", from: new Date(Date.now() - 1).toISOString() };
+      this.#zone = (await client.rest.get<SeriesAnswer>("series", today)).timezone;
+      this.requestUpdate();
+    } catch {
+      // The zone is told on a later opening.
+    }
+  }
+
+  override render() {
+    const { status } = client;
+    return status.kind === "signed-out"
+      ? html`${this.#head(false)}
+          <main>
+            <dashboard-signed-out .reason=${status.reason} @analytics-signed-in=${() => client.signIn()}></dashboard-signed-out>
+          </main>`
+      : html`${this.#head(true)}
+          <div class="frame">
+            ${this.#navigation()}
+            <main id="content" tabindex="-1">
+              <h1 tabindex="-1">${words.views[this.route.view]}</h1>
+              ${this.#freshness()} ${this.#view()}
+            </main>
+            <footer>${words.zones(OWN_ZONE, this.#zone)}</footer>
+          </div>`;
+  }
+
+  #head(signedIn: boolean) {
+    const { wish, next } = this.#appearance;
+    return html`<header>
+        ${signedIn ? html`<a class="skip button" href="#" @click=${this.#skip}>${words.skip}</a>` : nothing}
+        <a class="brand" href=${writeRoute({ view: "overview", params: {} })} aria-label=${words.product}>
+          <svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" /><path d="M8 22v-5m5.3 5V10m5.4 12v-8M24 22V7" /></svg>
+          <span>${words.product}</span>
+        </a>
+        <convoai-status .client=${client}></convoai-status>
+        ${signedIn ? this.#button(words.refresh, icon("refresh"), () => client.refresh()) : nothing}
+        ${this.#button(words.switchTo(words.themes[wish], words.themes[next]), themeIcon(wish), this.#toggle)}
+        ${signedIn ? this.#button(words.signOut, icon("logout"), this.#signOut) : nothing}
+      </header>`;
+  }
+
+  #button(label: string, drawing: unknown, act: () => void) {
+    return html`<button class="icon-button" type="button" aria-label=${label} title=${label} @click=${act}>${drawing}</button>`;
+  }
+
+  #navigation() {
+    const link = (view: View) => {
+      const here = view === this.route.view;
+      return html`<li>
+        <a href=${writeRoute({ view, params: {} })} aria-current=${here ? "page" : nothing}>${viewIcon(view)}${words.views[view]}</a>
+      </li>`;
+    };
+    return html`<nav aria-label=${words.navigation}><ul>${VIEWS.map(link)}</ul></nav>`;
+  }
+
+  /** Figures that are not those of now say so where they are read, not only in the head. */
+  #freshness() {
+    const { at, staleSince } = client.figures;
+    if (at === null) return nothing;
+    const { kind } = this.#fresh();
+    if (client.status.kind === "polling" && kind === "polling") {
+      return html`<div class="notice calm"><p>${words.notLive.polling(String(client.status.every))}</p></div>`;
+    }
+    if (kind !== "stale" && kind !== "reconnecting") return nothing;
+    return html`<div class="notice"><p>${words.notLive[kind](timeOfDay(staleSince ?? at))}</p></div>`;
+  }
+
+  #fresh() {
+    return freshness(client.status, client.figures, Date.now(), client.clockOffset);
+  }
+
+  #view() {
+    const { view, params } = this.route;
+    switch (view) {
+      case "overview": {
+        const { kind } = this.#fresh();
+        const stale = kind === "stale" || kind === "reconnecting";
+        return html`<dashboard-overview .client=${client} .params=${params} .scheme=${this.#appearance.scheme} .stale=${stale}></dashboard-overview>`;
+      }
+      case "activity":
+        return html`<dashboard-activity .client=${client} .params=${params}></dashboard-activity>`;
+      case "users":
+        return html`<dashboard-users .client=${client} .params=${params}></dashboard-users>`;
+      case "conversations":
+        return html`<dashboard-conversations .client=${client} .params=${params}></dashboard-conversations>`;
+      case "api":
+        return html`<dashboard-endpoints .client=${client} .params=${params} .zone=${this.#zone}></dashboard-endpoints>`;
+      case "days":
+        return html`<dashboard-days .client=${client} .params=${params} .zone=${this.#zone}></dashboard-days>`;
+    }
+  }
+
+  override updated(changed: PropertyValues<this>): void {
+    const { kind, words: state } = this.#fresh();
+    const title = words.title(kind === "live" ? `● ${words.lists.live}` : state);
+    if (document.title !== title) document.title = title;
+    if (!changed.has("route")) return;
+    // On a phone the views are a row that scrolls. Sideways only: the page stays where it is.
+    const row = this.renderRoot.querySelector("nav");
+    const here = row?.querySelector<HTMLElement>("[aria-current]");
+    if (row && here) row.scrollLeft = here.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+  }
+
+  #go({ route, replace }: Navigate): void {
+    const address = writeRoute(route);
+    if (replace) history.replaceState(history.state, "", address);
+    else history.pushState(null, "", address);
+    this.#show(parseRoute(address));
+  }
+
+  #arrived = (): void => {
+    // A link with a new token, opened in this tab.
+    if (location.hash.includes("token=")) {
+      fragmentToken();
+      client.signIn();
+    }
+    this.#show(parseRoute(location.hash));
+  };
+
+  #show(route: Route): void {
+    const other = route.view !== this.route.view;
+    if (writeRoute(route) !== writeRoute(this.route)) this.route = route;
+    if (!other) return;
+    scrollTo(0, 0);
+    void this.updateComplete.then(() => this.renderRoot.querySelector("h1")?.focus({ preventScroll: true }));
+  }
+
+  #skip = (event: Event): void => {
+    event.preventDefault();
+    this.renderRoot.querySelector<HTMLElement>("#content")?.focus();
+  };
+
+  #toggle = (): void => {
+    this.#appearance.toggle();
+    this.requestUpdate();
+  };
+
+  /** Loaded anew, the page holds nothing of what the token has shown. */
+  #signOut = (): void => {
+    client.stop();
+    forgetToken();
+    location.reload();
+  };
+
+  static override styles = [...sheet, layout];
+}
+
+define("convoai-dashboard", Dashboard);
