@@ -14,7 +14,7 @@ run: .venv/runtime .venv/panel
 	@exec $(BIN)/convoai-analytics serve
 
 test: .venv/dev .venv/panel-dev .venv/browser lint
-	@$(NPM) run --silent test
+	@$(NPM) run --silent test -- --no-color
 	$(BIN)/python -m pytest
 
 lint: .venv/dev .venv/panel-dev

@@ -53,9 +53,10 @@ class State:
 
     def _recall(self, log: list[Change]) -> None:
         """Take from the change log when each cell last changed, and which positions are known."""
+        log = _complete(log)
         shown = {item.id for item in self.activities}
         first = log[0].sequence if log else self.position.sequence + 1
-        if first == 1:
+        if first == 1 and not (log and log[0].minutes is None):
             self._tags[0] = NO_TAG
         for change in log:
             self._tags[change.sequence] = change.tag
@@ -64,7 +65,8 @@ class State:
             for activity in change.activities:
                 if activity.id in shown:
                     self._activity_changed[activity.id] = change.sequence
-            self._minute_changed.update((start, change.sequence) for start in change.minutes if start in self._minutes)
+            moved = (start for start in change.minutes or () if start in self._minutes)
+            self._minute_changed.update((start, change.sequence) for start in moved)
             if change.top_users:
                 self._top_changed = change.sequence
             if self._days.of(change.committed_at) >= self.day:
@@ -175,9 +177,17 @@ class State:
 
     def _advance(self, change: Change) -> None:
         """Take the minutes that moved; one that is not held is whole in the change, or too old to be held."""
-        for start, values in change.minutes.items():
+        for start, values in (change.minutes or {}).items():
             self._minutes.setdefault(start, {}).update(values)
             self._minute_changed[start] = change.sequence
         for start in sorted(self._minutes)[:-MINUTES]:
             del self._minutes[start]
             self._minute_changed.pop(start, None)
+
+
+def _complete(log: list[Change]) -> list[Change]:
+    """Begin with the last entry that does not tell all: what it led to is known, not what it changed."""
+    for index in range(len(log) - 1, -1, -1):
+        if log[index].minutes is None:
+            return log[index:]
+    return log

@@ -74,7 +74,8 @@ class Change(Struct, frozen=True):
     ``totals`` has the counters that moved; ``active_users`` the distinct users by local day, for the days that can
     still become a "today" (never "today" itself, which depends on who asks when); ``activities`` those of the commit
     that can be among the last :data:`RECENT`; ``top_users`` those it touched that can be among the first :data:`TOP`;
-    ``minutes`` the counters that moved by minute, for those minutes that can be among the newest :data:`MINUTES`.
+    ``minutes`` the counters that moved by minute, for those minutes that can be among the newest :data:`MINUTES` (None:
+    an entry of the change log from before they were told).
     """
 
     tenant_id: str
@@ -86,7 +87,7 @@ class Change(Struct, frozen=True):
     active_users: dict[str, int]
     activities: list[RecentActivity]
     top_users: list[TopUser]
-    minutes: Minutes = {}
+    minutes: Minutes | None = None
 
     @property
     def position(self) -> Position:

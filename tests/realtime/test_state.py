@@ -177,6 +177,22 @@ def test_only_what_changed_is_in_a_delta() -> None:
     assert state.delta(marker) == {}
 
 
+@pytest.mark.parametrize("old", range(4))
+def test_entries_of_an_earlier_version_are_no_way(old: int) -> None:
+    """A log whose first entries do not tell of minutes leads on from the last of these, and from none before it."""
+    log = changes([({"messages": number}, {}, [], [], {number: {"messages": 1}}) for number in range(3)])
+    living = State(EMPTY, [], DAYS, window=100)
+    positions = [living.position]
+    for change in log:
+        living.apply(change)
+        positions.append(change.position)
+    told = [msgspec.structs.replace(change, minutes=None) for change in log[:old]] + log[old:]
+    whole = Snapshot(living.position, TODAY, living._totals, {}, [], [], living._minutes)
+    loaded = State(whole, told, DAYS, window=100)
+    assert [loaded.resume(position) is not None for position in positions] == [n >= old for n in range(4)]
+    assert loaded.knows(loaded.position)
+
+
 def test_a_change_out_of_turn_is_refused() -> None:
     """Only the very next change is applied."""
     state = State(EMPTY, [], DAYS, window=5)
