@@ -93,7 +93,7 @@ class Reports:
             tenant_id = await self._admit(request)
             values = read_query(request.query_params, parameters, self._database.days)
             start, end = _range(values)
-            stamp = clock.now()[:16] if moving else ""
+            stamp = f".{clock.now()[:16]}" if moving else ""
             return await self._answer(request, tenant_id, Page(1, None, start, end), values, read, stamp)
 
         return _operation(path, name, title, endpoint, Answer("The report.", shape), parameters)
