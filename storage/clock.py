@@ -52,7 +52,8 @@ class Days:
 
     def last_before(self, end: str) -> str:
         """Name the local day of the last moment before the timestamp *end*."""
-        return (moment(end).astimezone(self.zone) - timedelta(milliseconds=1)).date().isoformat()
+        # Taken off in UTC: where clocks jump at midnight, a millisecond of local time is another moment.
+        return (moment(end) - timedelta(milliseconds=1)).astimezone(self.zone).date().isoformat()
 
     @staticmethod
     def shift(day: str, days: int) -> str:

@@ -112,8 +112,9 @@ class _Rollups:
     async def amounts(self, metric: str) -> list[int]:
         """Give what each point added."""
         if metric not in self._known:
-            found = await self._read(self._covered, metric)
-            self._known[metric] = [found.get(key, 0) for key in self._covered.keys]
+            keys = self._covered.keys
+            found = await self._read(self._covered.interval, metric, keys[0], keys[-1])
+            self._known[metric] = [found.get(key, 0) for key in keys]
         return self._known[metric]
 
     async def by_model(self, name: str) -> dict[str, Column]:
@@ -156,34 +157,54 @@ class _Rollups:
 
     async def active_so_far(self) -> Column:
         """Give the distinct users of the local day up to the end of each point; within a day they add up."""
-        if self._covered.interval == "day":
-            return await self.amounts("active_users")
-        fine = self._from_the_days_start()
-        found = await self._read(fine, "active_users")
-        by_point: dict[str, int] = {}
-        day, so_far = "", 0
-        for key, start in zip(fine.keys, fine.starts, strict=True):
-            if self._days.of(start) != day:
-                day, so_far = self._days.of(start), 0
-            so_far += found.get(key, 0)
-            by_point[key[: _WIDTH[self._covered.interval]]] = so_far
-        return [by_point[key] for key in self._covered.keys]
-
-    def _from_the_days_start(self) -> Points:
-        """Make the points from the start of the local day on, fine enough that each belongs to one day."""
         covered, days = self._covered, self._days
-        end = clock.text(clock.moment(covered.starts[-1]) + _STEP[covered.interval])
-        whole_hours = all(start[14:16] == "00" for start in points(days, "day", covered.starts[0], end).starts)
-        grain: Interval = "hour" if covered.interval == "hour" and whole_hours else "minute"
-        return points(days, grain, days.start(days.of(covered.starts[0])), end)
+        if covered.interval == "day":
+            return await self.amounts("active_users")
+        grain = self._grain_within_days()
+        morning = days.start(days.of(covered.starts[0]))[: _WIDTH[grain]]
+        last = covered.keys[-1] + (":59" if grain != covered.interval else "")
+        found = await self._read(grain, "active_users", morning, last)
+        so_far = {key: (day, count) for key, day, count in _running(days, grain, found, covered.interval)}
+        column: list[int] = []
+        standing = next((so_far[key] for key in reversed(so_far) if key < covered.keys[0]), ("", 0))
+        for key, end in zip(covered.keys, [*covered.starts[1:], self._end], strict=True):
+            standing = so_far.get(key, standing)
+            column.append(standing[1] if standing[0] == days.last_before(end) else 0)
+        return column
 
-    async def _read(self, covered: Points, metric: str) -> Mapping[str, int]:
+    @property
+    def _end(self) -> str:
+        return clock.text(clock.moment(self._covered.starts[-1]) + _STEP[self._covered.interval])
+
+    def _grain_within_days(self) -> Interval:
+        """Say which rows belong to one day each: hours do, unless some day of the range begins within one."""
+        covered = self._covered
+        if covered.interval == "minute":
+            return "minute"
+        mornings = points(self._days, "day", covered.starts[0], self._end).starts
+        return "hour" if all(start[14:16] == "00" for start in mornings) else "minute"
+
+    async def _read(self, grain: Interval, metric: str, first: str, last: str) -> dict[str, int]:
+        """Read the rows of a counter from one key to another, in their order; where nothing was added there is none."""
         rows = await self._connection.execute(
-            select(_counters.start, _counters.value).where(
+            select(_counters.start, _counters.value)
+            .where(
                 _counters.tenant_id == self._tenant_id,
-                _counters.grain == covered.interval,
+                _counters.grain == grain,
                 _counters.metric == metric,
-                _counters.start.between(covered.keys[0], covered.keys[-1]),
+                _counters.start.between(first, last),
             )
+            .order_by(_counters.start)
         )
         return dict(map(tuple, rows))
+
+
+def _running(
+    days: Days, grain: Interval, found: Mapping[str, int], interval: Interval
+) -> Iterator[tuple[str, str, int]]:
+    """Add up rows within each local day; gives the point of each row, its day, and the sum so far."""
+    day, so_far = "", 0
+    for key, value in found.items():
+        today = days.of(key + _REST[grain])
+        day, so_far = (today, value) if today != day else (day, so_far + value)
+        yield key[: _WIDTH[interval]], day, so_far

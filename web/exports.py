@@ -2,16 +2,17 @@
 
 The rows of events never change and their ids grow with every commit, so these are read page by page, each in a read
 transaction of its own and none above the id that was the last at the start. What does change - users, conversations,
-days - is copied aside in one transaction, at the pace of the disk. Either way a slow download keeps no connection to
-the database, and does not hold up the folding of its log.
+days - is copied aside in one transaction, as fast as it can be read (360,000 users: 2.5 s by id, 7 s by another order,
+during which the log is not folded). Either way a slow download keeps no connection to the database.
 """
 
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from tempfile import SpooledTemporaryFile
-from typing import Any
+from typing import IO, Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from storage import reports
 from storage.database import Database
-from storage.errors import StorageError
+from storage.errors import StorageError, StorageUnavailable
 from storage.reports import Item, Listing, Page
 from web.formats import Format
 from web.lists import Ask, List
@@ -36,6 +37,8 @@ SPOOL_BYTES = 1 << 20
 """How much of a copy is kept in memory; what is beyond lies in a temporary file."""
 CHUNK_BYTES = 1 << 16
 EVERYTHING = sys.maxsize
+WAITING = 8
+"""Copies that may wait for one another; beyond it an export is asked to come back."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Exports:
         self._database = database
         # One copy at a time: several would keep every reading connection busy.
         self._copying = asyncio.Lock()
+        self._copies = 0
 
     def stream(self, source: List, wanted: Selection, form: Format) -> AsyncGenerator[bytes, None]:
         """Write what is *wanted* piece by piece; raises :exc:`StorageUnavailable`, also between two pieces."""
@@ -75,22 +79,39 @@ class Exports:
             head = b""
 
     async def _copy(self, source: List, wanted: Selection, form: Format) -> AsyncGenerator[bytes, None]:
-        today = self._database.days.today()
         with SpooledTemporaryFile(SPOOL_BYTES) as copy:
             copy.write(form.head())
-            async with self._copying, self._database.read() as connection:
-
-                def read(page: Page) -> Awaitable[Listing]:
-                    return source.read(self._ask(connection, wanted, today, page))
-
-                async for items in _walk(read, wanted.page, wanted.limit, COPIED_ROWS):
-                    for begin in range(0, len(items), ROWS):
-                        copy.write(form.write(items[begin : begin + ROWS]))
-                        # Others have their turn: to write so many rows takes milliseconds.
-                        await asyncio.sleep(0)
+            async with self._turn(), self._database.read() as connection:
+                await self._fill(copy, connection, source, wanted, form)
             copy.seek(0)
             while chunk := copy.read(CHUNK_BYTES):
                 yield chunk
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait until no other copy is made; raises :exc:`StorageUnavailable` if many wait already."""
+        if self._copies >= WAITING:
+            raise StorageUnavailable("many exports are being made just now")
+        self._copies += 1
+        try:
+            async with self._copying:
+                yield
+        finally:
+            self._copies -= 1
+
+    async def _fill(
+        self, copy: IO[bytes], connection: AsyncConnection, source: List, wanted: Selection, form: Format
+    ) -> None:
+        today = self._database.days.today()
+
+        def read(page: Page) -> Awaitable[Listing]:
+            return source.read(self._ask(connection, wanted, today, page))
+
+        async for items in _walk(read, wanted.page, wanted.limit, COPIED_ROWS):
+            for begin in range(0, len(items), ROWS):
+                copy.write(form.write(items[begin : begin + ROWS]))
+                # Others have their turn: to write so many rows takes milliseconds.
+                await asyncio.sleep(0)
 
     def _ask(self, connection: AsyncConnection, wanted: Selection, today: str, page: Page) -> Ask:
         return Ask(connection, wanted.tenant_id, self._database.days, today, page, wanted.values)

@@ -17,7 +17,7 @@ from storage.writer import Writer
 from tests.conftest import event
 
 Json = dict[str, Any]
-ZONES = ["UTC", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe"]
+ZONES = ["UTC", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo"]
 # Daylight saving begins in New York on 2026-03-08.
 BEGIN = datetime(2026, 3, 6, 12, tzinfo=UTC)
 
@@ -162,10 +162,15 @@ async def test_points_are_what_the_events_say(
 
 
 async def test_points_begin_with_the_one_that_holds_the_start() -> None:
-    """A range is cut to whole points: the first holds its start, the last its last moment."""
+    """A range is cut to whole points, also where clocks jump at midnight: the last one holds its last moment."""
     days = Days("Europe/Berlin")
     hours = points(days, "hour", "2026-03-01T10:59:59.999Z", "2026-03-01T12:00:00.000Z")
     assert hours.starts == ["2026-03-01T10:00:00.000Z", "2026-03-01T11:00:00.000Z"]
+    cairo = Days("Africa/Cairo")
+    assert points(cairo, "day", cairo.start("2026-04-22"), cairo.start("2026-04-24")).keys == [
+        "2026-04-22",
+        "2026-04-23",
+    ]
     local = points(days, "day", "2026-03-28T23:30:00.000Z", "2026-03-29T22:00:00.001Z")
     assert local.keys == ["2026-03-29", "2026-03-30"]
     assert local.starts == ["2026-03-28T23:00:00.000Z", "2026-03-29T22:00:00.000Z"]

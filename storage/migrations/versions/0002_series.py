@@ -18,7 +18,7 @@ revision = "0002"
 down_revision = "0001"
 
 LABELS = 50
-ENDPOINTS = 1000
+ENDPOINTS = 250
 ROWS = 1000
 
 
