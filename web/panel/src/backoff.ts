@@ -3,6 +3,8 @@
  * the first time, so that the panels of a service that went away do not all come back at once.
  */
 
+import { Stopwatch } from "./live.js";
+
 export const FIRST_MS = 500;
 export const LAST_MS = 20_000;
 /** A connection that lasted so long begins again with the first delay. */
@@ -32,5 +34,37 @@ export class Backoff {
   /** Begin again, as when a person asks for it or the network comes back. */
   reset(): void {
     this.#attempt = 0;
+  }
+}
+
+/** Does what is wanted at once, and once for all that want it soon after: the more often, the longer are the pauses. */
+export class Seldom {
+  readonly #act: () => void;
+  readonly #backoff: Backoff;
+  #last: Stopwatch | null = null;
+  #pause = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(act: () => void, random?: () => number) {
+    this.#act = act;
+    this.#backoff = new Backoff(random);
+  }
+
+  want(): void {
+    clearTimeout(this.#timer);
+    const passed = this.#last?.ms ?? STABLE_MS;
+    if (passed < this.#pause) {
+      this.#timer = setTimeout(() => this.want(), this.#pause - passed);
+      return;
+    }
+    this.#backoff.lasted(passed);
+    this.#pause = this.#backoff.next();
+    this.#last = new Stopwatch();
+    this.#act();
+  }
+
+  /** Nothing is wanted any more. */
+  stop(): void {
+    clearTimeout(this.#timer);
   }
 }

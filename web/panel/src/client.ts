@@ -4,13 +4,13 @@
  * It joins the parts: frames to the store, this tab to the others, tokens to their renewal, and the page's own events.
  */
 
-import { Backoff } from "./backoff.js";
+import { Backoff, Seldom } from "./backoff.js";
 import { Connection } from "./connection.js";
 import type { Events, Live, Status } from "./live.js";
-import type { Frame } from "./protocol.js";
+import { type Frame, SUBPROTOCOL } from "./protocol.js";
 import { endpoint, Rest } from "./rest.js";
 import { apply, EMPTY, type Figures } from "./store.js";
-import { canShare, Tabs } from "./tabs.js";
+import { canShare, Tabs, VERSION } from "./tabs.js";
 import { Credentials, identity, Renewal, type TokenSource } from "./token.js";
 
 export type { Figures, Status, TokenSource };
@@ -38,6 +38,11 @@ export class AnalyticsClient {
   #live: Live | null = null;
   /** Ends with `stop`: listeners of the page's events hang on it. */
   #running: AbortController | null = null;
+  /** Counts the beginnings and ends of going live, so that a token which comes after its own ended opens nothing. */
+  #turn = 0;
+  /** The token source was replaced, and not asked since. */
+  #isDoubted = false;
+  readonly #doubts = new Seldom(() => void this.#askWhose());
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isTold = true;
 
@@ -46,7 +51,8 @@ export class AnalyticsClient {
     this.#share = options.share ?? true;
     this.#credentials = new Credentials(options.token);
     this.#credentials.onChange = (token, before) => this.#onToken(token, before);
-    this.#renewal = new Renewal(this.#credentials, this.#serviceNow, () => this.#signOut("expired"));
+    const expired = () => this.#signOut("expired");
+    this.#renewal = new Renewal(this.#credentials, this.#serviceNow, expired, () => this.#clock.isSure);
     this.rest = new Rest(options.url, this.#credentials);
   }
 
@@ -88,11 +94,26 @@ export class AnalyticsClient {
   /** The token source has a new token. */
   signIn(): void {
     this.#credentials.forget();
-    if (this.#running === null) return;
-    this.#pause();
-    this.#onStatus(this.#resting());
-    this.#backoff.reset();
-    void this.#begin();
+    this.#isDoubted = false;
+    if (this.#running !== null) this.#beginAnew();
+  }
+
+  /**
+   * The token source was replaced, be it by one for another person or, as some pages do at every render, by the same in a
+   * new closure. It is asked whose token it gives, the more seldom the more often that happens; for the same person
+   * nothing is seen of it.
+   */
+  sourceChanged(): void {
+    if (this.#running === null) {
+      // Nothing is asked before the next start; until then nobody knows whose figures these would be.
+      this.#figures = EMPTY;
+      this.#onStatus(this.#resting());
+      this.signIn();
+      return;
+    }
+    this.#isDoubted = true;
+    // Else a token is being asked for, maybe still of the source before: `#goLive` comes back to it.
+    if (this.#live !== null || this.#status.kind === "signed-out") this.#doubts.want();
   }
 
   /** Call `listener` after figures or status changed, at most once a frame of the screen; gives what ends that. */
@@ -101,18 +122,26 @@ export class AnalyticsClient {
     return () => this.#listeners.delete(listener);
   }
 
+  #beginAnew(): void {
+    this.#pause();
+    this.#onStatus(this.#resting());
+    this.#backoff.reset();
+    void this.#begin();
+  }
+
   /** Get a token, which says with whom to share, and go live. */
   async #begin(): Promise<void> {
-    const running = this.#running;
+    this.#turn += 1;
+    const turn = this.#turn;
     let token: string | null;
     try {
       token = await this.#credentials.token();
     } catch {
       // The source failed, not the person: ask it again.
-      if (running !== null && running === this.#running && this.#live === null) this.#beginLater();
+      if (turn === this.#turn) this.#beginLater();
       return;
     }
-    if (running === null || running !== this.#running || this.#live !== null) return;
+    if (turn !== this.#turn) return;
     this.#backoff.reset();
     if (token === null) this.#signOut("missing");
     else this.#goLive(token);
@@ -137,16 +166,38 @@ export class AnalyticsClient {
     const whose = identity(token);
     // Without a name in the token, nobody can tell whose figures other tabs show.
     const shares = this.#share && whose !== null && canShare();
-    this.#live = shares ? new Tabs(`${this.#address()} ${whose}`, events, held, connect) : connect(events);
+    this.#live = shares ? new Tabs(this.#group(whose), events, held, connect) : connect(events);
     this.#live.start();
+    if (this.#isDoubted) this.#doubts.want();
   }
 
-  #address(): string {
-    return new URL(endpoint(this.#url, ""), globalThis.location?.href).href;
+  /** Ask a source that was replaced. Live, `#onToken` sees to its answer. */
+  async #askWhose(): Promise<void> {
+    this.#isDoubted = false;
+    const turn = this.#turn;
+    let token: string | null;
+    try {
+      token = await this.#credentials.again();
+    } catch {
+      this.#isDoubted = true;
+      if (turn === this.#turn) this.#doubts.want();
+      return;
+    }
+    if (turn !== this.#turn) return;
+    if (token !== null && this.#live === null) this.#beginAnew();
+    else if (token === null && this.#live !== null) this.#signOut("missing");
+  }
+
+  /** The name under which tabs share: the same scripts, service, person and roles. */
+  #group(whose: string): string {
+    const address = new URL(endpoint(this.#url, ""), globalThis.location?.href).href;
+    return `${VERSION} ${SUBPROTOCOL} ${address} ${whose}`;
   }
 
   #pause(): void {
+    this.#turn += 1;
     clearTimeout(this.#timer);
+    this.#doubts.stop();
     this.#renewal.stop();
     this.#live?.stop();
     this.#live = null;
@@ -178,7 +229,11 @@ export class AnalyticsClient {
   }
 
   #onStatus(status: Status): void {
-    if (status.kind === "signed-out") this.#pause();
+    if (status.kind === "signed-out") {
+      this.#pause();
+      // Who signs in next may be another person.
+      this.#figures = EMPTY;
+    }
     if (JSON.stringify(status) === JSON.stringify(this.#status)) return;
     this.#status = status;
     this.#tell();
@@ -186,7 +241,7 @@ export class AnalyticsClient {
 
   #onToken(token: string, before: string | null): void {
     if (before !== null && identity(token) !== identity(before)) {
-      // Another person: nothing of the one before may stay on screen.
+      // Another person, or other roles: nothing of the one before may stay on screen.
       this.#figures = EMPTY;
       this.#onStatus(this.#resting());
       if (this.#live === null) return;
@@ -249,17 +304,31 @@ export class AnalyticsClient {
 
 /** How many frames an estimate of the clock is made of. */
 const SAMPLES = 8;
+/** This machine's clock was set, or the machine slept, if it moved so far against one that only counts. */
+const LEAP_MS = 2000;
 
 /** How far the service's clock is ahead. Frames come late, never early: the largest of some differences is nearest. */
 export class ClockOffset {
   #samples: number[] = [];
+  #ahead = 0;
 
   /** Note a frame that says it was right `at` that time, and has just come. */
   take(at: string): void {
+    if (!this.isSure) this.#samples = [];
+    this.#ahead = aheadOfSteady();
     this.#samples = [...this.#samples.slice(1 - SAMPLES), Date.parse(at) - Date.now()];
   }
 
   get ms(): number {
     return this.#samples.length === 0 ? 0 : Math.max(...this.#samples);
   }
+
+  /** Whether a frame has come, and this machine's clock made no leap since. */
+  get isSure(): boolean {
+    return this.#samples.length > 0 && Math.abs(aheadOfSteady() - this.#ahead) < LEAP_MS;
+  }
+}
+
+function aheadOfSteady(): number {
+  return Date.now() - performance.now();
 }

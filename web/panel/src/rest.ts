@@ -67,19 +67,14 @@ export class Rest {
     const address = endpoint(this.#url, path) + query(params);
     const token = await this.#token();
     const answer = await this.#send(address, token, headers, signal);
-    const renewed = answer.status === 401 ? await this.#credentials.instead(token).catch(() => null) : null;
+    const renewed = answer.status === 401 ? await had(this.#credentials.instead(token)) : null;
     const response = renewed === null ? answer : await this.#send(address, renewed, headers, signal);
     if (response.ok || response.status === 304) return response;
     throw await problem(response);
   }
 
   async #token(): Promise<string> {
-    let token: string | null;
-    try {
-      token = await this.#credentials.token();
-    } catch {
-      throw new RestError(0, "no token can be had just now", null);
-    }
+    const token = await had(this.#credentials.token());
     if (token === null) throw new RestError(401, "there is no token", null);
     return token;
   }
@@ -103,6 +98,15 @@ export class Rest {
     } catch (error) {
       throw unreached(error);
     }
+  }
+}
+
+/** What the token source gives; one that fails says nothing of the person, who stays signed in. */
+async function had(token: Promise<string | null>): Promise<string | null> {
+  try {
+    return await token;
+  } catch {
+    throw new RestError(0, "no token can be had just now", null);
   }
 }
 

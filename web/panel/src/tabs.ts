@@ -12,6 +12,12 @@ import { type Events, type Live, type Status, Stopwatch, silence } from "./live.
 import type { Frame } from "./protocol.js";
 import type { Figures } from "./store.js";
 
+/**
+ * Part of the name that tabs share, so that a tab with another script, as after an upgrade, shares nothing with this
+ * one. Raise it with every change to what is said, or to the figures, which are handed on as they are.
+ */
+export const VERSION = "tabs.2";
+
 /** How long an answer of the leader may take, and how far apart followers that give it up act. */
 const ANSWER_MS = 3000;
 /** How long the leader may say nothing while it is not connected: a handshake, a request and their timers. */
@@ -204,7 +210,6 @@ export class Tabs implements Live {
     }
     if (said.kind === "state") this.#hearState(said);
     else if ((said.kind === "frame" || said.kind === "status") && said.term === this.#term) {
-      this.#heard.reset();
       if (said.kind === "frame") this.#hearFrame(said.frame, said.count);
       else this.#show(said.status);
     }
@@ -227,17 +232,23 @@ export class Tabs implements Live {
     if (follows || frame.type === "snapshot") {
       this.#count = count;
       this.#lost = false;
+      this.#heard.reset();
       this.#events.frame(frame);
     } else if (!this.#lost) {
       this.#ask();
     }
   }
 
-  /** Show what the leader says of its connection, as long as this tab holds what the leader holds. */
+  /**
+   * Show what the leader says of its connection. Its "live" counts only while this tab holds what the leader holds: not
+   * even as a sign of life, so that a tab which stays behind asks again.
+   */
   #show(status: Status): void {
+    if (this.#lost && status.kind === "live") return;
+    this.#heard.reset();
     this.#status = status;
     this.#checkSilence();
-    if (!this.#lost || this.#held().position === null) this.#events.status(status);
+    this.#events.status(status);
   }
 
   #ask(): void {

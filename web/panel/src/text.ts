@@ -157,6 +157,7 @@ export const dashboardText = {
     lastHour: (most: string) => `Last hour, by the minute; at most ${most}`,
     lastHourEmpty: "Last hour, by the minute; nothing yet",
     periodsMissing: "The days could not be loaded.",
+    periodsBehind: "The newest day could not be loaded; what you see of the days is older.",
   },
   recent: { title: "Recent activity", all: "All activity" },
   top: { title: "Most active users", all: "All users" },
@@ -195,6 +196,7 @@ export const dashboardText = {
     keys: "Arrow keys read the points, plus and minus zoom, Shift and arrow keys move.",
     hint: "Drag across a chart to zoom in.",
     empty: "Nothing in this range",
+    behind: "The newest points could not be loaded",
     summary: (name: string, range: string, total: string, least: string, most: string, at: string) =>
       `${name}, ${range}: ${total}. Least ${least}, most ${most} at ${at}.`,
     summaryEmpty: (name: string, range: string) => `${name}, ${range}: nothing.`,
@@ -223,6 +225,7 @@ export const dashboardText = {
   lists: {
     asOf: (time: string) => `As of ${time}`,
     live: "Live",
+    liveTop: "Live at the top, older rows as loaded",
     changed: "figures have changed since",
     refresh: "Refresh",
     csv: "Export CSV",

@@ -3,7 +3,12 @@
  * reaches neither logs, errors nor URLs.
  */
 
-/** Gives a token, or null if there is none; asked again whenever a new one is needed. */
+import { Backoff } from "./backoff.js";
+
+/**
+ * Gives a token, or null if there is none, which signs the person out; asked again whenever a new one is needed. One that
+ * fails (throws, rejects) says nothing of the person, and is asked again later.
+ */
 export type TokenSource = () => string | null | Promise<string | null>;
 
 /** What a token says of itself. Read for display and timing only: verifying it is the service's business. */
@@ -40,24 +45,32 @@ export function isSound(token: string): boolean {
   return /^[\w.-]+$/.test(token);
 }
 
-/** Whose figures a token opens; null if it does not say. Tabs share a connection only for the same. */
+/**
+ * Whose figures a token opens, and by which roles; null if it does not say whose. Only tabs for which it is the same
+ * share a connection: one whose token lost a role is let in, or not, by the service.
+ */
 export function identity(token: string): string | null {
   const read = claims(token);
-  return read?.subject == null ? null : JSON.stringify([read.tenant, read.subject]);
+  if (read === null || read.subject === null) return null;
+  const roles = read.roles.filter((role) => typeof role === "string").sort();
+  return JSON.stringify([read.tenant, read.subject, roles]);
 }
 
 const KEY = "convoai-analytics.token";
 
-/** Move the token of a link such as `/analytics#token=...` into this tab's storage, and erase it from the address. */
-export function fragmentToken(): void {
+/**
+ * Move the token of a link such as `/analytics#token=...` into this tab's storage, and erase it from the address; says
+ * whether there was one.
+ */
+export function fragmentToken(): boolean {
   const fragment = new URLSearchParams(location.hash.slice(1));
   const token = fragment.get("token");
-  if (token === null) return;
+  if (token === null) return false;
   fragment.delete("token");
   const rest = fragment.toString();
   // Erased first: not even a storage that fails leaves it in the address, the history or a bookmark.
   history.replaceState(history.state, "", location.pathname + location.search + (rest && `#${rest}`));
-  storeToken(token);
+  return storeToken(token);
 }
 
 /** The source of a page that stands alone: the token kept in this tab's storage. */
@@ -124,6 +137,13 @@ export class Credentials {
     return token === spent ? null : token;
   }
 
+  /** What the source gives now; the token in use stays until it answers. Rejects as the source does. */
+  async again(): Promise<string | null> {
+    // An answer that is on its way may be of a source that was replaced since.
+    await this.#asking?.catch(() => null);
+    return this.#ask();
+  }
+
   /** The source has another: ask it the next time. */
   forget(): void {
     this.#held = null;
@@ -163,21 +183,35 @@ export class Credentials {
 /** A browser's timer holds no more ms; it would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+/** A source without another token is not asked more often. */
+const SHORTEST_MS = 1000;
+
 /** Gets the next token in time: a service ends a connection to the second at which its token ends. */
 export class Renewal {
   readonly #credentials: Credentials;
   readonly #serviceNow: () => number;
   readonly #ended: () => void;
+  readonly #isSure: () => boolean;
+  readonly #backoff = new Backoff();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #token: string | null = null;
   #due = 0;
   #ends = 0;
 
-  /** `serviceNow` is the service's clock in ms, by which tokens end; `ended` is called if no other token came in time. */
-  constructor(credentials: Credentials, serviceNow: () => number, ended: () => void) {
+  /**
+   * `serviceNow` is the service's clock in ms, by which tokens end; `ended` is called if the source had no other token in
+   * time. Not, however, while that clock is not sure.
+   */
+  constructor(
+    credentials: Credentials,
+    serviceNow: () => number,
+    ended: () => void,
+    isSure: () => boolean = () => true,
+  ) {
     this.#credentials = credentials;
     this.#serviceNow = serviceNow;
     this.#ended = ended;
+    this.#isSure = isSure;
   }
 
   /** Watch over `token`, instead of any before it. */
@@ -186,6 +220,7 @@ export class Renewal {
     this.stop();
     this.#token = token;
     this.#ends = claims(token)?.expires ?? Number.POSITIVE_INFINITY;
+    this.#backoff.reset();
     this.#plan();
   }
 
@@ -211,14 +246,23 @@ export class Renewal {
 
   async #renew(token: string): Promise<void> {
     // Whoever takes the new one says so through `Credentials.onChange`, which leads back to `watch`.
-    const next = await this.#credentials.instead(token).catch(() => null);
-    if (token !== this.#token || next !== null) return;
-    if (this.#serviceNow() < this.#ends) {
-      this.#plan();
-    } else {
+    const next = await this.#credentials.instead(token).catch(() => undefined);
+    if (token !== this.#token || typeof next === "string") return;
+    // The source failed, not the person: after a sleep the network may not be up yet.
+    if (next === undefined) this.#retry();
+    else if (this.#serviceNow() < this.#ends) this.#plan();
+    else if (!this.#isSure()) this.#retry();
+    else {
       this.stop();
       this.#ended();
     }
+  }
+
+  /** Ask again in a while, whatever the service's clock will say by then. */
+  #retry(): void {
+    this.#due = Number.NEGATIVE_INFINITY;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.check(), Math.max(SHORTEST_MS, this.#backoff.next()));
   }
 }
 
@@ -227,5 +271,5 @@ export class Renewal {
  * for one that is shorter still, whichever is first; at least a second, so that a source without one is not pestered.
  */
 export function renewAfter(left: number): number {
-  return Math.max(1000, Math.min(left * 0.8, Math.max(left - 30_000, left / 2)));
+  return Math.max(SHORTEST_MS, Math.min(left * 0.8, Math.max(left - 30_000, left / 2)));
 }

@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { Backoff } from "../src/backoff.js";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Backoff, Seldom } from "../src/backoff.js";
 
 describe("the wait before a reconnect", () => {
   it("is at most twenty seconds, under a bound that doubles", () => {
@@ -35,5 +35,39 @@ describe("the wait before a reconnect", () => {
     backoff.next();
     backoff.reset();
     expect(backoff.next()).toBe(1000);
+  });
+});
+
+describe("what is wanted often", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it("is done at once, then once for all that want it meanwhile, after pauses that double", async () => {
+    const start = Date.now();
+    const done: number[] = [];
+    const seldom = new Seldom(
+      () => done.push(Date.now() - start),
+      () => 1,
+    );
+    for (let passed = 0; passed < 60_000; passed += 16) {
+      seldom.want();
+      await vi.advanceTimersByTimeAsync(16);
+    }
+    expect(done.map((ms) => Math.round(ms / 1000))).toEqual([0, 1, 3, 7, 15, 31, 51]);
+    seldom.stop();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("is done at once again after a minute", async () => {
+    const act = vi.fn();
+    const seldom = new Seldom(act, () => 1);
+    for (let n = 0; n < 9; n += 1) seldom.want();
+    await vi.advanceTimersByTimeAsync(61_000);
+    expect(act).toHaveBeenCalledTimes(2);
+    seldom.want();
+    seldom.want();
+    expect(act).toHaveBeenCalledTimes(3);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(act).toHaveBeenCalledTimes(4);
   });
 });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { AnalyticsClient, type ClientOptions, ClockOffset } from "../src/client.js";
 import { EMPTY } from "../src/store.js";
+import { VERSION } from "../src/tabs.js";
 import { delta, heartbeat, json, Sockets, serve, settle, snapshot, token } from "./service.js";
 
 const NOW = Date.parse("2026-11-22T11:14:00.000Z");
@@ -138,6 +139,47 @@ describe("its token", () => {
     expect(sockets.last.accept().sent).toMatchObject([{ type: "subscribe", position: null }]);
   });
 
+  it("that a source cannot give just now signs nobody out, though the one before has ended", async () => {
+    let fails = false;
+    const tokens = [token(NOW + MINUTE), token(NOW + 60 * MINUTE)];
+    await live({ token: () => (fails ? Promise.reject(new Error("away")) : (tokens.shift() ?? null)) });
+    fails = true;
+    await beat(2 * MINUTE);
+    expect(client.status).toEqual({ kind: "live" });
+    fails = false;
+    await beat(20_000);
+    expect(sockets.last.sent.at(-1)?.type).toBe("refresh");
+  });
+
+  it("leaves no figures when it ends: the next may be another person's", async () => {
+    await live({ token: () => token(NOW + MINUTE) });
+    await beat(2 * MINUTE);
+    expect(client.status.kind).toBe("signed-out");
+    expect(client.figures).toEqual(EMPTY);
+  });
+
+  it("with other roles is not shown the figures of the one before", async () => {
+    const tokens = [token(NOW + MINUTE), token(NOW + 60 * MINUTE, "ada", "default", [])];
+    await live({ token: () => tokens.shift() ?? null });
+    await beat(MINUTE);
+    expect(client.figures).toEqual(EMPTY);
+    expect(sockets.all[0]?.closed).toBe(true);
+    expect(sockets.last.token).toBe(token(NOW + 60 * MINUTE, "ada", "default", []));
+  });
+
+  it("that comes after a person signed in anew opens nothing", async () => {
+    const answers: ((token: string) => void)[] = [];
+    make({ token: () => new Promise((resolve) => answers.push(resolve)) }).start();
+    client.signIn();
+    answers[0]?.(token(NOW + 60 * MINUTE, "ada"));
+    await settle();
+    expect(sockets.all.length).toBe(0);
+    answers[1]?.(token(NOW + 60 * MINUTE, "grace"));
+    await settle();
+    expect(sockets.last.token).toBe(token(NOW + 60 * MINUTE, "grace"));
+    expect(sockets.all.length).toBe(1);
+  });
+
   it("is also what REST uses", async () => {
     const source = vi.fn(() => token(NOW + MINUTE));
     await live({ token: source });
@@ -145,6 +187,128 @@ describe("its token", () => {
     await client.rest.list("users/top");
     expect(asked[0]?.headers.Authorization).toBe(`Bearer ${token(NOW + MINUTE)}`);
     expect(source).toHaveBeenCalledOnce();
+  });
+});
+
+/** A client whose source gives what `give` says; `asked` counts. */
+async function liveFrom(give: () => string | null | Promise<string>) {
+  const source = vi.fn(() => give());
+  await live({ token: source });
+  source.mockClear();
+  return source;
+}
+
+describe("a token source that was replaced", () => {
+  it("by another person's leaves nothing of the one before on screen", async () => {
+    let person = "ada";
+    await liveFrom(() => token(NOW + 60 * MINUTE, person));
+    person = "grace";
+    client.sourceChanged();
+    await settle();
+    expect(client.figures).toEqual(EMPTY);
+    expect(sockets.all[0]?.closed).toBe(true);
+    expect(sockets.last.token).toBe(token(NOW + 60 * MINUTE, "grace"));
+    expect(sockets.last.accept().sent).toMatchObject([{ type: "subscribe", position: null }]);
+  });
+
+  it("at every render by one for the same person is asked seldom, and the connection stays", async () => {
+    const source = await liveFrom(() => token(NOW + 60 * MINUTE));
+    for (let passed = 0; passed < MINUTE; passed += 100) {
+      client.sourceChanged();
+      await vi.advanceTimersByTimeAsync(100);
+      if (passed % 10_000 === 0) sockets.last.push(heartbeat(1));
+    }
+    expect(source.mock.calls.length).toBeLessThan(30);
+    expect([client.status.kind, sockets.all.length, sockets.last.sent.length]).toEqual(["live", 1, 1]);
+  });
+
+  it("by one for the same person with a newer token brings that over the connection that is there", async () => {
+    let ends = NOW + 60 * MINUTE;
+    await liveFrom(() => token(ends));
+    ends += MINUTE;
+    client.sourceChanged();
+    await settle();
+    expect(sockets.last.sent.at(-1)).toEqual({ type: "refresh", token: token(ends) });
+    expect([client.status.kind, sockets.all.length]).toEqual(["live", 1]);
+  });
+
+  it("by one that has no token signs out", async () => {
+    let held: string | null = token(NOW + 60 * MINUTE);
+    await liveFrom(() => held);
+    held = null;
+    client.sourceChanged();
+    await settle();
+    expect(client.status).toEqual({ kind: "signed-out", reason: "missing" });
+  });
+
+  it("by one that fails is asked again, and changes nothing until it answers", async () => {
+    let give: () => string | Promise<string> = () => token(NOW + 60 * MINUTE);
+    await liveFrom(() => give());
+    give = () => Promise.reject(new Error("away"));
+    client.sourceChanged();
+    await vi.advanceTimersByTimeAsync(1500);
+    expect([client.status.kind, sockets.all.length]).toEqual(["live", 1]);
+    give = () => token(NOW + 60 * MINUTE, "grace");
+    await vi.advanceTimersByTimeAsync(8000);
+    expect(client.figures).toEqual(EMPTY);
+    expect(sockets.all.length).toBe(2);
+  });
+
+  it("while the first was still asked is asked too", async () => {
+    const answers: ((token: string) => void)[] = [];
+    make({ token: () => new Promise((resolve) => answers.push(resolve)) }).start();
+    for (let n = 0; n < 9; n += 1) client.sourceChanged();
+    answers[0]?.(token(NOW + 60 * MINUTE, "ada"));
+    await settle();
+    expect(answers.length).toBe(2);
+    answers[1]?.(token(NOW + 60 * MINUTE, "grace"));
+    await settle();
+    expect(sockets.last.token).toBe(token(NOW + 60 * MINUTE, "grace"));
+  });
+
+  it("while nobody was signed in signs in, and without a token nothing is seen of it", async () => {
+    let held: string | null = null;
+    make({ token: () => held }).start();
+    await settle();
+    client.sourceChanged();
+    await settle();
+    expect(client.status).toEqual({ kind: "signed-out", reason: "missing" });
+    held = token(NOW + 60 * MINUTE);
+    client.sourceChanged();
+    await vi.advanceTimersByTimeAsync(1000);
+    sockets.last.accept().push(snapshot(1));
+    expect(client.status).toEqual({ kind: "live" });
+  });
+
+  it("while stopped is asked at the next start, and until then nothing is held of the one before", async () => {
+    const source = await liveFrom(() => token(NOW + 60 * MINUTE));
+    client.stop();
+    client.sourceChanged();
+    expect([client.figures, client.status.kind, source.mock.calls.length]).toEqual([EMPTY, "connecting", 0]);
+    client.start();
+    await settle();
+    expect(source).toHaveBeenCalledOnce();
+  });
+});
+
+describe("tabs", () => {
+  it("share only between the same scripts, service, person and roles", async () => {
+    const names: string[] = [];
+    vi.stubGlobal("navigator", { locks: { request: (name: string) => new Promise(() => names.push(name)) } });
+    const tokens = [
+      token(NOW + 1, "ada", "default", ["user", "admin"]),
+      token(NOW + 2, "ada", "default", ["admin", "user"]),
+      token(NOW + 3, "ada", "default", ["user"]),
+      token(NOW + 4, "ada", "acme", ["user"]),
+    ];
+    for (const held of tokens) {
+      make({ token: () => held, share: true }).start();
+      await settle();
+      client.stop();
+    }
+    expect(names[0]).toBe(names[1]);
+    expect(new Set(names).size).toBe(3);
+    for (const name of names) expect(name).toContain(`${VERSION} analytics.v1 http://service.test/`);
   });
 });
 
@@ -163,6 +327,39 @@ describe("the service's clock", () => {
     expect(clock.ms).toBe(990);
     for (let n = 0; n < 8; n += 1) clock.take(new Date(NOW - 5000).toISOString());
     expect(clock.ms).toBe(-5000);
+  });
+
+  it("is known again by the first frame after this machine's was set, back or forward", () => {
+    const clock = new ClockOffset();
+    const take = (at: number) => clock.take(new Date(at).toISOString());
+    for (let n = 0; n < 8; n += 1) take(NOW);
+    for (const leap of [60 * MINUTE, -60 * MINUTE]) {
+      vi.setSystemTime(NOW + leap);
+      expect(clock.isSure).toBe(false);
+      take(NOW);
+      expect([clock.ms, clock.isSure]).toEqual([-leap, true]);
+    }
+  });
+
+  it("is sure while this machine's only ticks, and not before the first frame", async () => {
+    const clock = new ClockOffset();
+    expect(clock.isSure).toBe(false);
+    clock.take(new Date(NOW).toISOString());
+    await vi.advanceTimersByTimeAsync(60 * MINUTE);
+    expect(clock.isSure).toBe(true);
+  });
+
+  it("signs nobody out when this machine's was set forward past the end of the token", async () => {
+    const { document } = page();
+    await live({ token: () => token(NOW + 30 * MINUTE) });
+    vi.setSystemTime(NOW + 60 * MINUTE);
+    document.dispatchEvent(new Event("visibilitychange"));
+    await settle();
+    expect(client.status.kind).toBe("reconnecting");
+    await vi.advanceTimersByTimeAsync(1000);
+    sockets.last.accept().push(delta(2, { at: new Date(NOW + 1000).toISOString() }));
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(client.status).toEqual({ kind: "live" });
   });
 
   it("is not judged by figures that are stale", async () => {

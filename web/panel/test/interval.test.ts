@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { automatic, chosen, DAY, HOUR, MAX_POINTS, MINUTE, possible, WIDTH } from "../src/dashboard/interval";
+import { automatic, chosen, HOUR, MAX_POINTS, possible, WIDTH } from "../src/dashboard/interval";
+import { MINUTE } from "../src/panel/figures";
+import { DAY } from "../src/panel/yesterday";
 
 describe("the width of points", () => {
   it("is a minute up to six hours, an hour up to ten days, a day beyond", () => {

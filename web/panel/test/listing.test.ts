@@ -79,6 +79,25 @@ describe("a list", () => {
     expect(ids(listing)).toEqual([11, 10, 9, 8, 7, 6, 5]);
   });
 
+  it("tells when only its first page is kept up, since an older event would be missing below it", async () => {
+    const listing = await opened(new Service(10, 2));
+    expect(listing.deep).toBe(false);
+    listing.older();
+    await settled();
+    expect(listing.deep).toBe(true);
+    listing.refresh();
+    await settled();
+    expect(listing.deep).toBe(false);
+  });
+
+  it("says whether it is loaded anew, which older pages on their way put off", async () => {
+    const listing = await opened(new Service(10, 2));
+    listing.older();
+    expect(listing.freshen(ORDER)).toBe(false);
+    await settled();
+    expect(listing.freshen(ORDER)).toBe(true);
+  });
+
   it("never has a gap: if more happened than a page holds, it begins anew with that page", async () => {
     const service = new Service(10, 2);
     const listing = await opened(service);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   aligned,
+  covered,
   ended,
   fromAnswer,
   type Points,
@@ -146,4 +147,35 @@ it("only points that have ended can be compared: the current one is still fillin
   const points = minutes({ messages: [1, 2, 3] });
   expect(ended(points, START + 2.5 * MINUTE)).toBe(2);
   expect(ended(points, START + 3 * MINUTE)).toBe(3);
+});
+
+describe("the range that totals are of", () => {
+  const at = (written: string) => Date.parse(written);
+  const points = (interval: Points["interval"], zone: string, ...start: string[]): Points => ({
+    interval,
+    start: start.map(at),
+    amounts: {},
+    zone,
+  });
+
+  it("begins with the first point: a day of Kolkata by hours takes in half an hour of the day before", () => {
+    const span = { from: at("2026-11-21T18:30:00Z"), to: at("2026-11-22T18:30:00Z"), moving: true };
+    const hours = points("hour", "UTC", "2026-11-21T18:00:00Z", "2026-11-21T19:00:00Z");
+    expect(covered(hours, span)).toEqual({ from: at("2026-11-21T18:00:00Z"), to: span.to });
+  });
+
+  it("ends with the last point, unless it goes on with the clock", () => {
+    const span = { from: at("2026-11-20T10:20:00Z"), to: at("2026-11-20T11:20:00Z"), moving: false };
+    const hours = points("hour", "UTC", "2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z");
+    const [from, end] = [at("2026-11-20T10:00:00Z"), at("2026-11-20T12:00:00Z")];
+    expect(covered(hours, span)).toEqual({ from, to: end });
+    expect(covered(hours, { ...span, moving: true })).toEqual({ from, to: span.to });
+    expect(covered(null, span)).toEqual({ from: span.from, to: span.to });
+  });
+
+  it("ends with the last day in its zone, of 25 hours too", () => {
+    const span = { from: at("2026-10-24T00:00:00Z"), to: at("2026-10-25T12:00:00Z"), moving: false };
+    const days = points("day", "Europe/Berlin", "2026-10-23T22:00:00Z", "2026-10-24T22:00:00Z");
+    expect(covered(days, span)).toEqual({ from: days.start[0], to: at("2026-10-25T23:00:00Z") });
+  });
 });

@@ -57,6 +57,24 @@ describe("a range", () => {
   });
 });
 
+describe("a preset by days of the service's zone", () => {
+  // In Kolkata it is the 23rd already.
+  const now = at("2026-11-22T20:00:00Z");
+  const zone = "Asia/Kolkata";
+
+  it("counts from today there, seven days having seven of its midnights", () => {
+    expect(iso(spanOf("7d", now, zone).from)).toBe("2026-11-16T18:30:00.000Z");
+    const { from, to } = spanOf("yesterday", now, zone);
+    expect([iso(from), iso(to)]).toEqual(["2026-11-21T18:30:00.000Z", "2026-11-22T18:30:00.000Z"]);
+  });
+
+  it("is asked for by its dates there, as is the period before it", () => {
+    const span = spanOf("7d", now, zone);
+    expect(writeBound(span.from, true, span.zone)).toBe("2026-11-17");
+    expect(writeBound(previous("7d", span).from, true, span.zone)).toBe("2026-11-10");
+  });
+});
+
 describe("the period before", () => {
   it("of today is yesterday, by the clock", () => {
     const span = spanOf("today", at("2026-10-26T12:00:00Z"));
@@ -140,6 +158,10 @@ describe("an input for a moment", () => {
     expect(writeInput(time)).toBe("2026-07-01T12:30");
     expect(readInput(writeInput(time))).toBe(time);
     expect(readInput(writeDate(time))).toBe(dayStart(time));
+  });
+
+  it("lets a year be typed digit by digit", () => {
+    expect(writeInput(readInput("0002-11-22T12:30"))).toBe("0002-11-22T12:30");
   });
 
   it("is nothing while it is empty", () => {

@@ -114,6 +114,13 @@ describe("an error", () => {
     expect((await failure(rest.get("summary"))).message).not.toContain("secret");
   });
 
+  it("is no 401 where the token was refused and the source for another fails: the person is not signed out", async () => {
+    serve(() => json({}, 401));
+    const answers = [() => "old.a.b", () => Promise.reject(new Error("secret"))];
+    const error = await failure(new Rest("", () => answers.shift()?.() ?? null).get("summary"));
+    expect([error.status, error.message]).toEqual([0, "no token can be had just now"]);
+  });
+
   it("says when to come back", async () => {
     serve(() => json({}, 503, { "Retry-After": "3" }));
     expect((await failure(new Rest("", () => "a.b.c").get("summary"))).retryAfter).toBe(3000);

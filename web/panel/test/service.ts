@@ -4,10 +4,10 @@ import { vi } from "vitest";
 import type { Frame, Snapshot } from "../src/protocol.js";
 
 /** A token that ends at `expires` (ms); nobody here verifies it. */
-export function token(expires: number, subject = "ada", tenant = "default"): string {
+export function token(expires: number, subject = "ada", tenant = "default", roles: unknown[] = ["admin"]): string {
   const encode = (value: object) =>
     btoa(JSON.stringify(value)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
-  return `${encode({ alg: "HS256" })}.${encode({ sub: subject, tenant, exp: expires / 1000, roles: ["admin"] })}.c2ln`;
+  return `${encode({ alg: "HS256" })}.${encode({ sub: subject, tenant, exp: expires / 1000, roles })}.c2ln`;
 }
 
 /** A source of tokens, each of them new; `made` counts them. */

@@ -190,6 +190,24 @@ describe("when the leader goes", () => {
     channel.close();
   });
 
+  it("and the new one has nothing and cannot reach its service, nobody stays live", async () => {
+    const [, follower] = (await group(1)) as [Tab, Tab];
+    const channel = new BroadcastChannel(name);
+    const status = { kind: "reconnecting", at: Date.now() + 500 };
+    channel.postMessage({ kind: "state", term: "t", to: null, count: 0, figures: EMPTY, status });
+    await until(() => follower.status.kind === "reconnecting");
+    channel.postMessage({ kind: "status", term: "t", status: { kind: "polling", every: 30 } });
+    await until(() => follower.status.kind === "polling");
+    channel.postMessage({ kind: "status", term: "t", status: { kind: "live" } });
+    await arrive();
+    expect(follower.status.kind).toBe("polling");
+    channel.postMessage({ kind: "frame", term: "t", count: 1, frame: snapshot(9) });
+    channel.postMessage({ kind: "status", term: "t", status: { kind: "live" } });
+    await until(() => follower.status.kind === "live");
+    expect(follower.figures.position).toBe("ab.9.0c");
+    channel.close();
+  });
+
   it("signed out, it says so to nobody else: the next has a token of its own", async () => {
     const [leader, follower] = (await group(1)) as [Tab, Tab];
     leader.wire.events.status({ kind: "signed-out", reason: "expired" });
@@ -254,6 +272,27 @@ describe("when a message is missed", () => {
     leader.wire.bring(delta(3, { summary: { total_users: 5 } }));
     await until(() => follower.figures.position === "ab.3.0c");
     expect(follower.figures).toEqual(leader.figures);
+  });
+});
+
+describe("when the answer to that is missed too", () => {
+  it("the tab does not stay behind under a leader that goes on: it is stale, and asks again", async () => {
+    const [leader, follower] = (await group(1)) as [Tab, Tab];
+    const post = BroadcastChannel.prototype.postMessage;
+    const said = vi.spyOn(BroadcastChannel.prototype, "postMessage");
+    said.mockImplementation(function (this: BroadcastChannel, message) {
+      if (message.kind === "status" || message.count === 3) post.call(this, message);
+    });
+    leader.wire.bring(delta(2));
+    for (let n = 3; n < 6; n += 1) {
+      leader.wire.bring(delta(n));
+      await arrive();
+      await vi.advanceTimersByTimeAsync(10_000);
+    }
+    expect([follower.status.kind, follower.figures.position]).toEqual(["stale", "ab.1.0c"]);
+    said.mockRestore();
+    await vi.advanceTimersByTimeAsync(4500);
+    await until(() => follower.figures.position === "ab.5.0c" || follower.tabs.leads);
   });
 });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Credentials, claims, identity, isSound, Renewal, renewAfter } from "../src/token.js";
+import { Credentials, claims, identity, isSound, Renewal, renewAfter, type TokenSource } from "../src/token.js";
 import { Mint, settle, token } from "./service.js";
 
 const NOW = Date.parse("2026-11-22T11:14:00.000Z");
@@ -46,6 +46,14 @@ describe("claims", () => {
     expect(whose[3]).toBe(whose[0]);
   });
 
+  it("tell a token with other roles from one with the same in another order", () => {
+    const roles = [["admin", "user"], ["user", "admin"], ["user"], [7, "user"]];
+    const [both, turned, lost, odd] = roles.map((some) => identity(token(NOW, "ada", "default", some)));
+    expect(turned).toBe(both);
+    expect(lost).not.toBe(both);
+    expect(odd).toBe(lost);
+  });
+
   it("are not expected in what has other characters than a token", () => {
     expect(isSound(token(NOW))).toBe(true);
     for (const pasted of ["", "a b", "a\nb", "tökén", '"a.b.c"']) expect(isSound(pasted)).toBe(false);
@@ -77,7 +85,7 @@ describe("the page's own token", () => {
   it("moves from the fragment into this tab's storage, and out of the address", async () => {
     const { replaced } = visit("#token=a.b.c");
     const page = await import("../src/token.js");
-    page.fragmentToken();
+    expect(page.fragmentToken()).toBe(true);
     expect(replaced).toEqual(["/analytics?range=7d"]);
     expect([...stored.values()]).toEqual(["a.b.c"]);
     expect(page.storedToken()).toBe("a.b.c");
@@ -92,8 +100,16 @@ describe("the page's own token", () => {
   it("leaves an address without a token alone", async () => {
     const { replaced } = visit("#users");
     const page = await import("../src/token.js");
-    page.fragmentToken();
+    expect(page.fragmentToken()).toBe(false);
     expect(replaced).toEqual([]);
+    expect(page.storedToken()).toBeNull();
+  });
+
+  it("is erased from the address even if it is empty, and then there was none", async () => {
+    const { replaced } = visit("#token=");
+    const page = await import("../src/token.js");
+    expect(page.fragmentToken()).toBe(false);
+    expect(replaced).toEqual(["/analytics?range=7d"]);
     expect(page.storedToken()).toBeNull();
   });
 
@@ -174,6 +190,24 @@ describe("credentials", () => {
     expect(credentials.held).toBe("new.a.b");
   });
 
+  it("ask a source that was replaced once the answer of the one before is in, and keep the token until then", async () => {
+    const answers: ((token: string) => void)[] = [];
+    const credentials = new Credentials(() => new Promise<string>((resolve) => answers.push(resolve)));
+    const first = credentials.token();
+    answers[0]?.("one.a.b");
+    await first;
+    const renewed = credentials.instead("one.a.b");
+    const asked = credentials.again();
+    await Promise.resolve();
+    answers[1]?.("two.a.b");
+    expect(await renewed).toBe("two.a.b");
+    await vi.waitUntil(() => answers.length === 3);
+    expect(credentials.held).toBe("two.a.b");
+    answers[2]?.("three.a.b");
+    expect(await asked).toBe("three.a.b");
+    expect(credentials.held).toBe("three.a.b");
+  });
+
   it("tell of each new token once, with the one before", async () => {
     const told: unknown[] = [];
     const tokens = ["one.a.b", "two.a.b", "two.a.b"];
@@ -206,12 +240,12 @@ describe("renewal", () => {
   });
 
   /** Watch over a token of so many ms whose source gives `next`, on a machine whose clock is `ahead`. */
-  async function watch(left: number, next: () => string | null, ahead = 0) {
+  async function watch(left: number, next: () => ReturnType<TokenSource>, ahead = 0, isSure = () => true) {
     const first = token(NOW + left);
-    const answers: (() => string | null)[] = [() => first];
+    const answers: (() => ReturnType<TokenSource>)[] = [() => first];
     const credentials = new Credentials(() => (answers.shift() ?? next)());
     const ended = vi.fn();
-    const renewal = new Renewal(credentials, () => Date.now() - ahead, ended);
+    const renewal = new Renewal(credentials, () => Date.now() - ahead, ended, isSure);
     credentials.onChange = (taken) => renewal.watch(taken);
     vi.setSystemTime(NOW + ahead);
     await credentials.token();
@@ -257,6 +291,54 @@ describe("renewal", () => {
     await vi.advanceTimersByTimeAsync(60 * 24 * 60 * MINUTE);
     expect(next).not.toHaveBeenCalled();
     renewal.stop();
+  });
+
+  it("asks again when the source only failed, as after a sleep, and signs nobody out for it", async () => {
+    const answers = [() => Promise.reject(new Error("the network is not up yet")), () => token(NOW + 480 * MINUTE)];
+    const next = vi.fn(() => answers.shift()?.() ?? null);
+    const { credentials, renewal, ended, first } = await watch(10 * MINUTE, next);
+    vi.setSystemTime(NOW + 60 * MINUTE);
+    renewal.check();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(next).toHaveBeenCalledTimes(2);
+    expect(credentials.held).not.toBe(first);
+    expect(ended).not.toHaveBeenCalled();
+    renewal.stop();
+  });
+
+  it("asks a source that goes on failing ever more seldom, and once it has none the token has ended", async () => {
+    let fails = true;
+    const next = vi.fn(() => (fails ? Promise.reject(new Error("away")) : null));
+    const { ended } = await watch(MINUTE, next);
+    await vi.advanceTimersByTimeAsync(30 * MINUTE);
+    expect(ended).not.toHaveBeenCalled();
+    expect(next.mock.calls.length).toBeGreaterThan(30 * 3);
+    expect(next.mock.calls.length).toBeLessThan(30 * 10);
+    fails = false;
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(ended).toHaveBeenCalledOnce();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("takes no token for ended by a clock that is not sure", async () => {
+    let isSure = false;
+    const { renewal, ended } = await watch(
+      10 * MINUTE,
+      () => null,
+      0,
+      () => isSure,
+    );
+    vi.setSystemTime(NOW + 70 * MINUTE);
+    renewal.check();
+    await vi.advanceTimersByTimeAsync(5 * MINUTE);
+    expect(ended).not.toHaveBeenCalled();
+    // The frame that makes it sure: the clock had been set forward by an hour and is back.
+    isSure = true;
+    vi.setSystemTime(NOW + 5 * MINUTE);
+    await vi.advanceTimersByTimeAsync(5 * MINUTE - 1);
+    expect(ended).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(ended).toHaveBeenCalledOnce();
   });
 
   it("is made up for when the machine wakes", async () => {

@@ -9,6 +9,7 @@ import "../panel/sparkline";
 import { Yesterday } from "../panel/yesterday";
 import { dashboardText, text } from "../text";
 import { bones } from "../theme";
+import { fresh } from "./fresh";
 import { LiveElement } from "./live-element";
 import { LiveSeries } from "./live-series";
 import { DAY_METRICS, isMean, ofPeriod, PERIODS, type Period } from "./periods";
@@ -51,16 +52,20 @@ export class Cards extends LiveElement {
   }
 
   override willUpdate(): void {
-    const { kind } = this.client.status;
+    const { kind } = fresh(this.client);
     if (kind === "live" || kind === "polling") void this.#yesterday?.keep(this.now);
     this.#days.keep(this.now);
   }
 
   override render() {
-    const { problem } = this.#days.whole;
+    const { points, problem } = this.#days;
     return html`<div class="grid">${FIGURES.map((figure) => this.#card(figure))}</div>
       <p class="soft small">${words.note}</p>
-      ${problem && !this.#days.points ? html`<p class="soft small">${words.periodsMissing} ${problem.detail}</p>` : nothing}`;
+      ${
+        problem
+          ? html`<p class="soft small" role="status">${points ? words.periodsBehind : words.periodsMissing} ${problem.detail}</p>`
+          : nothing
+      }`;
   }
 
   #card(figure: Figure) {

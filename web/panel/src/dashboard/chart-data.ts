@@ -1,19 +1,9 @@
 /** What each chart shows: its lines, its ghost, its totals. Pure. */
 
+import { meanSeconds } from "../panel/figures";
 import { dashboardText } from "../text";
 import { type Interval, WIDTH } from "./interval";
-import {
-  added,
-  aligned,
-  amounts,
-  ended,
-  meanSeconds,
-  type Points,
-  responseTimes,
-  sum,
-  topModels,
-  type Values,
-} from "./points";
+import { added, aligned, amounts, ended, type Points, responseTimes, sum, topModels, type Values } from "./points";
 
 const words = dashboardText.charts;
 

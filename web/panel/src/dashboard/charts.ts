@@ -7,12 +7,12 @@ import { dashboardText } from "../text";
 import "./chart";
 import { Zoomed } from "./chart";
 import { type ChartData, chartsOf, METRICS } from "./chart-data";
-import { spanWords } from "./format";
+import { spanWords, zoneOf } from "./format";
 import { glyph } from "./icons";
 import { chosen, INTERVALS, type Interval, possible } from "./interval";
 import { LiveElement } from "./live-element";
 import { LiveSeries } from "./live-series";
-import { fromAnswer, type Points, type SeriesAnswer } from "./points";
+import { covered, fromAnswer, type Points, type SeriesAnswer } from "./points";
 import { Question } from "./question";
 import { panned, previous, type Range, readRange, type Span, spanOf, writeBound, writeRange, zoomed } from "./range";
 import "./range-picker";
@@ -25,9 +25,11 @@ const USUAL = "1h";
 const COUNT = 7;
 
 export class Charts extends LiveElement {
-  static override properties = { ...LiveElement.properties, params: { attribute: false }, scheme: {} };
+  static override properties = { ...LiveElement.properties, params: { attribute: false }, scheme: {}, zone: {} };
   declare params: Params;
   declare scheme: string;
+  /** The zone in which the service cuts days; null: not known yet. */
+  declare zone: string | null;
 
   #range: Range = USUAL;
   #interval: Interval = "minute";
@@ -47,6 +49,7 @@ export class Charts extends LiveElement {
     super();
     this.params = {};
     this.scheme = "light";
+    this.zone = null;
     new Seconds(this, () => true);
   }
 
@@ -59,9 +62,8 @@ export class Charts extends LiveElement {
   override willUpdate(changed: Map<PropertyKey, unknown>): void {
     const { now } = this;
     if (changed.has("params") && this.#read(now)) {
-      const range = this.#range;
       this.#before.answer = null;
-      this.#series.ask({ metrics: METRICS, interval: this.#interval, span: (at) => spanOf(range, at) }, now);
+      this.#series.ask({ metrics: METRICS, interval: this.#interval, span: (at) => this.#span(at) }, now);
     } else {
       this.#series.keep(now);
     }
@@ -80,6 +82,11 @@ export class Charts extends LiveElement {
     return other || this.#series.points === null;
   }
 
+  /** Where the range lies: points of days begin with the service's days, all others by the admin's clock. */
+  #span(now: number): Span {
+    return spanOf(this.#range, now, this.#interval === "day" && this.zone !== null ? this.zone : undefined);
+  }
+
   /** Make what the charts draw, if anything it is made of is another. */
   #make(now: number): void {
     const { points, whole } = this.#series;
@@ -88,7 +95,7 @@ export class Charts extends LiveElement {
     const made = [points, this.#before.answer, Math.floor(now / 60_000)];
     if (made.every((part, index) => part === this.#made[index])) return;
     this.#made = made;
-    this.#charts = points && chartsOf(points, this.#before.answer, now, spanOf(this.#range, now).to);
+    this.#charts = points && chartsOf(points, this.#before.answer, now, this.#span(now).to);
   }
 
   #askBefore(span: Span): void {
@@ -96,8 +103,8 @@ export class Charts extends LiveElement {
     const params = {
       metrics: METRICS,
       interval: this.#interval,
-      from: writeBound(earlier.from, this.#interval === "day"),
-      to: writeBound(earlier.to, this.#interval === "day"),
+      from: writeBound(earlier.from, this.#interval === "day", span.zone),
+      to: writeBound(earlier.to, this.#interval === "day", span.zone),
     };
     void this.#before.ask(async (signal) => {
       const points = fromAnswer(await this.client.rest.get<SeriesAnswer>("series", params, signal));
@@ -106,8 +113,8 @@ export class Charts extends LiveElement {
   }
 
   override render() {
-    const span = spanOf(this.#range, this.now);
-    const range = spanWords(span.from, span.to);
+    const span = this.#span(this.now);
+    const range = this.#words(span);
     const charts: readonly (ChartData | null)[] = this.#charts ?? Array.from({ length: COUNT }, () => null);
     return html`<dashboard-range .range=${this.#range} @analytics-range=${this.#ranged}></dashboard-range>
       <div class="tools">
@@ -121,6 +128,13 @@ export class Charts extends LiveElement {
             html`<dashboard-chart class="card ${data?.name ?? ""}" .data=${data} .range=${range} .scheme=${this.scheme}></dashboard-chart>`,
         )}
       </div>`;
+  }
+
+  /** The range that the totals are of: that of the points, which may begin before the one that was asked for. */
+  #words(span: Span): string {
+    const { points } = this.#series;
+    const { from, to } = covered(points, span);
+    return spanWords(from, to, points ? zoneOf(points.interval, points.zone) : span.zone);
   }
 
   #intervals(span: Span) {
@@ -156,10 +170,11 @@ export class Charts extends LiveElement {
   }
 
   #problem() {
-    const { problem } = this.#series.whole;
+    const { points, problem } = this.#series;
     if (!problem) return nothing;
-    return html`<div class="notice" role="alert">
-      <p><strong>${dashboardText.lists.failed}:</strong> ${problem.detail}</p>
+    // What was loaded before is still true of its time: no reason for alarm.
+    return html`<div class="notice ${points ? "calm" : ""}" role=${points ? "status" : "alert"}>
+      <p><strong>${points ? words.behind : dashboardText.lists.failed}:</strong> ${problem.detail}</p>
       <button class="button" type="button" @click=${() => this.#series.again(this.now)}>${dashboardText.lists.retry}</button>
     </div>`;
   }

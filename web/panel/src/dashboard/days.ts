@@ -50,11 +50,11 @@ export class DaysView extends ListView {
   readonly view = "days";
 
   protected asked(params: Params): Query {
-    return dateBounds(params, this.now, USUAL);
+    return dateBounds(params, this.now, USUAL, this.zone);
   }
 
   override render() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.filtered}></dashboard-filters>
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.filtered}></dashboard-filters>
       <p class="soft small">${dashboardText.daysOf(this.zone)}</p>
       <dashboard-list
         .client=${this.client}

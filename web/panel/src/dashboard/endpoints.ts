@@ -49,11 +49,11 @@ export class EndpointsView extends ListView {
   readonly view = "api";
 
   protected asked(params: Params): Query {
-    return dateBounds(params, this.now, null);
+    return dateBounds(params, this.now, null, this.zone);
   }
 
   override render() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.filtered}></dashboard-filters>
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.filtered}></dashboard-filters>
       <p class="soft small">${dashboardText.daysOf(this.zone)} ${words.note}</p>
       <dashboard-list
         .client=${this.client}

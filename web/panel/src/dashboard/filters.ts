@@ -27,9 +27,11 @@ export class Filtered extends Event {
 }
 
 export class FilterBar extends LitElement {
-  static override properties = { fields: { attribute: false }, params: { attribute: false } };
+  static override properties = { fields: { attribute: false }, params: { attribute: false }, zone: {} };
   declare fields: readonly Field[];
   declare params: Params;
+  /** The zone of whole days; null: not known yet, or of no matter. */
+  declare zone: string | null;
 
   #pause: ReturnType<typeof setTimeout> | undefined;
   /** What was typed since the last pause. */
@@ -39,6 +41,7 @@ export class FilterBar extends LitElement {
     super();
     this.fields = [];
     this.params = {};
+    this.zone = null;
   }
 
   override disconnectedCallback(): void {
@@ -99,6 +102,7 @@ export class FilterBar extends LitElement {
           list
           ?optional=${field.usual === undefined}
           ?days=${field.days ?? false}
+          .zone=${this.zone}
           .range=${readRange(this.params, null) ?? field.usual ?? null}
           @analytics-range=${this.#ranged}
         ></dashboard-range>`;

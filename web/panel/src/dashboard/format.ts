@@ -55,10 +55,10 @@ export function date(written: string): string {
   return format("UTC", options).format(Date.parse(`${written}T00:00:00Z`));
 }
 
-/** From when to when. */
-export function spanWords(from: number, to: number): string {
+/** From when to when, by the clock of a zone. */
+export function spanWords(from: number, to: number, zone = OWN_ZONE): string {
   const options: Intl.DateTimeFormatOptions = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
-  return format(OWN_ZONE, options).formatRange(from, to);
+  return format(zone, options).formatRange(from, to);
 }
 
 const rates = new Intl.NumberFormat(undefined, {

@@ -1,11 +1,12 @@
 /** The width of a chart's points. Pure. */
 
+import { MINUTE } from "../panel/figures";
+import { DAY } from "../panel/yesterday";
+
 export const INTERVALS = ["minute", "hour", "day"] as const;
 export type Interval = (typeof INTERVALS)[number];
 
-export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
-export const DAY = 24 * HOUR;
 export const WIDTH: Record<Interval, number> = { minute: MINUTE, hour: HOUR, day: DAY };
 
 /** As many as a wide screen has room for, and drawn well within a frame. */

@@ -29,7 +29,7 @@ export abstract class ListView extends LiveElement {
 
   override willUpdate(changed: Map<PropertyKey, unknown>): void {
     // Only now, since a range such as "24 hours" begins at another moment each time.
-    if (changed.has("params")) this.query = this.asked(this.params);
+    if (changed.has("params") || changed.has("zone")) this.query = this.asked(this.params);
   }
 
   protected filtered = (event: Event): void => this.#go((event as Filtered).params);
@@ -69,17 +69,18 @@ export function bounds(params: Params, now: number): { from: string | null; to: 
   return { from: written(from), to: moving ? null : written(to) };
 }
 
-/** The same as dates, for what is kept by whole days of the service's zone. */
+/** The same as dates, for what is kept by whole days of the service's zone: presets count from its today. */
 export function dateBounds(
   params: Params,
   now: number,
   usual: Preset | null,
+  zone: string | null,
 ): { from: string | null; to: string | null } {
   const range = readRange(params, null) ?? usual;
   if (range === null) return { from: null, to: null };
   if (typeof range === "object") return { from: writeDate(range.from) || null, to: writeDate(range.to) || null };
-  const { from, to, moving } = spanOf(range, now);
-  return { from: writeDate(from), to: moving ? null : writeDate(to) };
+  const { from, to, moving } = spanOf(range, now, zone ?? undefined);
+  return { from: writeDate(from, zone ?? undefined), to: moving ? null : writeDate(to, zone ?? undefined) };
 }
 
 function written(time: number | null): string | null {

@@ -8,6 +8,7 @@ import { Seconds } from "../panel/seconds";
 import { dashboardText } from "../text";
 import { csvName } from "./csv-name";
 import { clockTime } from "./format";
+import { fresh } from "./fresh";
 import { glyph } from "./icons";
 import { Listing, MAX_ROWS, type Order } from "./listing";
 import { LiveElement } from "./live-element";
@@ -18,8 +19,9 @@ import type { Column, Table } from "./table";
 
 const words = dashboardText.lists;
 
-/** How often the first page of a live list is loaded again, while there is news. */
+/** How often the first page of a live list is loaded again, while there is news; and after a failure. */
 const FRESHEN_EVERY = 2000;
+const RETRY_EVERY = 10_000;
 
 // biome-ignore lint/suspicious/noExplicitAny: as in the table, a list's columns and rows belong together.
 type AnyRow = any;
@@ -103,11 +105,11 @@ export class List extends LiveElement {
 
   /** News are shown at once; what they leave out, as under load they may, follows with the first page. */
   #keepUp(news: News<AnyRow>): void {
-    if (this.client.figures.position === this.#position || !this.#listing.rows) return;
+    const { rows, problem } = this.#listing;
+    if (!rows || (this.client.figures.position === this.#position && !problem)) return;
     this.#listing.merge(news.rows, news.order);
-    if (Date.now() - this.#freshenedAt < FRESHEN_EVERY) return;
-    this.#asked();
-    this.#listing.freshen(news.order);
+    if (Date.now() - this.#freshenedAt < (problem ? RETRY_EVERY : FRESHEN_EVERY)) return;
+    if (this.#listing.freshen(news.order)) this.#asked();
   }
 
   override render() {
@@ -142,10 +144,12 @@ export class List extends LiveElement {
   }
 
   #freshness() {
-    const { asOf, asking, full } = this.#listing;
+    const { asOf, asking, full, deep, problem } = this.#listing;
     if (asking) return words.loading;
     if (asOf === null) return nothing;
-    if (this.news && !full && this.client.status.kind === "live") return html`<span class="live">${words.live}</span>`;
+    if (this.news && !full && !problem && fresh(this.client).kind === "live") {
+      return html`<span class="live">${deep ? words.liveTop : words.live}</span>`;
+    }
     const since = this.client.figures.position !== this.#position ? ` · ${words.changed}` : "";
     return words.asOf(clockTime(asOf)) + since;
   }

@@ -55,6 +55,10 @@ export class Listing<Row> {
   get problem() {
     return this.#first.problem ?? this.#older.problem;
   }
+  /** Older pages are shown below the first one, which alone is kept up: an event with an old timestamp is missing there. */
+  get deep(): boolean {
+    return this.#olderPages > 0;
+  }
   get asOf(): number | null {
     return this.#first.asOf;
   }
@@ -83,9 +87,9 @@ export class Listing<Row> {
   older(): void {
     const cursor = this.#first.answer?.next;
     if (!cursor || this.full || this.#first.asking || this.askingOlder) return;
-    this.#olderPages += 1;
     void this.#older.ask(async (signal) => {
       const page = held(await this.rest().list<Row>(this.#path, { ...this.#params, cursor }, signal));
+      this.#olderPages += 1;
       this.#first.amend(({ rows }) => ({ rows: [...rows, ...page.rows], next: page.next }));
       return page;
     });
@@ -98,10 +102,11 @@ export class Listing<Row> {
 
   /**
    * Lay the first page, loaded anew, over the rows that are held. Where older pages were loaded they stay below it,
-   * unless the two do not meet: then more has happened than one page holds, and they would follow on a gap.
+   * unless the two do not meet: then more has happened than one page holds, and they would follow on a gap. Says
+   * whether it is asked for, which has to wait for other questions.
    */
-  freshen(order: Order<Row>): void {
-    if (this.#first.asking || this.askingOlder || this.full) return;
+  freshen(order: Order<Row>): boolean {
+    if (this.#first.asking || this.askingOlder || this.full) return false;
     this.#quiet = true;
     void this.#first.ask(async (signal) => {
       const page = held(await this.rest().list<Row>(this.#path, this.#params, signal));
@@ -115,6 +120,7 @@ export class Listing<Row> {
       // The page's own, where both have a row: it is the newer, and whole.
       return { rows: merged(page.rows, before.rows, order), next: before.next };
     });
+    return true;
   }
 
   stop(): void {

@@ -3,16 +3,19 @@
  *
  * Minutes come with the feed, and are merged as they come. Hours and days are asked for again, but only the last two
  * points, and at most every two seconds. Once a minute, if anything changed, the whole range is asked for: events may
- * come with old timestamps, and the range itself moves.
+ * come with old timestamps; and whenever the range itself moves. What failed is asked for again every ten seconds.
  */
 
 import type { AnalyticsClient } from "../client";
-import { type Interval, MINUTE, WIDTH } from "./interval";
-import { fromAnswer, type Points, type SeriesAnswer, since, withMinutes, withTail } from "./points";
-import { Question } from "./question";
+import { MINUTE } from "../panel/figures";
+import { fresh } from "./fresh";
+import type { Interval } from "./interval";
+import { dateNumber, fromAnswer, type Points, type SeriesAnswer, since, withMinutes, withTail } from "./points";
+import { type Problem, Question } from "./question";
 import { type Span, writeBound } from "./range";
 
 const TAIL_EVERY = 2000;
+const RETRY_EVERY = 10_000;
 
 export interface Asked {
   metrics: readonly string[];
@@ -28,11 +31,13 @@ export class LiveSeries {
   #from = 0;
   #wholeAt = 0;
   #tailAt = 0;
+  /** The figures that the points have caught up with. */
   #position: string | null = null;
   #minutes: unknown = null;
   #live = false;
-  /** The live figures were there, and are not any more: what came in between is missing. */
-  #lost = false;
+  /** How often the live figures went away, and how many of these times the points have been loaded since. */
+  #losses = 0;
+  #mended = 0;
 
   constructor(
     private readonly client: () => AnalyticsClient,
@@ -49,6 +54,11 @@ export class LiveSeries {
     return this.whole.answer;
   }
 
+  /** Why there are no points, or why those held are not up to date. */
+  get problem(): Problem | null {
+    return this.whole.problem ?? this.#tail.problem;
+  }
+
   ask(asked: Asked, now: number): void {
     this.#asked = asked;
     this.#load(now, true);
@@ -62,28 +72,14 @@ export class LiveSeries {
   keep(now: number): void {
     const asked = this.#asked;
     if (!asked) return;
-    const { figures, status } = this.client();
-    const live = status.kind === "live";
-    if (this.#live && !live) this.#lost = true;
+    const live = fresh(this.client()).kind === "live";
+    if (this.#live && !live) this.#losses += 1;
     this.#live = live;
+    if (this.whole.asking) return;
     const span = asked.span(now);
     const held = this.points;
-    if (this.whole.asking) return;
-    if (!held) {
-      if (this.whole.problem && now - this.#wholeAt > 10_000) this.#load(now, true);
-      return;
-    }
-    const moved = Math.floor(span.from / WIDTH[asked.interval]) !== Math.floor(this.#from / WIDTH[asked.interval]);
-    const changed = figures.position !== this.#position;
-    if ((this.#lost && live) || moved || (changed && now - this.#wholeAt > MINUTE)) {
-      this.#load(now, false);
-    } else if (span.to <= (held.start.at(-1) ?? 0)) {
-      // A range of the past: only asked for as a whole.
-    } else if (asked.interval === "minute") {
-      this.#merge(now, span);
-    } else if (changed && !this.#tail.asking && now - this.#tailAt >= TAIL_EVERY) {
-      this.#loadTail(asked, held, span, now);
-    }
+    if (this.#isWholeDue(asked, held, span, now)) this.#load(now, false);
+    else if (held && !isOver(span, now)) this.#keepEnd(asked, held, span, now);
   }
 
   stop(): void {
@@ -91,48 +87,87 @@ export class LiveSeries {
     this.#tail.stop();
   }
 
+  #isWholeDue({ interval }: Asked, held: Points | null, span: Span, now: number): boolean {
+    const passed = now - this.#wholeAt;
+    if (this.whole.problem) return passed >= RETRY_EVERY;
+    if (!held) return false;
+    // A day begins in the service's zone, whenever the admin's own does.
+    const date = (time: number) => dateNumber(time, held.zone);
+    const moved = span.from !== this.#from || (interval === "day" && date(now) !== date(this.#wholeAt));
+    return moved || (this.#live && this.#isLost) || (this.#isBehind && passed > MINUTE);
+  }
+
+  /** The live figures were there, and were not any more: what came in between is missing. */
+  get #isLost(): boolean {
+    return this.#mended !== this.#losses;
+  }
+
+  get #isBehind(): boolean {
+    return this.client().figures.position !== this.#position;
+  }
+
+  #keepEnd(asked: Asked, held: Points, span: Span, now: number): void {
+    if (asked.interval === "minute") {
+      // Not over a gap, whose minutes would be drawn as if nothing had happened in them.
+      if (this.#live && !this.#isLost) this.#merge(now, span);
+    } else if (this.#isBehind && !this.#tail.asking) {
+      const wait = this.#tail.problem ? RETRY_EVERY : TAIL_EVERY;
+      if (now - this.#tailAt >= wait) this.#loadTail(asked, held, span, now);
+    }
+  }
+
   #merge(now: number, span: Span): void {
-    const { figures, status } = this.client();
+    const { minutes } = this.client().figures;
     const minute = Math.floor(now / MINUTE);
-    if (status.kind !== "live" || (this.#minutes === figures.minutes && this.#tailAt === minute)) return;
-    this.#minutes = figures.minutes;
+    if (this.#minutes === minutes && this.#tailAt === minute) return;
+    this.#minutes = minutes;
     this.#tailAt = minute;
     const until = Math.min(now, span.to - 1);
-    this.whole.amend((points) => since(withMinutes(points, figures.minutes, until), span.from));
+    this.whole.amend((points) => since(withMinutes(points, minutes, until), span.from));
   }
 
   #load(now: number, afresh: boolean): void {
     const asked = this.#asked;
     if (!asked) return;
     const span = asked.span(now);
+    const { position } = this.client().figures;
+    const losses = this.#losses;
     this.#tail.stop();
     this.#from = span.from;
     this.#wholeAt = this.#tailAt = now;
     this.#minutes = null;
-    this.#lost = false;
-    this.#position = this.client().figures.position;
     this.loading(span);
-    void this.whole.ask((signal) => this.#read(asked, span.from, Math.min(span.to, now), signal), afresh);
+    void this.whole.ask(async (signal) => {
+      const byDays = asked.interval === "day";
+      const points = await this.#read(asked, writeBound(span.from, byDays, span.zone), span, now, signal);
+      this.#position = position;
+      this.#mended = losses;
+      this.#tail.problem = null;
+      return points;
+    }, afresh);
   }
 
   #loadTail(asked: Asked, held: Points, span: Span, now: number): void {
     const from = held.start.at(-2) ?? held.start.at(-1) ?? span.from;
+    const { position } = this.client().figures;
     this.#tailAt = now;
-    this.#position = this.client().figures.position;
     void this.#tail.ask(async (signal) => {
-      const tail = await this.#read(asked, from, Math.min(span.to, now), signal);
+      const tail = await this.#read(asked, new Date(from).toISOString(), span, now, signal);
+      this.#position = position;
       this.whole.amend((points) => since(withTail(points, tail), span.from));
       return tail;
     });
   }
 
-  async #read(asked: Asked, from: number, to: number, signal: AbortSignal): Promise<Points> {
-    const params = {
-      metrics: asked.metrics,
-      interval: asked.interval,
-      from: writeBound(from, asked.interval === "day"),
-      to: writeBound(Math.max(to, from + 1), asked.interval === "day"),
-    };
+  async #read({ metrics, interval }: Asked, from: string, span: Span, now: number, signal: AbortSignal) {
+    // Up to and with now, which may be the first moment of a point; and never nothing, if the range is yet to come.
+    const end = Math.max(Math.min(span.to, now + 1), span.from + 1);
+    const params = { metrics, interval, from, to: writeBound(end, interval === "day", span.zone) };
     return fromAnswer(await this.client().rest.get<SeriesAnswer>("series", params, signal));
   }
+}
+
+/** A range of the past: nothing comes at its end any more, so that it is only asked for as a whole. */
+function isOver({ to, moving }: Span, now: number): boolean {
+  return !moving && to <= now;
 }

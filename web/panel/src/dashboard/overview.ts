@@ -16,11 +16,13 @@ export class Overview extends LiveElement {
     ...LiveElement.properties,
     params: { attribute: false },
     scheme: {},
+    zone: {},
     stale: { type: Boolean },
     drawing: { state: true },
   };
   declare params: Params;
   declare scheme: string;
+  declare zone: string | null;
   declare stale: boolean;
   /** The charts' script is there. */
   declare drawing: boolean;
@@ -31,6 +33,7 @@ export class Overview extends LiveElement {
     super();
     this.params = {};
     this.scheme = "light";
+    this.zone = null;
     this.stale = false;
     this.drawing = false;
     new Seconds(this, () => true);
@@ -70,7 +73,7 @@ export class Overview extends LiveElement {
         <h2 id="charts">${dashboardText.charts.title}</h2>
         ${
           this.drawing
-            ? html`<dashboard-charts .client=${this.client} .params=${this.params} .scheme=${this.scheme}></dashboard-charts>`
+            ? html`<dashboard-charts .client=${this.client} .params=${this.params} .scheme=${this.scheme} .zone=${this.zone}></dashboard-charts>`
             : nothing
         }
       </section>`;

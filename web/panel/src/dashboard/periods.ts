@@ -1,7 +1,7 @@
 /** What each figure added today, yesterday, in 7 and in 30 days. Pure. */
 
-import type { FigureName } from "../panel/figures";
-import { amounts, meanSeconds, type Points, sum } from "./points";
+import { type FigureName, meanSeconds } from "../panel/figures";
+import { amounts, type Points, sum } from "./points";
 
 export const DAY_METRICS = [
   "users",

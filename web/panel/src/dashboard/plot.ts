@@ -2,9 +2,10 @@
 
 import uPlot from "uplot";
 import { short } from "../format";
+import { DAY } from "../panel/yesterday";
 import { type ChartData, stacked } from "./chart-data";
 import { tick, zoneOf } from "./format";
-import { DAY, WIDTH } from "./interval";
+import { WIDTH } from "./interval";
 import type { Values } from "./points";
 
 export const HEIGHT = 200;

@@ -4,8 +4,11 @@
  * points.
  */
 
+import { MINUTE, meanSeconds } from "../panel/figures";
+import { clockOf, DAY } from "../panel/yesterday";
 import type { Minute } from "../store";
-import { type Interval, MINUTE, WIDTH } from "./interval";
+import { type Interval, WIDTH } from "./interval";
+import { dayStart, type Span } from "./range";
 
 export type Amounts = readonly number[];
 /** Null: nothing was measured there. */
@@ -98,6 +101,18 @@ export function since(points: Points, from: number): Points {
   return eachColumn({ ...points, start: points.start.slice(drop) }, (column) => column.slice(drop));
 }
 
+/**
+ * From when to when the points count, which is what their totals are of: a range is cut down to its first point, and up
+ * to its last one, unless it is still going on.
+ */
+export function covered(points: Points | null, { from, to, moving }: Span): { from: number; to: number } {
+  const first = points?.start[0];
+  const last = points?.start.at(-1);
+  if (!points || first === undefined || last === undefined) return { from, to };
+  const end = points.interval === "day" ? dayStart(last, 1, points.zone) : last + WIDTH[points.interval];
+  return { from: first, to: moving ? to : Math.max(to, end) };
+}
+
 function eachColumn(points: Points, change: (column: Amounts) => Amounts): Points {
   const columns = Object.entries(points.amounts).map(([name, column]) => [name, change(column)] as const);
   return { ...points, amounts: Object.fromEntries(columns) };
@@ -114,10 +129,6 @@ export function responseTimes(points: Points): Values {
   return amounts(points, "response_time_us").map((us, index) => meanSeconds(us, numbers[index] ?? 0));
 }
 
-export function meanSeconds(us: number, number: number): number | null {
-  return number === 0 ? null : us / number / 1e6;
-}
-
 /**
  * The values of an earlier period at the points of this one. `shift` is how much later this one begins.
  * Days are matched by their dates, since days are not all equally long.
@@ -131,13 +142,9 @@ export function aligned(points: Points, earlier: Points, shift: number, values: 
   return points.start.map((start) => held.get(number(start) - by) ?? null);
 }
 
-const formats = new Map<string, Intl.DateTimeFormat>();
-
 /** The date of a moment in a zone, as a number of days. */
 export function dateNumber(time: number, zone: string): number {
-  const format = formats.get(zone) ?? new Intl.DateTimeFormat("en-CA", { timeZone: zone, dateStyle: "short" });
-  formats.set(zone, format);
-  return Math.round(Date.parse(`${format.format(time)}T00:00:00Z`) / 86_400_000);
+  return Math.floor(clockOf(time, zone) / DAY);
 }
 
 export interface Model {

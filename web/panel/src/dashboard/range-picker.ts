@@ -18,7 +18,7 @@ export class RangeChosen extends Event {
 
 /**
  * `list`: presets are in a list instead of buttons. `optional`: it may be left unbounded, at one end or both.
- * `days`: only whole days, the last one included.
+ * `days`: only whole days, the last one included; those of a preset are the `zone`'s.
  */
 export class RangePicker extends LitElement {
   static override properties = {
@@ -26,6 +26,7 @@ export class RangePicker extends LitElement {
     list: { type: Boolean },
     optional: { type: Boolean },
     days: { type: Boolean },
+    zone: {},
     custom: { type: Boolean, reflect: true },
     wrong: { state: true },
   };
@@ -33,6 +34,7 @@ export class RangePicker extends LitElement {
   declare list: boolean;
   declare optional: boolean;
   declare days: boolean;
+  declare zone: string | null;
   declare custom: boolean;
   declare wrong: boolean;
 
@@ -42,6 +44,7 @@ export class RangePicker extends LitElement {
     this.list = false;
     this.optional = false;
     this.days = false;
+    this.zone = null;
     this.custom = false;
     this.wrong = false;
   }
@@ -84,15 +87,15 @@ export class RangePicker extends LitElement {
   }
 
   #bounds() {
-    const { from, to } = typeof this.range === "object" && this.range !== null ? this.range : this.#shown();
+    const { from, to, zone } = this.#shown();
     return html`<div class="bounds">
-      ${this.#bound("from", words.from, from)} ${this.#bound("to", words.to, to)}
+      ${this.#bound("from", words.from, from, zone)} ${this.#bound("to", words.to, to, zone)}
       <p role="alert">${this.wrong ? words.wrong : nothing}</p>
     </div>`;
   }
 
-  #bound(id: "from" | "to", label: string, time: number | null) {
-    const value = this.days ? writeDate(time !== null && id === "to" ? time - 1 : time) : writeInput(time);
+  #bound(id: "from" | "to", label: string, time: number | null, zone?: string) {
+    const value = this.days ? writeDate(time !== null && id === "to" ? time - 1 : time, zone) : writeInput(time);
     return html`<label class="field">
       ${label}
       <input
@@ -105,10 +108,11 @@ export class RangePicker extends LitElement {
     </label>`;
   }
 
-  /** What to begin with: the preset that was shown. */
-  #shown(): { from: number | null; to: number | null } {
+  /** What was chosen by hand; to begin with, what the preset shows. */
+  #shown(): { from: number | null; to: number | null; zone?: string | undefined } {
     if (this.range === null) return { from: null, to: null };
-    return spanOf(this.range, Date.now());
+    if (typeof this.range === "object") return this.range;
+    return spanOf(this.range, Date.now(), this.days && this.zone !== null ? this.zone : undefined);
   }
 
   #open = (): void => {

@@ -1,11 +1,13 @@
 /**
  * The stretch of time that charts and lists show. Pure.
  *
- * Days are those of the admin's zone, which is the browser's: `Date` counts in it, through changes of the clock.
- * All times are milliseconds since 1970.
+ * Days are those of the admin's zone, which is the browser's, unless another is given: what the service keeps by days
+ * is cut in a zone of its own. All times are milliseconds since 1970.
  */
 
-import { HOUR, MINUTE } from "./interval";
+import { MINUTE } from "../panel/figures";
+import { clockOf, DAY, daysBack, momentOf } from "../panel/yesterday";
+import { HOUR } from "./interval";
 
 export const PRESETS = ["1h", "24h", "today", "yesterday", "7d", "30d", "90d"] as const;
 export type Preset = (typeof PRESETS)[number];
@@ -13,28 +15,24 @@ export type Preset = (typeof PRESETS)[number];
 /** What was asked for: a preset, or from and to (null: not bounded there). */
 export type Range = Preset | { from: number | null; to: number | null };
 
-/** From when to when that is just now. `moving`: its end follows the clock. */
+/** From when to when that is just now. `moving`: its end follows the clock. `zone`: whose days it counts, if not the admin's. */
 export interface Span {
   from: number;
   to: number;
   moving: boolean;
+  zone?: string | undefined;
 }
 
-/** The first moment of the local day that is `days` after the one of `time`. */
-export function dayStart(time: number, days = 0): number {
-  const date = new Date(time);
-  return new Date(date.getFullYear(), date.getMonth(), date.getDate() + days).getTime();
+/** The first moment of the day that is `days` after the one of `time`. */
+export function dayStart(time: number, days = 0, zone?: string): number {
+  return momentOf(floor(clockOf(time, zone), DAY) + days * DAY, zone);
 }
 
-/** The same clock time `days` earlier: 23 or 25 hours where the clock was changed in between. */
-export function daysBack(time: number, days: number): number {
-  const date = new Date(time);
-  date.setDate(date.getDate() - days);
-  return date.getTime();
-}
-
-/** Where a range lies now. One that is open at its start begins a day before its end. */
-export function spanOf(range: Range, now: number): Span {
+/**
+ * Where a range lies now; the days of a preset are those of `zone`. One that is open at its start begins a day before
+ * its end.
+ */
+export function spanOf(range: Range, now: number, zone?: string): Span {
   if (typeof range === "object") {
     const to = range.to ?? now;
     return { from: range.from ?? to - 24 * HOUR, to, moving: range.to === null };
@@ -45,11 +43,11 @@ export function spanOf(range: Range, now: number): Span {
     case "24h":
       return { from: floor(now, HOUR) - 23 * HOUR, to: floor(now, HOUR) + HOUR, moving: true };
     case "today":
-      return { from: dayStart(now), to: dayStart(now, 1), moving: true };
+      return { from: dayStart(now, 0, zone), to: dayStart(now, 1, zone), moving: true, zone };
     case "yesterday":
-      return { from: dayStart(now, -1), to: dayStart(now), moving: false };
+      return { from: dayStart(now, -1, zone), to: dayStart(now, 0, zone), moving: false, zone };
     default:
-      return { from: dayStart(now, 1 - daysOf(range)), to: now, moving: true };
+      return { from: dayStart(now, 1 - daysOf(range), zone), to: now, moving: true, zone };
   }
 }
 
@@ -57,7 +55,7 @@ export function spanOf(range: Range, now: number): Span {
 export function previous(range: Range, span: Span): { from: number; to: number } {
   const days = typeof range === "object" ? wholeDays(span) : daysOf(range);
   if (days === 0) return { from: span.from - (span.to - span.from), to: span.from };
-  return { from: daysBack(span.from, days), to: daysBack(span.to, days) };
+  return { from: daysBack(span.from, days, span.zone), to: daysBack(span.to, days, span.zone) };
 }
 
 function daysOf(preset: Preset): number {
@@ -122,13 +120,9 @@ function writeTime(time: number | null): string {
   return time === null ? "" : new Date(time).toISOString();
 }
 
-/** A moment as `<input type="datetime-local">` takes it: local, to the minute. */
-export function writeInput(time: number | null): string {
-  if (time === null) return "";
-  const date = new Date(time);
-  const two = (value: number) => String(value).padStart(2, "0");
-  const year = String(date.getFullYear()).padStart(4, "0");
-  return `${year}-${two(date.getMonth() + 1)}-${two(date.getDate())}T${two(date.getHours())}:${two(date.getMinutes())}`;
+/** A moment as `<input type="datetime-local">` takes it: by the clock, to the minute. */
+export function writeInput(time: number | null, zone?: string): string {
+  return time === null ? "" : new Date(clockOf(time, zone)).toISOString().slice(0, 16);
 }
 
 /** What such an input holds, or one of a date alone; null while it is empty or incomplete. */
@@ -138,11 +132,11 @@ export function readInput(written: string): number | null {
 }
 
 /** The start of a range for the service: as a date where it is a day's, which the service then takes in its own zone. */
-export function writeBound(time: number, wholeDays: boolean): string {
-  return wholeDays && dayStart(time) === time ? writeDate(time) : new Date(time).toISOString();
+export function writeBound(time: number, wholeDays: boolean, zone?: string): string {
+  return wholeDays && dayStart(time, 0, zone) === time ? writeDate(time, zone) : new Date(time).toISOString();
 }
 
-/** The local date of a moment, as `<input type="date">` takes it. */
-export function writeDate(time: number | null): string {
-  return writeInput(time).slice(0, 10);
+/** The date of a moment, as `<input type="date">` and the service take it. */
+export function writeDate(time: number | null, zone?: string): string {
+  return writeInput(time, zone).slice(0, 10);
 }

@@ -85,6 +85,10 @@ const shared = css`
     background: color-mix(in srgb, var(--bad) 7%, var(--surface));
     color: var(--ink);
   }
+  .notice.calm {
+    border-color: color-mix(in srgb, var(--warn) 35%, var(--line));
+    background: color-mix(in srgb, var(--warn) 8%, var(--surface));
+  }
   .notice p {
     margin: 0;
   }

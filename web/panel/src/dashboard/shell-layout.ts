@@ -113,10 +113,6 @@ export const layout = css`
   h1:focus {
     outline: none;
   }
-  .notice.calm {
-    border-color: color-mix(in srgb, var(--warn) 35%, var(--line));
-    background: color-mix(in srgb, var(--warn) 8%, var(--surface));
-  }
   footer {
     grid-column: -2;
     padding: 0 var(--space-5) var(--space-5);

@@ -4,7 +4,6 @@ import { html, LitElement, nothing, type PropertyValues } from "lit";
 import { timeOfDay } from "../format";
 import { icon } from "../icons";
 import { define } from "../panel/define";
-import { freshness } from "../panel/freshness";
 import { Seconds } from "../panel/seconds";
 import "../panel/status";
 import "./activity";
@@ -13,6 +12,7 @@ import "./conversations";
 import "./days";
 import "./endpoints";
 import { OWN_ZONE } from "./format";
+import { fresh } from "./fresh";
 import { themeIcon, viewIcon } from "./icons";
 import "./overview";
 import type { SeriesAnswer } from "./points";
@@ -25,13 +25,16 @@ import { dashboardText as words } from "../text";
 import { forgetToken, fragmentToken } from "../token";
 import { client } from "./session";
 
+/** How long to wait after the zone could not be asked, ms. */
+const ZONE_RETRY = 10_000;
+
 export class Dashboard extends LitElement {
   static override properties = { route: { state: true } };
   declare route: Route;
 
   readonly #appearance = new Appearance(() => this.requestUpdate());
   #zone: string | null = null;
-  #zoneAsked = false;
+  #zoneAskedAt = Number.NEGATIVE_INFINITY;
 
   constructor() {
     super();
@@ -46,18 +49,19 @@ export class Dashboard extends LitElement {
     const { wish } = this.#appearance;
     if (wish === "system") this.removeAttribute("theme");
     else if (this.getAttribute("theme") !== wish) this.setAttribute("theme", wish);
-    if (client.figures.summary && !this.#zoneAsked) void this.#askZone();
+    if (!client.figures.summary || this.#zone !== null) return;
+    if (Date.now() - this.#zoneAskedAt >= ZONE_RETRY) void this.#askZone();
   }
 
-  /** Once: a service keeps the zone that it began with. */
+  /** Until it is told: a service keeps the zone that it began with. */
   async #askZone(): Promise<void> {
-    this.#zoneAsked = true;
+    this.#zoneAskedAt = Date.now();
     try {
       const today = { metrics: "messages", interval: "day", from: new Date(Date.now() - 1).toISOString() };
       this.#zone = (await client.rest.get<SeriesAnswer>("series", today)).timezone;
       this.requestUpdate();
     } catch {
-      // The zone is told on a later opening.
+      // Days are those of the admin's zone for some seconds more.
     }
   }
 
@@ -112,7 +116,7 @@ export class Dashboard extends LitElement {
   #freshness() {
     const { at, staleSince } = client.figures;
     if (at === null) return nothing;
-    const { kind } = this.#fresh();
+    const { kind } = fresh(client);
     if (client.status.kind === "polling" && kind === "polling") {
       return html`<div class="notice calm"><p>${words.notLive.polling(String(client.status.every))}</p></div>`;
     }
@@ -120,17 +124,13 @@ export class Dashboard extends LitElement {
     return html`<div class="notice"><p>${words.notLive[kind](timeOfDay(staleSince ?? at))}</p></div>`;
   }
 
-  #fresh() {
-    return freshness(client.status, client.figures, Date.now(), client.clockOffset);
-  }
-
   #view() {
     const { view, params } = this.route;
     switch (view) {
       case "overview": {
-        const { kind } = this.#fresh();
+        const { kind } = fresh(client);
         const stale = kind === "stale" || kind === "reconnecting";
-        return html`<dashboard-overview .client=${client} .params=${params} .scheme=${this.#appearance.scheme} .stale=${stale}></dashboard-overview>`;
+        return html`<dashboard-overview .client=${client} .params=${params} .scheme=${this.#appearance.scheme} .zone=${this.#zone} .stale=${stale}></dashboard-overview>`;
       }
       case "activity":
         return html`<dashboard-activity .client=${client} .params=${params}></dashboard-activity>`;
@@ -146,7 +146,7 @@ export class Dashboard extends LitElement {
   }
 
   override updated(changed: PropertyValues<this>): void {
-    const { kind, words: state } = this.#fresh();
+    const { kind, words: state } = fresh(client);
     const title = words.title(kind === "live" ? `● ${words.lists.live}` : state);
     if (document.title !== title) document.title = title;
     if (!changed.has("route")) return;
@@ -164,12 +164,9 @@ export class Dashboard extends LitElement {
   }
 
   #arrived = (): void => {
-    // A link with a new token, opened in this tab.
-    if (location.hash.includes("token=")) {
-      fragmentToken();
-      client.signIn();
-    }
-    this.#show(parseRoute(location.hash));
+    // A link with a new token, opened in this tab: it may be another tenant's.
+    if (fragmentToken()) this.#reload();
+    else this.#show(parseRoute(location.hash));
   };
 
   #show(route: Route): void {
@@ -190,12 +187,16 @@ export class Dashboard extends LitElement {
     this.requestUpdate();
   };
 
-  /** Loaded anew, the page holds nothing of what the token has shown. */
   #signOut = (): void => {
-    client.stop();
     forgetToken();
-    location.reload();
+    this.#reload();
   };
+
+  /** Loaded anew, the page holds nothing of what the token before has shown. */
+  #reload(): void {
+    client.stop();
+    location.reload();
+  }
 
   static override styles = [...sheet, layout];
 }

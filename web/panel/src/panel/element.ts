@@ -2,6 +2,7 @@
 
 import { html, LitElement, nothing, type PropertyValues } from "lit";
 import { classMap } from "lit/directives/class-map.js";
+import { Seldom } from "../backoff.js";
 import { AnalyticsClient, type TokenSource } from "../client.js";
 import { icon } from "../icons.js";
 import { text } from "../text.js";
@@ -34,7 +35,8 @@ export class AnalyticsPanel extends LitElement {
     ownButton: { type: Boolean, attribute: "own-button" },
     remember: {},
     token: { attribute: false },
-    getToken: { attribute: false },
+    // Set once more, even the same function may give another person's token.
+    getToken: { attribute: false, hasChanged: (value: unknown, old: unknown) => value !== old || value !== null },
     admin: { state: true },
   };
   /** Where the service is; else where this script came from. */
@@ -61,6 +63,7 @@ export class AnalyticsPanel extends LitElement {
   #signedOut = false;
   #restored = false;
   #asked = 0;
+  readonly #considered = new Seldom(() => void this.#consider());
   #hour: { minutes: unknown; minute: number; of: ReadonlyMap<FigureName, Hour> } | null = null;
 
   constructor() {
@@ -91,12 +94,15 @@ export class AnalyticsPanel extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     window.addEventListener("keydown", this.#onKey);
-    if (this.hasUpdated && this.open) this.#connect();
+    if (!this.hasUpdated) return;
+    if (this.open) this.#connect();
+    this.#considerSoon();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     window.removeEventListener("keydown", this.#onKey);
+    this.#considered.stop();
     this.#disconnect();
   }
 
@@ -107,8 +113,8 @@ export class AnalyticsPanel extends LitElement {
   }
 
   protected override updated(changed: PropertyValues<this>): void {
-    if (changed.has("token") || changed.has("getToken")) this.#takeToken(changed.get("token"));
-    if (changed.has("token") || changed.has("getToken") || changed.has("ownButton")) void this.#consider();
+    if (changed.has("token") || changed.has("getToken")) this.#takeToken(changed);
+    if (changed.has("token") || changed.has("getToken") || changed.has("ownButton")) this.#considerSoon();
     if (changed.has("open") && (this.open || changed.get("open"))) this.#opened();
     this.#compareWithYesterday();
   }
@@ -123,9 +129,15 @@ export class AnalyticsPanel extends LitElement {
   }
 
   /** A new token of the same person is taken when it is needed; only another person's changes what is shown. */
-  #takeToken(before: string | null | undefined): void {
-    const isSomeoneElse = before !== undefined && whose(this.token) !== whose(before);
-    if (this.#signedOut || isSomeoneElse || !this.#hasSource) this.#client?.signIn();
+  #takeToken(changed: PropertyValues<this>): void {
+    // Undefined: what is in use was not set anew.
+    const [token, getToken] = [changed.get("token"), changed.get("getToken")];
+    const isFirst = getToken === null && !this.token;
+    const isNew = this.#signedOut || whose(this.token) !== whose(token);
+    const isSomeoneElse = !this.getToken && token !== undefined && isNew;
+    if (isFirst || isSomeoneElse || !this.#hasSource) this.#client?.signIn();
+    // Only a call tells whose token a function gives; pages that set one at every render must not cause one each.
+    else if (getToken !== undefined) this.#client?.sourceChanged();
   }
 
   #compareWithYesterday(): void {
@@ -193,16 +205,25 @@ export class AnalyticsPanel extends LitElement {
     return (this.getToken ? await this.getToken() : this.token) ?? null;
   }
 
+  /** A function that is set at every render is not called at every render. */
+  #considerSoon(): void {
+    if (!this.ownButton && !this.#isToReopen) return;
+    if (this.getToken) this.#considered.want();
+    else void this.#consider();
+  }
+
+  get #isToReopen(): boolean {
+    return !this.#restored && this.remember !== "off" && wasOpen();
+  }
+
   /** Offer the button, and open again what was open, if the token is an admin's. */
   async #consider(): Promise<void> {
-    const reopen = () => !this.#restored && this.remember !== "off" && wasOpen();
-    if (!this.ownButton && !reopen()) return;
     this.#asked += 1;
     const asked = this.#asked;
     const token = await this.#source().catch(() => null);
     if (asked !== this.#asked || !this.isConnected) return;
     this.admin = isAdmin(token);
-    if (this.admin && reopen()) this.open = true;
+    if (this.admin && this.#isToReopen) this.open = true;
   }
 
   #tell(name: string, detail?: unknown): void {

@@ -21,7 +21,7 @@ export interface Figure {
 }
 
 export const MINUTES = 60;
-const MINUTE = 60_000;
+export const MINUTE = 60_000;
 
 const counter = (name: Counter) => (minute: Minute | undefined) => minute?.[name] ?? 0;
 
@@ -46,6 +46,11 @@ export function minuteOf(time: number): number {
   return Math.floor(time / MINUTE);
 }
 
+/** The mean in seconds of so *many* times that took *us* microseconds together. */
+export function meanSeconds(us: number, many: number): number | null {
+  return many === 0 ? null : us / many / 1e6;
+}
+
 function meanResponseTime(minute: Minute | undefined): number | null {
-  return minute?.responses ? (minute.response_time_us ?? 0) / minute.responses / 1e6 : null;
+  return meanSeconds(minute?.response_time_us ?? 0, minute?.responses ?? 0);
 }
