@@ -76,6 +76,15 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         extensions[EXTENSION] = self
         await super().run_asgi()
 
+    async def send(self, message: Any) -> None:
+        """Send what the application says; uvicorn forgets its own headers, and that all is said, in a refusal."""
+        if message["type"] == "websocket.http.response.start":
+            message = {**message, "headers": [*self.default_headers, *message["headers"]]}
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            # Else it would log an error.
+            self.handshake_complete = True
+
     def handle_ping(self) -> None:
         """Answer a ping, unless the panel has not taken the answers to those before: it would fill the memory."""
         if self.transport.get_write_buffer_size() > MAX_UNREAD:

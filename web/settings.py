@@ -174,6 +174,15 @@ class Settings:
     max_connections: int = _setting("10000", "Panels in this process.", _whole(1, 1_000_000), "connections")
     max_connections_per_user: int = _setting("1000", "Panels of one subject.", _whole(1, 1_000_000), "connections")
     max_connections_per_address: int = _setting("2000", "Panels of one address.", _whole(1, 1_000_000), "connections")
+    head_seconds: float = _setting(
+        "10",
+        "How long the head of a request, or of a WebSocket's handshake, may take to come; then 408.",
+        _number(0.1, 300),
+        "seconds",
+    )
+    body_seconds: float = _setting(
+        "60", "How long the body of a request may take to come; then 408.", _number(0.1, 3600), "seconds"
+    )
     queue_events: int = _setting(
         "50000", "Events that may wait for their commit; beyond it posts get 503.", _whole(1, 10_000_000), "events"
     )

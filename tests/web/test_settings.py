@@ -63,6 +63,8 @@ WRONG = {
     "MAX_CONNECTIONS": ["0"],
     "MAX_CONNECTIONS_PER_USER": ["none"],
     "MAX_CONNECTIONS_PER_ADDRESS": ["1,000"],
+    "HEAD_SECONDS": ["0", "1 minute"],
+    "BODY_SECONDS": ["0", "86400"],
     "QUEUE_EVENTS": ["0"],
     "CHANGE_LOG_ENTRIES": ["0"],
     "STOP_SECONDS": ["0"],
