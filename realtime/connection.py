@@ -20,11 +20,16 @@ SUBSCRIBE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Session:
-    """Who a connection belongs to: subject and tenant, and the Unix time at which the token ends."""
+    """Who a connection belongs to: subject and tenant, and the Unix time at which the token ends.
+
+    ``issued`` (Unix time) and ``token_id`` tell one token of a subject from another; None if it does not say.
+    """
 
     subject: str
     tenant_id: str
     expires: float
+    issued: float | None = None
+    token_id: str | None = None
 
 
 class Refused(Exception):

@@ -18,6 +18,7 @@ from realtime.node import Node
 from storage.database import Database, parse_url
 from storage.writer import Writer
 from web import docs, openapi, series
+from web.access import Access
 from web.assets import FOLDER, Assets
 from web.auth import verifier
 from web.cors import Cors
@@ -46,7 +47,8 @@ class Service:
         self._static = static
         self.telemetry = Telemetry()
         self.database = Database(parse_url(settings.database_url), settings.timezone)
-        self.verifier = verifier(settings)
+        self.access = Access(self.database)
+        self.verifier = verifier(settings, self.access.revokes)
 
     async def open(self) -> None:
         """Open the database and start the tasks; raises what ``storage.errors`` lists."""
@@ -66,6 +68,7 @@ class Service:
             change_log=settings.change_log_entries,
             observer=telemetry,
         )
+        await self.access.start()
         await self.node.start()
         self.writer.start()
         self.app = self._application()
@@ -74,6 +77,7 @@ class Service:
         """Commit what waits, publish it, and give everything back; the server has closed its connections before."""
         await self.writer.stop()
         await self.node.stop()
+        await self.access.stop()
         await self.verifier.close()
         await self.database.close()
 
@@ -86,7 +90,7 @@ class Service:
         return RedisBroker(self.settings.redis_url, self.database.epoch)
 
     def _application(self) -> Starlette:
-        door = Door(self.settings)
+        door = Door(self.settings, self.access)
         reports = Reports(self.database, self.verifier, self.settings.heartbeat_seconds)
         operations = [
             *Tracking(self.writer, door, self.telemetry.tracked).operations(),
@@ -95,6 +99,7 @@ class Service:
             *Health(self.database, self.writer, self.node, self.hub, self.telemetry).operations(),
         ]
         live = Live(self.settings, self.node, self.verifier, door, self.telemetry)
+        self.access.changed = lambda: live.end_revoked(self.access.revokes)
         routes: list[BaseRoute] = [
             *map(_route, operations),
             *_descriptions(operations),

@@ -1,16 +1,16 @@
 """The door of the tracking endpoints: which tenant a request may post to, if any.
 
-A tracking key names its tenant. Without one, only peers in the trusted networks may post, and only to the default
-tenant; a request that a browser or a proxy passed on does not count as one of theirs.
+A tracking key, of the settings or of the database, names its tenant. Without one, only peers in the trusted networks
+may post, and only to the default tenant; a request that a browser or a proxy passed on does not count as one of theirs.
 """
 
-import hashlib
 import ipaddress
 from functools import lru_cache
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from web.access import Access, digest
 from web.auth import bearer
 from web.problems import unauthorized
 from web.settings import DEFAULT_TENANT, Network, Settings
@@ -24,9 +24,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 class Door:
     """Decides by key, peer address and headers."""
 
-    def __init__(self, settings: Settings) -> None:
-        # By digest, so that looking a key up takes the same time however much of it is right.
-        self._tenants = {_digest(key): tenant for key, tenant in settings.tracking_keys.items()}
+    def __init__(self, settings: Settings, access: Access) -> None:
+        # By digest, so that how long looking a key up takes says nothing of how much of it is right.
+        self._tenants = {digest(key): tenant for key, tenant in settings.tracking_keys.items()}
+        self._access = access
         self._networks = settings.trusted_networks
         self._proxies = settings.trusted_proxies
 
@@ -46,10 +47,14 @@ class Door:
         key = headers.get(KEY_HEADER) or bearer(headers.get("authorization"))
         if not key:
             raise unauthorized("the tracking key is empty, or not a bearer credential")
-        tenant = self._tenants.get(_digest(key))
-        if tenant is None:
+        hashed = digest(key)
+        tenant = self._tenants.get(hashed)
+        if tenant is not None:
+            return tenant
+        kept = self._access.key(hashed)
+        if kept is None:
             raise unauthorized("the tracking key is not known")
-        return tenant
+        return kept.tenant_id
 
     def address(self, scope: Scope) -> Address | None:
         """Tell the address the request came from; None if a proxy that nobody named passed it on.
@@ -67,10 +72,6 @@ class Door:
             if address is None or not _within(address, self._proxies):
                 return address
         return None
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
 
 
 @lru_cache(maxsize=1024)

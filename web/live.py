@@ -1,6 +1,7 @@
 """The live endpoint: who may open a WebSocket, and from where. What happens then is ``realtime/connection.py``."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -10,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from realtime.connection import Connection, Refused, Session, turn_away
 from realtime.frames import sink_for
 from realtime.node import Node
-from realtime.protocol import BEARER, EXPIRED, NOT_ALLOWED, OVER_CAPACITY, SUBPROTOCOL
+from realtime.protocol import BEARER, EXPIRED, NOT_ALLOWED, OVER_CAPACITY, REVOKED, SUBPROTOCOL
 from storage import clock
 from storage.errors import StorageError
 from web.auth import Principal, Verifier, bearer
@@ -33,6 +34,7 @@ class Live:
         self._verifier = verifier
         self._door = door
         self._telemetry = telemetry
+        self._connections: set[Connection] = set()
         self._total = 0
         self._users: Counter[tuple[str, str]] = Counter()
         self._addresses: Counter[str] = Counter()
@@ -57,12 +59,14 @@ class Live:
             self._telemetry.closes.labels(OVER_CAPACITY.code).inc()
             await turn_away(receive, send, OVER_CAPACITY, "this service serves as many panels as it may")
             return
-        session = Session(principal.subject, principal.tenant_id, principal.expires)
+        session = _session(principal)
         connection = Connection(session, audience, sink_for(scope, send), self._authenticate, clock.unix)
         self._count(principal, address, 1)
+        self._connections.add(connection)
         try:
             await connection.run(receive)
         finally:
+            self._connections.discard(connection)
             self._count(principal, address, -1)
             if connection.closed is not None:
                 self._telemetry.closes.labels(connection.closed.code).inc()
@@ -89,7 +93,13 @@ class Live:
         except Problem as problem:
             close = {401: EXPIRED, 403: NOT_ALLOWED}.get(problem.status)
             raise Refused(close, problem.detail) from None
-        return Session(principal.subject, principal.tenant_id, principal.expires)
+        return _session(principal)
+
+    def end_revoked(self, revokes: Callable[[Session], bool]) -> None:
+        """Close the connections of those whose token was revoked."""
+        for connection in list(self._connections):
+            if revokes(connection.session):
+                connection.end(REVOKED, REVOKED.reason)
 
     def _is_full(self, principal: Principal, address: str) -> bool:
         limits = self._settings
@@ -110,6 +120,10 @@ class Live:
         if not self._addresses[address]:
             del self._addresses[address]
         self._telemetry.panels.inc(by)
+
+
+def _session(principal: Principal) -> Session:
+    return Session(principal.subject, principal.tenant_id, principal.expires, principal.issued, principal.token_id)
 
 
 async def _refuse(scope: Scope, send: Send, problem: Problem) -> None:
