@@ -49,8 +49,9 @@ EXPIRED = Close(4401, "token_expired", "the token has expired", "get a new token
 REVOKED = replace(EXPIRED, reason="the token has been revoked")
 NOT_ALLOWED = Close(4403, "not_allowed", "the token does not allow this", "do not reconnect with this token")
 TOO_SLOW = Close(4408, "too_slow", "the panel does not read what it is sent", "reconnect with the last position")
+TOO_MANY = Close(4429, "too_many_messages", "the panel sends too many messages", "say less; reconnect with backoff")
 
-CLOSES = (RESTARTING, OVER_CAPACITY, BAD_MESSAGE, EXPIRED, NOT_ALLOWED, TOO_SLOW)
+CLOSES = (RESTARTING, OVER_CAPACITY, BAD_MESSAGE, EXPIRED, NOT_ALLOWED, TOO_SLOW, TOO_MANY)
 
 
 class BadMessage(ValueError):

@@ -29,6 +29,7 @@ from web.live import Live
 from web.logs import AccessLog
 from web.operations import Operation
 from web.problems import HANDLERS
+from web.rates import Rates
 from web.reports import Reports
 from web.settings import Settings
 from web.telemetry import Telemetry
@@ -91,9 +92,10 @@ class Service:
 
     def _application(self) -> Starlette:
         door = Door(self.settings, self.access)
+        rates = Rates(self.settings.tracking_events_per_second, self.settings.tracking_burst_events)
         reports = Reports(self.database, self.verifier, self.settings.heartbeat_seconds)
         operations = [
-            *Tracking(self.writer, door, self.telemetry.tracked).operations(),
+            *Tracking(self.writer, door, rates, self.telemetry.tracked).operations(),
             *reports.operations(),
             series.operation(reports),
             *Health(self.database, self.writer, self.node, self.hub, self.telemetry).operations(),

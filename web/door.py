@@ -5,6 +5,8 @@ may post, and only to the default tenant; a request that a browser or a proxy pa
 """
 
 import ipaddress
+from collections.abc import Hashable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from starlette.datastructures import Headers
@@ -21,6 +23,14 @@ _CREDENTIALS = {b"authorization", KEY_HEADER.encode()}
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
+@dataclass(frozen=True)
+class Guest:
+    """Who was let in: the tenant to post to, and by what (a key's hash, an address) its events are counted."""
+
+    tenant_id: str
+    account: Hashable
+
+
 class Door:
     """Decides by key, peer address and headers."""
 
@@ -31,30 +41,34 @@ class Door:
         self._networks = settings.trusted_networks
         self._proxies = settings.trusted_proxies
 
-    def admit(self, scope: Scope) -> str:
-        """Name the tenant that the request may post to; raises a 401 :exc:`Problem`."""
+    def admit(self, scope: Scope) -> Guest:
+        """Say which tenant the request may post to; raises a 401 :exc:`Problem`."""
         names = {name for name, _ in scope["headers"]}
         if names & _CREDENTIALS:
-            return self._tenant(Headers(scope=scope))
+            return self._by_key(Headers(scope=scope))
         if b"origin" in names:
             raise unauthorized("a request from a browser's page needs a tracking key")
         address = self.address(scope)
         if address is None or not _within(address, self._networks):
             raise unauthorized("a tracking key is needed from this address")
-        return DEFAULT_TENANT
+        return Guest(DEFAULT_TENANT, address)
 
-    def _tenant(self, headers: Headers) -> str:
+    def _by_key(self, headers: Headers) -> Guest:
         key = headers.get(KEY_HEADER) or bearer(headers.get("authorization"))
         if not key:
             raise unauthorized("the tracking key is empty, or not a bearer credential")
         hashed = digest(key)
         tenant = self._tenants.get(hashed)
         if tenant is not None:
-            return tenant
+            return Guest(tenant, hashed)
         kept = self._access.key(hashed)
         if kept is None:
             raise unauthorized("the tracking key is not known")
-        return kept.tenant_id
+        return Guest(kept.tenant_id, hashed)
+
+    def source(self, scope: Scope) -> str:
+        """Name the address that a connection counts for: its peer's, if a proxy passed it on that nobody named."""
+        return str(self.address(scope) or (scope.get("client") or ("",))[0])
 
     def address(self, scope: Scope) -> Address | None:
         """Tell the address the request came from; None if a proxy that nobody named passed it on.

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from realtime.connection import Connection, Refused, Session, turn_away
+from realtime.connection import Connection, Limits, Refused, Session, turn_away
 from realtime.frames import sink_for
 from realtime.node import Node
 from realtime.protocol import BEARER, EXPIRED, NOT_ALLOWED, OVER_CAPACITY, REVOKED, SUBPROTOCOL
@@ -34,8 +35,10 @@ class Live:
         self._verifier = verifier
         self._door = door
         self._telemetry = telemetry
+        self._limits = Limits(settings.subscribe_seconds, settings.messages_per_second)
         self._connections: set[Connection] = set()
         self._total = 0
+        self._tenants: Counter[str] = Counter()
         self._users: Counter[tuple[str, str]] = Counter()
         self._addresses: Counter[str] = Counter()
 
@@ -54,13 +57,13 @@ class Live:
             return
         chosen = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
         await send({"type": "websocket.accept", "subprotocol": chosen, "headers": []})
-        address = str(self._door.address(scope))
+        address = str(self._door.source(scope))
         if self._is_full(principal, address):
             self._telemetry.closes.labels(OVER_CAPACITY.code).inc()
             await turn_away(receive, send, OVER_CAPACITY, "this service serves as many panels as it may")
             return
         session = _session(principal)
-        connection = Connection(session, audience, sink_for(scope, send), self._authenticate, clock.unix)
+        connection = Connection(session, audience, sink_for(scope, send), self._authenticate, clock.unix, self._limits)
         self._count(principal, address, 1)
         self._connections.add(connection)
         try:
@@ -105,21 +108,24 @@ class Live:
         limits = self._settings
         return (
             self._total >= limits.max_connections
+            or self._tenants[principal.tenant_id] >= limits.max_connections_per_tenant
             or self._users[principal.tenant_id, principal.subject] >= limits.max_connections_per_user
             or self._addresses[address] >= limits.max_connections_per_address
         )
 
     def _count(self, principal: Principal, address: str, by: int) -> None:
-        user = (principal.tenant_id, principal.subject)
         self._total += by
-        self._users[user] += by
-        self._addresses[address] += by
-        # Who has left is forgotten.
-        if not self._users[user]:
-            del self._users[user]
-        if not self._addresses[address]:
-            del self._addresses[address]
+        _add(self._tenants, principal.tenant_id, by)
+        _add(self._users, (principal.tenant_id, principal.subject), by)
+        _add(self._addresses, address, by)
         self._telemetry.panels.inc(by)
+
+
+def _add(counts: Counter[Any], name: Any, by: int) -> None:
+    counts[name] += by
+    # Who has left is forgotten.
+    if not counts[name]:
+        del counts[name]
 
 
 def _session(principal: Principal) -> Session:

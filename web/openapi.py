@@ -29,6 +29,7 @@ _SHARED: dict[str | None, dict[int, str]] = {
         413: "The body is too large.",
         415: "The media type or the content encoding is not one of those listed.",
         422: "A field breaks a rule; `field` names it.",
+        429: "The key, or the address, posts more than it may; nothing was recorded; come back after Retry-After.",
         503: "Nothing was recorded; come back after Retry-After.",
     },
     "admin": {

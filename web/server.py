@@ -123,6 +123,12 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._begin(None)
 
+    def on_response_complete(self) -> None:
+        """Give what the client sends meanwhile its whole time, from now on."""
+        super().on_response_complete()
+        if self._due is not None:
+            self._due = self.loop.time() + self._seconds
+
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over, with all that is to be waited for."""
         self._timer.cancel()

@@ -173,3 +173,40 @@ async def test_a_bomb_costs_no_memory(running: Running) -> None:
     refused = await running.http.post(f"{TRACK}/activity-public", content=single, headers=headers)
     assert refused.status_code == 415
     assert (await running.http.post(f"{TRACK}/batch", json=BATCH)).status_code == 201
+
+
+async def test_the_tracking_rate_is_bounded(tmp_path: Path) -> None:
+    """Over its rate a key gets 429 with Retry-After, and after that time it may post again; nothing else is touched."""
+    found = await start(tmp_path, TRACKING_EVENTS_PER_SECOND="10", TRACKING_BURST_EVENTS="20")
+
+    async def post(key: str | None, name: str = "activity-public", body: object = ACTIVITY) -> httpx.Response:
+        headers = {} if key is None else {"X-Tracking-Key": key}
+        return await found.http.post(f"{TRACK}/{name}", json=body, headers=headers)
+
+    try:
+        taken = {}
+        for tenant, key in (("acme", "acme-key-0123456789"), ("globex", "globex-key-0123456789"), ("default", None)):
+            answers = [await post(key) for _ in range(30)]
+            counts = [answer.status_code for answer in answers]
+            assert counts.count(429) >= 5
+            assert counts[:20] == [201] * 20
+            refused = next(answer for answer in answers if answer.status_code == 429)
+            assert refused.headers["retry-after"] == "1"
+            assert refused.headers["content-type"] == "application/problem+json"
+            await asyncio.sleep(1)
+            assert (await post(key)).status_code == 201
+            taken[tenant] = counts.count(201) + 1
+        taken["default"] += 10
+        assert (await post("own-key-0123456789", "batch", BATCH * 10)).status_code == 201
+        refused = await post("own-key-0123456789", "batch", BATCH)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "3")
+        for tenant, activities in taken.items():
+            assert (await found.get("summary", tenant))["total_activities"] == activities
+    finally:
+        await found.stop()
+
+
+async def test_by_default_no_rate_is_refused(running: Running) -> None:
+    """Without the setting, batches of the largest size are taken one after the other."""
+    for _ in range(3):
+        assert (await running.http.post(f"{TRACK}/batch", json=[BATCH[0]] * 10_000)).status_code == 201
