@@ -11,12 +11,17 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.bulk import replace
 from storage.clock import now
-from storage.schema import audit, revocations, tracking_keys
+from storage.schema import about, audit, revocations, tracking_keys
 
 EVERY_TENANT = ""
 """In a revocation: whatever the token's tenant."""
 ID_BYTES = 4
+TAG = "access"
+"""Where, among what the database says of itself, it is told which act was the last: who looks often reads only that."""
+
+_TAG = replace(about)
 
 
 @dataclass(frozen=True)
@@ -60,18 +65,23 @@ class Act:
 
 @dataclass(frozen=True)
 class AccessLists:
-    """All keys that are or were worth something, and all revocations that still matter."""
+    """All keys that are worth something, and all revocations that matter. ``tag`` names this state of them."""
 
+    tag: str
     keys: tuple[TrackingKey, ...]
     revocations: tuple[Revocation, ...]
 
 
-async def read_access(connection: AsyncConnection) -> AccessLists:
-    """Read what is in force now, and keys whose end lies ahead."""
+async def read_access(connection: AsyncConnection, known: str | None) -> AccessLists | None:
+    """Read what is in force now, and keys whose end lies ahead; None if nothing was done since the tag *known*."""
+    tag = str(await connection.scalar(select(about.c.value).where(about.c.name == TAG)) or "")
+    if tag == known:
+        return None
     moment = now()
     keys = select(tracking_keys).where(_ahead(tracking_keys.c.revoked_at, moment))
     revoked = select(revocations).where(_ahead(revocations.c.expires_at, moment))
     return AccessLists(
+        tag,
         tuple(TrackingKey(**row) for row in (await connection.execute(keys)).mappings()),
         tuple(Revocation(**row) for row in (await connection.execute(revoked)).mappings()),
     )
@@ -168,3 +178,4 @@ def _note(connection: Connection, actor: str, action: str, key: TrackingKey, mor
 def _write(connection: Connection, tenant_id: str, actor: str, action: str, target: str) -> None:
     act = Act(tenant_id, now(), secrets.token_hex(ID_BYTES), actor, action, target)
     connection.execute(audit.insert(), [vars(act)])
+    _TAG.write(connection, [(TAG, f"{act.at} {act.id}")])

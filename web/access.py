@@ -1,4 +1,4 @@
-"""Which tracking keys open the door, and which tokens do no more: as the database says, read again every second.
+"""Which tracking keys open the door, and which tokens do no more: as the database says, asked every second.
 
 Every process reads for itself, so that a command that changes the tables needs to reach none of them. If the database
 cannot be read, what was known stays in force.
@@ -21,7 +21,7 @@ from storage.errors import StorageError
 log = structlog.get_logger()
 
 READ_SECONDS = 1.0
-"""How often the tables are read: 0.4 ms for 100 rows."""
+"""How often it is asked whether they changed, which takes 0.8 ms; to read 1,000 rows anew takes 10."""
 NOTE_SECONDS = 60.0
 """How often at most it is written when keys were last used."""
 
@@ -47,11 +47,11 @@ def digest(key: str) -> str:
 
 
 class Access:
-    """The lists that are in force. *changed*, if it is set, is told when a revocation comes."""
+    """The lists that are in force. *changed*, if it is set, is told when they are others."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lists = AccessLists((), ())
+        self._lists: AccessLists | None = None
         self._keys: dict[str, TrackingKey] = {}
         self._revoked: dict[tuple[str, str, str], float] = {}
         self._used: set[tuple[str, str]] = set()
@@ -110,13 +110,13 @@ class Access:
     async def _read(self) -> None:
         # As the feeds do: reports that take long do not keep it waiting.
         async with self._database.follow() as connection:
-            lists = await read_access(connection)
-        if lists == self._lists:
+            lists = await read_access(connection, None if self._lists is None else self._lists.tag)
+        if lists is None:
             return
-        before, self._lists = self._lists, lists
+        self._lists = lists
         self._keys = {key.hash: key for key in lists.keys}
         self._revoked = {(item.kind, item.tenant_id, item.value): _unix(item) for item in lists.revocations}
-        if lists.revocations != before.revocations and self.changed is not None:
+        if self.changed is not None:
             self.changed()
 
     async def _note_uses(self) -> None:

@@ -20,6 +20,7 @@ from storage.writer import Writer
 from web import docs, openapi, series
 from web.access import Access
 from web.assets import FOLDER, Assets
+from web.audit import Audit, Audited
 from web.auth import verifier
 from web.cors import Cors
 from web.door import Door
@@ -100,10 +101,11 @@ class Service:
             series.operation(reports),
             *Health(self.database, self.writer, self.node, self.hub, self.telemetry).operations(),
         ]
-        live = Live(self.settings, self.node, self.verifier, door, self.telemetry)
+        audit = Audit(self.settings.audit_log == "on")
+        live = Live(self.settings, self.node, self.verifier, door, self.telemetry, audit)
         self.access.changed = lambda: live.end_revoked(self.access.revokes)
         routes: list[BaseRoute] = [
-            *map(_route, operations),
+            *(_route(operation, audit) for operation in operations),
             *_descriptions(operations),
             *Assets(self._static).routes(),
             WebSocketRoute(LIVE_PATH, live),
@@ -114,10 +116,15 @@ class Service:
         return Starlette(routes=routes, middleware=middleware, exception_handlers=HANDLERS)
 
 
-def _route(operation: Operation) -> Route:
-    """Make an endpoint's route. Reports are gzipped; what services post is answered too shortly for that."""
-    gzip = [Middleware(GZipMiddleware, minimum_size=GZIP_BYTES, compresslevel=GZIP_LEVEL)]
-    middleware = gzip if operation.access == "admin" else None
+def _route(operation: Operation, audit: Audit) -> Route:
+    """Make an endpoint's route. Reports are audited, and gzipped: what services post is answered too shortly."""
+    if operation.access != "admin":
+        return Route(operation.path, operation.endpoint, methods=[operation.method])
+    parameters = frozenset(parameter.name for parameter in operation.parameters)
+    middleware = [
+        Middleware(Audited, audit, operation.path, parameters),
+        Middleware(GZipMiddleware, minimum_size=GZIP_BYTES, compresslevel=GZIP_LEVEL),
+    ]
     return Route(operation.path, operation.endpoint, methods=[operation.method], middleware=middleware)
 
 

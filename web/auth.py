@@ -53,6 +53,11 @@ class Principal:
     issued: float | None = None
     token_id: str | None = None
 
+    def check_admin(self) -> None:
+        """Raise a 403 :exc:`Problem` if the role admin is missing."""
+        if ADMIN not in self.roles:
+            raise Problem(403, "the token does not have the role admin")
+
 
 class Verifier:
     """Verifies tokens by the shared secret, the published keys, or both."""
@@ -96,8 +101,7 @@ class Verifier:
     async def verify_admin(self, token: str) -> Principal:
         """Verify *token* and that it has the role admin; raises a 403 :exc:`Problem` if it has not."""
         principal = await self.verify(token)
-        if ADMIN not in principal.roles:
-            raise Problem(403, "the token does not have the role admin")
+        principal.check_admin()
         return principal
 
     async def close(self) -> None:

@@ -15,6 +15,7 @@ from realtime.node import Node
 from realtime.protocol import BEARER, EXPIRED, NOT_ALLOWED, OVER_CAPACITY, REVOKED, SUBPROTOCOL
 from storage import clock
 from storage.errors import StorageError
+from web.audit import Audit
 from web.auth import Principal, Verifier, bearer
 from web.door import Door
 from web.problems import Problem, unauthorized, unavailable
@@ -29,12 +30,15 @@ PATH = "/api/v1/analytics/live"
 class Live:
     """Serves panels over WebSocket, as an ASGI application."""
 
-    def __init__(self, settings: Settings, node: Node, verifier: Verifier, door: Door, telemetry: Telemetry) -> None:
+    def __init__(
+        self, settings: Settings, node: Node, verifier: Verifier, door: Door, telemetry: Telemetry, audit: Audit
+    ) -> None:
         self._settings = settings
         self._node = node
         self._verifier = verifier
         self._door = door
         self._telemetry = telemetry
+        self._audit = audit
         self._limits = Limits(settings.subscribe_seconds, settings.messages_per_second)
         self._connections: set[Connection] = set()
         self._total = 0
@@ -63,6 +67,7 @@ class Live:
             await turn_away(receive, send, OVER_CAPACITY, "this service serves as many panels as it may")
             return
         session = _session(principal)
+        self._audit.read(session, PATH, 101, [])
         connection = Connection(session, audience, sink_for(scope, send), self._authenticate, clock.unix, self._limits)
         self._count(principal, address, 1)
         self._connections.add(connection)

@@ -216,6 +216,9 @@ class Settings:
     access_log: str = _setting(
         "errors", "Requests to log: off, errors (status 400 or more) or all.", _choice("off", "errors", "all")
     )
+    audit_log: str = _setting(
+        "on", "A line on standard output for each read by an admin: on or off.", _choice("on", "off")
+    )
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":

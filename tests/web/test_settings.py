@@ -76,6 +76,7 @@ WRONG = {
     "LOG_LEVEL": ["loud"],
     "LOG_FORMAT": ["xml"],
     "ACCESS_LOG": ["yes"],
+    "AUDIT_LOG": ["yes"],
 }
 
 
