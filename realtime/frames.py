@@ -97,6 +97,17 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         if event.data or event.fin:
             super().handle_cont(event)
 
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message over; one that is no UTF-8 ends the connection, and is not logged as an error of ours."""
+        if self.curr_msg_data_type == "text":
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.conn.send_close(1007)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
     def keepalive_timeout(self) -> None:
         """Give up a panel that answers no ping, also if it leaves unread what was sent before."""
         super().keepalive_timeout()
