@@ -6,8 +6,8 @@ may post, and only to the default tenant; a request that a browser or a proxy pa
 
 import ipaddress
 from collections.abc import Hashable
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -23,8 +23,7 @@ _CREDENTIALS = {b"authorization", KEY_HEADER.encode()}
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-@dataclass(frozen=True)
-class Guest:
+class Guest(NamedTuple):
     """Who was let in: the tenant to post to, and by what (a key's hash, an address) its events are counted."""
 
     tenant_id: str

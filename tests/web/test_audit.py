@@ -13,7 +13,7 @@ from tests.process import Process
 
 async def test_each_read_is_a_line(tmp_path: Path) -> None:
     """Who read what, by which filters and with what answer; no value of a filter, and no token."""
-    process = Process(tmp_path)
+    process = Process(tmp_path, AUDIT_LOG="on")
     await process.start()
     tokens = {
         name: process.command("token", "--sub", name, "--tenant", "acme", "--role", role).stdout.strip()
@@ -52,8 +52,8 @@ async def test_each_read_is_a_line(tmp_path: Path) -> None:
 
 
 async def test_it_can_be_switched_off(tmp_path: Path) -> None:
-    """With ANALYTICS_AUDIT_LOG=off nothing is written."""
-    process = Process(tmp_path, AUDIT_LOG="off")
+    """With ANALYTICS_AUDIT_LOG=off, as these tests have it, nothing is written."""
+    process = Process(tmp_path)
     await process.start()
     token = process.command("token").stdout.strip()
     async with httpx.AsyncClient(base_url=f"{process.url}{API}") as http:

@@ -93,7 +93,7 @@ PIECES = st.one_of(
 @pytest.fixture
 async def watched(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Running]:
     """A service that has to be, after whatever a test does to it, as it was before."""
-    found = await start(tmp_path, HEAD_SECONDS="2", SUBSCRIBE_SECONDS="2", AUDIT_LOG="off")
+    found = await start(tmp_path, HEAD_SECONDS="2", SUBSCRIBE_SECONDS="2")
     before = await found.panel()
     await before.close()
     await found.get("summary")

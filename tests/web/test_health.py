@@ -77,7 +77,7 @@ async def test_logs_hold_templates_alone(tmp_path: Path) -> None:
     """With all requests logged, nothing that a client sent is in a log: no path, query, header, token, key or event."""
     import httpx
 
-    process = Process(tmp_path, ACCESS_LOG="all", LOG_LEVEL="debug", TRACKING_EVENTS_PER_SECOND="1000")
+    process = Process(tmp_path, ACCESS_LOG="all", LOG_LEVEL="debug", AUDIT_LOG="on", TRACKING_EVENTS_PER_SECOND="1000")
     await process.start()
     token = process.command("token", "--sub", "ada").stdout.strip()
     key = process.command("keys", "add", "--name", "bot").stdout.strip()
