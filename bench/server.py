@@ -72,6 +72,8 @@ class Service(Server):
             f"{PREFIX}DATABASE_URL": database_url(folder),
             f"{PREFIX}PORT": str(port),
             f"{PREFIX}LOG_LEVEL": "warning",
+            # Nobody reads its standard output here, which is a pipe.
+            f"{PREFIX}AUDIT_LOG": "off",
         }
         super().__init__([_COMMAND, "serve"], port, self._environment)
 

@@ -6,25 +6,39 @@ from dataclasses import dataclass
 from typing import Any
 
 from realtime import protocol
+from realtime.bucket import Bucket
 from realtime.frames import ABORT_SECONDS, AsgiSend, Frame, Sink
 from realtime.hub import Audience
-from realtime.protocol import BAD_MESSAGE, EXPIRED, NOT_ALLOWED, BadMessage, Close, Refresh, Subscribe, Topics
+from realtime.protocol import BAD_MESSAGE, EXPIRED, NOT_ALLOWED, TOO_MANY, BadMessage, Close, Refresh, Subscribe, Topics
 from realtime.state import Marker
 from storage.changes import Position
 
 AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
-SUBSCRIBE_SECONDS = 10.0
-"""How long a new connection may stay silent before it subscribes."""
+BURST_SECONDS = 10.0
+"""What a panel may send in so many seconds, it may send at once."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a new connection may stay silent before it subscribes, and how much a panel may say over time."""
+
+    subscribe_seconds: float
+    messages_per_second: float
 
 
 @dataclass(frozen=True)
 class Session:
-    """Who a connection belongs to: subject and tenant, and the Unix time at which the token ends."""
+    """Who a connection belongs to: subject and tenant, and the Unix time at which the token ends.
+
+    ``issued`` (Unix time) and ``token_id`` tell one token of a subject from another; None if it does not say.
+    """
 
     subject: str
     tenant_id: str
     expires: float
+    issued: float | None = None
+    token_id: str | None = None
 
 
 class Refused(Exception):
@@ -51,8 +65,10 @@ class Connection:
 
     __slots__ = (
         "_authenticate",
+        "_bucket",
         "_ended",
         "_expiry",
+        "_limits",
         "_now",
         "_silence",
         "audience",
@@ -67,7 +83,13 @@ class Connection:
     )
 
     def __init__(
-        self, session: Session, audience: Audience, sink: Sink, authenticate: Authenticate, now: Callable[[], float]
+        self,
+        session: Session,
+        audience: Audience,
+        sink: Sink,
+        authenticate: Authenticate,
+        now: Callable[[], float],
+        limits: Limits,
     ) -> None:
         """*now* gives the Unix time, as :attr:`Session.expires` counts it."""
         self.session = session
@@ -81,6 +103,9 @@ class Connection:
         self.closed: Close | None = None
         self._authenticate = authenticate
         self._now = now
+        self._limits = limits
+        rate = limits.messages_per_second
+        self._bucket = Bucket(rate, rate * BURST_SECONDS, asyncio.get_running_loop().time())
         self._ended = asyncio.Event()
         self._expiry: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
@@ -88,7 +113,7 @@ class Connection:
     async def run(self, receive: AsgiReceive) -> None:
         """Read the panel's messages until it, or :meth:`end`, closes the connection."""
         loop = asyncio.get_running_loop()
-        self._silence = loop.call_later(SUBSCRIBE_SECONDS, self.end, BAD_MESSAGE, "no subscription came")
+        self._silence = loop.call_later(self._limits.subscribe_seconds, self.end, BAD_MESSAGE, "no subscription came")
         self._watch_expiry()
         reader = asyncio.create_task(self._read(receive))
         ended = asyncio.create_task(self._ended.wait())
@@ -127,6 +152,11 @@ class Connection:
         self.sink.close(close.code, close.reason)
 
     async def _take(self, text: str | bytes) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._bucket.wait(now) > 0:
+            self.end(TOO_MANY, f"at most {self._limits.messages_per_second:g} messages a second")
+            return
+        self._bucket.take(1, now)
         try:
             request = protocol.parse(text)
         except BadMessage as error:

@@ -76,6 +76,15 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         extensions[EXTENSION] = self
         await super().run_asgi()
 
+    async def send(self, message: Any) -> None:
+        """Send what the application says; uvicorn forgets its own headers, and that all is said, in a refusal."""
+        if message["type"] == "websocket.http.response.start":
+            message = {**message, "headers": [*self.default_headers, *message["headers"]]}
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            # Else it would log an error.
+            self.handshake_complete = True
+
     def handle_ping(self) -> None:
         """Answer a ping, unless the panel has not taken the answers to those before: it would fill the memory."""
         if self.transport.get_write_buffer_size() > MAX_UNREAD:
@@ -87,6 +96,17 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         """Take a part of a message; empty parts, of which a message may have any number, are not kept."""
         if event.data or event.fin:
             super().handle_cont(event)
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message over; one that is no UTF-8 ends the connection, and is not logged as an error of ours."""
+        if self.curr_msg_data_type == "text":
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.conn.send_close(1007)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
     def keepalive_timeout(self) -> None:
         """Give up a panel that answers no ping, also if it leaves unread what was sent before."""

@@ -4,7 +4,7 @@ A panel opens a WebSocket (RFC 6455), subscribes, gets a snapshot or the differe
 then on deltas. Frames are JSON text.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -46,10 +46,12 @@ RESTARTING = Close(1012, "restarting", "the service restarts", "reconnect after 
 OVER_CAPACITY = Close(1013, "over_capacity", "too many connections", "reconnect later, with backoff")
 BAD_MESSAGE = Close(4400, "bad_message", "the message breaks the protocol", "mend the client; do not reconnect as is")
 EXPIRED = Close(4401, "token_expired", "the token has expired", "get a new token, then reconnect")
+REVOKED = replace(EXPIRED, reason="the token has been revoked")
 NOT_ALLOWED = Close(4403, "not_allowed", "the token does not allow this", "do not reconnect with this token")
 TOO_SLOW = Close(4408, "too_slow", "the panel does not read what it is sent", "reconnect with the last position")
+TOO_MANY = Close(4429, "too_many_messages", "the panel sends too many messages", "say less; reconnect with backoff")
 
-CLOSES = (RESTARTING, OVER_CAPACITY, BAD_MESSAGE, EXPIRED, NOT_ALLOWED, TOO_SLOW)
+CLOSES = (RESTARTING, OVER_CAPACITY, BAD_MESSAGE, EXPIRED, NOT_ALLOWED, TOO_SLOW, TOO_MANY)
 
 
 class BadMessage(ValueError):

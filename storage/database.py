@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; a test holds it to the files."""
 READERS = 4
 """Connections that read at the same time; each is a thread and about 2 MB of page cache."""
@@ -97,6 +97,34 @@ class Database:
             self._lock = _lock(path)
         except OSError as error:
             raise WrongDatabase(f"{path} cannot be used: {error.strerror}") from None
+        self._open_writer()
+        try:
+            await self.write(migrate)
+            self.epoch = await self.write(self._agree)
+        except DatabaseError as error:
+            raise WrongDatabase(f"{path} cannot be used: {error.orig}") from None
+        self.open_readers()
+
+    async def open_beside(self) -> None:
+        """Open for a few small writes beside a running service, as commands do: without lock and migrations.
+
+        SQLite lets several programs write in turn: each waits for the other's transaction for up to :data:`BUSY_MS`.
+        The lock is against a second *service*, which would number changes that the first does not know of. Raises
+        :exc:`WrongDatabase` if there is no database of this version.
+        """
+        path = file_of(self.url)
+        if not path.exists():
+            raise WrongDatabase(f"there is no database at {path}: start the service first, or run migrate")
+        self._open_writer()
+        try:
+            found = await self.write(revision)
+        except DatabaseError as error:
+            raise WrongDatabase(f"{path} cannot be used: {error.orig}") from None
+        if found != REVISION:
+            raise WrongDatabase(f"the database is at migration {found}, this version at {REVISION}: run migrate")
+        self.open_readers()
+
+    def _open_writer(self) -> None:
         self._writing = create_engine(
             self.url.set(drivername="sqlite"),
             pool_size=1,
@@ -106,12 +134,6 @@ class Database:
             hide_parameters=True,
         )
         _configure(self._writing, begin="BEGIN IMMEDIATE", readonly=False)
-        try:
-            await self.write(migrate)
-            self.epoch = await self.write(self._agree)
-        except DatabaseError as error:
-            raise WrongDatabase(f"{path} cannot be used: {error.orig}") from None
-        self.open_readers()
 
     def open_readers(self) -> None:
         """Make the reading engines; enough for a program that only reads, beside a running service."""

@@ -235,4 +235,42 @@ changes = Table(
 # About the database itself: its epoch, and the time zone in which its days were cut.
 about = _support("about", _column("name", String(40)), _column("value", String(255)), key=("name",))
 
+# Who may post, beside the keys of the settings. hash: SHA-256 of the key, as hex. From revoked_at on it is worth
+# nothing; after a rotation that lies ahead.
+tracking_keys = _support(
+    "tracking_keys",
+    _column("tenant_id", Key),
+    _column("id", String(16)),
+    _column("hash", String(64)),
+    _column("name", String(255)),
+    _column("created_at", Stamp),
+    _column("last_used_at", Stamp, null=True),
+    _column("revoked_at", Stamp, null=True),
+    key=("tenant_id", "id"),
+)
+
+# Tokens that are worth nothing although they have not expired. kind: sub or jti; tenant_id: "" for every tenant.
+# expires_at: from then on no such token can be valid any more; null if nobody knows.
+revocations = _support(
+    "revocations",
+    _column("tenant_id", Key),
+    _column("kind", String(3)),
+    _column("value", Key),
+    _column("revoked_at", Stamp),
+    _column("expires_at", Stamp, null=True),
+    key=("tenant_id", "kind", "value"),
+)
+
+# What was done to keys and tokens, and by whom. Nobody changes a row.
+audit = _support(
+    "audit",
+    _column("tenant_id", Key),
+    _column("at", Stamp),
+    _column("id", String(16)),
+    _column("actor", String(255)),
+    _column("action", String(40)),
+    _column("target", String(600)),
+    key=("tenant_id", "at", "id"),
+)
+
 # Beside the tables, the migrations make a view `daily_stats` of the counters by day, for those who read with SQL.

@@ -100,6 +100,7 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
         "PORT": str(free_port()),
         "TICK_MS": "20",
         "HEARTBEAT_SECONDS": "0.5",
+        "AUDIT_LOG": "off",
     }
     return {f"ANALYTICS_{name}": value for name, value in {**base, **settings}.items()}
 

@@ -22,12 +22,13 @@ class Process:
         self.environment = {**os.environ, **environment(folder, **settings)}
         self.url = f"http://127.0.0.1:{self.environment['ANALYTICS_PORT']}"
         self._log = folder / "serve.log"
+        self._audit = folder / "audit.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self, seconds: float = 15) -> None:
-        with self._log.open("ab") as log:
+        with self._log.open("ab") as log, self._audit.open("ab") as audit:
             self._process = subprocess.Popen(  # noqa: ASYNC220 - takes a millisecond
-                [*COMMAND, "serve"], env=self.environment, stdout=log, stderr=log
+                [*COMMAND, "serve"], env=self.environment, stdout=audit, stderr=log
             )
         deadline = time.monotonic() + seconds
         async with httpx.AsyncClient() as client:
@@ -77,3 +78,7 @@ class Process:
 
     def log(self) -> str:
         return self._log.read_text()
+
+    def audit(self) -> str:
+        """What it wrote to its standard output."""
+        return self._audit.read_text()

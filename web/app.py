@@ -18,7 +18,9 @@ from realtime.node import Node
 from storage.database import Database, parse_url
 from storage.writer import Writer
 from web import docs, openapi, series
+from web.access import Access
 from web.assets import FOLDER, Assets
+from web.audit import Audit, Audited
 from web.auth import verifier
 from web.cors import Cors
 from web.door import Door
@@ -28,6 +30,7 @@ from web.live import Live
 from web.logs import AccessLog
 from web.operations import Operation
 from web.problems import HANDLERS
+from web.rates import Rates
 from web.reports import Reports
 from web.settings import Settings
 from web.telemetry import Telemetry
@@ -46,7 +49,8 @@ class Service:
         self._static = static
         self.telemetry = Telemetry()
         self.database = Database(parse_url(settings.database_url), settings.timezone)
-        self.verifier = verifier(settings)
+        self.access = Access(self.database)
+        self.verifier = verifier(settings, self.access.revokes)
 
     async def open(self) -> None:
         """Open the database and start the tasks; raises what ``storage.errors`` lists."""
@@ -66,6 +70,7 @@ class Service:
             change_log=settings.change_log_entries,
             observer=telemetry,
         )
+        await self.access.start()
         await self.node.start()
         self.writer.start()
         self.app = self._application()
@@ -74,6 +79,7 @@ class Service:
         """Commit what waits, publish it, and give everything back; the server has closed its connections before."""
         await self.writer.stop()
         await self.node.stop()
+        await self.access.stop()
         await self.verifier.close()
         await self.database.close()
 
@@ -86,17 +92,20 @@ class Service:
         return RedisBroker(self.settings.redis_url, self.database.epoch)
 
     def _application(self) -> Starlette:
-        door = Door(self.settings)
+        door = Door(self.settings, self.access)
+        rates = Rates(self.settings.tracking_events_per_second, self.settings.tracking_burst_events)
         reports = Reports(self.database, self.verifier, self.settings.heartbeat_seconds)
         operations = [
-            *Tracking(self.writer, door, self.telemetry.tracked).operations(),
+            *Tracking(self.writer, door, rates, self.telemetry.tracked).operations(),
             *reports.operations(),
             series.operation(reports),
             *Health(self.database, self.writer, self.node, self.hub, self.telemetry).operations(),
         ]
-        live = Live(self.settings, self.node, self.verifier, door, self.telemetry)
+        audit = Audit(self.settings.audit_log == "on")
+        live = Live(self.settings, self.node, self.verifier, door, self.telemetry, audit)
+        self.access.changed = lambda: live.end_revoked(self.access.revokes)
         routes: list[BaseRoute] = [
-            *map(_route, operations),
+            *(_route(operation, audit) for operation in operations),
             *_descriptions(operations),
             *Assets(self._static).routes(),
             WebSocketRoute(LIVE_PATH, live),
@@ -107,10 +116,15 @@ class Service:
         return Starlette(routes=routes, middleware=middleware, exception_handlers=HANDLERS)
 
 
-def _route(operation: Operation) -> Route:
-    """Make an endpoint's route. Reports are gzipped; what services post is answered too shortly for that."""
-    gzip = [Middleware(GZipMiddleware, minimum_size=GZIP_BYTES, compresslevel=GZIP_LEVEL)]
-    middleware = gzip if operation.access == "admin" else None
+def _route(operation: Operation, audit: Audit) -> Route:
+    """Make an endpoint's route. Reports are audited, and gzipped: what services post is answered too shortly."""
+    if operation.access != "admin":
+        return Route(operation.path, operation.endpoint, methods=[operation.method])
+    parameters = frozenset(parameter.name for parameter in operation.parameters)
+    middleware = [
+        Middleware(Audited, audit, operation.path, parameters),
+        Middleware(GZipMiddleware, minimum_size=GZIP_BYTES, compresslevel=GZIP_LEVEL),
+    ]
     return Route(operation.path, operation.endpoint, methods=[operation.method], middleware=middleware)
 
 

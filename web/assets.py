@@ -34,15 +34,11 @@ _AGAIN = {"Cache-Control": "no-cache"}
 _FOR_GOOD = {"Cache-Control": "public, max-age=31536000, immutable"}
 _PAGE = {
     "Content-Security-Policy": CSP,
-    # The link to the page holds a token, if only behind the #.
-    "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
 }
 _OPEN = {
     "Access-Control-Allow-Origin": "*",
     "Cross-Origin-Resource-Policy": "cross-origin",
-    "X-Content-Type-Options": "nosniff",
 }
 # Not from the machine's own tables, which differ.
 _TYPES = {

@@ -9,6 +9,7 @@ import math
 import os
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,25 +34,41 @@ FETCH_SECONDS = 5.0
 MAX_TOKEN = 8192
 """Characters of a token."""
 
+_LATEST = 1e12
+"""Beyond it, in seconds since 1970, nothing is a time."""
 _ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Who a valid token speaks for. ``expires`` is Unix time in seconds."""
+    """Who a valid token speaks for. Times are Unix time in seconds.
+
+    ``issued`` and ``token_id`` are the claims ``iat`` and ``jti``; None if the token has none.
+    """
 
     subject: str
     tenant_id: str
     roles: tuple[str, ...]
     expires: float
+    issued: float | None = None
+    token_id: str | None = None
+
+    def check_admin(self) -> None:
+        """Raise a 403 :exc:`Problem` if the role admin is missing."""
+        if ADMIN not in self.roles:
+            raise Problem(403, "the token does not have the role admin")
 
 
 class Verifier:
     """Verifies tokens by the shared secret, the published keys, or both."""
 
-    def __init__(self, secret: str | None, jwks_url: str | None) -> None:
-        """Take the HS256 *secret* (None: such tokens are refused) and where the public keys are (None: likewise)."""
+    def __init__(self, secret: str | None, jwks_url: str | None, revokes: Callable[[Principal], bool]) -> None:
+        """Take the HS256 *secret* (None: such tokens are refused) and where the public keys are (None: likewise).
+
+        *revokes* says whose token was revoked.
+        """
         self._secret = secret
+        self._revokes = revokes
         self._keys = KeySet(jwks_url) if jwks_url else None
 
     async def verify(self, token: str) -> Principal:
@@ -76,13 +93,15 @@ class Verifier:
             raise unauthorized(f"the token lacks the claim {error.claim}") from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError, AttributeError):
             raise unauthorized("the token is not valid") from None
-        return _principal(claims)
+        principal = _principal(claims)
+        if self._revokes(principal):
+            raise unauthorized("the token has been revoked")
+        return principal
 
     async def verify_admin(self, token: str) -> Principal:
         """Verify *token* and that it has the role admin; raises a 403 :exc:`Problem` if it has not."""
         principal = await self.verify(token)
-        if ADMIN not in principal.roles:
-            raise Problem(403, "the token does not have the role admin")
+        principal.check_admin()
         return principal
 
     async def close(self) -> None:
@@ -109,7 +128,21 @@ def _principal(claims: dict[str, Any]) -> Principal:
         raise unauthorized("the token's claim sub is not a name")
     if tenant is not None and not (isinstance(tenant, str) and _is_name(tenant)):
         raise unauthorized("the token's claim tenant is not a name")
-    return Principal(subject, DEFAULT_TENANT if tenant is None else tenant, tuple(roles), _time(claims["exp"]))
+    return Principal(
+        subject,
+        DEFAULT_TENANT if tenant is None else tenant,
+        tuple(roles),
+        _time(claims["exp"]),
+        _issued(claims.get("iat")),
+        claims.get("jti"),
+    )
+
+
+def _issued(iat: Any) -> float | None:
+    """Read when a token was issued; what is no time counts as not said."""
+    if not isinstance(iat, int | float) or not abs(iat) < _LATEST:
+        return None
+    return float(iat)
 
 
 def _time(exp: float) -> float:
@@ -196,9 +229,9 @@ def _public_key(document: Any) -> tuple[tuple[str, str | None], Any] | None:
         return None
 
 
-def verifier(settings: Settings) -> Verifier:
+def verifier(settings: Settings, revokes: Callable[[Principal], bool]) -> Verifier:
     """Make the verifier that *settings* ask for."""
-    return Verifier(shared_secret(settings), settings.jwks_url or None)
+    return Verifier(shared_secret(settings), settings.jwks_url or None, revokes)
 
 
 def shared_secret(settings: Settings) -> str | None:
@@ -227,8 +260,10 @@ def _kept_secret(path: Path) -> str:
 
 
 def make_token(secret: str, subject: str, roles: list[str], tenant: str, seconds: float) -> str:
-    """Sign a token that ends in so many *seconds*."""
-    claims = {"sub": subject, "roles": roles, "tenant": tenant, "exp": int(time.time() + seconds)}
+    """Sign a token that ends in so many *seconds*, with an id of its own."""
+    now = time.time()
+    claims = {"sub": subject, "roles": roles, "tenant": tenant, "iat": int(now), "exp": int(now + seconds)}
+    claims["jti"] = secrets.token_urlsafe(12)
     return jwt.encode(claims, secret, algorithm="HS256")
 
 

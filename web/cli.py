@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from storage.errors import StorageError
+from web import keys
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, unknown
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(keys.app, name="keys")
+app.command()(keys.revoke)
+app.command()(keys.audit)
 
 
 def _fail(message: str) -> typer.Exit:

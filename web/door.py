@@ -1,16 +1,18 @@
 """The door of the tracking endpoints: which tenant a request may post to, if any.
 
-A tracking key names its tenant. Without one, only peers in the trusted networks may post, and only to the default
-tenant; a request that a browser or a proxy passed on does not count as one of theirs.
+A tracking key, of the settings or of the database, names its tenant. Without one, only peers in the trusted networks
+may post, and only to the default tenant; a request that a browser or a proxy passed on does not count as one of theirs.
 """
 
-import hashlib
 import ipaddress
+from collections.abc import Hashable
 from functools import lru_cache
+from typing import NamedTuple
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from web.access import Access, digest
 from web.auth import bearer
 from web.problems import unauthorized
 from web.settings import DEFAULT_TENANT, Network, Settings
@@ -21,35 +23,51 @@ _CREDENTIALS = {b"authorization", KEY_HEADER.encode()}
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
+class Guest(NamedTuple):
+    """Who was let in: the tenant to post to, and by what (a key's hash, an address) its events are counted."""
+
+    tenant_id: str
+    account: Hashable
+
+
 class Door:
     """Decides by key, peer address and headers."""
 
-    def __init__(self, settings: Settings) -> None:
-        # By digest, so that looking a key up takes the same time however much of it is right.
-        self._tenants = {_digest(key): tenant for key, tenant in settings.tracking_keys.items()}
+    def __init__(self, settings: Settings, access: Access) -> None:
+        # By digest, so that how long looking a key up takes says nothing of how much of it is right.
+        self._tenants = {digest(key): tenant for key, tenant in settings.tracking_keys.items()}
+        self._access = access
         self._networks = settings.trusted_networks
         self._proxies = settings.trusted_proxies
 
-    def admit(self, scope: Scope) -> str:
-        """Name the tenant that the request may post to; raises a 401 :exc:`Problem`."""
+    def admit(self, scope: Scope) -> Guest:
+        """Say which tenant the request may post to; raises a 401 :exc:`Problem`."""
         names = {name for name, _ in scope["headers"]}
         if names & _CREDENTIALS:
-            return self._tenant(Headers(scope=scope))
+            return self._by_key(Headers(scope=scope))
         if b"origin" in names:
             raise unauthorized("a request from a browser's page needs a tracking key")
         address = self.address(scope)
         if address is None or not _within(address, self._networks):
             raise unauthorized("a tracking key is needed from this address")
-        return DEFAULT_TENANT
+        return Guest(DEFAULT_TENANT, address)
 
-    def _tenant(self, headers: Headers) -> str:
+    def _by_key(self, headers: Headers) -> Guest:
         key = headers.get(KEY_HEADER) or bearer(headers.get("authorization"))
         if not key:
             raise unauthorized("the tracking key is empty, or not a bearer credential")
-        tenant = self._tenants.get(_digest(key))
-        if tenant is None:
+        hashed = digest(key)
+        tenant = self._tenants.get(hashed)
+        if tenant is not None:
+            return Guest(tenant, hashed)
+        kept = self._access.key(hashed)
+        if kept is None:
             raise unauthorized("the tracking key is not known")
-        return tenant
+        return Guest(kept.tenant_id, hashed)
+
+    def source(self, scope: Scope) -> str:
+        """Name the address that a connection counts for: its peer's, if a proxy passed it on that nobody named."""
+        return str(self.address(scope) or (scope.get("client") or ("",))[0])
 
     def address(self, scope: Scope) -> Address | None:
         """Tell the address the request came from; None if a proxy that nobody named passed it on.
@@ -67,10 +85,6 @@ class Door:
             if address is None or not _within(address, self._proxies):
                 return address
         return None
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
 
 
 @lru_cache(maxsize=1024)

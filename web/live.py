@@ -1,18 +1,21 @@
 """The live endpoint: who may open a WebSocket, and from where. What happens then is ``realtime/connection.py``."""
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from realtime.connection import Connection, Refused, Session, turn_away
+from realtime.connection import Connection, Limits, Refused, Session, turn_away
 from realtime.frames import sink_for
 from realtime.node import Node
-from realtime.protocol import BEARER, EXPIRED, NOT_ALLOWED, OVER_CAPACITY, SUBPROTOCOL
+from realtime.protocol import BEARER, EXPIRED, NOT_ALLOWED, OVER_CAPACITY, REVOKED, SUBPROTOCOL
 from storage import clock
 from storage.errors import StorageError
+from web.audit import Audit
 from web.auth import Principal, Verifier, bearer
 from web.door import Door
 from web.problems import Problem, unauthorized, unavailable
@@ -27,13 +30,19 @@ PATH = "/api/v1/analytics/live"
 class Live:
     """Serves panels over WebSocket, as an ASGI application."""
 
-    def __init__(self, settings: Settings, node: Node, verifier: Verifier, door: Door, telemetry: Telemetry) -> None:
+    def __init__(
+        self, settings: Settings, node: Node, verifier: Verifier, door: Door, telemetry: Telemetry, audit: Audit
+    ) -> None:
         self._settings = settings
         self._node = node
         self._verifier = verifier
         self._door = door
         self._telemetry = telemetry
+        self._audit = audit
+        self._limits = Limits(settings.subscribe_seconds, settings.messages_per_second)
+        self._connections: set[Connection] = set()
         self._total = 0
+        self._tenants: Counter[str] = Counter()
         self._users: Counter[tuple[str, str]] = Counter()
         self._addresses: Counter[str] = Counter()
 
@@ -52,17 +61,20 @@ class Live:
             return
         chosen = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
         await send({"type": "websocket.accept", "subprotocol": chosen, "headers": []})
-        address = str(self._door.address(scope))
+        address = str(self._door.source(scope))
         if self._is_full(principal, address):
             self._telemetry.closes.labels(OVER_CAPACITY.code).inc()
             await turn_away(receive, send, OVER_CAPACITY, "this service serves as many panels as it may")
             return
-        session = Session(principal.subject, principal.tenant_id, principal.expires)
-        connection = Connection(session, audience, sink_for(scope, send), self._authenticate, clock.unix)
+        session = _session(principal)
+        self._audit.read(session, PATH, 101, [])
+        connection = Connection(session, audience, sink_for(scope, send), self._authenticate, clock.unix, self._limits)
         self._count(principal, address, 1)
+        self._connections.add(connection)
         try:
             await connection.run(receive)
         finally:
+            self._connections.discard(connection)
             self._count(principal, address, -1)
             if connection.closed is not None:
                 self._telemetry.closes.labels(connection.closed.code).inc()
@@ -89,27 +101,40 @@ class Live:
         except Problem as problem:
             close = {401: EXPIRED, 403: NOT_ALLOWED}.get(problem.status)
             raise Refused(close, problem.detail) from None
-        return Session(principal.subject, principal.tenant_id, principal.expires)
+        return _session(principal)
+
+    def end_revoked(self, revokes: Callable[[Session], bool]) -> None:
+        """Close the connections of those whose token was revoked."""
+        for connection in list(self._connections):
+            if revokes(connection.session):
+                connection.end(REVOKED, REVOKED.reason)
 
     def _is_full(self, principal: Principal, address: str) -> bool:
         limits = self._settings
         return (
             self._total >= limits.max_connections
+            or self._tenants[principal.tenant_id] >= limits.max_connections_per_tenant
             or self._users[principal.tenant_id, principal.subject] >= limits.max_connections_per_user
             or self._addresses[address] >= limits.max_connections_per_address
         )
 
     def _count(self, principal: Principal, address: str, by: int) -> None:
-        user = (principal.tenant_id, principal.subject)
         self._total += by
-        self._users[user] += by
-        self._addresses[address] += by
-        # Who has left is forgotten.
-        if not self._users[user]:
-            del self._users[user]
-        if not self._addresses[address]:
-            del self._addresses[address]
+        _add(self._tenants, principal.tenant_id, by)
+        _add(self._users, (principal.tenant_id, principal.subject), by)
+        _add(self._addresses, address, by)
         self._telemetry.panels.inc(by)
+
+
+def _add(counts: Counter[Any], name: Any, by: int) -> None:
+    counts[name] += by
+    # Who has left is forgotten.
+    if not counts[name]:
+        del counts[name]
+
+
+def _session(principal: Principal) -> Session:
+    return Session(principal.subject, principal.tenant_id, principal.expires, principal.issued, principal.token_id)
 
 
 async def _refuse(scope: Scope, send: Send, problem: Problem) -> None:

@@ -29,10 +29,11 @@ _SHARED: dict[str | None, dict[int, str]] = {
         413: "The body is too large.",
         415: "The media type or the content encoding is not one of those listed.",
         422: "A field breaks a rule; `field` names it.",
+        429: "The key, or the address, posts more than it may; nothing was recorded; come back after Retry-After.",
         503: "Nothing was recorded; come back after Retry-After.",
     },
     "admin": {
-        401: "The token is missing, invalid or expired.",
+        401: "The token is missing, invalid, expired or revoked.",
         403: "The token does not have the role admin.",
         422: "A parameter breaks a rule; `field` names it.",
         503: "The database or the keys of the auth service are out of reach; come back after Retry-After.",

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from storage.errors import StorageUnavailable
@@ -72,6 +72,9 @@ def _explain(error: Exception) -> Problem:
             return Problem(400, str(error))
         case StorageUnavailable():
             return unavailable(str(error), error.retry_after)
+        case ClientDisconnect():
+            # Nobody hears it; the access log and the metrics do.
+            return Problem(400, "the body ended too early")
         case HTTPException():
             detail = f"{error.detail}: see /docs" if error.status_code in (404, 405) else str(error.detail)
             return Problem(error.status_code, detail, headers=error.headers)
@@ -96,6 +99,7 @@ HANDLERS: dict[Any, Any] = {
     InvalidEvent: handle,
     MalformedJson: handle,
     StorageUnavailable: handle,
+    ClientDisconnect: handle,
     HTTPException: handle,
     Exception: handle_bug,
 }

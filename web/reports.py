@@ -20,6 +20,7 @@ from storage.reports import Page
 from storage.snapshots import read_head, read_snapshot, read_totals
 from web import shapes
 from web.accept import prefers
+from web.audit import PRINCIPAL
 from web.auth import Verifier, bearer
 from web.etag import matches, weak
 from web.exports import EVERYTHING, Exports, Selection, download
@@ -118,7 +119,9 @@ class Reports:
         token = bearer(request.headers.get("authorization"))
         if token is None:
             raise unauthorized("send the token as Authorization: Bearer")
-        return (await self._verifier.verify_admin(token)).tenant_id
+        principal = request.scope[PRINCIPAL] = await self._verifier.verify(token)
+        principal.check_admin()
+        return principal.tenant_id
 
     async def _answer(
         self, request: Request, tenant_id: str, page: Page, values: Values, read: Read, stamp: str = ""

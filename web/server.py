@@ -24,7 +24,11 @@ KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open: longer than balancers keep theirs, so that none is cut under a request."""
 MAX_HEAD = 64 * 1024
 """Bytes of a request before its body."""
+SECURITY_HEADERS = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
+"""On every answer, also those that uvicorn makes by itself. What pages need beside them is with the pages."""
 BACKLOG = 2048
+LINE, HEAD, BODY = "line", "head", "body"
+"""What may be slow to come: the first line of a request, the rest of its head, its body."""
 
 
 class CannotListen(Exception):
@@ -34,12 +38,17 @@ class CannotListen(Exception):
 def configuration(service: Service) -> uvicorn.Config:
     """Say how uvicorn serves *service*, which must be open."""
     settings = service.settings
+
+    class Protocol(BoundedProtocol):
+        head_seconds = settings.head_seconds
+        body_seconds = settings.body_seconds
+
     return uvicorn.Config(
         service.app,
         host=settings.host,
         port=settings.port,
         loop="none",
-        http=BoundedProtocol,
+        http=Protocol,
         ws=PreparedProtocol,
         ws_max_size=MAX_MESSAGE,
         # Costs 64 KB and three times the CPU for each connection.
@@ -50,6 +59,7 @@ def configuration(service: Service) -> uvicorn.Config:
         # Headers of proxies are read in web/door.py, and only from proxies that a setting names.
         proxy_headers=False,
         server_header=False,
+        headers=SECURITY_HEADERS,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.stop_seconds,
@@ -57,17 +67,42 @@ def configuration(service: Service) -> uvicorn.Config:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, which would hold a head of any length in memory until it ends."""
+    """uvicorn's HTTP protocol, with bounds that it lacks.
+
+    It would hold a head of any length in memory until it ends, and wait for ever for one that never ends; so it would
+    for a body. Here a head has to be complete ``head_seconds`` after the connection, or the answer before it, is there;
+    a body ``body_seconds`` after its head.
+    """
+
+    head_seconds = 10.0
+    body_seconds = 60.0
 
     def connection_made(self, transport: Any) -> None:
-        """Begin with nothing read."""
+        """Begin with nothing read; the first head is waited for from now on."""
         self._head = 0
+        # What is being received (None: nothing), a number that moves with each step, and when it has to be complete.
+        self._part: str | None = LINE
+        self._steps = 0
+        self._due: float | None = self.loop.time() + self.head_seconds
+        # One timer a connection, which looks again when the time has come: one for each request would cost 2 us.
+        self._timer = self.loop.call_later(self.head_seconds, self._check)
         super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._timer.cancel()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless the head of a request has gone on for too long."""
         self._head += len(data)
+        before = self._steps
         super().data_received(data)
+        if self._part is None and self.timeout_keep_alive_task is None and not self._is_answering:
+            # Empty lines before a head: uvicorn waits no longer, and the parser says nothing of them.
+            self._begin(LINE)
+        if self._steps != before:
+            self._due = None if self._part is None else self.loop.time() + self._seconds
         if self._head > MAX_HEAD and not self.transport.is_closing():
             self.send_400_response("the head of the request is too long")
 
@@ -75,11 +110,65 @@ class BoundedProtocol(HttpToolsProtocol):
         """Count from the beginning of a request."""
         super().on_message_begin()
         self._head = 0
+        self._begin(HEAD)
 
     def on_headers_complete(self) -> None:
         """Count no more: what follows is the body, which the endpoint bounds."""
         super().on_headers_complete()
         self._head = -sys.maxsize
+        self._begin(BODY)
+
+    def on_message_complete(self) -> None:
+        """Wait for nothing: the service has its turn."""
+        super().on_message_complete()
+        self._begin(None)
+
+    def on_response_complete(self) -> None:
+        """Give what the client sends meanwhile its whole time, from now on."""
+        super().on_response_complete()
+        if self._due is not None:
+            self._due = self.loop.time() + self._seconds
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over, with all that is to be waited for."""
+        self._timer.cancel()
+        super().handle_websocket_upgrade()
+
+    @property
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    @property
+    def _seconds(self) -> float:
+        return self.body_seconds if self._part == BODY else self.head_seconds
+
+    def _begin(self, part: str | None) -> None:
+        self._part = part
+        self._steps += 1
+
+    def _check(self) -> None:
+        """End a connection whose request is not complete in time, unless it is the service that is slow."""
+        now = self.loop.time()
+        if self._due is not None and (self.flow.read_paused or (self._part != BODY and self._is_answering)):
+            self._due = now + self._seconds
+        if self._due is None:
+            self._timer = self.loop.call_later(self.head_seconds, self._check)
+        elif now < self._due:
+            # Another request, with a deadline of its own, may have begun before this one's.
+            self._timer = self.loop.call_later(min(self._due - now, self.head_seconds), self._check)
+        elif not self.transport.is_closing():
+            self._time_out()
+
+    def _time_out(self) -> None:
+        """Say 408 (RFC 9110, 15.5.9) to who began a request and was not answered yet."""
+        is_owed = self._part == HEAD or (self._is_answering and not self.cycle.response_started)
+        if self._part != LINE and is_owed:
+            text = f"the {self._part} of the request did not come in time".encode()
+            lines = [b"HTTP/1.1 408 Request Timeout", b"content-type: text/plain; charset=utf-8", b"connection: close"]
+            lines += [name + b": " + value for name, value in self.server_state.default_headers]
+            lines += [b"content-length: %d" % len(text), b"", text]
+            self.transport.write(b"\r\n".join(lines))
+        self.transport.close()
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -172,8 +172,36 @@ class Settings:
         "seconds",
     )
     max_connections: int = _setting("10000", "Panels in this process.", _whole(1, 1_000_000), "connections")
+    max_connections_per_tenant: int = _setting("5000", "Panels of one tenant.", _whole(1, 1_000_000), "connections")
     max_connections_per_user: int = _setting("1000", "Panels of one subject.", _whole(1, 1_000_000), "connections")
     max_connections_per_address: int = _setting("2000", "Panels of one address.", _whole(1, 1_000_000), "connections")
+    subscribe_seconds: float = _setting(
+        "10", "How long a panel may stay silent after the handshake; then 4400.", _number(0.1, 300), "seconds"
+    )
+    messages_per_second: float = _setting(
+        "5",
+        "What a panel may send over time, ten seconds' worth of it at once; then 4429.",
+        _number(0.1, 1_000_000),
+        "messages/s",
+    )
+    tracking_events_per_second: int = _setting(
+        "0",
+        "What a tracking key, or an address without one, may post to a process over time; then 429. 0: no limit.",
+        _whole(0, 1_000_000),
+        "events/s",
+    )
+    tracking_burst_events: int = _setting(
+        "10000", "How much of that may come at once.", _whole(1, 10_000_000), "events"
+    )
+    head_seconds: float = _setting(
+        "10",
+        "How long the head of a request, or of a WebSocket's handshake, may take to come; then 408.",
+        _number(0.1, 300),
+        "seconds",
+    )
+    body_seconds: float = _setting(
+        "60", "How long the body of a request may take to come; then 408.", _number(0.1, 3600), "seconds"
+    )
     queue_events: int = _setting(
         "50000", "Events that may wait for their commit; beyond it posts get 503.", _whole(1, 10_000_000), "events"
     )
@@ -187,6 +215,9 @@ class Settings:
     )
     access_log: str = _setting(
         "errors", "Requests to log: off, errors (status 400 or more) or all.", _choice("off", "errors", "all")
+    )
+    audit_log: str = _setting(
+        "on", "A line on standard output for each read by an admin: on or off.", _choice("on", "off")
     )
 
     @classmethod

@@ -15,6 +15,7 @@ from storage.writer import Receipt, Writer
 from web.door import Door
 from web.operations import Answer, Operation
 from web.problems import Problem
+from web.rates import Rates
 
 PREFIX = "/api/v1/analytics/track"
 MAX_BODY = 1 << 20
@@ -63,9 +64,10 @@ class Rejected(msgspec.Struct):
 class Tracking:
     """The five endpoints. *count* is told of each answered request: kind, recorded, duplicates, rejected."""
 
-    def __init__(self, writer: Writer, door: Door, count: Callable[[str, int, int, int], None]) -> None:
+    def __init__(self, writer: Writer, door: Door, rates: Rates, count: Callable[[str, int, int, int], None]) -> None:
         self._writer = writer
         self._door = door
+        self._rates = rates
         self._count = count
 
     def operations(self) -> list[Operation]:
@@ -99,7 +101,9 @@ class Tracking:
 
     def _single(self, path: str, name: str, kind: type[AnyEvent], summary: str) -> Operation:
         async def track(request: Request) -> Response:
-            tenant_id = self._door.admit(request.scope)
+            guest = self._door.admit(request.scope)
+            self._rates.check(guest.account)
+            self._rates.count(guest.account, 1)
             if request.headers.get("content-encoding", "identity") != "identity":
                 raise Problem(415, "send a single event without a content encoding")
             if _media_type(request) not in (JSON, ""):
@@ -110,7 +114,7 @@ class Tracking:
             except InvalidEvent:
                 self._count(name, 0, 0, 1)
                 raise
-            receipt = await self._writer.write(tenant_id, [event])
+            receipt = await self._writer.write(guest.tenant_id, [event])
             self._count(name, receipt.recorded, receipt.duplicates, 0)
             return _answer(receipt)
 
@@ -128,7 +132,8 @@ class Tracking:
 
     async def batch(self, request: Request) -> Response:
         """Take many events at once."""
-        tenant_id = self._door.admit(request.scope)
+        guest = self._door.admit(request.scope)
+        self._rates.check(guest.account)
         stream: AsyncIterator[bytes] = request.stream()
         encoding = request.headers.get("content-encoding", "identity").lower()
         if encoding == "gzip":
@@ -141,7 +146,8 @@ class Tracking:
         body = await _read(stream, MAX_BATCH, request)
         lines = media_type in _NDJSON_NAMES or (not media_type and not body.lstrip().startswith(b"["))
         accepted, rejected = await (_parse_lines(body) if lines else _parse_array(body))
-        receipt = await self._writer.write(tenant_id, accepted)
+        self._rates.count(guest.account, len(accepted) + len(rejected))
+        receipt = await self._writer.write(guest.tenant_id, accepted)
         self._count("batch", receipt.recorded, receipt.duplicates, len(rejected))
         return _answer(receipt, rejected)
 

@@ -13,6 +13,8 @@ from tests.storage.test_series import made_up, opened
 def as_first(connection: Connection) -> None:
     """Turn an empty database of the newest tables into one of the first ones, as migration 0001 made them."""
     connection.execute(text("DROP VIEW daily_stats"))
+    for name in ("audit", "revocations", "tracking_keys"):
+        connection.execute(text(f"DROP TABLE {name}"))
     for name in ("endpoint_days", "user_days", "counters"):
         connection.execute(text(f"ALTER TABLE {name} RENAME TO new_{name}"))
     connection.execute(

@@ -259,7 +259,7 @@ async def test_serve_prints_no_token(process: Process) -> None:
 def test_help_names_the_commands() -> None:
     """Without arguments the command says what it can do."""
     done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
-    for name in ("serve", "token", "watch", "replay", "verify", "migrate", "export"):
+    for name in ("serve", "token", "watch", "replay", "verify", "migrate", "export", "keys", "revoke", "audit"):
         assert name in done.stdout
 
 

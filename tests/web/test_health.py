@@ -5,7 +5,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from tests.conftest import API, TRACK, Running
+from tests.conftest import API, TRACK, Running, environment
 from tests.process import Process
 from tests.web.test_tracking import ACTIVITY
 
@@ -74,34 +74,85 @@ async def test_a_bug_is_a_500_that_tells_nothing(running: Running) -> None:
 
 
 async def test_logs_hold_templates_alone(tmp_path: Path) -> None:
-    """With every request logged, no query, token, key or content of an event is in the log."""
+    """With all requests logged, nothing that a client sent is in a log: no path, query, header, token, key or event."""
     import httpx
-    from websockets.asyncio.client import connect
-    from websockets.exceptions import InvalidStatus
 
-    process = Process(tmp_path, ACCESS_LOG="all", LOG_LEVEL="debug")
+    process = Process(tmp_path, ACCESS_LOG="all", LOG_LEVEL="debug", AUDIT_LOG="on", TRACKING_EVENTS_PER_SECOND="1000")
     await process.start()
-    token = process.command("token").stdout.strip()
+    token = process.command("token", "--sub", "ada").stdout.strip()
+    key = process.command("keys", "add", "--name", "bot").stdout.strip()
+    await asyncio.sleep(1.3)
+    admin = {"Authorization": f"Bearer {token}", "Cookie": "s=secret", "User-Agent": "secret", "X-Request-Id": "secret"}
+    event = {**ACTIVITY, "user_id": "secret-user", "username": "secret", "extra_data": {"secret": "secret"}}
+    batch = [{"type": "activity", **event}, {"type": "secret"}, "secret", {"type": "message", "message_id": "secret"}]
     async with httpx.AsyncClient(base_url=process.url) as http:
-        await http.get(f"{API}/users/activities?user_id=secret-user", headers={"Authorization": f"Bearer {token}"})
-        await http.get(f"{API}/summary?token=secret-token")
+        await http.get(f"{API}/users/activities?user_id=secret-user&cursor=secret&secret=1", headers=admin)
+        await http.get(
+            f"{API}/users/top?limit=secret", headers={**admin, "Accept": "secret", "If-None-Match": "secret"}
+        )
+        await http.get(f"{API}/summary?token=secret-token", headers={"Origin": "http://secret"})
+        await http.get(f"{API}/summary", headers={"Authorization": "Bearer secret.secret.secret"})
         await http.get("/secret-path")
-        await http.post(f"{TRACK}/activity-public", json={**ACTIVITY, "user_id": "secret-user"})
-        await http.post(f"{TRACK}/activity-public", json={"secret-field": 1}, headers={"X-Tracking-Key": "secret-key"})
-    url = process.url.replace("http", "ws")
-    try:
-        async with connect(f"{url}{API}/live?token=secret-token"):
-            pass
-    except InvalidStatus:
-        pass
-    async with connect(f"{url}{API}/live?q=secret", additional_headers={"Authorization": f"Bearer {token}"}) as socket:
-        await socket.send('{"type":"secret-message"}')
-        await socket.wait_closed()
+        await http.request("SECRET", f"{API}/summary")
+        for headers in (
+            {},
+            {"X-Tracking-Key": key},
+            {"X-Tracking-Key": "secret-key"},
+            {"Authorization": "Bearer secret"},
+        ):
+            for body in (event, {"secret-field": 1}, batch, {**event, "event_id": "secret" * 99}):
+                await http.post(f"{TRACK}/activity-public?secret", json=body, headers=headers)
+                await http.post(f"{TRACK}/batch", json=body, headers=headers)
+        for content in (b"{secret", b"secret\xff", b'{"secret":' * 2000, b"[secret, secret]"):
+            for encoding in ("identity", "gzip", "secret"):
+                headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+                await http.post(f"{TRACK}/batch", content=content, headers=headers)
+                await http.post(f"{TRACK}/message-public", content=content, headers=headers)
+    await _whisper(process, token)
     assert process.terminate() == 0
-    log = process.log()
+    log = process.log() + process.audit()
     assert f'"route": "{API}/users/activities"' in log
-    assert "secret" not in log
-    assert token not in log
+    assert "secret" not in log.lower()
+    assert "Traceback" not in log
+    for hidden in (token, token.rpartition(".")[2], key, environment(tmp_path)["ANALYTICS_JWT_SECRET"]):
+        assert hidden not in log
+
+
+async def _whisper(process: Process, token: str) -> None:
+    """Say secrets over the live endpoint, in the handshake and in messages, right and wrong ones."""
+    from websockets.asyncio.client import connect
+    from websockets.exceptions import ConnectionClosed, InvalidHandshake
+    from websockets.typing import Subprotocol
+
+    url = f"{process.url.replace('http', 'ws')}{API}/live?token=secret"
+    for protocols in (["analytics.v1", "bearer.secret"], ["secret"], ["analytics.v1", f"bearer.{token}"]):
+        with contextlib.suppress(InvalidHandshake):
+            async with connect(url, subprotocols=[Subprotocol(name) for name in protocols]) as socket:
+                await socket.send('{"type":"subscribe","topics":["summary"],"position":"secret"}')
+                await socket.recv()
+                await socket.send('{"type":"refresh","token":"secret"}')
+                await socket.wait_closed()
+    for message in (
+        '{"type":"secret"}',
+        "secret",
+        b"secret\xff",
+        '{"type":"refresh","token":["secret"]}',
+        "secret" * 9999,
+    ):
+        async with connect(url, additional_headers={"Authorization": f"Bearer {token}", "Cookie": "secret"}) as socket:
+            await socket.send(message)
+            with contextlib.suppress(ConnectionClosed):
+                await socket.wait_closed()
+    port = int(process.environment["ANALYTICS_PORT"])
+    for raw in (
+        b"secret\r\n\r\n",
+        b"GET /secret HTTP/9.9\r\nsecret\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: secret\r\n\r\n",
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(raw)
+        await reader.read(100)
+        writer.close()
 
 
 async def test_an_endless_head_is_refused(running: Running) -> None:

@@ -285,10 +285,10 @@ async def test_a_tenant_sees_its_own(running: Running) -> None:
     await equals_snapshot(running, panel, "acme")
 
 
-@pytest.mark.parametrize("limit", ["MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_USER", "MAX_CONNECTIONS_PER_ADDRESS"])
+@pytest.mark.parametrize("limit", ["", "_PER_TENANT", "_PER_USER", "_PER_ADDRESS"])
 async def test_capacity_is_bounded(tmp_path: Path, limit: str) -> None:
     """Over a limit a panel is closed with 1013; when another leaves, there is room again."""
-    found = await start(tmp_path, plain=False, **{limit: "2"})
+    found = await start(tmp_path, plain=False, **{f"MAX_CONNECTIONS{limit}": "2"})
     try:
         first, second = await found.panel(), await found.panel()
         third = await found.panel()
@@ -301,13 +301,58 @@ async def test_capacity_is_bounded(tmp_path: Path, limit: str) -> None:
         await found.stop()
 
 
-async def test_silence_after_the_handshake_ends(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_limits_count_for_themselves(tmp_path: Path) -> None:
+    """A tenant, a user or an address that has all it may leaves room for others, and nobody escapes by a header."""
+    found = await start(tmp_path, MAX_CONNECTIONS_PER_TENANT="3", MAX_CONNECTIONS_PER_USER="2")
+    try:
+        for tenant, sub, is_let_in in (
+            ("acme", "ada", True),
+            ("acme", "ada", True),
+            ("acme", "ada", False),
+            ("globex", "ada", True),
+            ("acme", "eve", True),
+            ("acme", "bob", False),
+            ("globex", "bob", True),
+        ):
+            panel = await found.panel(token=found.token(tenant, sub=sub))
+            assert (panel.closed is None) == is_let_in, (tenant, sub)
+    finally:
+        await found.stop()
+
+
+async def test_silence_after_the_handshake_ends(tmp_path: Path) -> None:
     """A connection that never subscribes is closed."""
-    monkeypatch.setattr("realtime.connection.SUBSCRIBE_SECONDS", 0.2)
-    panel = await running.panel(subscribe=False)
-    await panel.until(lambda: panel.closed is not None)
-    assert panel.closed is not None
-    assert panel.closed[0] == 4400
+    found = await start(tmp_path, SUBSCRIBE_SECONDS="0.2")
+    try:
+        panel = await found.panel(subscribe=False)
+        await panel.until(lambda: panel.closed is not None)
+        assert panel.closed is not None
+        assert panel.closed[0] == 4400
+    finally:
+        await found.stop()
+
+
+async def test_who_talks_too_much_is_4429(tmp_path: Path) -> None:
+    """A panel that sends more than it may is closed with 4429; one that says as much in a longer time is not."""
+    found = await start(tmp_path, MESSAGES_PER_SECOND="2")
+    try:
+        chatty, calm = await found.panel(), await found.panel()
+        for _ in range(19):
+            await calm.send(type="subscribe", topics=["summary"], position=None)
+        await asyncio.sleep(1.1)
+        for _ in range(2):
+            await calm.send(type="subscribe", topics=["summary"], position=None)
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(40):
+                await chatty.send(type="subscribe", topics=["summary"], position=None)
+        await chatty.until(lambda: chatty.closed is not None)
+        assert chatty.closed == (4429, "the panel sends too many messages")
+        assert chatty.frames[-1]["code"] == "too_many_messages"
+        beats = len(calm.frames)
+        await calm.until(lambda: len(calm.frames) > beats + 1)
+        assert calm.closed is None
+    finally:
+        await found.stop()
 
 
 async def test_http_at_the_live_path_is_no_error(running: Running) -> None:
@@ -402,7 +447,7 @@ async def test_a_broken_panel_breaks_no_other(running: Running) -> None:
 
 async def test_who_subscribes_over_and_over_waits_for_the_tick(tmp_path: Path) -> None:
     """A flood of subscriptions gets a frame a tick, not a frame each."""
-    found = await start(tmp_path, TICK_MS="200")
+    found = await start(tmp_path, TICK_MS="200", MESSAGES_PER_SECOND="1000")
     try:
         panel = await found.panel()
         for _ in range(300):

@@ -61,14 +61,22 @@ WRONG = {
     "HEARTBEAT_SECONDS": ["0", "nan", "soon"],
     "WRITE_DEADLINE_SECONDS": ["-1", "inf"],
     "MAX_CONNECTIONS": ["0"],
+    "MAX_CONNECTIONS_PER_TENANT": ["0"],
     "MAX_CONNECTIONS_PER_USER": ["none"],
     "MAX_CONNECTIONS_PER_ADDRESS": ["1,000"],
+    "SUBSCRIBE_SECONDS": ["0"],
+    "MESSAGES_PER_SECOND": ["0", "inf"],
+    "TRACKING_EVENTS_PER_SECOND": ["none", "-1"],
+    "TRACKING_BURST_EVENTS": ["0"],
+    "HEAD_SECONDS": ["0", "1 minute"],
+    "BODY_SECONDS": ["0", "86400"],
     "QUEUE_EVENTS": ["0"],
     "CHANGE_LOG_ENTRIES": ["0"],
     "STOP_SECONDS": ["0"],
     "LOG_LEVEL": ["loud"],
     "LOG_FORMAT": ["xml"],
     "ACCESS_LOG": ["yes"],
+    "AUDIT_LOG": ["yes"],
 }
 
 

@@ -121,6 +121,7 @@ export const CLOSES: readonly Close[] = [
   { code: 4401, name: "token_expired", advice: "new-token" },
   { code: 4403, name: "not_allowed", advice: "other-token" },
   { code: 4408, name: "too_slow", advice: "backoff" },
+  { code: 4429, name: "too_many_messages", advice: "backoff" },
 ];
 
 /** What to do after a close with `code`; any that the protocol does not name is a lost connection. */

@@ -44,7 +44,7 @@ describe("messages", () => {
 });
 
 describe("close codes", () => {
-  it("are the six of the protocol, each with what to do", () => {
+  it("are those of the protocol, each with what to do", () => {
     expect(CLOSES.map(({ code, name, advice }) => [code, name, advice])).toEqual([
       [1012, "restarting", "retry-after"],
       [1013, "over_capacity", "backoff"],
@@ -52,6 +52,7 @@ describe("close codes", () => {
       [4401, "token_expired", "new-token"],
       [4403, "not_allowed", "other-token"],
       [4408, "too_slow", "backoff"],
+      [4429, "too_many_messages", "backoff"],
     ]);
   });
 

@@ -1,0 +1,39 @@
+"""A token bucket: how much is taken over time. Pure; who asks says what time it is."""
+
+import math
+
+
+class Bucket:
+    """Holds up to *burst* tokens, and gets *rate* more each second; it begins full.
+
+    Whoever finds it not empty may take what it needs, also more than there is: the debt is waited for before the next
+    one. So nothing is too large to ever pass, and over time no more than the rate is taken.
+    """
+
+    __slots__ = ("_burst", "_level", "_rate", "_seen")
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        """Take *now* in seconds, of any clock that never goes back."""
+        self._rate = rate
+        self._burst = burst
+        self._level = burst
+        self._seen = now
+
+    def wait(self, now: float) -> float:
+        """Tell in how many seconds there is something in it; 0: there is now."""
+        self._fill(now)
+        return max(0.0, (1 - self._level) / self._rate)
+
+    def take(self, tokens: float, now: float) -> None:
+        """Take *tokens*, whether they are there or not."""
+        self._fill(now)
+        self._level -= tokens
+
+    def is_full(self, now: float) -> bool:
+        """Say whether it is as a new one would be."""
+        self._fill(now)
+        return math.isclose(self._level, self._burst)
+
+    def _fill(self, now: float) -> None:
+        self._level = min(self._burst, self._level + (now - self._seen) * self._rate)
+        self._seen = now

@@ -1,0 +1,62 @@
+"""The audit of what admins read."""
+
+import json
+from pathlib import Path
+
+import httpx
+import jwt
+from websockets.asyncio.client import connect
+
+from tests.conftest import API, SECRET
+from tests.process import Process
+
+
+async def test_each_read_is_a_line(tmp_path: Path) -> None:
+    """Who read what, by which filters and with what answer; no value of a filter, and no token."""
+    process = Process(tmp_path, AUDIT_LOG="on")
+    await process.start()
+    tokens = {
+        name: process.command("token", "--sub", name, "--tenant", "acme", "--role", role).stdout.strip()
+        for name, role in (("ada", "admin"), ("eve", "user"))
+    }
+    bearers = {name: {"Authorization": f"Bearer {token}"} for name, token in tokens.items()}
+    async with httpx.AsyncClient(base_url=f"{process.url}{API}") as http:
+        await http.get("/users/activities?user_id=secret-user&limit=5&secret-name=1", headers=bearers["ada"])
+        etag = (await http.get("/summary", headers=bearers["ada"])).headers["etag"]
+        await http.get("/summary", headers={**bearers["ada"], "If-None-Match": etag})
+        await http.get("/users/top?limit=secret", headers={**bearers["ada"], "Accept": "text/csv"})
+        await http.get("/users/top", headers={**bearers["ada"], "Accept": "text/csv"})
+        await http.get("/summary", headers=bearers["eve"])
+        await http.get("/summary", headers={"Authorization": "Bearer secret"})
+        await http.get("/summary")
+    url = process.url.replace("http", "ws")
+    async with connect(f"{url}{API}/live?q=secret", additional_headers=bearers["ada"]):
+        pass
+    assert process.terminate() == 0
+    lines = [json.loads(line) for line in process.audit().splitlines()]
+    seen = [(line["sub"], line["route"].removeprefix(API), line["filters"], line["status"]) for line in lines]
+    assert seen == [
+        ("ada", "/users/activities", ["limit", "user_id"], 200),
+        ("ada", "/summary", [], 200),
+        ("ada", "/summary", [], 304),
+        ("ada", "/users/top", ["limit"], 422),
+        ("ada", "/users/top", [], 200),
+        ("eve", "/summary", [], 403),
+        ("ada", "/live", [], 101),
+    ]
+    assert {(line["logger"], line["event"], line["tenant"]) for line in lines} == {("audit", "read", "acme")}
+    assert lines[0]["jti"] == jwt.decode(tokens["ada"], SECRET, ["HS256"])["jti"]
+    assert all(line["timestamp"].endswith("Z") for line in lines)
+    assert "secret" not in process.audit()
+    assert tokens["ada"] not in process.audit()
+
+
+async def test_it_can_be_switched_off(tmp_path: Path) -> None:
+    """With ANALYTICS_AUDIT_LOG=off, as these tests have it, nothing is written."""
+    process = Process(tmp_path)
+    await process.start()
+    token = process.command("token").stdout.strip()
+    async with httpx.AsyncClient(base_url=f"{process.url}{API}") as http:
+        assert (await http.get("/summary", headers={"Authorization": f"Bearer {token}"})).status_code == 200
+    assert process.terminate() == 0
+    assert process.audit() == ""

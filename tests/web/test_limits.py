@@ -1,0 +1,212 @@
+"""What the service takes from whoever connects, and for how long it waits."""
+
+import asyncio
+import gzip
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.routing import Route, WebSocketRoute
+
+from tests.conftest import API, TRACK, Running, start
+from tests.process import Process
+from tests.web.test_tracking import ACTIVITY, BATCH
+
+HEAD = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = f"POST {TRACK}/activity-public HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n".encode()
+
+
+@pytest.fixture
+async def impatient(tmp_path: Path) -> AsyncIterator[Running]:
+    """A service that waits a moment only."""
+    found = await start(tmp_path, HEAD_SECONDS="0.4", BODY_SECONDS="0.6")
+    yield found
+    await found.drop()
+
+
+async def trickle(running: Running, first: bytes, drop: bytes, seconds: float = 5) -> tuple[bytes, float]:
+    """Send *first*, then a *drop* every 50 ms, until the service ends it; tell its answer and how long it took."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.service.settings.port)
+    started = time.monotonic()
+    writer.write(first)
+
+    async def go_on() -> None:
+        while not writer.is_closing():
+            writer.write(drop)
+            await asyncio.sleep(0.05)
+
+    dripping = asyncio.create_task(go_on())
+    try:
+        async with asyncio.timeout(seconds):
+            answer = await reader.read()
+    except ConnectionError:
+        answer = b""
+    finally:
+        dripping.cancel()
+        writer.close()
+    return answer, time.monotonic() - started
+
+
+SLOW = {
+    "nothing": (b"", b"", b""),
+    "empty lines": (b"", b"\r\n", b""),
+    "a head": (b"GET /health HTTP/1.1\r\n", b"x: y\r\n", b"408"),
+    "a head after an answer": (HEAD + b"GET /health HTTP/1.1\r\n", b"x: y\r\n", b"408"),
+    "empty lines after an answer": (HEAD, b"\r\n", b"200"),
+    "a handshake": (f"GET {API}/live HTTP/1.1\r\nUpgrade: websocket\r\n".encode(), b"x: y\r\n", b"408"),
+    "a body": (POST, b" ", b"408"),
+    "a body in chunks": (POST.replace(b"Content-Length: 500", b"Transfer-Encoding: chunked"), b"1\r\n \r\n", b"408"),
+    "a body that nobody reads": (HEAD[:-2] + b"Content-Length: 500\r\n\r\n", b" ", b"200"),
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+async def test_who_trickles_is_cut(impatient: Running, name: str) -> None:
+    """A head or a body that trickles in is ended in time, with a 408 where an answer is due."""
+    first, drop, status = SLOW[name]
+    answer, seconds = await trickle(impatient, first, drop)
+    assert seconds < 2.5
+    assert (status in answer) if status else answer == b""
+    assert (b"408" in answer) == (status == b"408")
+    async with asyncio.timeout(2):
+        while impatient.server.server_state.tasks:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert (await impatient.http.get("/health")).status_code == 200
+
+
+async def test_who_is_quick_is_not_cut(impatient: Running) -> None:
+    """A connection lives on beyond every deadline as long as each of its requests comes in time."""
+    async with httpx.AsyncClient(base_url=impatient.url, limits=httpx.Limits(max_connections=1)) as http:
+        for _ in range(12):
+            assert (await http.post(f"{TRACK}/activity-public", json=ACTIVITY)).status_code == 201
+            await asyncio.sleep(0.15)
+        await asyncio.sleep(1.5)
+        assert (await http.get("/health")).status_code == 200
+    connections = impatient.server.server_state.connections
+    assert len(connections) <= 1
+
+
+async def test_a_slow_service_cuts_nobody(impatient: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the service takes to answer, who sent a whole request gets the answer, and so does the next one."""
+    touch = impatient.service.database.write
+
+    async def slowly(work: object) -> object:
+        await asyncio.sleep(1.2)
+        return await touch(work)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(impatient.service.database, "write", slowly)
+    reader, writer = await asyncio.open_connection("127.0.0.1", impatient.service.settings.port)
+    writer.write(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n" + HEAD[:20])
+    assert b"200" in await reader.readline()
+    writer.write(HEAD[20:])
+    async with asyncio.timeout(2):
+        await reader.readuntil(b'{"status":"ok"}')
+    writer.close()
+
+
+async def test_who_goes_away_is_no_error(tmp_path: Path) -> None:
+    """A client that goes away in the middle of its body leaves no error in the log."""
+    process = Process(tmp_path, ACCESS_LOG="all", BODY_SECONDS="0.3")
+    await process.start()
+    port = int(process.environment["ANALYTICS_PORT"])
+    for wait in (0.0, 0.6):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(POST + b"{")
+        await writer.drain()
+        await asyncio.sleep(0.1 + wait)
+        writer.close()
+    await asyncio.sleep(0.1)
+    assert process.terminate() == 0
+    assert "Traceback" not in process.log()
+    assert process.log().count('"status": 400') == 2
+
+
+async def test_every_answer_has_the_security_headers(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever is asked for is answered with the security headers, each once, and without a server's name."""
+    paths = {route.path for route in running.service.app.routes if isinstance(route, Route | WebSocketRoute)}
+    asked = [running.http.build_request("GET", path.replace("{name}", "none")) for path in sorted(paths)]
+    asked += [running.http.build_request("GET", f"{API}/summary", headers=running.admin())]
+    asked += [running.http.build_request("GET", f"{API}/users/top", headers={**running.admin(), "Accept": "text/csv"})]
+    asked += [running.http.build_request("POST", f"{TRACK}/activity-public", json=event) for event in (ACTIVITY, {})]
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    key = {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    asked += [running.http.build_request("GET", f"{API}/live", headers={**upgrade, **key})]
+    for request in asked:
+        answer = await running.http.send(request)
+        names = [name.lower() for name, _ in answer.headers.multi_items()]
+        assert "server" not in names, request.url
+        for name, value in (("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer")):
+            assert answer.headers.get_list(name) == [value], request.url
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
+        if request.url.path.startswith(API) and request.method == "GET":
+            assert answer.headers["cache-control"] in ("no-store", "private, no-cache", "private, no-store"), (
+                request.url
+            )
+    assert not caplog.records
+    panel = await running.panel()
+    assert panel.socket.response is not None
+    assert panel.socket.response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Server" not in panel.socket.response.headers
+
+
+async def test_a_bomb_costs_no_memory(running: Running) -> None:
+    """A gzip body that would become 4 GB is refused at the limit, also one that is packed twice or in many members."""
+    zeros = gzip.compress(b" " * (1 << 20))
+    bombs = {
+        "large": (zeros * 400, 413),
+        "twice": (gzip.compress(zeros * 400), 400),
+        "empty members": (gzip.compress(b"") * 200_000 + gzip.compress(b"[]"), 201),
+    }
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    for name, (body, status) in bombs.items():
+        async with asyncio.timeout(5):
+            answer = await running.http.post(f"{TRACK}/batch", content=body, headers=headers)
+        assert answer.status_code == status, name
+    packed = await running.http.post(
+        f"{TRACK}/batch", content=gzip.compress(b"[]"), headers={**headers, "Content-Encoding": "gzip, gzip"}
+    )
+    assert packed.status_code == 415
+    single = gzip.compress(b"{}")
+    refused = await running.http.post(f"{TRACK}/activity-public", content=single, headers=headers)
+    assert refused.status_code == 415
+    assert (await running.http.post(f"{TRACK}/batch", json=BATCH)).status_code == 201
+
+
+async def test_the_tracking_rate_is_bounded(tmp_path: Path) -> None:
+    """Over its rate a key gets 429 with Retry-After, and after that time it may post again; nothing else is touched."""
+    found = await start(tmp_path, TRACKING_EVENTS_PER_SECOND="10", TRACKING_BURST_EVENTS="20")
+
+    async def post(key: str | None, name: str = "activity-public", body: object = ACTIVITY) -> httpx.Response:
+        headers = {} if key is None else {"X-Tracking-Key": key}
+        return await found.http.post(f"{TRACK}/{name}", json=body, headers=headers)
+
+    try:
+        taken = {}
+        for tenant, key in (("acme", "acme-key-0123456789"), ("globex", "globex-key-0123456789"), ("default", None)):
+            answers = [await post(key) for _ in range(30)]
+            counts = [answer.status_code for answer in answers]
+            assert counts.count(429) >= 5
+            assert counts[:20] == [201] * 20
+            refused = next(answer for answer in answers if answer.status_code == 429)
+            assert refused.headers["retry-after"] == "1"
+            assert refused.headers["content-type"] == "application/problem+json"
+            await asyncio.sleep(1)
+            assert (await post(key)).status_code == 201
+            taken[tenant] = counts.count(201) + 1
+        taken["default"] += 10
+        assert (await post("own-key-0123456789", "batch", BATCH * 10)).status_code == 201
+        refused = await post("own-key-0123456789", "batch", BATCH)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "3")
+        for tenant, activities in taken.items():
+            assert (await found.get("summary", tenant))["total_activities"] == activities
+    finally:
+        await found.stop()
+
+
+async def test_by_default_no_rate_is_refused(running: Running) -> None:
+    """Without the setting, batches of the largest size are taken one after the other."""
+    for _ in range(3):
+        assert (await running.http.post(f"{TRACK}/batch", json=[BATCH[0]] * 10_000)).status_code == 201
