@@ -8,7 +8,7 @@ from typing import Any
 from realtime import protocol
 from realtime.frames import ABORT_SECONDS, AsgiSend, Frame, Sink
 from realtime.hub import Audience
-from realtime.protocol import BAD_MESSAGE, EXPIRED, NOT_ALLOWED, BadMessage, Close, Refresh, Subscribe, Topics
+from realtime.protocol import BAD_MESSAGE, EXPIRED, NOT_ALLOWED, BadMessage, Close, Disagree, Refresh, Subscribe, Topics
 from realtime.state import Marker
 from storage.changes import Position
 
@@ -16,6 +16,8 @@ AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 SUBSCRIBE_SECONDS = 10.0
 """How long a new connection may stay silent before it subscribes."""
+DISAGREE_SECONDS = 60.0
+"""Of a panel that says more often that its figures are wrong, the rest is not counted."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Connection:
 
     __slots__ = (
         "_authenticate",
+        "_disagreed",
         "_ended",
         "_expiry",
         "_now",
@@ -82,6 +85,7 @@ class Connection:
         self._authenticate = authenticate
         self._now = now
         self._ended = asyncio.Event()
+        self._disagreed = -DISAGREE_SECONDS
         self._expiry: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
 
@@ -134,6 +138,8 @@ class Connection:
             return
         if isinstance(request, Subscribe):
             self._subscribe(request)
+        elif isinstance(request, Disagree):
+            self._disagree()
         else:
             await self._refresh(request)
 
@@ -152,6 +158,12 @@ class Connection:
             self.subscribed = True
             self.audience.join(self)
             self.audience.serve(self)
+
+    def _disagree(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._disagreed >= DISAGREE_SECONDS:
+            self._disagreed = now
+            self.audience.disagree(self)
 
     async def _refresh(self, request: Refresh) -> None:
         try:

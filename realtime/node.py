@@ -121,11 +121,15 @@ class Node:
             self._wake.clear()
             for audience in list(self._hub.audiences.values()):
                 if not woken or audience.feed.behind:
-                    await self._match(audience.feed)
+                    await self._match(audience)
 
-    async def _match(self, feed: Feed) -> None:
+    async def _match(self, audience: Audience) -> None:
+        feed = audience.feed
         try:
             await feed.match()
+            if feed.unproven and not await feed.prove():
+                audience.begin_anew()
+                self._hub.observer.feed_disagreed()
         except _FAILURES as error:
             log.warning("follow_failed", error=type(error).__name__)
             feed.miss()

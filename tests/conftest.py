@@ -39,6 +39,8 @@ class Running:
     url: str
     http: httpx.AsyncClient
     panels: list[LivePanel] = field(default_factory=list)
+    disagreements: int = 0
+    """How often a panel or a feed is to have noticed wrong figures by the end of the test."""
 
     def token(self, tenant: str = "default", sub: str = "ada", seconds: float = 3600, **claims: Any) -> str:
         return make_token(SECRET, sub, claims.pop("roles", [ADMIN]), tenant, seconds)
@@ -63,6 +65,16 @@ class Running:
         await panel.open(**options)
         return panel
 
+    def check_proofs(self) -> None:
+        """See that every digest and every look at the database found the figures right."""
+        counted = self.service.telemetry
+        noticed = [
+            next(iter(metric.collect())).samples[0].value
+            for metric in (counted.panel_disagreements, counted.feed_disagreements)
+        ]
+        assert sum(noticed) == self.disagreements, noticed
+        assert all(panel.panel.agrees for panel in self.panels)
+
     async def verdict(self) -> Verdict:
         async with self.service.database.read() as connection:
             return await verify(connection, self.service.database.days)
@@ -86,6 +98,7 @@ class Running:
         await self.service.close()
 
     async def _leave(self) -> None:
+        self.check_proofs()
         for panel in self.panels:
             await panel.close()
         await self.http.aclose()

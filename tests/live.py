@@ -23,6 +23,8 @@ class LivePanel:
         self.url = url.replace("http", "ws", 1) + PATH
         self.token = token
         self.panel = Panel()
+        self.topics: tuple[str, ...] = TOPICS
+        self.disagreements = 0
         self.frames: list[Json] = []
         self.closed: tuple[int, str] | None = None
         self._socket: ClientConnection | None = None
@@ -44,6 +46,7 @@ class LivePanel:
             self.url, additional_headers=headers, subprotocols=offered, compression=None, ping_interval=None
         )
         self.closed = None
+        self.topics = topics
         self._reader = asyncio.create_task(self._read())
         if subscribe:
             before = len(self.frames)
@@ -66,9 +69,18 @@ class LivePanel:
                 self.frames.append(frame)
                 self.panel.apply(frame)
                 self._arrived.set()
+                if not self.panel.agrees:
+                    await self._heal()
         except ConnectionClosed as error:
             self.closed = (error.rcvd.code, error.rcvd.reason) if error.rcvd else (1006, "")
             self._arrived.set()
+
+    async def _heal(self) -> None:
+        """Report that the figures are not those of the digest, and take a snapshot."""
+        self.disagreements += 1
+        self.panel.agrees = True
+        await self.send(type="disagree", position=self.panel.position)
+        await self.send(type="subscribe", topics=list(self.topics), position=None)
 
     async def until(self, holds: Callable[[], bool], seconds: float = 10) -> None:
         """Wait until something holds of what has arrived."""

@@ -178,10 +178,12 @@ def service(shared: tuple[Served, Iterator[int]]) -> Served:
 
 
 async def until_equal(read: Callable[[], Awaitable[dict[str, str]]], service: Served) -> None:
-    """Wait until the figures that *read* takes from the screen are those of the service's own snapshot."""
+    """Wait until what *read* takes from the screen is the service's own snapshot; none was found wrong before."""
     async with asyncio.timeout(15):
         while await read() != written((await service.get("snapshot"))["summary"]):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
+    assert await service.metric("convoai_panel_disagreements_total") == 0
+    assert await service.metric("convoai_feed_disagreements_total") == 0
 
 
 async def shown(place: Page | Locator) -> dict[str, str]:

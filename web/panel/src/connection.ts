@@ -8,7 +8,7 @@
 import { Backoff } from "./backoff.js";
 import { type Events, type Live, type SignedOut, type Status, Stopwatch, silence } from "./live.js";
 import { EVERY_SECONDS, Polling } from "./polling.js";
-import { advice, BEARER, parse, refresh, retryAfter, SUBPROTOCOL, subscribe } from "./protocol.js";
+import { advice, BEARER, disagree, parse, refresh, retryAfter, SUBPROTOCOL, subscribe } from "./protocol.js";
 import { endpoint, Rest, RestError } from "./rest.js";
 import type { Figures } from "./store.js";
 import type { Credentials } from "./token.js";
@@ -19,6 +19,8 @@ export const OPEN_MS = 10_000;
 export const BLOCKED = 3;
 /** While polling, how often a WebSocket is tried again. */
 export const RETRY_MS = 300_000;
+/** How often figures that are found wrong are replaced by a snapshot at the most. */
+export const HEAL_MS = 60_000;
 /** The longest delay that a close reason is believed. */
 const LONGEST_HINT_MS = 60_000;
 
@@ -60,6 +62,8 @@ export class Connection implements Live {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the next try is due, or the one under way began. */
   #due = 0;
+  /** When figures were last found wrong. */
+  #healed = Number.NEGATIVE_INFINITY;
   #blocked = 0;
   #offline = false;
 
@@ -218,7 +222,18 @@ export class Connection implements Live {
       this.#stayAway(error instanceof Error ? error.message : "a frame cannot be read");
       return;
     }
+    if (!this.#held().agrees) this.#heal();
     this.#tell();
+  }
+
+  /** Report figures that are not those of the service's digest, and take a snapshot. */
+  #heal(): void {
+    const { position } = this.#held();
+    if (position === null || Date.now() - this.#healed < HEAL_MS) return;
+    this.#healed = Date.now();
+    console.error(`ConvoAI Analytics: the figures at ${position} were wrong; they are loaded anew`);
+    this.#socket?.send(disagree(position));
+    this.#subscribe(null);
   }
 
   #checkSilence(): void {

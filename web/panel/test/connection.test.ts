@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { BLOCKED, Connection, liveUrl, RETRY_MS } from "../src/connection.js";
+import { BLOCKED, Connection, HEAL_MS, liveUrl, RETRY_MS } from "../src/connection.js";
 import type { Status } from "../src/live.js";
 import type { Frame } from "../src/protocol.js";
 import { apply, EMPTY } from "../src/store.js";
@@ -152,6 +152,40 @@ describe("resuming", () => {
       panel.sockets.last.accept().push(delta(1));
     }
     expect(waits).toEqual([750, 1250, 750]);
+  });
+});
+
+describe("proof", () => {
+  const wrong = () => ({ ...heartbeat(1), digest: "00000000" });
+
+  it("replaces figures that are not those of the digest by a snapshot, and reports them", async () => {
+    const complained = vi.spyOn(console, "error").mockReturnValue();
+    panel = await new Panel().live();
+    panel.sockets.last.push(wrong());
+    const topics = ["summary", "activities", "top_users", "series"];
+    expect(panel.sockets.last.sent.slice(1)).toEqual([
+      { type: "disagree", position: "ab.1.0c" },
+      { type: "subscribe", topics, position: null },
+    ]);
+    expect(panel.status).toEqual({ kind: "catching-up" });
+    panel.sockets.last.push(snapshot(1));
+    expect(panel.status).toEqual({ kind: "live" });
+    expect(complained).toHaveBeenCalledOnce();
+  });
+
+  it("does so once a minute at the most", async () => {
+    vi.spyOn(console, "error").mockReturnValue();
+    panel = await new Panel().live();
+    for (const step of [1, 2, 3]) {
+      panel.sockets.last.push(wrong()).push(snapshot(step));
+    }
+    expect(panel.sockets.last.sent.length).toBe(3);
+    for (let ms = 0; ms < HEAL_MS; ms += 20_000) {
+      await vi.advanceTimersByTimeAsync(20_000);
+      panel.sockets.last.push(heartbeat(1));
+    }
+    panel.sockets.last.push(wrong());
+    expect(panel.sockets.last.sent.length).toBe(5);
   });
 });
 

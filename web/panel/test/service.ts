@@ -80,8 +80,9 @@ export class Socket {
     return this;
   }
 
-  push(frame: Frame | object): void {
+  push(frame: Frame | object): this {
     this.onmessage?.({ data: JSON.stringify(frame) });
+    return this;
   }
 
   end(code: number, reason = ""): void {
