@@ -1,14 +1,26 @@
 """One panel's connection: what it asks, when its token ends, and how it is closed."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 from realtime import protocol
-from realtime.frames import ABORT_SECONDS, AsgiSend, Frame, Sink
+from realtime.frames import ABORT_SECONDS, RETRY_SECONDS, AsgiSend, Frame, Sink
 from realtime.hub import Audience
-from realtime.protocol import BAD_MESSAGE, EXPIRED, NOT_ALLOWED, BadMessage, Close, Disagree, Refresh, Subscribe, Topics
+from realtime.protocol import (
+    BAD_MESSAGE,
+    EXPIRED,
+    NOT_ALLOWED,
+    RESTARTING,
+    BadMessage,
+    Close,
+    Disagree,
+    Refresh,
+    Subscribe,
+    Topics,
+)
 from realtime.state import Marker
 from storage.changes import Position
 
@@ -89,10 +101,16 @@ class Connection:
         self._expiry: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
 
-    async def run(self, receive: AsgiReceive) -> None:
-        """Read the panel's messages until it, or :meth:`end`, closes the connection."""
-        loop = asyncio.get_running_loop()
-        self._silence = loop.call_later(SUBSCRIBE_SECONDS, self.end, BAD_MESSAGE, "no subscription came")
+    async def run(self, receive: AsgiReceive, subscription: Subscribe | None = None) -> None:
+        """Read the panel's messages until it, or :meth:`end`, closes the connection.
+
+        A *subscription* that is known already, as that of a stream, is served at once; else it has to come in time.
+        """
+        if subscription is None:
+            loop = asyncio.get_running_loop()
+            self._silence = loop.call_later(SUBSCRIBE_SECONDS, self.end, BAD_MESSAGE, "no subscription came")
+        else:
+            self._subscribe(subscription)
         self._watch_expiry()
         reader = asyncio.create_task(self._read(receive))
         ended = asyncio.create_task(self._ended.wait())
@@ -120,15 +138,20 @@ class Connection:
             # A flood of messages would else be taken in one go.
             await asyncio.sleep(0)
 
-    def end(self, close: Close, message: str) -> None:
-        """Send the error frame and close, once."""
+    def end(self, close: Close, message: str, retry: float | None = None) -> None:
+        """Send the error frame and close, once; *retry* is after how many seconds the panel may come back."""
         if self.closed is not None:
             return
         self.closed = close
         self._ended.set()
         self.audience.leave(self)
-        self.sink.offer(Frame(protocol.error(close, message)))
-        self.sink.close(close.code, close.reason)
+        self.sink.offer(Frame(protocol.error(close, message), "error", retry=retry))
+        self.sink.close(close.code, close.reason if retry is None else message)
+
+    def send_away(self) -> None:
+        """End the connection because the service stops, with a delay of its own before it comes back."""
+        retry = random.uniform(*RETRY_SECONDS)
+        self.end(RESTARTING, f"retry after {retry:.1f} s", retry)
 
     async def _take(self, text: str | bytes) -> None:
         try:

@@ -140,15 +140,15 @@ class Audience:
 
     def _heartbeat(self, marker: Marker) -> Frame:
         """Write the heartbeat for panels at *marker*; its digest is of what they show, wherever the feed stands now."""
-        return Frame(
-            protocol.frame(
-                "heartbeat",
-                position=str(marker.position),
-                at=self.feed.at,
-                stale_since=self.feed.stale_since,
-                digest=None if marker.summary is None else digest(marker.summary),
-            )
+        position = str(marker.position)
+        payload = protocol.frame(
+            "heartbeat",
+            position=position,
+            at=self.feed.at,
+            stale_since=self.feed.stale_since,
+            digest=None if marker.summary is None else digest(marker.summary),
         )
+        return Frame(payload, "heartbeat", position)
 
     def _break(self, listener: Listener) -> None:
         """Drop a panel that cannot be sent to: the others must not wait for it."""
@@ -280,7 +280,7 @@ class Audience:
         kind, cells = ("snapshot", state.snapshot()) if marker is None else ("delta", state.delta(marker))
         shown = {topic: cell for topic, cell in cells.items() if topic in topics}
         pace = {"heartbeat_seconds": self._hub.heartbeat_seconds} if first or marker is None else {}
-        return Frame(protocol.frame(kind, position=position, at=at, **pace, **shown))
+        return Frame(protocol.frame(kind, position=position, at=at, **pace, **shown), kind, position)
 
 
 class Hub:

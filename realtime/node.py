@@ -15,6 +15,7 @@ from realtime.broker import Broker
 from realtime.feed import Feed
 from realtime.hub import Audience, Hub
 from storage.changes import Change
+from storage.clock import Days
 from storage.database import Database
 from storage.errors import StorageError
 
@@ -39,6 +40,11 @@ class Node:
         self._loading: dict[str, asyncio.Task[Audience]] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def days(self) -> Days:
+        """The local days of the figures."""
+        return self._database.days
 
     @property
     def delivering(self) -> bool:

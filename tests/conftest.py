@@ -21,7 +21,7 @@ from tests.live import LivePanel
 from web.app import Service
 from web.assets import FOLDER
 from web.auth import ADMIN, make_token
-from web.server import configuration
+from web.server import Server
 from web.settings import Settings
 
 SECRET = "a secret of the tests, long enough for HS256"
@@ -128,10 +128,9 @@ async def start(folder: Path, static: Path = FOLDER, /, *, plain: bool = False, 
     """Start a service; *plain* takes uvicorn's own WebSocket protocol, as any other ASGI server would."""
     service = Service(Settings.read(environment(folder, **settings)), static)
     await service.open()
-    config = configuration(service)
+    server = Server(service)
     if plain:
-        config.ws = "websockets-sansio"
-    server = uvicorn.Server(config)
+        server.config.ws, server.config.http = "websockets-sansio", "httptools"
     # The signals of the test runner are not the server's.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     task = asyncio.create_task(server.serve())

@@ -16,20 +16,44 @@ from realtime.protocol import SUBPROTOCOL, TOPICS
 PATH = "/api/v1/analytics/live"
 
 
-class LivePanel:
+class Fed:
+    """What a panel was sent, and what it shows by that."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+        self.panel = Panel()
+        self.frames: list[Json] = []
+        self._arrived = asyncio.Event()
+
+    async def until(self, holds: Callable[[], bool], seconds: float = 10) -> None:
+        """Wait until something holds of what has arrived."""
+        async with asyncio.timeout(seconds):
+            while not holds():
+                self._arrived.clear()
+                await self._arrived.wait()
+
+    async def until_position(self, position: str, seconds: float = 10) -> None:
+        """Wait until the panel shows *position* or a later one."""
+        wanted = int(position.split(".")[1])
+        await self.until(lambda: int((self.panel.position or ".0.").split(".")[1]) >= wanted, seconds)
+
+    def take(self, frame: Json) -> None:
+        self.frames.append(frame)
+        self.panel.apply(frame)
+        self._arrived.set()
+
+
+class LivePanel(Fed):
     """One panel; it keeps what it was sent even when it is disconnected, and can resume."""
 
     def __init__(self, url: str, token: str) -> None:
+        super().__init__(token)
         self.url = url.replace("http", "ws", 1) + PATH
-        self.token = token
-        self.panel = Panel()
         self.topics: tuple[str, ...] = TOPICS
         self.disagreements = 0
-        self.frames: list[Json] = []
         self.closed: tuple[int, str] | None = None
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._arrived = asyncio.Event()
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._frozen = False
@@ -65,10 +89,7 @@ class LivePanel:
         try:
             while True:
                 await self._flowing.wait()
-                frame = json.loads(await self.socket.recv())
-                self.frames.append(frame)
-                self.panel.apply(frame)
-                self._arrived.set()
+                self.take(json.loads(await self.socket.recv()))
                 if not self.panel.agrees:
                     await self._heal()
         except ConnectionClosed as error:
@@ -81,18 +102,6 @@ class LivePanel:
         self.panel.agrees = True
         await self.send(type="disagree", position=self.panel.position)
         await self.send(type="subscribe", topics=list(self.topics), position=None)
-
-    async def until(self, holds: Callable[[], bool], seconds: float = 10) -> None:
-        """Wait until something holds of what has arrived."""
-        async with asyncio.timeout(seconds):
-            while not holds():
-                self._arrived.clear()
-                await self._arrived.wait()
-
-    async def until_position(self, position: str, seconds: float = 10) -> None:
-        """Wait until the panel shows *position* or a later one."""
-        wanted = int(position.split(".")[1])
-        await self.until(lambda: int((self.panel.position or ".0.").split(".")[1]) >= wanted, seconds)
 
     def freeze(self) -> None:
         """Stop reading the socket, as a frozen browser does."""

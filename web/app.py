@@ -70,6 +70,10 @@ class Service:
         self.writer.start()
         self.app = self._application()
 
+    async def drain(self) -> None:
+        """Send the panels away, a batch at a time; requests in hand are the server's to finish."""
+        await self.live.drain()
+
     async def close(self) -> None:
         """Commit what waits, publish it, and give everything back; the server has closed its connections before."""
         await self.writer.stop()
@@ -88,18 +92,19 @@ class Service:
     def _application(self) -> Starlette:
         door = Door(self.settings)
         reports = Reports(self.database, self.verifier, self.settings.heartbeat_seconds)
+        self.live = Live(self.settings, self.node, self.verifier, door, self.telemetry)
         operations = [
             *Tracking(self.writer, door, self.telemetry.tracked).operations(),
             *reports.operations(),
             series.operation(reports),
+            self.live.operation(),
             *Health(self.database, self.writer, self.node, self.hub, self.telemetry).operations(),
         ]
-        live = Live(self.settings, self.node, self.verifier, door, self.telemetry)
         routes: list[BaseRoute] = [
             *map(_route, operations),
             *_descriptions(operations),
             *Assets(self._static).routes(),
-            WebSocketRoute(LIVE_PATH, live),
+            WebSocketRoute(LIVE_PATH, self.live),
         ]
         middleware = [Middleware(AccessLog, self.telemetry, self.settings.access_log)]
         if self.settings.allowed_origins:
@@ -110,7 +115,7 @@ class Service:
 def _route(operation: Operation) -> Route:
     """Make an endpoint's route. Reports are gzipped; what services post is answered too shortly for that."""
     gzip = [Middleware(GZipMiddleware, minimum_size=GZIP_BYTES, compresslevel=GZIP_LEVEL)]
-    middleware = gzip if operation.access == "admin" else None
+    middleware = gzip if operation.access == "admin" and not operation.streams else None
     return Route(operation.path, operation.endpoint, methods=[operation.method], middleware=middleware)
 
 

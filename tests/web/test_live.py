@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -19,12 +18,12 @@ from storage import clock
 from storage.changes import Change, RecentActivity
 from storage.errors import StorageUnavailable
 from tests.conftest import API, Running, start
-from tests.live import PATH, LivePanel
+from tests.live import PATH, Fed, LivePanel
 from tests.web.test_tracking import ACTIVITY, MESSAGE
 from web.problems import unavailable
 
 
-async def equals_snapshot(running: Running, panel: LivePanel, tenant: str = "default") -> None:
+async def equals_snapshot(running: Running, panel: Fed, tenant: str = "default") -> None:
     """Hold what a panel shows against the snapshot of the same position."""
     snapshot = await running.get("snapshot", tenant)
     await panel.until_position(snapshot["position"])
@@ -376,13 +375,6 @@ async def test_silence_after_the_handshake_ends(running: Running, monkeypatch: p
     await panel.until(lambda: panel.closed is not None)
     assert panel.closed is not None
     assert panel.closed[0] == 4400
-
-
-async def test_http_at_the_live_path_is_no_error(running: Running) -> None:
-    """A plain GET at the live path is a 404 problem, not a failure."""
-    response = await running.http.get(PATH, headers=running.admin())
-    assert response.status_code == 404
-    assert isinstance(response, httpx.Response)
 
 
 async def test_a_tick_parts_two_frames(tmp_path: Path) -> None:
