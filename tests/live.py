@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -16,8 +17,24 @@ from realtime.protocol import SUBPROTOCOL, TOPICS
 PATH = "/api/v1/analytics/live"
 
 
-class Fed:
-    """What a panel was sent, and what it shows by that."""
+class Fed(ABC):
+    """A panel by whatever transport: what it was sent, and what it shows by that."""
+
+    @abstractmethod
+    async def resume(self) -> None:
+        """Connect anew from the position that the panel holds."""
+
+    @abstractmethod
+    def stall(self) -> None:
+        """Stop taking frames; what the kernels buffer still flows."""
+
+    @abstractmethod
+    def go_on(self) -> None:
+        """Take frames again."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Leave."""
 
     def __init__(self, token: str) -> None:
         self.token = token
@@ -79,7 +96,6 @@ class LivePanel(Fed):
             await self.until(lambda: len(self.frames) > before or self.closed is not None)
 
     async def resume(self) -> None:
-        """Connect anew from the position that the panel holds."""
         await self.open(position=self.panel.position)
 
     async def send(self, **message: Any) -> None:
@@ -114,11 +130,9 @@ class LivePanel(Fed):
         self._frozen = False
 
     def stall(self) -> None:
-        """Stop taking frames; what the kernels buffer still flows."""
         self._flowing.clear()
 
     def go_on(self) -> None:
-        """Take frames again."""
         self._flowing.set()
 
     async def close(self) -> None:

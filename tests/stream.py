@@ -54,9 +54,16 @@ class StreamPanel(Fed):
         self._task = asyncio.create_task(self._read(reader))
 
     async def resume(self) -> None:
-        """Ask anew, from the position of the last event."""
         assert self.panel.position is not None
         await self.open(Last_Event_ID=self.panel.position)
+        before = len(self.frames)
+        await self.until(lambda: len(self.frames) > before or self.ended is not None)
+
+    def stall(self) -> None:
+        self.freeze()
+
+    def go_on(self) -> None:
+        self.thaw()
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         rest = b""
@@ -94,7 +101,6 @@ class StreamPanel(Fed):
         self._writer.transport.resume_reading()  # type: ignore[attr-defined]
 
     async def close(self) -> None:
-        """Go, without a word."""
         if self._writer is not None:
             self._writer.transport.abort()
             with contextlib.suppress(OSError):
