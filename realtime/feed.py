@@ -124,8 +124,8 @@ class Feed:
     async def prove(self) -> bool:
         """Compare all that panels show with the database's own figures at the same position.
 
-        False: they differed, and the state was loaded anew. Raises what the database raises. It costs what loading
-        costs, 3 ms for a tenant of any size.
+        False: they differed, and the state was loaded anew. Raises what the database raises. It costs 8 ms for a tenant
+        of any size whose 66 minutes are all full, most of them spent reading.
         """
         self._prove_at = _ticks() + PROVE_SECONDS
         state, at = self.state, clock.now()

@@ -119,7 +119,7 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         self.loop.call_later(ABORT_SECONDS, self.transport.abort)
 
     def shutdown(self) -> None:
-        """Say 1012 with a reconnect delay of its own to each panel, so that they do not come back as a herd."""
+        """Say 1012 with a reconnect delay to a panel that came in while the others were sent away."""
         if self.handshake_complete and self.open:
             self.say_close(RESTARTING.code, f"retry after {random.uniform(*RETRY_SECONDS):.1f} s")
             self.loop.call_later(ABORT_SECONDS, self.transport.abort)

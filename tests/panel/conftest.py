@@ -87,9 +87,9 @@ class Served(Process):
     tenant = "default"
     site_port = 0
 
-    def site(self, page: str | None = None, seconds: float = 3600) -> Site:
-        """A site whose pages the service allows; its tokens last so many *seconds*."""
-        return Site(self.url, lambda: self.token(seconds), self.site_port, page)
+    def site(self, page: str | None = None, seconds: float = 3600, url: str | None = None) -> Site:
+        """A site whose pages the service (at *url*) allows; its tokens last so many *seconds*."""
+        return Site(url or self.url, lambda: self.token(seconds), self.site_port, page)
 
     @property
     def port(self) -> int:
