@@ -37,7 +37,7 @@ class Bare(Process):
 
 def main(port: int, count: int, size: int) -> None:
     """Send what is asked for, until standard input ends."""
-    frame = Frame(b"x" * (size - 4)).wire
+    frame = Frame(b"x" * (size - 4), "delta").wire
     with socket.create_server(("127.0.0.1", port), backlog=2048) as listener:
         print("listening", flush=True)
         connections = [listener.accept()[0] for _ in range(count)]

@@ -1,15 +1,28 @@
 """One panel's connection: what it asks, when its token ends, and how it is closed."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 from realtime import protocol
 from realtime.bucket import Bucket
-from realtime.frames import ABORT_SECONDS, AsgiSend, Frame, Sink
+from realtime.frames import ABORT_SECONDS, RETRY_SECONDS, AsgiSend, Frame, Sink
 from realtime.hub import Audience
-from realtime.protocol import BAD_MESSAGE, EXPIRED, NOT_ALLOWED, TOO_MANY, BadMessage, Close, Refresh, Subscribe, Topics
+from realtime.protocol import (
+    BAD_MESSAGE,
+    EXPIRED,
+    NOT_ALLOWED,
+    RESTARTING,
+    TOO_MANY,
+    BadMessage,
+    Close,
+    Disagree,
+    Refresh,
+    Subscribe,
+    Topics,
+)
 from realtime.state import Marker
 from storage.changes import Position
 
@@ -17,6 +30,8 @@ AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 BURST_SECONDS = 10.0
 """What a panel may send in so many seconds, it may send at once."""
+DISAGREE_SECONDS = 60.0
+"""Of a panel that says more often that its figures are wrong, the rest is not counted."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,7 @@ class Connection:
     __slots__ = (
         "_authenticate",
         "_bucket",
+        "_disagreed",
         "_ended",
         "_expiry",
         "_limits",
@@ -107,13 +123,20 @@ class Connection:
         rate = limits.messages_per_second
         self._bucket = Bucket(rate, rate * BURST_SECONDS, asyncio.get_running_loop().time())
         self._ended = asyncio.Event()
+        self._disagreed = -DISAGREE_SECONDS
         self._expiry: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
 
-    async def run(self, receive: AsgiReceive) -> None:
-        """Read the panel's messages until it, or :meth:`end`, closes the connection."""
-        loop = asyncio.get_running_loop()
-        self._silence = loop.call_later(self._limits.subscribe_seconds, self.end, BAD_MESSAGE, "no subscription came")
+    async def run(self, receive: AsgiReceive, subscription: Subscribe | None = None) -> None:
+        """Read the panel's messages until it, or :meth:`end`, closes the connection.
+
+        A *subscription* that is known already, as that of a stream, is served at once; else it has to come in time.
+        """
+        if subscription is None:
+            loop, seconds = asyncio.get_running_loop(), self._limits.subscribe_seconds
+            self._silence = loop.call_later(seconds, self.end, BAD_MESSAGE, "no subscription came")
+        else:
+            self._subscribe(subscription)
         self._watch_expiry()
         reader = asyncio.create_task(self._read(receive))
         ended = asyncio.create_task(self._ended.wait())
@@ -141,15 +164,20 @@ class Connection:
             # A flood of messages would else be taken in one go.
             await asyncio.sleep(0)
 
-    def end(self, close: Close, message: str) -> None:
-        """Send the error frame and close, once."""
+    def end(self, close: Close, message: str, retry: float | None = None) -> None:
+        """Send the error frame and close, once; *retry* is after how many seconds the panel may come back."""
         if self.closed is not None:
             return
         self.closed = close
         self._ended.set()
         self.audience.leave(self)
-        self.sink.offer(Frame(protocol.error(close, message)))
-        self.sink.close(close.code, close.reason)
+        self.sink.offer(Frame(protocol.error(close, message), "error", retry=retry))
+        self.sink.close(close.code, close.reason if retry is None else message)
+
+    def send_away(self) -> None:
+        """End the connection because the service stops, with a delay of its own before it comes back."""
+        retry = random.uniform(*RETRY_SECONDS)
+        self.end(RESTARTING, f"retry after {retry:.1f} s", retry)
 
     async def _take(self, text: str | bytes) -> None:
         now = asyncio.get_running_loop().time()
@@ -164,6 +192,8 @@ class Connection:
             return
         if isinstance(request, Subscribe):
             self._subscribe(request)
+        elif isinstance(request, Disagree):
+            self._disagree()
         else:
             await self._refresh(request)
 
@@ -182,6 +212,12 @@ class Connection:
             self.subscribed = True
             self.audience.join(self)
             self.audience.serve(self)
+
+    def _disagree(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._disagreed >= DISAGREE_SECONDS:
+            self._disagreed = now
+            self.audience.disagree(self)
 
     async def _refresh(self, request: Refresh) -> None:
         try:

@@ -34,12 +34,37 @@ AsgiSend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class Frame:
     """A text frame, made once for all panels that get it."""
 
-    __slots__ = ("payload", "wire")
+    __slots__ = ("_chunk", "_kind", "_position", "_retry", "payload", "wire")
 
-    def __init__(self, payload: bytes) -> None:
-        """Take the text as UTF-8; ``wire`` is how it goes over the wire (RFC 6455, 5.2; final, text, not masked)."""
+    def __init__(self, payload: bytes, kind: str, position: str | None = None, retry: float | None = None) -> None:
+        """Take the text as UTF-8; ``wire`` is how it goes over the wire (RFC 6455, 5.2; final, text, not masked).
+
+        *kind* is the frame's type, *position* what a stream resumes by, *retry* the seconds until it is to come back.
+        """
         self.payload = payload
         self.wire = _header(len(payload)) + payload
+        self._kind = kind
+        self._position = position
+        self._retry = retry
+        self._chunk: bytes | None = None
+
+    @property
+    def event(self) -> bytes:
+        """The frame as a server-sent event (HTML standard, 9.2); JSON has no line ends of its own."""
+        fields = [f"event: {self._kind}"]
+        if self._position is not None:
+            fields.append(f"id: {self._position}")
+        if self._retry is not None:
+            fields.append(f"retry: {self._retry * 1000:.0f}")
+        return b"%s\ndata: %s\n\n" % ("\n".join(fields).encode(), self.payload)
+
+    @property
+    def chunk(self) -> bytes:
+        """The event as a chunk of an HTTP body (RFC 9112, 7.1); made once, when the first stream needs it."""
+        if self._chunk is None:
+            event = self.event
+            self._chunk = b"%x\r\n%s\r\n" % (len(event), event)
+        return self._chunk
 
 
 def _header(length: int) -> bytes:
@@ -114,7 +139,7 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         self.loop.call_later(ABORT_SECONDS, self.transport.abort)
 
     def shutdown(self) -> None:
-        """Say 1012 with a reconnect delay of its own to each panel, so that they do not come back as a herd."""
+        """Say 1012 with a reconnect delay to a panel that came in while the others were sent away."""
         if self.handshake_complete and self.open:
             self.say_close(RESTARTING.code, f"retry after {random.uniform(*RETRY_SECONDS):.1f} s")
             self.loop.call_later(ABORT_SECONDS, self.transport.abort)
@@ -198,14 +223,20 @@ class PlainSink:
         if self.busy:
             return False
         if not self._closed:
-            self._after({"type": "websocket.send", "text": frame.payload.decode()})
+            self._after(self._message(frame))
         return True
 
     def close(self, code: int, reason: str) -> None:
         """Close behind the frame in hand, and give that up if the panel does not take it."""
         if not self._closed:
             self._closed = True
-            self._after({"type": "websocket.close", "code": code, "reason": reason})
+            self._after(self._farewell(code, reason))
+
+    def _message(self, frame: Frame) -> MutableMapping[str, Any]:
+        return {"type": "websocket.send", "text": frame.payload.decode()}
+
+    def _farewell(self, code: int, reason: str) -> MutableMapping[str, Any]:
+        return {"type": "websocket.close", "code": code, "reason": reason}
 
     def _after(self, message: MutableMapping[str, Any]) -> None:
         self._task = asyncio.create_task(self._deliver(self._task, message))

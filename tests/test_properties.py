@@ -1,7 +1,9 @@
-"""The properties of the design, attacked by a state machine: random events, random panels, a clock that jumps.
+"""The properties of the design, attacked by a state machine: random events, random panels over WebSockets
+and event streams, a clock that jumps.
 
 After every step: one commit is one change and sequences have no gap (2), rollups equal the recount (3), and every panel
-that reads shows exactly the snapshot (4).
+that reads shows exactly the snapshot (4). Neither a heartbeat's digest nor a feed's look at the database ever finds a
+figure wrong.
 """
 
 import asyncio
@@ -31,7 +33,8 @@ from sqlalchemy import select
 from realtime.protocol import TOPICS
 from storage import clock, schema
 from tests.conftest import TRACK, Running, free_port, start
-from tests.live import LivePanel
+from tests.live import Fed
+from tests.stream import StreamPanel
 
 T = TypeVar("T")
 
@@ -98,12 +101,13 @@ class Platform(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(clock, "unix", lambda: time.time() + self.shift)
         self.patch.setattr("realtime.node.FOLLOW_SECONDS", 0.05)
+        self.patch.setattr("realtime.feed.PROVE_SECONDS", 0.0)
         self.seen: set[tuple[str, str, str]] = set()
         self.messages: set[tuple[str, str]] = set()
         self.commits = dict.fromkeys(KEYS, 0)
-        self.watching: dict[LivePanel, str] = {}
-        self.stalled: set[LivePanel] = set()
-        self.options = {"TIMEZONE": zone, "TICK_MS": "5", "PORT": str(free_port())}
+        self.watching: dict[Fed, str] = {}
+        self.stalled: set[Fed] = set()
+        self.options = {"TIMEZONE": zone, "TICK_MS": "5", "HEARTBEAT_SECONDS": "0.1", "PORT": str(free_port())}
         self.restarted = False
         self.running: Running = self.run(start(Path(self.folder.name), plain=False, **self.options))
 
@@ -154,33 +158,40 @@ class Platform(RuleBasedStateMachine):
     def let_time_pass(self, hours: int) -> None:
         self.shift += hours * 3600
 
-    @rule(target=panels, tenant=TENANTS)
-    def connect(self, tenant: str) -> Any:
+    @rule(target=panels, tenant=TENANTS, streams=st.booleans())
+    def connect(self, tenant: str, streams: bool) -> Any:
         if len(self.watching) >= 4:
             return multiple()
         token = self.running.token(tenant, seconds=10**9)
-        panel = self.run(self.running.panel(tenant, token=token))
+        panel = self.run(self._follow(token) if streams else self.running.panel(tenant, token=token))
         self.watching[panel] = tenant
         return panel
 
+    async def _follow(self, token: str) -> Fed:
+        panel = StreamPanel(self.running.url, token)
+        self.running.panels.append(panel)
+        await panel.open()
+        await panel.until(lambda: bool(panel.frames))
+        return panel
+
     @rule(panel=panels)
-    def stall(self, panel: LivePanel) -> None:
+    def stall(self, panel: Fed) -> None:
         panel.stall()
         self.stalled.add(panel)
 
     @rule(panel=panels)
-    def go_on(self, panel: LivePanel) -> None:
+    def go_on(self, panel: Fed) -> None:
         panel.go_on()
         self.stalled.discard(panel)
 
     @rule(panel=panels)
-    def drop_and_resume(self, panel: LivePanel) -> None:
+    def drop_and_resume(self, panel: Fed) -> None:
         self.stalled.discard(panel)
         self.run(panel.close())
         self.run(panel.resume())
 
     @rule(panel=consumes(panels))
-    def leave(self, panel: LivePanel) -> None:
+    def leave(self, panel: Fed) -> None:
         self.stalled.discard(panel)
         del self.watching[panel]
         self.run(panel.close())
@@ -217,13 +228,18 @@ class Platform(RuleBasedStateMachine):
             assert self.run(self.running.verdict()).differences == []
 
     @invariant()
+    def nobody_disagrees(self) -> None:
+        if hasattr(self, "running"):
+            self.running.check_proofs()
+
+    @invariant()
     def panels_equal_the_snapshot(self) -> None:
         if hasattr(self, "running"):
             for panel, tenant in self.watching.items():
                 if panel not in self.stalled:
                     self.run(self._check_panel(panel, tenant))
 
-    async def _check_panel(self, panel: LivePanel, tenant: str) -> None:
+    async def _check_panel(self, panel: Fed, tenant: str) -> None:
         response = await self.running.http.get(
             "/api/v1/analytics/snapshot",
             headers={"Authorization": f"Bearer {self.running.token(tenant, seconds=10**9)}"},

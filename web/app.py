@@ -75,6 +75,10 @@ class Service:
         self.writer.start()
         self.app = self._application()
 
+    async def drain(self) -> None:
+        """Send the panels away, a batch at a time; requests in hand are the server's to finish."""
+        await self.live.drain()
+
     async def close(self) -> None:
         """Commit what waits, publish it, and give everything back; the server has closed its connections before."""
         await self.writer.stop()
@@ -95,20 +99,21 @@ class Service:
         door = Door(self.settings, self.access)
         rates = Rates(self.settings.tracking_events_per_second, self.settings.tracking_burst_events)
         reports = Reports(self.database, self.verifier, self.settings.heartbeat_seconds)
+        audit = Audit(self.settings.audit_log == "on")
+        self.live = Live(self.settings, self.node, self.verifier, door, self.telemetry, audit)
+        self.access.changed = lambda: self.live.end_revoked(self.access.revokes)
         operations = [
             *Tracking(self.writer, door, rates, self.telemetry.tracked).operations(),
             *reports.operations(),
             series.operation(reports),
+            self.live.operation(),
             *Health(self.database, self.writer, self.node, self.hub, self.telemetry).operations(),
         ]
-        audit = Audit(self.settings.audit_log == "on")
-        live = Live(self.settings, self.node, self.verifier, door, self.telemetry, audit)
-        self.access.changed = lambda: live.end_revoked(self.access.revokes)
         routes: list[BaseRoute] = [
             *(_route(operation, audit) for operation in operations),
             *_descriptions(operations),
             *Assets(self._static).routes(),
-            WebSocketRoute(LIVE_PATH, live),
+            WebSocketRoute(LIVE_PATH, self.live),
         ]
         middleware = [Middleware(AccessLog, self.telemetry, self.settings.access_log)]
         if self.settings.allowed_origins:
@@ -121,10 +126,9 @@ def _route(operation: Operation, audit: Audit) -> Route:
     if operation.access != "admin":
         return Route(operation.path, operation.endpoint, methods=[operation.method])
     parameters = frozenset(parameter.name for parameter in operation.parameters)
-    middleware = [
-        Middleware(Audited, audit, operation.path, parameters),
-        Middleware(GZipMiddleware, minimum_size=GZIP_BYTES, compresslevel=GZIP_LEVEL),
-    ]
+    middleware = [Middleware(Audited, audit, operation.path, parameters)]
+    if not operation.streams:
+        middleware.append(Middleware(GZipMiddleware, minimum_size=GZIP_BYTES, compresslevel=GZIP_LEVEL))
     return Route(operation.path, operation.endpoint, methods=[operation.method], middleware=middleware)
 
 

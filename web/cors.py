@@ -20,7 +20,7 @@ class Cors:
             answered,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", "If-None-Match", KEY_HEADER],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match", "Last-Event-ID", KEY_HEADER],
             expose_headers=["Content-Disposition", "ETag", "Retry-After"],
             max_age=600,
         )

@@ -1,34 +1,94 @@
-"""The live endpoint: who may open a WebSocket, and from where. What happens then is ``realtime/connection.py``."""
+"""The live endpoint: who may open a WebSocket or an event stream, and from where.
 
+What happens then is ``realtime/connection.py``.
+"""
+
+import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
+from realtime import eventstream
 from realtime.connection import Connection, Limits, Refused, Session, turn_away
-from realtime.frames import sink_for
+from realtime.drain import drain
+from realtime.frames import Sink, sink_for
+from realtime.hub import Audience
 from realtime.node import Node
-from realtime.protocol import BEARER, EXPIRED, NOT_ALLOWED, OVER_CAPACITY, REVOKED, SUBPROTOCOL
+from realtime.protocol import (
+    BEARER,
+    EXPIRED,
+    NOT_ALLOWED,
+    OVER_CAPACITY,
+    REVOKED,
+    SUBPROTOCOL,
+    TOPICS,
+    Subscribe,
+    Topic,
+)
 from storage import clock
+from storage.clock import Days
 from storage.errors import StorageError
-from web.audit import Audit
+from web.accept import prefers
+from web.audit import PRINCIPAL, Audit
 from web.auth import Principal, Verifier, bearer
 from web.door import Door
-from web.problems import Problem, unauthorized, unavailable
+from web.operations import Answer, Operation, Parameter, read_query, text
+from web.problems import MEDIA_TYPE, Problem, unauthorized, unavailable
 from web.settings import Settings
 from web.telemetry import Telemetry
 
 log = structlog.get_logger()
 
 PATH = "/api/v1/analytics/live"
+FULL = "this service serves as many panels as it may"
+HINT = (
+    "this is the live endpoint: open a WebSocket, or ask for an event stream, such as with "
+    "curl -N -H 'Accept: text/event-stream' -H 'Authorization: Bearer ...'"
+)
+RETURN_SECONDS = (1, 5)
+"""After how long a stream that found no room, or a service that stops, may try again."""
+
+
+def _topics(value: str, _days: Days) -> list[Topic]:
+    chosen = [topic for topic in TOPICS if topic in value.split(",")]
+    if len(chosen) != len(value.split(",")):
+        raise ValueError(f"must be some of {','.join(TOPICS)}, each once")
+    return chosen
+
+
+PARAMETERS = (
+    Parameter(
+        "topics",
+        "Topics, separated by commas.",
+        {"type": "string", "default": ",".join(TOPICS)},
+        _topics,
+        list(TOPICS),
+    ),
+    Parameter(
+        "position",
+        "The last position received, for clients that cannot send it as Last-Event-ID.",
+        {"type": "string", "minLength": 1, "maxLength": 200},
+        text(200),
+    ),
+    Parameter(
+        "disagree",
+        "The position at which a heartbeat's digest was not that of the figures held.",
+        {"type": "string", "minLength": 1, "maxLength": 200},
+        text(200),
+    ),
+)
 
 
 class Live:
-    """Serves panels over WebSocket, as an ASGI application."""
+    """Serves panels over WebSocket, as an ASGI application, and over event streams, as an operation."""
 
     def __init__(
         self, settings: Settings, node: Node, verifier: Verifier, door: Door, telemetry: Telemetry, audit: Audit
@@ -40,51 +100,124 @@ class Live:
         self._telemetry = telemetry
         self._audit = audit
         self._limits = Limits(settings.subscribe_seconds, settings.messages_per_second)
-        self._connections: set[Connection] = set()
         self._total = 0
         self._tenants: Counter[str] = Counter()
         self._users: Counter[tuple[str, str]] = Counter()
         self._addresses: Counter[str] = Counter()
+        self._open: set[Connection] = set()
+        self._draining = False
+
+    def operation(self) -> Operation:
+        """Describe the event stream."""
+        return Operation(
+            "GET",
+            PATH,
+            "followLive",
+            "Live",
+            "The live figures as an event stream",
+            self.follow,
+            {
+                200: Answer(
+                    "Events without an end: `event` is the frame's type, `id` its position, `data` the frame.",
+                    {"type": "string"},
+                    eventstream.MEDIA_TYPE,
+                ),
+                406: Answer(
+                    "Neither a WebSocket nor text/event-stream is asked for.",
+                    {"$ref": "#/components/schemas/Problem"},
+                    MEDIA_TYPE,
+                ),
+            },
+            "Server-sent events, for networks that block WebSockets and for `curl -N`: the frames of docs/protocol.md. "
+            "`Last-Event-ID` resumes by position. The same path takes WebSockets (`analytics.v1`).",
+            "admin",
+            PARAMETERS,
+            streams=True,
+        )
+
+    async def drain(self) -> None:
+        """Send all panels away, and let none in any more."""
+        self._draining = True
+        limits = self._settings
+        # The other half of the time is for requests in hand, and for panels that are slow to take their leave.
+        seconds = min(limits.drain_seconds, limits.stop_seconds / 2)
+        await drain(self._open, seconds, limits.drain_pause_ms / 1000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket, from its handshake to its end."""
         await receive()
         try:
             principal = await self._admit(scope)
-            audience = await self._node.join(principal.tenant_id)
+            audience = await self._join(principal)
         except Problem as problem:
             await _refuse(scope, send, problem)
-            return
-        except (SQLAlchemyError, StorageError, OSError):
-            log.warning("live_unavailable")
-            await _refuse(scope, send, unavailable("the figures cannot be read just now"))
             return
         chosen = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
         await send({"type": "websocket.accept", "subprotocol": chosen, "headers": []})
         address = str(self._door.source(scope))
         if self._is_full(principal, address):
             self._telemetry.closes.labels(OVER_CAPACITY.code).inc()
-            await turn_away(receive, send, OVER_CAPACITY, "this service serves as many panels as it may")
+            await turn_away(receive, send, OVER_CAPACITY, FULL)
             return
-        session = _session(principal)
-        self._audit.read(session, PATH, 101, [])
-        connection = Connection(session, audience, sink_for(scope, send), self._authenticate, clock.unix, self._limits)
-        self._count(principal, address, 1)
-        self._connections.add(connection)
-        try:
+        self._audit.read(_session(principal), PATH, 101, [])
+        with self._seat(principal, address, audience, sink_for(scope, send)) as connection:
             await connection.run(receive)
+
+    async def follow(self, request: Request) -> Response:
+        """Serve one event stream."""
+        principal = request.scope[PRINCIPAL] = await self._admit(request.scope)
+        if not prefers(request.headers.get("accept", ""), eventstream.MEDIA_TYPE, MEDIA_TYPE):
+            raise Problem(406, HINT)
+        query = read_query(request.query_params, PARAMETERS, self._node.days)
+        if request.method == "HEAD":
+            return _head()
+        subscription = Subscribe(query["topics"], request.headers.get("last-event-id") or query["position"])
+        audience = await self._join(principal)
+        address = str(self._door.source(request.scope))
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            if self._is_full(principal, address):
+                self._telemetry.closes.labels(OVER_CAPACITY.code).inc()
+                raise unavailable(FULL, random.randint(*RETURN_SECONDS))
+            sink = eventstream.stream_for(scope, send)
+            with self._seat(principal, address, audience, sink) as connection:
+                await send({"type": "http.response.start", "status": 200, "headers": _head().raw_headers})
+                await send({"type": "http.response.body", "body": eventstream.greeting(), "more_body": True})
+                if query["disagree"] is not None:
+                    audience.disagree(connection)
+                await connection.run(_until_gone(receive), subscription)
+
+        return Streamed(serve)
+
+    @contextmanager
+    def _seat(self, principal: Principal, address: str, audience: Audience, sink: Sink) -> Iterator[Connection]:
+        """Count a panel for as long as it is here."""
+        connection = Connection(_session(principal), audience, sink, self._authenticate, clock.unix, self._limits)
+        self._count(principal, address, 1)
+        self._open.add(connection)
+        try:
+            yield connection
         finally:
-            self._connections.discard(connection)
+            self._open.discard(connection)
             self._count(principal, address, -1)
             if connection.closed is not None:
                 self._telemetry.closes.labels(connection.closed.code).inc()
 
+    async def _join(self, principal: Principal) -> Audience:
+        try:
+            return await self._node.join(principal.tenant_id)
+        except (SQLAlchemyError, StorageError, OSError):
+            log.warning("live_unavailable")
+            raise unavailable("the figures cannot be read just now") from None
+
     async def _admit(self, scope: Scope) -> Principal:
+        if self._draining:
+            raise unavailable("the service restarts", random.randint(*RETURN_SECONDS))
         headers = Headers(scope=scope)
         origin = headers.get("origin")
         if origin is not None and not self._is_allowed(origin, headers.get("host", "")):
             raise Problem(403, "this origin may not connect: see ANALYTICS_ALLOWED_ORIGINS")
-        offered = [name for name in scope["subprotocols"] if name.startswith(BEARER)]
+        offered = [name for name in scope.get("subprotocols", ()) if name.startswith(BEARER)]
         token = bearer(headers.get("authorization")) or (offered[0].removeprefix(BEARER) if offered else None)
         if not token:
             raise unauthorized("send a token as Authorization: Bearer, or as a second subprotocol bearer.<token>")
@@ -105,7 +238,7 @@ class Live:
 
     def end_revoked(self, revokes: Callable[[Session], bool]) -> None:
         """Close the connections of those whose token was revoked."""
-        for connection in list(self._connections):
+        for connection in list(self._open):
             if revokes(connection.session):
                 connection.end(REVOKED, REVOKED.reason)
 
@@ -135,6 +268,35 @@ def _add(counts: Counter[Any], name: Any, by: int) -> None:
 
 def _session(principal: Principal) -> Session:
     return Session(principal.subject, principal.tenant_id, principal.expires, principal.issued, principal.token_id)
+
+
+class Streamed(Response):
+    """An answer that *serve* writes for as long as the panel stays."""
+
+    def __init__(self, serve: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._serve = serve
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve it."""
+        await self._serve(scope, receive, send)
+
+
+def _head() -> Response:
+    """Make the head of a stream, which has no length."""
+    response = Response(headers=eventstream.HEADERS, media_type=eventstream.MEDIA_TYPE)
+    del response.headers["content-length"]
+    return response
+
+
+def _until_gone(receive: Receive) -> Receive:
+    """A panel that follows a stream says nothing: wait until it is gone."""
+
+    async def wait() -> Message:
+        while (message := await receive())["type"] != "http.disconnect":
+            pass
+        return message
+
+    return wait
 
 
 async def _refuse(scope: Scope, send: Send, problem: Problem) -> None:

@@ -36,6 +36,9 @@ def configure(level: str, form: str) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
+_EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
+
+
 class AccessLog:
     """Counts and times every request by its route, and logs those that *which* asks for."""
 
@@ -50,12 +53,15 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status, started = 500, time.perf_counter()
+        status, started, ended = 500, time.perf_counter(), None
 
         async def note(message: Message) -> None:
-            nonlocal status
+            nonlocal status, ended
             if message["type"] == "http.response.start":
                 status = message["status"]
+                # A stream lasts for as long as its panel stays: what counts is how soon it began.
+                if _EVENT_STREAM in message["headers"]:
+                    ended = time.perf_counter()
             await send(message)
 
         try:
@@ -63,7 +69,7 @@ class AccessLog:
         finally:
             # The template of the route, never the path: that is the client's own text.
             route = getattr(scope.get("route"), "path", "none")
-            seconds = time.perf_counter() - started
+            seconds = (ended or time.perf_counter()) - started
             method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "OPTIONS") else "other"
             self._telemetry.requested(route, method, status, seconds)
             if status >= self._lowest:

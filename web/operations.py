@@ -47,7 +47,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operation:
-    """One endpoint. ``access`` is ``admin``, ``tracking`` or None (open); ``body`` maps media types to schemas."""
+    """One endpoint. ``access`` is ``admin``, ``tracking`` or None (open); ``body`` maps media types to schemas.
+
+    One that ``streams`` answers for as long as the client stays: nothing may gather what it sends.
+    """
 
     method: str
     path: str
@@ -60,6 +63,7 @@ class Operation:
     access: str | None = None
     parameters: tuple[Parameter, ...] = ()
     body: Mapping[str, JsonSchema] = field(default_factory=dict)
+    streams: bool = False
 
 
 def read_query(query: QueryParams, parameters: tuple[Parameter, ...], days: Days) -> dict[str, Any]:

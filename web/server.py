@@ -5,6 +5,7 @@ import gc
 import signal
 import socket
 import sys
+import time
 from typing import Any
 
 import structlog
@@ -12,6 +13,7 @@ import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from realtime.eventstream import TRANSPORT
 from realtime.frames import PreparedProtocol
 from web.app import Service
 from web.settings import Settings
@@ -66,6 +68,24 @@ def configuration(service: Service) -> uvicorn.Config:
     )
 
 
+class Server(uvicorn.Server):
+    """uvicorn's server, which would send all panels away in one burst."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(configuration(service))
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept nobody any more, send the panels away in batches, then finish the requests in hand."""
+        began = time.monotonic()
+        for accepting in (*self.servers, *(sockets or ())):
+            accepting.close()
+        await self._service.drain()
+        left = self._service.settings.stop_seconds - (time.monotonic() - began)
+        self.config.timeout_graceful_shutdown = max(1, int(left))
+        await super().shutdown(sockets)
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol, with bounds that it lacks.
 
@@ -107,10 +127,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self.send_400_response("the head of the request is too long")
 
     def on_message_begin(self) -> None:
-        """Count from the beginning of a request."""
+        """Count from the beginning of a request, and offer the transport to event streams."""
         super().on_message_begin()
         self._head = 0
         self._begin(HEAD)
+        self.scope["extensions"] = {TRANSPORT: self.transport}  # type: ignore[dict-item]
 
     def on_headers_complete(self) -> None:
         """Count no more: what follows is the body, which the endpoint bounds."""
@@ -198,7 +219,7 @@ async def _serve(settings: Settings) -> None:
             gc.collect()
             gc.freeze()
             log.info("serving", host=settings.host, port=listener.getsockname()[1], broker=broker)
-            await uvicorn.Server(configuration(service)).serve(sockets=[listener])
+            await Server(service).serve(sockets=[listener])
     finally:
         await service.close()
         log.info("stopped")

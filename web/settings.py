@@ -208,7 +208,18 @@ class Settings:
     change_log_entries: int = _setting(
         "10000", "Changes kept for each tenant: how far back a panel resumes.", _whole(1, 1_000_000), "changes"
     )
-    stop_seconds: int = _setting("10", "How long a stop waits for requests in hand.", _whole(1, 600), "seconds")
+    stop_seconds: int = _setting(
+        "10", "How long a stop may take: panels are sent away, requests in hand finished.", _whole(1, 600), "seconds"
+    )
+    drain_seconds: float = _setting(
+        "4",
+        "Over how long a stop sends the panels away; at most half of ANALYTICS_STOP_SECONDS.",
+        _number(0, 300),
+        "seconds",
+    )
+    drain_pause_ms: int = _setting(
+        "100", "The time between two batches of panels that are sent away.", _whole(10, 10_000), "milliseconds"
+    )
     log_level: str = _setting("info", "debug, info, warning or error.", _choice("debug", "info", "warning", "error"))
     log_format: str = _setting(
         "auto", "json, console, or auto: console on a terminal, else json.", _choice("auto", "json", "console")

@@ -33,6 +33,12 @@ class Telemetry:
         # Looking a child up by its labels costs 1 us, three times a request.
         self._tracked: dict[tuple[str, str], Counter] = {}
         self._requested: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self.panel_disagreements = self._counter(
+            "panel_disagreements", "Panels that showed other figures than the service: should stay 0."
+        )
+        self.feed_disagreements = self._counter(
+            "feed_disagreements", "Feeds that held other figures than the database: should stay 0."
+        )
         self.broker_delivering = self._gauge("broker_delivering", "1 if changes arrive by the broker, else 0.")
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
@@ -76,6 +82,14 @@ class Telemetry:
     def passed_over(self, panels: int) -> None:
         """Take note of panels that did not read."""
         self.lagging.inc(panels)
+
+    def panel_disagreed(self) -> None:
+        """Take note of a panel whose figures were not those of the digest."""
+        self.panel_disagreements.inc()
+
+    def feed_disagreed(self) -> None:
+        """Take note of a feed whose state was not that of the database."""
+        self.feed_disagreements.inc()
 
     def expose(self) -> bytes:
         """Write all metrics in Prometheus' text format."""

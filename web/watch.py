@@ -35,6 +35,8 @@ STABLE_SECONDS = 60.0
 """A connection that lasted so long begins again with the first delay."""
 SHOWN: tuple[Topic, ...] = ("summary", "activities", "top_users")
 """What a terminal has room for."""
+HEAL_SECONDS = 60.0
+"""How often a panel whose figures are found wrong takes a snapshot at the most."""
 OPEN_SECONDS, CLOSE_SECONDS = 10.0, 1.0
 """How long a handshake, and a farewell, may take."""
 
@@ -122,6 +124,7 @@ class Follower:
         self._show = show
         self._delay = delay
         self._said = ""
+        self._healed = -HEAL_SECONDS
 
     async def run(self) -> NoReturn:
         """Follow until cancelled; raises :exc:`Refused`."""
@@ -174,6 +177,17 @@ class Follower:
             async with asyncio.timeout(silence(self.panel)):
                 received = await connection.recv()
             self._apply(received)
+            if not self.panel.agrees:
+                await self._heal(connection)
+
+    async def _heal(self, connection: ClientConnection) -> None:
+        """Report figures that are not those of the service's digest, and take a snapshot, at most once a minute."""
+        if time.monotonic() - self._healed < HEAL_SECONDS:
+            return
+        self._healed = time.monotonic()
+        await connection.send(msgspec.json.encode({"type": "disagree", "position": self.panel.position}).decode())
+        subscribe = {"type": "subscribe", "topics": SHOWN, "position": None}
+        await connection.send(msgspec.json.encode(subscribe).decode())
 
     def _apply(self, received: str | bytes) -> None:
         try:

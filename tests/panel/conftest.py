@@ -87,9 +87,9 @@ class Served(Process):
     tenant = "default"
     site_port = 0
 
-    def site(self, page: str | None = None, seconds: float = 3600) -> Site:
-        """A site whose pages the service allows; its tokens last so many *seconds*."""
-        return Site(self.url, lambda: self.token(seconds), self.site_port, page)
+    def site(self, page: str | None = None, seconds: float = 3600, url: str | None = None) -> Site:
+        """A site whose pages the service (at *url*) allows; its tokens last so many *seconds*."""
+        return Site(url or self.url, lambda: self.token(seconds), self.site_port, page)
 
     @property
     def port(self) -> int:
@@ -178,10 +178,12 @@ def service(shared: tuple[Served, Iterator[int]]) -> Served:
 
 
 async def until_equal(read: Callable[[], Awaitable[dict[str, str]]], service: Served) -> None:
-    """Wait until the figures that *read* takes from the screen are those of the service's own snapshot."""
+    """Wait until what *read* takes from the screen is the service's own snapshot; none was found wrong before."""
     async with asyncio.timeout(15):
         while await read() != written((await service.get("snapshot"))["summary"]):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
+    assert await service.metric("convoai_panel_disagreements_total") == 0
+    assert await service.metric("convoai_feed_disagreements_total") == 0
 
 
 async def shown(place: Page | Locator) -> dict[str, str]:

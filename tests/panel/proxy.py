@@ -1,4 +1,4 @@
-"""A network between a browser and the service that can be cut, and that can refuse WebSockets."""
+"""A network between a browser and the service that can be cut, that can block whatever streams, and can lie."""
 
 import asyncio
 from typing import Self
@@ -10,6 +10,8 @@ class Proxy:
     """Passes bytes between its own port and the service's, unless told otherwise.
 
     ``refuses_upgrades``: a WebSocket handshake is answered with 403, as by a network that knows HTTP alone.
+    ``gathers``: an event stream is kept back until it ends, as by one that looks through every answer.
+    ``garbles``: the first of these bytes pass as the second, once; as long as they, so that frames stay whole.
     """
 
     def __init__(self, port: int) -> None:
@@ -19,6 +21,8 @@ class Proxy:
         self._passing = asyncio.Event()
         self._passing.set()
         self.refuses_upgrades = False
+        self.gathers = False
+        self.garbles: tuple[bytes, bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -79,5 +83,10 @@ class Proxy:
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(CHUNK):
             await self._passing.wait()
+            if self.gathers and b"content-type: text/event-stream" in data.lower():
+                data += await reader.read()
+            if self.garbles is not None and self.garbles[0] in data:
+                data = data.replace(*self.garbles, 1)
+                self.garbles = None
             writer.write(data)
             await writer.drain()

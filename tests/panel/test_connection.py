@@ -17,9 +17,9 @@ Visit = Callable[..., Awaitable[Visitor]]
 SECONDS = 15_000
 
 
-async def status(page: Page, kind: str) -> None:
+async def status(page: Page, kind: str, milliseconds: float = SECONDS) -> None:
     """Wait until the status pill is of this kind."""
-    await expect(page.locator(f"convoai-status[kind={kind}]").first).to_be_visible(timeout=SECONDS)
+    await expect(page.locator(f"convoai-status[kind={kind}]").first).to_be_visible(timeout=milliseconds)
 
 
 async def figures(page: Page) -> dict[str, str]:
@@ -74,16 +74,75 @@ async def test_a_cut_network_makes_figures_stale(service: Served, visit: Visit) 
         await equal_snapshot(page, service)
 
 
-async def test_where_websockets_are_blocked_it_polls(service: Served, visit: Visit) -> None:
-    """In a network that knows HTTP alone the figures are polled, and the page says so."""
-    async with Proxy(service.port) as network:
+async def test_where_websockets_are_blocked_it_streams(own_service: Served, visit: Visit) -> None:
+    """In a network that knows HTTP alone the figures come over an event stream, as live as ever."""
+    async with Proxy(own_service.port) as network:
         network.refuses_upgrades = True
+        page = await (await visit()).tab(own_service.link(url=network.url))
+        await status(page, "live")
+        await own_service.post("message-public", **MESSAGE)
+        await expect(page.get_by_label("Total messages").locator(".value")).to_have_text("1", timeout=5000)
+        await equal_snapshot(page, own_service)
+        own_service.kill()
+        await status(page, "reconnecting")
+        await own_service.start()
+        await own_service.login("after the restart")
+        await status(page, "live")
+        await equal_snapshot(page, own_service)
+        assert await own_service.metric("convoai_panels") == 1
+
+
+async def test_a_stream_gets_its_new_tokens(own_service: Served, visit: Visit) -> None:
+    """Over event streams, too, a panel whose tokens last four seconds stays live: each is replaced in time."""
+    async with Proxy(own_service.port) as network:
+        network.refuses_upgrades = True
+        with own_service.site(seconds=4, url=network.url) as site:
+            page = await (await visit()).tab(site.origin)
+            await page.get_by_role("button", name="📊 Analytics").click()
+            await status(page, "live")
+            asked = site.tokens
+            async with asyncio.timeout(30):
+                while site.tokens < asked + 3:
+                    await asyncio.sleep(0.1)
+                    assert await page.locator("convoai-status[kind=live]").count() == 1
+            assert await own_service.metric("convoai_panel_closes_total") == 0
+            await own_service.login("still here")
+            await expect(page.locator("convoai-activities")).to_contain_text("still here")
+
+
+async def test_where_nothing_streams_it_polls(service: Served, visit: Visit) -> None:
+    """In a network that keeps answers back until they end the figures are polled, and the page says so."""
+    async with Proxy(service.port) as network:
+        network.refuses_upgrades = network.gathers = True
         page = await (await visit()).tab(service.link(url=network.url))
-        await status(page, "polling")
+        await status(page, "polling", 2 * SECONDS)
         await expect(page.locator("convoai-status").first).to_contain_text("Polling every 30 s")
         await service.login("polled")
         await page.get_by_role("button", name="Refresh now").first.click()
         await equal_snapshot(page, service)
+
+
+@pytest.mark.parametrize("way", ["socket", "stream"])
+async def test_wrong_figures_are_noticed_and_replaced(own_service: Served, visit: Visit, way: str) -> None:
+    """A figure that came to the browser as another one is replaced at the next heartbeat, and the service counts it."""
+    # Long enough for the wrong figure to be seen.
+    own_service.terminate()
+    own_service.environment["ANALYTICS_HEARTBEAT_SECONDS"] = "2"
+    await own_service.start()
+    async with Proxy(own_service.port) as network:
+        network.refuses_upgrades = way == "stream"
+        visitor = await visit()
+        page = await visitor.tab(own_service.link(url=network.url))
+        await status(page, "live")
+        network.garbles = (b'"total_messages":1', b'"total_messages":7')
+        await own_service.post("message-public", **MESSAGE)
+        messages = page.get_by_label("Total messages").locator(".value")
+        await expect(messages).to_have_text("7", timeout=SECONDS)
+        await expect(messages).to_have_text("1", timeout=SECONDS)
+        await status(page, "live")
+        assert await own_service.metric("convoai_panel_disagreements_total") == 1
+        assert [failure for failure in visitor.failures if "were wrong" not in failure] == []
+        visitor.failures.clear()
 
 
 async def test_tabs_share_one_connection(own_service: Served, visit: Visit) -> None:

@@ -11,8 +11,9 @@ from sqlalchemy import delete, text
 from sqlalchemy.exc import OperationalError
 
 from realtime.feed import Feed
+from realtime.state import State
 from storage import schema
-from storage.changes import Change
+from storage.changes import Change, RecentActivity, TopUser
 from storage.errors import StorageUnavailable
 from tests.storage.test_writer import Bench
 
@@ -125,6 +126,62 @@ async def test_another_past_that_went_further_is_loaded_anew(followed: Followed)
     await followed.feed.match()
     assert followed.feed.reloads == 1
     assert await followed.is_exact()
+
+
+async def test_a_proof_finds_what_is_wrong(followed: Followed) -> None:
+    """A live state that differs from the database at its position, whatever is wrong, is noticed and loaded anew."""
+    for number in range(3):
+        await followed.post(f"m{number}")
+    await followed.feed.match()
+    assert await followed.feed.prove()
+
+    def spoil_figure(state: State) -> None:
+        state._totals["messages"] += 1
+        state._refresh(["total_messages"], state.position.sequence)
+
+    def spoil_minute(state: State) -> None:
+        next(iter(state._minutes.values()))["messages"] += 1
+
+    def spoil_activities(state: State) -> None:
+        state.activities.append(RecentActivity(9, "eve", "Eve", "login", "2026-01-01T00:00:00.000Z"))
+
+    def spoil_users(state: State) -> None:
+        state.top_users.append(TopUser("eve", "Eve", 1))
+
+    for reloads, spoil in enumerate((spoil_figure, spoil_minute, spoil_activities, spoil_users), 1):
+        assert followed.feed.state is not None
+        spoil(followed.feed.state)
+        assert not await followed.feed.prove()
+        assert followed.feed.reloads == reloads
+        assert await followed.is_exact()
+    assert await followed.feed.prove()
+
+
+async def test_a_proof_bears_that_the_figures_go_on(followed: Followed) -> None:
+    """While events are committed and received, before the copy and after it, no proof finds a fault that is none."""
+
+    async def write() -> None:
+        for number in range(60):
+            await followed.post(f"m{number}")
+            if number % 3 == 0:
+                followed.feed.receive(followed.changes[-1])
+                await followed.feed.match()
+
+    async def prove() -> None:
+        for _ in range(60):
+            assert await followed.feed.prove()
+
+    await asyncio.gather(write(), prove())
+    assert followed.feed.reloads == 0
+
+
+async def test_a_proof_has_its_time(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A feed is due within a minute after it was loaded, and again a minute after each proof."""
+    monkeypatch.setattr("realtime.feed.PROVE_SECONDS", 0.05)
+    await followed.feed.prove()
+    assert not followed.feed.unproven
+    await asyncio.sleep(0.06)
+    assert followed.feed.unproven
 
 
 async def test_stale_is_said(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:

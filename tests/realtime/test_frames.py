@@ -22,7 +22,7 @@ from tests.web.test_tracking import ACTIVITY
 def test_a_prepared_frame_is_what_a_library_writes(length: int) -> None:
     """The prepared bytes are those that websockets writes for the same text, at every length of the header."""
     payload = b"x" * length
-    assert Frame(payload).wire == WireFrame(Opcode.TEXT, payload).serialize(mask=False, extensions=[])
+    assert Frame(payload, "delta").wire == WireFrame(Opcode.TEXT, payload).serialize(mask=False, extensions=[])
 
 
 @pytest.fixture(params=["prepared", "plain"])

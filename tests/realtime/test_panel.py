@@ -12,7 +12,7 @@ SEQUENCES = json.loads((Path(__file__).parent.parent / "fixtures" / "frames.json
 
 
 def held(panel: Panel) -> Json:
-    state = {name: getattr(panel, name) for name in ("position", "at", "stale_since", "heartbeat_seconds")}
+    state = {name: getattr(panel, name) for name in ("position", "at", "stale_since", "heartbeat_seconds", "agrees")}
     return {**state, **panel.shown()}
 
 

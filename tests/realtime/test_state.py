@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.panel import Panel
-from realtime.state import State
+from realtime.state import Marker, State
 from storage.changes import NO_TAG, Change, Minutes, Position, RecentActivity, Snapshot, TopUser, plain
 from storage.clock import Days
 from storage.metrics import NAMES
@@ -172,7 +172,7 @@ def test_only_what_changed_is_in_a_delta() -> None:
     )
     state.apply(first)
     marker = state.marker
-    assert state.delta((EMPTY.position, TODAY)) == {"summary": {"avg_response_time": 0.000005}}
+    assert state.delta(Marker(EMPTY.position, TODAY)) == {"summary": {"avg_response_time": 0.000005}}
     state.apply(second)
     assert state.delta(marker) == {}
 

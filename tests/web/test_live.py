@@ -8,20 +8,22 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from realtime.digest import digest
 from realtime.protocol import SUBPROTOCOL, TOPICS
+from storage import clock
+from storage.changes import Change, RecentActivity
 from storage.errors import StorageUnavailable
 from tests.conftest import API, Running, start
-from tests.live import PATH, LivePanel
+from tests.live import PATH, Fed, LivePanel
 from tests.web.test_tracking import ACTIVITY, MESSAGE
 from web.problems import unavailable
 
 
-async def equals_snapshot(running: Running, panel: LivePanel, tenant: str = "default") -> None:
+async def equals_snapshot(running: Running, panel: Fed, tenant: str = "default") -> None:
     """Hold what a panel shows against the snapshot of the same position."""
     snapshot = await running.get("snapshot", tenant)
     await panel.until_position(snapshot["position"])
@@ -159,6 +161,71 @@ async def test_heartbeats_tell_position_and_time(running: Running) -> None:
     assert {beat["position"] for beat in beats} == {panel.frames[0]["position"]}
     assert all(beat["stale_since"] is None for beat in beats)
     assert beats[0]["at"] >= panel.frames[0]["at"]
+
+
+async def test_heartbeats_carry_a_digest(running: Running) -> None:
+    """Each heartbeat has the digest of the figures at its position, also for a panel that stands further back."""
+    await running.post("message-public", MESSAGE)
+    panel = await running.panel()
+    await panel.until(lambda: panel.frames[-1]["type"] == "heartbeat")
+    assert panel.frames[-1]["digest"] == digest(panel.panel.summary)
+    (audience,) = running.service.hub.audiences.values()
+    (listener,) = audience._listeners
+    assert listener.marker is not None
+    state = audience.feed.state
+    assert state is not None
+    state.apply(Change("default", state.position.epoch, 2, "cd", clock.now(), {"messages": 9}, {}, [], []))
+    behind = json.loads(audience._heartbeat(listener.marker).payload)
+    assert (behind["position"], behind["digest"]) == (panel.panel.position, digest(panel.panel.summary))
+    assert behind["digest"] != digest(state.summary)
+    await audience.feed.load()
+
+
+async def test_wrong_figures_are_noticed_and_healed(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A panel whose figures are not those of the digest says so, is counted, and shows the snapshot again."""
+    await running.post("message-public", MESSAGE)
+    panel = await running.panel()
+    panel.panel.summary["total_messages"] += 1
+    await panel.until(lambda: panel.disagreements > 0)
+    await panel.until(lambda: panel.panel.summary["total_messages"] == 1)
+    running.disagreements = 1
+    running.check_proofs()
+    # One that cries out again and again is counted once a minute.
+    for _ in range(5):
+        await panel.send(type="disagree", position=panel.panel.position)
+    receipt = await running.post("activity-public", ACTIVITY)
+    await panel.until_position(receipt["position"])
+    running.check_proofs()
+    monkeypatch.setattr("realtime.connection.DISAGREE_SECONDS", 0.0)
+    await panel.send(type="disagree", position=panel.panel.position)
+    running.disagreements = 2
+    await asyncio.sleep(0.1)
+    metrics = (await running.http.get("/metrics")).text
+    assert "convoai_panel_disagreements_total 2.0" in metrics
+
+
+async def test_a_panel_without_the_summary_has_nothing_to_compare(running: Running) -> None:
+    """A panel that did not subscribe to the summary takes no offence at digests."""
+    panel = await running.panel(topics=("series",))
+    await running.post("message-public", MESSAGE)
+    await panel.until(lambda: panel.frames[-1]["type"] == "heartbeat")
+    assert panel.panel.agrees
+
+
+async def test_a_feed_proves_itself(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A feed that went wrong is noticed by its look at the database and loaded anew; every panel gets what is true."""
+    monkeypatch.setattr("realtime.feed.PROVE_SECONDS", 0.0)
+    before = await running.panel()
+    state = running.service.hub.audiences["default"].feed.state
+    assert state is not None
+    state.activities.append(RecentActivity(9, "eve", "Eve", "login", "2026-01-01T00:00:00.000Z"))
+    misled = await running.panel()
+    assert len(misled.panel.activities) == 1
+    running.disagreements = 1
+    await misled.until(lambda: misled.panel.activities == [])
+    await equals_snapshot(running, misled)
+    await equals_snapshot(running, before)
+    assert "convoai_feed_disagreements_total 1.0" in (await running.http.get("/metrics")).text
 
 
 async def test_a_token_ends_the_connection(running: Running) -> None:
@@ -353,13 +420,6 @@ async def test_who_talks_too_much_is_4429(tmp_path: Path) -> None:
         assert calm.closed is None
     finally:
         await found.stop()
-
-
-async def test_http_at_the_live_path_is_no_error(running: Running) -> None:
-    """A plain GET at the live path is a 404 problem, not a failure."""
-    response = await running.http.get(PATH, headers=running.admin())
-    assert response.status_code == 404
-    assert isinstance(response, httpx.Response)
 
 
 async def test_a_tick_parts_two_frames(tmp_path: Path) -> None:

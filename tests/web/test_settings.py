@@ -73,6 +73,8 @@ WRONG = {
     "QUEUE_EVENTS": ["0"],
     "CHANGE_LOG_ENTRIES": ["0"],
     "STOP_SECONDS": ["0"],
+    "DRAIN_SECONDS": ["-1", "long"],
+    "DRAIN_PAUSE_MS": ["0", "0.5"],
     "LOG_LEVEL": ["loud"],
     "LOG_FORMAT": ["xml"],
     "ACCESS_LOG": ["yes"],

@@ -319,6 +319,24 @@ async def test_a_token_is_refreshed_before_it_ends() -> None:
     assert script.tokens == tokens[:1]
 
 
+async def test_wrong_figures_are_reported_and_replaced() -> None:
+    """Figures that are not those of the digest are reported, and replaced by a snapshot."""
+    beat = {"type": "heartbeat", "position": "e.1.a", "at": NOW.isoformat(), "stale_since": None, "digest": "00000000"}
+
+    async def act(connection: ServerConnection) -> None:
+        for frame in (snapshot(), beat):
+            await connection.send(msgspec.json.encode(frame).decode())
+        await script.take(connection)
+        await script.take(connection)
+        await says(snapshot(position="e.2.b"))(connection)
+
+    script = Script(act)
+    async with script.serving() as url, following(url, lambda: "t") as shown:
+        await shown.until(lambda: shown.panel.position == "e.2.b")
+    assert script.sent[1] == {"type": "disagree", "position": "e.1.a"}
+    assert (script.sent[2]["type"], script.sent[2]["position"]) == ("subscribe", None)
+
+
 async def test_silence_is_taken_for_a_dead_connection() -> None:
     """When heartbeats fail to come, the panel says so, and connects anew."""
     silent, alive = says(snapshot(heartbeat_seconds=0.2)), says(snapshot(position="e.2.b"))

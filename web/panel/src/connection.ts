@@ -1,24 +1,27 @@
 /**
- * One panel's own way to the service: a WebSocket, kept up by reconnecting; where WebSockets are blocked, polling.
+ * One panel's own way to the service: a WebSocket, kept up by reconnecting; where those are blocked an event stream, and
+ * where nothing streams, polling.
  *
  * Never "live" without a frame within two and a half heartbeats. Timers may be late, as they are in background tabs and
  * after a machine slept: each one looks at the clocks when it fires, and so does `wake`.
  */
 
 import { Backoff } from "./backoff.js";
+import type { Channel, Listener } from "./channel.js";
 import { type Events, type Live, type SignedOut, type Status, Stopwatch, silence } from "./live.js";
 import { EVERY_SECONDS, Polling } from "./polling.js";
-import { advice, BEARER, parse, refresh, retryAfter, SUBPROTOCOL, subscribe } from "./protocol.js";
-import { endpoint, Rest, RestError } from "./rest.js";
+import { advice, parse, retryAfter } from "./protocol.js";
+import { Rest, RestError } from "./rest.js";
+import { Socket } from "./socket.js";
 import type { Figures } from "./store.js";
+import { Stream } from "./stream.js";
 import type { Credentials } from "./token.js";
+import { RETRY_MS, type Way, Ways } from "./ways.js";
 
-/** How long a handshake may take. */
+/** How long a handshake may take, and then the first frame. */
 export const OPEN_MS = 10_000;
-/** So many handshakes in a row failed while REST answered: something between blocks WebSockets. */
-export const BLOCKED = 3;
-/** While polling, how often a WebSocket is tried again. */
-export const RETRY_MS = 300_000;
+/** How often figures that are found wrong are replaced by a snapshot at the most. */
+export const HEAL_MS = 60_000;
 /** The longest delay that a close reason is believed. */
 const LONGEST_HINT_MS = 60_000;
 
@@ -50,7 +53,10 @@ export class Connection implements Live {
   #phase: Phase = "idle";
   /** Counts the phases, so that an answer which comes after its phase ended is dropped. */
   #turn = 0;
-  #socket: WebSocket | null = null;
+  #channel: Channel | null = null;
+  #ways = new Ways();
+  /** The one that is tried, or in use. */
+  #way: Way = "socket";
   /** The token that opened the connection. */
   #token = "";
   /** The first frame since the subscription has come. */
@@ -60,7 +66,8 @@ export class Connection implements Live {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the next try is due, or the one under way began. */
   #due = 0;
-  #blocked = 0;
+  /** When figures were last found wrong. */
+  #healed = Number.NEGATIVE_INFINITY;
   #offline = false;
 
   /** "until" is when the next poll is due; "failed": the last one was not answered. Null: there is no need to poll. */
@@ -88,13 +95,15 @@ export class Connection implements Live {
   stop(): void {
     this.#enter("idle");
     this.#stopPolling();
-    this.#blocked = 0;
+    this.#ways = new Ways();
     this.#incompatible = false;
   }
 
   refresh(): void {
     if (this.#phase === "open" && this.#fresh) {
-      this.#subscribe(null);
+      this.#fresh = false;
+      this.#channel?.subscribe(null);
+      this.#tell();
     } else if (this.#phase === "open" || this.#phase === "waiting") {
       this.#incompatible = false;
       this.#tryNow();
@@ -104,7 +113,7 @@ export class Connection implements Live {
 
   renew(token: string): void {
     // In every other phase the next handshake brings it.
-    if (this.#phase === "open") this.#socket?.send(refresh(token));
+    if (this.#phase === "open") this.#channel?.renew(token);
   }
 
   wake(): void {
@@ -153,38 +162,30 @@ export class Connection implements Live {
 
   #open(token: string): void {
     this.#token = token;
-    let socket: WebSocket;
+    this.#way = this.#ways.choose();
+    this.#timer = setTimeout(() => void this.#judge(), OPEN_MS);
+    const opening = { url: this.#url, token, position: () => this.#held().position };
+    const listener: Listener = {
+      opened: () => this.#begin(),
+      said: (written) => this.#take(written),
+      ended: (code, reason) => this.#ended(code, reason),
+      foreign: (reason) => this.#stayAway(reason),
+    };
     try {
-      socket = new this.#WebSocket(liveUrl(this.#url), [SUBPROTOCOL, BEARER + token]);
+      const isSocket = this.#way === "socket";
+      this.#channel = isSocket ? new Socket(opening, listener, this.#WebSocket) : new Stream(opening, listener);
     } catch {
       // The page may open no WebSocket, or the token has characters that none has. REST tells them apart.
       void this.#judge();
-      return;
     }
-    this.#socket = socket;
-    socket.onopen = () => this.#begin(socket);
-    socket.onmessage = (message) => this.#take(message.data);
-    socket.onclose = (close) => this.#ended(close.code, close.reason);
-    this.#timer = setTimeout(() => void this.#judge(), OPEN_MS);
   }
 
-  #begin(socket: WebSocket): void {
-    if (socket.protocol !== SUBPROTOCOL) {
-      this.#stayAway(`what answers there does not speak ${SUBPROTOCOL}`);
-      return;
-    }
-    clearTimeout(this.#timer);
+  #begin(): void {
     this.#phase = "open";
     this.#opened.reset();
     this.#heard.reset();
-    this.#subscribe(this.#held().position);
-    this.#checkSilence();
-  }
-
-  #subscribe(position: string | null): void {
-    this.#fresh = false;
-    this.#socket?.send(subscribe(position));
     this.#tell();
+    this.#checkSilence();
   }
 
   /** Try again after a drawn delay. */
@@ -202,28 +203,40 @@ export class Connection implements Live {
 
   // Following
 
-  #take(data: unknown): void {
+  #take(written: string): void {
     this.#heard.reset();
     try {
-      const frame = parse(String(data));
+      const frame = parse(written);
       // The close that follows says what to do.
       if (frame.type === "error") return;
       // Before its first snapshot a panel holds nothing that could change.
       if (frame.type !== "snapshot" && this.#held().position === null) return;
       this.#fresh = true;
-      this.#blocked = 0;
+      this.#ways.passed(this.#way);
       this.#stopPolling();
       this.#events.frame(frame);
     } catch (error) {
       this.#stayAway(error instanceof Error ? error.message : "a frame cannot be read");
       return;
     }
+    if (!this.#held().agrees) this.#heal();
     this.#tell();
+  }
+
+  /** Report figures that are not those of the service's digest, and take a snapshot. */
+  #heal(): void {
+    const { position } = this.#held();
+    if (position === null || Date.now() - this.#healed < HEAL_MS) return;
+    this.#healed = Date.now();
+    console.error(`ConvoAI Analytics: the figures at ${position} were wrong; they are loaded anew`);
+    this.#fresh = false;
+    this.#channel?.disagree(position);
   }
 
   #checkSilence(): void {
     clearTimeout(this.#timer);
-    const left = silence(this.#held()) - this.#heard.ms;
+    const patience = silence(this.#held());
+    const left = (this.#fresh ? patience : Math.min(patience, OPEN_MS)) - this.#heard.ms;
     if (left > 0) this.#timer = setTimeout(() => this.#checkSilence(), left);
     else this.#lost();
   }
@@ -231,15 +244,11 @@ export class Connection implements Live {
   /** The connection is dead, or was cut. */
   #lost(): void {
     if (this.#fresh) this.#retry();
-    // It brought nothing at all: a proxy that lets the handshake pass, but no frame.
+    // It brought nothing at all: a proxy that lets the handshake pass, but no frame, or gathers what is streamed.
     else void this.#judge();
   }
 
   #ended(code: number, reason: string): void {
-    if (this.#phase !== "open") {
-      void this.#judge();
-      return;
-    }
     const hint = retryAfter(reason);
     switch (advice(code)) {
       case "retry-after":
@@ -250,7 +259,8 @@ export class Connection implements Live {
         this.#retry();
         return;
       case "lost":
-        this.#lost();
+        if (this.#phase === "open") this.#lost();
+        else void this.#judge();
         return;
       case "stay-away":
         this.#stayAway("the service does not understand this panel");
@@ -290,10 +300,19 @@ export class Connection implements Live {
       // REST was let in with a new token.
       if (turn === this.#turn) void this.#try();
     } else if (turn === this.#turn) {
-      this.#blocked += 1;
-      if (this.#blocked >= BLOCKED) this.#startPolling();
-      this.#wait(this.#polls === null ? this.#backoff.next() : RETRY_MS);
+      this.#detour();
     }
+  }
+
+  /** REST answers, but no frame comes by this way: go on to the next, or poll. */
+  #detour(): void {
+    this.#ways.failed(this.#way);
+    const { left } = this.#ways;
+    if (left === null) {
+      this.#startPolling();
+      this.#wait(RETRY_MS);
+    } else if (left !== this.#way) void this.#try();
+    else this.#wait(this.#polls === null ? this.#backoff.next() : RETRY_MS);
   }
 
   /** Follow what REST says to a token; anything else is for `otherwise`. */
@@ -365,11 +384,8 @@ export class Connection implements Live {
   /** End the phase before, whatever it left behind. */
   #enter(phase: Phase): number {
     clearTimeout(this.#timer);
-    if (this.#socket !== null) {
-      this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
-      this.#socket.close();
-      this.#socket = null;
-    }
+    this.#channel?.close();
+    this.#channel = null;
     this.#phase = phase;
     this.#fresh = false;
     this.#turn += 1;
@@ -392,13 +408,6 @@ export class Connection implements Live {
     if (this.#phase === "waiting" || position !== null) return { kind: "reconnecting", at: this.#due };
     return { kind: "connecting" };
   }
-}
-
-/** The address of the live endpoint of the service at `url`. */
-export function liveUrl(url: string): string {
-  const address = new URL(endpoint(url, "live"), globalThis.location?.href);
-  address.protocol = address.protocol.replace("http", "ws");
-  return address.href;
 }
 
 function delay(error: unknown, drawn: number): number {

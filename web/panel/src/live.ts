@@ -14,7 +14,7 @@ export type Status =
   | { kind: "reconnecting"; at: number }
   /** The figures last matched the database then (ISO): it is out of reach, or nothing is heard. */
   | { kind: "stale"; since: string }
-  /** WebSockets are blocked: the snapshot is taken every so many seconds. */
+  /** Neither WebSockets nor event streams pass: the snapshot is taken every so many seconds. */
   | { kind: "polling"; every: number }
   | { kind: "signed-out"; reason: SignedOut };
 

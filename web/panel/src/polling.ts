@@ -1,4 +1,4 @@
-/** The snapshot over plain HTTP, for where WebSockets are blocked: every 30 s, and with its ETag almost free. */
+/** The snapshot over plain HTTP, for where nothing streams: every 30 s, and with its ETag almost free. */
 
 import { type Frame, frame } from "./protocol.js";
 import type { Rest } from "./rest.js";

@@ -88,6 +88,8 @@ export interface Heartbeat {
   readonly position: string;
   readonly at: string;
   readonly stale_since: string | null;
+  /** Of the summary at this position; null: it is not known. A poll that found nothing new has none. */
+  readonly digest?: string | null;
 }
 
 export interface Failure {
@@ -165,6 +167,11 @@ export function subscribe(position: string | null): string {
   return JSON.stringify({ type: "subscribe", topics: TOPICS, position });
 }
 
+/** Write the report that the figures held at `position` are not those of a heartbeat's digest. */
+export function disagree(position: string): string {
+  return JSON.stringify({ type: "disagree", position });
+}
+
 /** Write the message that brings a new token of the same subject and tenant. */
 export function refresh(token: string): string {
   return JSON.stringify({ type: "refresh", token });
@@ -201,6 +208,11 @@ const SHAPES: Record<string, Record<string, Holds>> = {
     heartbeat_seconds: (value) => value === undefined || isPositive(value),
     ...TOPIC_SHAPES,
   },
-  heartbeat: { position: isText, at: isTime, stale_since: (value) => value === null || isTime(value) },
+  heartbeat: {
+    position: isText,
+    at: isTime,
+    stale_since: (value) => value === null || isTime(value),
+    digest: (value) => value === undefined || value === null || isText(value),
+  },
   error: { code: isText, message: isText },
 };

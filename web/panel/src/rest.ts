@@ -66,9 +66,9 @@ export class Rest {
   async fetch(path: string, params: Params, headers: Record<string, string>, signal?: AbortSignal): Promise<Response> {
     const address = endpoint(this.#url, path) + query(params);
     const token = await this.#token();
-    const answer = await this.#send(address, token, headers, signal);
+    const answer = await send(address, token, headers, signal);
     const renewed = answer.status === 401 ? await had(this.#credentials.instead(token)) : null;
-    const response = renewed === null ? answer : await this.#send(address, renewed, headers, signal);
+    const response = renewed === null ? answer : await send(address, renewed, headers, signal);
     if (response.ok || response.status === 304) return response;
     throw await problem(response);
   }
@@ -78,26 +78,27 @@ export class Rest {
     if (token === null) throw new RestError(401, "there is no token", null);
     return token;
   }
+}
 
-  async #send(
-    address: string,
-    token: string,
-    headers: Record<string, string>,
-    signal: AbortSignal | undefined,
-  ): Promise<Response> {
-    if (!isSound(token)) throw new RestError(401, "this is not a token", null);
-    try {
-      return await fetch(address, {
-        headers: { Accept: "application/json", ...headers, Authorization: `Bearer ${token}` },
-        // Figures of an admin stay out of the browser's cache; the token is all that identifies.
-        cache: "no-store",
-        credentials: "omit",
-        referrerPolicy: "no-referrer",
-        signal: signal ?? null,
-      });
-    } catch (error) {
-      throw unreached(error);
-    }
+/** Ask once, with this token; raises {@link RestError} if there is no answer. */
+export async function send(
+  address: string,
+  token: string,
+  headers: Record<string, string>,
+  signal: AbortSignal | undefined,
+): Promise<Response> {
+  if (!isSound(token)) throw new RestError(401, "this is not a token", null);
+  try {
+    return await fetch(address, {
+      headers: { Accept: "application/json", ...headers, Authorization: `Bearer ${token}` },
+      // Figures of an admin stay out of the browser's cache; the token is all that identifies.
+      cache: "no-store",
+      credentials: "omit",
+      referrerPolicy: "no-referrer",
+      signal: signal ?? null,
+    });
+  } catch (error) {
+    throw unreached(error);
   }
 }
 

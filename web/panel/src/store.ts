@@ -5,7 +5,8 @@
  * What a frame did not change keeps its identity, so that an element can tell by `===` that it need not render.
  */
 
-import type { Activity, Delta, Frame, Minute, Snapshot, Summary, TopUser } from "./protocol.js";
+import { digest } from "./digest.js";
+import type { Activity, Delta, Frame, Heartbeat, Minute, Snapshot, Summary, TopUser } from "./protocol.js";
 
 export type { Activity, Minute, Summary, TopUser };
 
@@ -21,6 +22,8 @@ export interface Figures {
   /** Null while the figures are live; else since when the service cannot read its database. */
   readonly staleSince: string | null;
   readonly heartbeatSeconds: number | null;
+  /** False: a heartbeat's digest was not that of the summary. The next snapshot makes it true again. */
+  readonly agrees: boolean;
   readonly summary: Summary | null;
   /** Newest first. */
   readonly activities: readonly Activity[];
@@ -34,6 +37,7 @@ export const EMPTY: Figures = {
   at: null,
   staleSince: null,
   heartbeatSeconds: null,
+  agrees: true,
   summary: null,
   activities: [],
   topUsers: [],
@@ -48,10 +52,16 @@ export function apply(figures: Figures, frame: Frame): Figures {
     case "delta":
       return changed(figures, frame);
     case "heartbeat":
-      return { ...figures, position: frame.position, at: frame.at, staleSince: frame.stale_since };
+      return { ...figures, ...confirmed(figures, frame) };
     case "error":
       return figures;
   }
+}
+
+function confirmed(figures: Figures, frame: Heartbeat): Partial<Figures> {
+  const own = figures.summary === null || frame.digest == null ? null : digest(figures.summary);
+  const agrees = own === null || own === frame.digest;
+  return { position: frame.position, at: frame.at, staleSince: frame.stale_since, agrees };
 }
 
 function replaced(frame: Snapshot): Figures {
@@ -60,6 +70,7 @@ function replaced(frame: Snapshot): Figures {
     at: frame.at,
     staleSince: null,
     heartbeatSeconds: frame.heartbeat_seconds,
+    agrees: true,
     summary: frame.summary ?? null,
     activities: frame.activities ?? [],
     topUsers: frame.top_users ?? [],
@@ -73,6 +84,7 @@ function changed(figures: Figures, frame: Delta): Figures {
     at: frame.at,
     staleSince: null,
     heartbeatSeconds: frame.heartbeat_seconds ?? figures.heartbeatSeconds,
+    agrees: figures.agrees,
     summary: isEmpty(frame.summary) ? figures.summary : ({ ...figures.summary, ...frame.summary } as Summary),
     activities: merged(figures.activities, frame.activities, (one) => one.id, byTimeThenId, RECENT),
     topUsers: frame.top_users ?? figures.topUsers,

@@ -1,10 +1,24 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { BLOCKED, Connection, liveUrl, RETRY_MS } from "../src/connection.js";
+import { Connection, HEAL_MS } from "../src/connection.js";
 import type { Status } from "../src/live.js";
 import type { Frame } from "../src/protocol.js";
+import { liveUrl } from "../src/socket.js";
 import { apply, EMPTY } from "../src/store.js";
 import { Credentials, type TokenSource } from "../src/token.js";
-import { delta, heartbeat, json, Mint, type Request, Sockets, serve, settle, snapshot, token } from "./service.js";
+import { BLOCKED, RETRY_MS } from "../src/ways.js";
+import {
+  delta,
+  heartbeat,
+  json,
+  Mint,
+  type Request,
+  Sockets,
+  Streams,
+  serve,
+  settle,
+  snapshot,
+  token,
+} from "./service.js";
 
 const URL = "http://service.test";
 const NOW = Date.parse("2026-11-22T11:14:00.000Z");
@@ -152,6 +166,40 @@ describe("resuming", () => {
       panel.sockets.last.accept().push(delta(1));
     }
     expect(waits).toEqual([750, 1250, 750]);
+  });
+});
+
+describe("proof", () => {
+  const wrong = () => ({ ...heartbeat(1), digest: "00000000" });
+
+  it("replaces figures that are not those of the digest by a snapshot, and reports them", async () => {
+    const complained = vi.spyOn(console, "error").mockReturnValue();
+    panel = await new Panel().live();
+    panel.sockets.last.push(wrong());
+    const topics = ["summary", "activities", "top_users", "series"];
+    expect(panel.sockets.last.sent.slice(1)).toEqual([
+      { type: "disagree", position: "ab.1.0c" },
+      { type: "subscribe", topics, position: null },
+    ]);
+    expect(panel.status).toEqual({ kind: "catching-up" });
+    panel.sockets.last.push(snapshot(1));
+    expect(panel.status).toEqual({ kind: "live" });
+    expect(complained).toHaveBeenCalledOnce();
+  });
+
+  it("does so once a minute at the most", async () => {
+    vi.spyOn(console, "error").mockReturnValue();
+    panel = await new Panel().live();
+    for (const step of [1, 2, 3]) {
+      panel.sockets.last.push(wrong()).push(snapshot(step));
+    }
+    expect(panel.sockets.last.sent.length).toBe(3);
+    for (let ms = 0; ms < HEAL_MS; ms += 20_000) {
+      await vi.advanceTimersByTimeAsync(20_000);
+      panel.sockets.last.push(heartbeat(1));
+    }
+    panel.sockets.last.push(wrong());
+    expect(panel.sockets.last.sent.length).toBe(5);
   });
 });
 
@@ -396,9 +444,153 @@ async function block(): Promise<void> {
     await settle();
     if (attempt < BLOCKED - 1) await vi.advanceTimersByTimeAsync(2000);
   }
+  // The stream that is tried then, and the poll that follows.
+  await settle();
 }
 
-describe("polling, where WebSockets are blocked", () => {
+describe("an event stream, where WebSockets are blocked", () => {
+  let streams: Streams;
+
+  beforeEach(() => {
+    streams = new Streams();
+    asked = serve((request) => streams.answer(request) ?? json(snapshot(1)));
+  });
+
+  /** Go live over a stream. */
+  async function stream(credentials?: TokenSource): Promise<void> {
+    panel = new Panel(credentials);
+    await block();
+    await streams.last.push(snapshot(2));
+  }
+
+  /** Let the time pass until the next try. */
+  async function comeBack(): Promise<void> {
+    expect(panel.status?.kind).toBe("reconnecting");
+    await vi.advanceTimersByTimeAsync((panel.status as Status & { kind: "reconnecting" }).at - Date.now());
+  }
+
+  it("is tried at once, with the token in its header, and is as live as a socket", async () => {
+    await stream(() => "a.b.c");
+    expect(streams.last.request.url).toBe("http://service.test/api/v1/analytics/live");
+    expect(streams.last.request.headers).toMatchObject({ Accept: "text/event-stream", Authorization: "Bearer a.b.c" });
+    expect(panel.status).toEqual({ kind: "live" });
+    expect(panel.figures.position).toBe("ab.2.0c");
+    await streams.last.push(delta(3));
+    expect(panel.figures.position).toBe("ab.3.0c");
+    expect(panel.sockets.all.length).toBe(BLOCKED);
+  });
+
+  it("resumes from the last position when it is lost, without another try at sockets", async () => {
+    await stream();
+    streams.last.end();
+    await settle();
+    await comeBack();
+    expect(streams.last.request.headers["Last-Event-ID"]).toBe("ab.2.0c");
+    expect(panel.status).toEqual({ kind: "catching-up" });
+    expect(panel.sockets.all.length).toBe(BLOCKED);
+  });
+
+  it("gives sockets another chance when it is lost minutes later", async () => {
+    await stream();
+    for (let ms = 0; ms < RETRY_MS; ms += 20_000) {
+      await vi.advanceTimersByTimeAsync(20_000);
+      await streams.last.push(heartbeat(2));
+    }
+    streams.last.end();
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(panel.sockets.all.length).toBe(BLOCKED + 1);
+    panel.sockets.last.end(1006);
+    await settle();
+    await settle();
+    await streams.last.push(delta(2));
+    expect(panel.status).toEqual({ kind: "live" });
+  });
+
+  it("is given up for polling if it brings nothing: something gathers what is streamed", async () => {
+    panel = new Panel();
+    await block();
+    expect(streams.all.length).toBe(1);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(panel.status).toEqual({ kind: "polling", every: 30 });
+    expect(streams.last.request.init.signal?.aborted).toBe(true);
+    await vi.advanceTimersByTimeAsync(RETRY_MS);
+    panel.sockets.last.end(1006);
+    await settle();
+    await settle();
+    await streams.last.push(snapshot(9));
+    expect(panel.status).toEqual({ kind: "live" });
+  });
+
+  it("is lost when it falls silent", async () => {
+    await stream();
+    await vi.advanceTimersByTimeAsync(25_000);
+    expect(panel.status?.kind).toBe("reconnecting");
+    expect(streams.last.request.init.signal?.aborted).toBe(true);
+  });
+
+  it("comes back when a service that restarts says so", async () => {
+    await stream();
+    await streams.last.push({ type: "error", code: "restarting", message: "retry after 2.3 s" });
+    streams.last.end();
+    await settle();
+    expect(panel.status).toEqual({ kind: "reconnecting", at: Date.now() + 2300 });
+  });
+
+  it("gets a new token when the old one has expired", async () => {
+    const tokens = ["old.a.b"];
+    await stream(() => tokens.at(-1) ?? null);
+    tokens.push("new.a.b");
+    await streams.last.push({ type: "error", code: "token_expired", message: "the token has expired" });
+    streams.last.end();
+    await settle();
+    expect(streams.last.request.headers.Authorization).toBe("Bearer new.a.b");
+  });
+
+  it("goes on with a renewed token over another stream, live all the while", async () => {
+    await stream();
+    const told = panel.statuses.length;
+    panel.connection.renew("new.a.b");
+    await settle();
+    expect(streams.last.request.headers).toMatchObject({
+      Authorization: "Bearer new.a.b",
+      "Last-Event-ID": "ab.2.0c",
+    });
+    await streams.last.push(delta(3));
+    expect(new Set(panel.statuses.slice(told).map(({ kind }) => kind))).toEqual(new Set(["live"]));
+    expect(streams.all[0]?.request.init.signal?.aborted).toBe(true);
+  });
+
+  it("waits where there is no room, and does not call that blocked", async () => {
+    streams.full = true;
+    panel = new Panel();
+    await block();
+    streams.full = false;
+    await comeBack();
+    await streams.last.push(snapshot(2));
+    expect(panel.status).toEqual({ kind: "live" });
+  });
+
+  it("reports wrong figures as it asks for a snapshot", async () => {
+    vi.spyOn(console, "error").mockReturnValue();
+    await stream();
+    await streams.last.push({ ...heartbeat(2), digest: "00000000" });
+    await settle();
+    expect(streams.last.request.url).toContain("live?disagree=ab.2.0c");
+    expect(streams.last.request.headers).not.toHaveProperty("Last-Event-ID");
+    await streams.last.push(snapshot(2));
+    expect(panel.status).toEqual({ kind: "live" });
+  });
+
+  it("takes a fresh snapshot by hand", async () => {
+    await stream();
+    panel.connection.refresh();
+    await settle();
+    expect(streams.last.request.headers).not.toHaveProperty("Last-Event-ID");
+    expect(panel.status).toEqual({ kind: "catching-up" });
+  });
+});
+
+describe("polling, where nothing streams", () => {
   it("begins after three handshakes failed while REST answered, and says so", async () => {
     serve(() => json(snapshot(1)));
     panel = new Panel();
@@ -485,6 +677,7 @@ describe("polling, where WebSockets are blocked", () => {
       panel.sockets.last.accept();
       await vi.advanceTimersByTimeAsync(45_000);
     }
+    await settle();
     expect(panel.status).toEqual({ kind: "polling", every: 30 });
   });
 });

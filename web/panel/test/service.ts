@@ -80,8 +80,9 @@ export class Socket {
     return this;
   }
 
-  push(frame: Frame | object): void {
+  push(frame: Frame | object): this {
     this.onmessage?.({ data: JSON.stringify(frame) });
+    return this;
   }
 
   end(code: number, reason = ""): void {
@@ -128,6 +129,52 @@ export function serve(answer: (request: Request) => Response | null): Request[] 
     return response;
   });
   return asked;
+}
+
+/** The browser's end of an event stream; the test is the other end. */
+export class EventStream {
+  readonly response: Response;
+  #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+
+  constructor(readonly request: Request) {
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+    });
+    this.response = new Response(body, { headers: { "Content-Type": "text/event-stream; charset=utf-8" } });
+  }
+
+  async push(frame: Frame | object): Promise<void> {
+    const { type, position } = frame as { type: string; position?: string };
+    const id = position === undefined ? "" : `id: ${position}\n`;
+    this.#controller?.enqueue(new TextEncoder().encode(`event: ${type}\n${id}data: ${JSON.stringify(frame)}\n\n`));
+    await settle();
+  }
+
+  end(): void {
+    this.#controller?.close();
+  }
+}
+
+/** All event streams that were opened, the newest last. */
+export class Streams {
+  readonly all: EventStream[] = [];
+  full = false;
+
+  /** Answer a request for a stream; null: it is for something else. */
+  answer(request: Request): Response | null {
+    if (request.headers.Accept !== "text/event-stream") return null;
+    if (this.full) return json({ detail: "full" }, 503, { "Retry-After": "3" });
+    this.all.push(new EventStream(request));
+    return this.last.response;
+  }
+
+  get last(): EventStream {
+    const stream = this.all.at(-1);
+    if (stream === undefined) throw new Error("no stream was opened");
+    return stream;
+  }
 }
 
 export function json(body: object, status = 200, headers: Record<string, string> = {}): Response {

@@ -10,6 +10,7 @@ function held(figures: Figures): object {
     at: figures.at,
     stale_since: figures.staleSince,
     heartbeat_seconds: figures.heartbeatSeconds,
+    agrees: figures.agrees,
     summary: figures.summary ?? {},
     activities: figures.activities,
     top_users: figures.topUsers,

@@ -1,0 +1,20 @@
+"""The digest of a summary, by which a panel proves to itself that it shows what the service holds. Pure.
+
+It is taken over whole numbers alone: how a mean is written differs from language to language.
+"""
+
+import zlib
+from collections.abc import Mapping
+
+MEAN = "avg_"
+"""How the names of means begin. By name, since JavaScript cannot tell a mean of 1.0 from the count 1."""
+
+
+def digest(summary: Mapping[str, int | float | None]) -> str:
+    """Give the CRC-32 of the sorted ``name=integer`` lines, as 8 hex digits; means and nulls are left out.
+
+    It costs 5 us, once a heartbeat for all panels that stand at one position.
+    """
+    counts = sorted((name, value) for name, value in summary.items() if value is not None and not name.startswith(MEAN))
+    lines = "\n".join(f"{name}={value}" for name, value in counts)
+    return f"{zlib.crc32(lines.encode()):08x}"

@@ -1,0 +1,99 @@
+"""How a frame reaches a panel that follows an event stream (server-sent events) instead of a WebSocket.
+
+As with WebSockets, an event is made once and written to each transport, whose buffer tells whether the panel reads. A
+server that does not offer its transport gets the plain path.
+"""
+
+import asyncio
+import contextlib
+import random
+import socket
+from collections.abc import MutableMapping
+from typing import Any
+
+from realtime.frames import ABORT_SECONDS, RETRY_SECONDS, AsgiSend, Frame, PlainSink, Sink
+
+TRANSPORT = "convoai.transport"
+"""The name of the ASGI extension in an HTTP scope's ``extensions``; its value is the transport of the connection."""
+MEDIA_TYPE = "text/event-stream"
+HEADERS = {
+    "Cache-Control": "no-store",
+    # nginx would else keep events until its buffer is full.
+    "X-Accel-Buffering": "no",
+    # Nothing follows on this connection, so it may be cut when the panel does not take the end.
+    "Connection": "close",
+}
+UNANSWERED_MS = 40_000
+"""How long a machine that has vanished may leave bytes unacknowledged: a stream has no pings to find that out."""
+
+
+def greeting() -> bytes:
+    """Write what every stream begins with: a drawn delay, after which a browser's own client reconnects."""
+    return b"retry: %d\n\n" % (random.uniform(*RETRY_SECONDS) * 1000)
+
+
+class PreparedStream:
+    """Writes prepared chunks to the *transport* of an HTTP/1.1 response that has begun, and is chunked."""
+
+    __slots__ = ("_closed", "_finishing", "_is_closing", "_send", "_transport", "_unsent", "_write")
+
+    def __init__(self, transport: asyncio.WriteTransport, send: AsgiSend) -> None:
+        self._transport = transport
+        self._send = send
+        self._unsent = transport.get_write_buffer_size
+        self._is_closing = transport.is_closing
+        self._write = transport.write
+        self._closed = False
+        self._finishing: asyncio.Task[None] | None = None
+        _bound_silence(transport)
+
+    @property
+    def busy(self) -> bool:
+        """Whether bytes wait in the transport because the kernel took no more."""
+        return self._unsent() > 0
+
+    def offer(self, frame: Frame) -> bool:
+        """Write the frame if nothing waits before it."""
+        if self._unsent():
+            return False
+        if not self._closed and not self._is_closing():
+            self._write(frame.chunk)
+        return True
+
+    def close(self, code: int, reason: str) -> None:
+        """End the response; cut the connection if the panel has not taken the end in time."""
+        if not self._closed:
+            self._closed = True
+            self._finishing = asyncio.create_task(self._finish())
+            asyncio.get_running_loop().call_later(ABORT_SECONDS, self._transport.abort)
+
+    async def _finish(self) -> None:
+        with contextlib.suppress(Exception):
+            await self._send(_END)
+
+
+class PlainStream(PlainSink):
+    """Sends through plain ASGI: one task at a time, so that no queue grows."""
+
+    def _message(self, frame: Frame) -> MutableMapping[str, Any]:
+        return {"type": "http.response.body", "body": frame.event, "more_body": True}
+
+    def _farewell(self, code: int, reason: str) -> MutableMapping[str, Any]:
+        return dict(_END)
+
+
+_END: MutableMapping[str, Any] = {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+def _bound_silence(transport: asyncio.BaseTransport) -> None:
+    found = transport.get_extra_info("socket")
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if found is not None and option is not None:
+        with contextlib.suppress(OSError):
+            found.setsockopt(socket.IPPROTO_TCP, option, UNANSWERED_MS)
+
+
+def stream_for(scope: MutableMapping[str, Any], send: AsgiSend) -> Sink:
+    """Choose the way to the panel of this ASGI *scope*."""
+    transport = scope.get("extensions", {}).get(TRANSPORT)
+    return PlainStream(send) if transport is None else PreparedStream(transport, send)

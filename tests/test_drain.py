@@ -1,0 +1,182 @@
+"""A stop, seen from its panels and from those who post: nobody is lost, and nobody comes back in a herd."""
+
+import asyncio
+import re
+import time
+from pathlib import Path
+
+import httpx
+
+from realtime.drain import drain
+from realtime.protocol import TOPICS
+from tests.conftest import SECRET, TRACK
+from tests.live import Fed, LivePanel
+from tests.process import Process
+from tests.stream import StreamPanel
+from web.auth import ADMIN, make_token
+
+SOCKETS, STREAMS = 60, 20
+DRAIN_SECONDS = 2.0
+
+
+Watcher = LivePanel | StreamPanel
+
+
+class Poster:
+    """Posts events one after the other, and keeps the ids of those that were acknowledged."""
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url}{TRACK}/activity-public"
+        self.acknowledged: list[str] = []
+
+    async def run(self, name: str) -> None:
+        """Post until the service is gone."""
+        async with httpx.AsyncClient() as client:
+            number = 0
+            while True:
+                event_id = f"{name}-{number}"
+                try:
+                    answer = await client.post(self._url, json=event(event_id))
+                except httpx.TransportError:
+                    return
+                if answer.status_code == 201:
+                    self.acknowledged.append(event_id)
+                number += 1
+                await asyncio.sleep(0.005)
+
+
+def event(event_id: str) -> dict[str, str]:
+    return {"event_id": event_id, "user_id": event_id, "username": "Ada", "activity_type": "login"}
+
+
+async def watchers(service: Process, token: str) -> tuple[list[LivePanel], list[StreamPanel]]:
+    sockets = [LivePanel(service.url, token) for _ in range(SOCKETS)]
+    streams = [StreamPanel(service.url, token) for _ in range(STREAMS)]
+    for socket in sockets:
+        await socket.open()
+    for stream in streams:
+        await stream.open()
+    return sockets, streams
+
+
+async def ends(panel: Watcher) -> float:
+    """Wait until the service has sent a panel away, and tell when."""
+    if isinstance(panel, LivePanel):
+        await panel.until(lambda: panel.closed is not None, 30)
+    else:
+        await panel.until(lambda: panel.ended is not None, 30)
+    return time.monotonic()
+
+
+async def equal(panel: Fed, service: Process, token: str) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(headers=headers) as client:
+        snapshot = (await client.get(f"{service.url}/api/v1/analytics/snapshot")).json()
+    assert panel.panel.position == snapshot["position"]
+    assert panel.panel.shown() == {key: snapshot[key] for key in TOPICS}
+
+
+async def test_a_stop_under_load_loses_nothing_and_nobody(tmp_path: Path) -> None:
+    """On SIGTERM panels are sent away one batch after the other, each with a delay; what was acknowledged is there."""
+    token = make_token(SECRET, "ada", [ADMIN], "default", 3600)
+    service = Process(tmp_path, DRAIN_SECONDS=f"{DRAIN_SECONDS:g}", STOP_SECONDS="6")
+    await service.start()
+    sockets, streams = await watchers(service, token)
+    poster = Poster(service.url)
+    posting = [asyncio.create_task(poster.run(f"p{number}")) for number in range(3)]
+    await asyncio.sleep(0.5)
+
+    everyone: list[Watcher] = [*sockets, *streams]
+    began, ended = time.monotonic(), asyncio.gather(*map(ends, everyone))
+    assert await asyncio.to_thread(service.terminate) == 0
+    took = time.monotonic() - began
+    times = sorted(at - began for at in await ended)
+    await asyncio.gather(*posting)
+    assert took < 6
+    # Spread over the drain: in no quarter of it more than half of them.
+    assert DRAIN_SECONDS * 0.7 < times[-1] - times[0] < DRAIN_SECONDS * 1.5
+    for quarter in range(4):
+        begin = times[0] + quarter * DRAIN_SECONDS / 4
+        assert len([at for at in times if begin <= at < begin + DRAIN_SECONDS / 4]) < len(times) / 2
+    delays = set()
+    for socket in sockets:
+        assert socket.closed is not None
+        code, reason = socket.closed
+        assert (code, socket.frames[-1]["code"], socket.frames[-1]["message"]) == (1012, "restarting", reason)
+        delays.add(reason)
+    for stream in streams:
+        last = stream.events[-1]
+        assert (last.name, stream.frames[-1]["code"], stream.ended) == ("error", "restarting", True)
+        assert last.retry is not None
+        assert f"retry after {last.retry / 1000:.1f} s" == stream.frames[-1]["message"]
+        delays.add(stream.frames[-1]["message"])
+    found = [float(re.fullmatch(r"retry after ([0-9.]+) s", delay)[1]) for delay in delays]  # type: ignore[index]
+    assert 0.5 <= min(found) < 2
+    assert 3 < max(found) <= 5
+
+    await service.start()
+    assert len(poster.acknowledged) > 50
+    async with httpx.AsyncClient() as client:
+        for event_id in poster.acknowledged:
+            answer = await client.post(f"{service.url}{TRACK}/activity-public", json=event(event_id))
+            assert answer.json()["duplicates"] == 1
+    some: list[Watcher] = [*sockets[::20], *streams[::10]]
+    for panel in some:
+        panel.frames.clear()
+        await panel.resume()
+        await panel.until(lambda watcher=panel: bool(watcher.frames))  # type: ignore[misc]
+        assert panel.frames[0]["type"] == "delta"
+        await equal(panel, service, token)
+        await panel.close()
+    for stream in streams:
+        await stream.close()
+    assert service.terminate() == 0
+
+
+async def test_a_stop_with_few_panels_is_quick(tmp_path: Path) -> None:
+    """A drain takes no longer than its batches need: one panel is sent away at once."""
+    service = Process(tmp_path, DRAIN_SECONDS="30", STOP_SECONDS="60")
+    await service.start()
+    panel = LivePanel(service.url, make_token(SECRET, "ada", [ADMIN], "default", 3600))
+    await panel.open()
+    began = time.monotonic()
+    assert await asyncio.to_thread(service.terminate) == 0
+    assert time.monotonic() - began < 5
+    await panel.until(lambda: panel.closed is not None)
+    assert panel.closed is not None
+    assert panel.closed[0] == 1012
+
+
+async def test_panels_that_do_not_read_hold_no_stop_up(tmp_path: Path) -> None:
+    """Panels that take nothing, not even their close, are cut when the time is over."""
+    service = Process(tmp_path, DRAIN_SECONDS="1", STOP_SECONDS="3", WRITE_DEADLINE_SECONDS="60")
+    await service.start()
+    token = make_token(SECRET, "ada", [ADMIN], "default", 3600)
+    frozen: list[Watcher] = [LivePanel(service.url, token), StreamPanel(service.url, token)]
+    for panel in frozen:
+        await panel.open()
+        panel.freeze()
+    async with httpx.AsyncClient() as client:
+        for number in range(150):
+            fields = {"user_id": "αβγδε"[number % 5] * 255, "username": "😀" * 255, "activity_type": "😀" * 100}
+            await client.post(f"{service.url}{TRACK}/activity-public", json=fields)
+            await asyncio.sleep(0.02)
+    began = time.monotonic()
+    assert await asyncio.to_thread(service.terminate) == 0
+    assert time.monotonic() - began < 5
+    for panel in frozen:
+        panel.thaw()
+        await panel.close()
+
+
+async def test_a_drain_of_no_time_is_one_batch() -> None:
+    """With no time to spread them over, and with no panels at all, nothing is waited for."""
+    sent = []
+
+    class Panel:
+        def send_away(self) -> None:
+            sent.append(self)
+
+    await drain([Panel(), Panel()], 0, 60)  # type: ignore[list-item]
+    assert len(sent) == 2
+    await drain([], 5, 60)
