@@ -31,7 +31,8 @@ class Insert:
         """Take the *table* and what becomes of a row whose key is there.
 
         *update* says what a column is set to, with ``{}`` for its name (None: such a row is an error); *only* names the
-        columns that are set (None: all). Columns that are set cost the writing of their indexes, changed or not.
+        columns that are set (None: all; none at all: the row stays as it is). Columns that are set cost the writing of
+        their indexes, changed or not.
         *returning*: :meth:`write` gives the rows as they stand after it.
         """
         columns = [column.name for column in table.c]
@@ -41,7 +42,7 @@ class Insert:
         if update is not None:
             names = [name for name in columns if name not in key] if only is None else only
             values = ", ".join(f"{name} = {update.replace('{}', name)}" for name in names)
-            self._tail = f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {values}"
+            self._tail = f" ON CONFLICT ({', '.join(key)}) DO {f'UPDATE SET {values}' if values else 'NOTHING'}"
         if returning:
             self._tail += f" RETURNING {', '.join(columns)}"
         self._returning = returning

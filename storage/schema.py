@@ -22,10 +22,11 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-# Code-point order everywhere: PostgreSQL would else sort by the language of its cluster.
+# Code-point order, and small letters for ASCII alone: PostgreSQL would else go by the language of its cluster.
 Key = String(255).with_variant(String(255, collation="C"), "postgresql")
 Stamp = String(24).with_variant(String(24, collation="C"), "postgresql")
 Endpoint = String(512).with_variant(String(512, collation="C"), "postgresql")
+Day = String(10).with_variant(String(10, collation="C"), "postgresql")
 Metric = String(300).with_variant(String(300, collation="C"), "postgresql")
 
 
@@ -165,7 +166,7 @@ users = _support(
     "users",
     _column("tenant_id", Key),
     _column("user_id", Key),
-    _column("username", String(255), null=True),
+    _column("username", Key, null=True),
     _column("named_at", Stamp, null=True),
     _column("named_id", BigInteger, null=True),
     _column("first_seen", Stamp),
@@ -179,7 +180,7 @@ Index("users_rank", users.c.tenant_id, users.c.activity_count.desc(), users.c.us
 user_days = _support(
     "user_days",
     _column("tenant_id", Key),
-    _column("day", String(10)),
+    _column("day", Day),
     _column("user_id", Key),
     _column("first_at", Stamp),
     key=("tenant_id", "day", "user_id"),
@@ -190,7 +191,7 @@ user_days = _support(
 endpoint_days = _support(
     "endpoint_days",
     _column("tenant_id", Key),
-    _column("day", String(10)),
+    _column("day", Day),
     _column("endpoint", Endpoint),
     _column("count", BigInteger),
     _column("error_count", BigInteger),

@@ -197,7 +197,7 @@ def upgrade() -> None:
     op.create_table(
         "user_days",
         sa.Column("tenant_id", KEY, nullable=False),
-        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("day", _ordered(10), nullable=False),
         sa.Column("user_id", KEY, nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "day", "user_id"),
         sqlite_with_rowid=False,
@@ -206,7 +206,7 @@ def upgrade() -> None:
         "users",
         sa.Column("tenant_id", KEY, nullable=False),
         sa.Column("user_id", KEY, nullable=False),
-        sa.Column("username", sa.String(length=255), nullable=True),
+        sa.Column("username", KEY, nullable=True),
         sa.Column("named_at", STAMP, nullable=True),
         sa.Column("named_id", sa.BigInteger(), nullable=True),
         sa.Column("first_seen", STAMP, nullable=False),

@@ -85,7 +85,7 @@ def upgrade() -> None:
         "user_days",
         ("tenant_id", "day", "user_id"),
         sa.Column("tenant_id", KEY, nullable=False),
-        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("day", _ordered(10), nullable=False),
         sa.Column("user_id", KEY, nullable=False),
         sa.Column("first_at", _ordered(24), nullable=False),
     )
@@ -93,7 +93,7 @@ def upgrade() -> None:
         "endpoint_days",
         ("tenant_id", "day", "endpoint"),
         sa.Column("tenant_id", KEY, nullable=False),
-        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("day", _ordered(10), nullable=False),
         sa.Column("endpoint", _ordered(512), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.Column("error_count", sa.BigInteger(), nullable=False),
