@@ -22,12 +22,16 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-# Code-point order, and small letters for ASCII alone: PostgreSQL would else go by the language of its cluster.
-Key = String(255).with_variant(String(255, collation="C"), "postgresql")
-Stamp = String(24).with_variant(String(24, collation="C"), "postgresql")
-Endpoint = String(512).with_variant(String(512, collation="C"), "postgresql")
-Day = String(10).with_variant(String(10, collation="C"), "postgresql")
-Metric = String(300).with_variant(String(300, collation="C"), "postgresql")
+
+def _ordered(length: int) -> String:
+    """Make text in code-point order: PostgreSQL would else go by its cluster's language, also for small letters."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+Key = _ordered(255)
+Stamp = _ordered(24)
+Day = _ordered(10)
+Endpoint = _ordered(512)
 
 
 def _column(name: str, kind: Any, null: bool = False) -> Column[Any]:
@@ -133,7 +137,7 @@ conversation_metrics = _support(
     _column("total_tokens", BigInteger),
     _column("response_count", BigInteger),
     _column("response_time_us", BigInteger),
-    _column("status", String(8)),
+    _column("status", _ordered(8)),
     _column("created_at", Stamp),
     _column("updated_at", Stamp),
     _column("founding_rank", Integer),
@@ -205,9 +209,9 @@ endpoint_days = _support(
 counters = _support(
     "counters",
     _column("tenant_id", Key),
-    _column("grain", String(6)),
-    _column("metric", Metric),
-    _column("start", String(16).with_variant(String(16, collation="C"), "postgresql")),
+    _column("grain", _ordered(6)),
+    _column("metric", _ordered(300)),
+    _column("start", _ordered(16)),
     _column("value", BigInteger),
     key=("tenant_id", "grain", "metric", "start"),
 )
@@ -234,6 +238,6 @@ changes = Table(
 )
 
 # About the database itself: its epoch, and the time zone in which its days were cut.
-about = _support("about", _column("name", String(40)), _column("value", String(255)), key=("name",))
+about = _support("about", _column("name", _ordered(40)), _column("value", String(255)), key=("name",))
 
 # Beside the tables, the migrations make a view `daily_stats` of the counters by day, for those who read with SQL.

@@ -11,7 +11,7 @@ import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -32,6 +32,7 @@ from realtime.protocol import TOPICS
 from storage import clock, schema
 from tests.conftest import TRACK, Running, free_port, start
 from tests.live import LivePanel
+from tests.postgres import Postgres
 
 T = TypeVar("T")
 
@@ -103,9 +104,13 @@ class Platform(RuleBasedStateMachine):
         self.commits = dict.fromkeys(KEYS, 0)
         self.watching: dict[LivePanel, str] = {}
         self.stalled: set[LivePanel] = set()
-        self.options = {"TIMEZONE": zone, "TICK_MS": "5", "PORT": str(free_port())}
+        self.options = {"TIMEZONE": zone, "TICK_MS": "5", "PORT": str(free_port()), "DATABASE_URL": self.make()}
         self.restarted = False
         self.running: Running = self.run(start(Path(self.folder.name), plain=False, **self.options))
+
+    def make(self) -> str:
+        """Make a database, and give its URL."""
+        return f"sqlite+aiosqlite:///{self.folder.name}/analytics.db"
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -233,12 +238,39 @@ class Platform(RuleBasedStateMachine):
         await panel.until(lambda: panel.panel.position == snapshot["position"] and panel.panel.shown() == wanted, 5)
 
 
+class PlatformOnPostgres(Platform):
+    """The same on PostgreSQL."""
+
+    server: ClassVar[Postgres]
+
+    def make(self) -> str:
+        self.database = self.server.create()
+        return self.server.url(self.database)
+
+    def teardown(self) -> None:
+        super().teardown()
+        if hasattr(self, "database"):
+            self.server.drop(self.database)
+
+
+def examples(count: int) -> settings:
+    return settings(
+        max_examples=count,
+        stateful_step_count=25,
+        deadline=None,
+        # A step that fails takes seconds to be sure of it: shrinking would take many minutes.
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
 TestPlatform = Platform.TestCase
-TestPlatform.settings = settings(
-    max_examples=25,
-    stateful_step_count=25,
-    deadline=None,
-    # A step that fails takes seconds to be sure of it: shrinking would take many minutes.
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+TestPlatform.settings = examples(25)
+
+
+class TestPlatformOnPostgres(PlatformOnPostgres.TestCase):  # type: ignore[misc,valid-type]
+    settings = examples(6)
+
+    @pytest.fixture(autouse=True)
+    def serve(self, postgres: Postgres) -> None:
+        PlatformOnPostgres.server = postgres

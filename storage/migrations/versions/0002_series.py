@@ -73,7 +73,7 @@ def upgrade() -> None:
         "counters",
         ("tenant_id", "grain", "metric", "start"),
         sa.Column("tenant_id", KEY, nullable=False),
-        sa.Column("grain", sa.String(length=6), nullable=False),
+        sa.Column("grain", _ordered(6), nullable=False),
         sa.Column("metric", _ordered(300), nullable=False),
         sa.Column("start", _ordered(16), nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
