@@ -94,8 +94,8 @@ class Writer:
     async def write(self, tenant_id: str, events: Sequence[AnyEvent]) -> Receipt:
         """Commit *events* of one request together; returns when they are durable.
 
-        Raises :exc:`Overloaded` if too many events wait, :exc:`StorageUnavailable` if the database cannot be written.
-        Either way nothing was recorded, and the request may be sent again.
+        Raises :exc:`Overloaded` if too many events wait, :exc:`StorageUnavailable` if the database cannot be written,
+        :exc:`DataRefused` if it does not take them. After the first two the request may be sent again, with its ids.
         """
         if self._stopping:
             raise StorageUnavailable("the service is stopping")
