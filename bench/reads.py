@@ -14,8 +14,9 @@ from bench.server import Service, database_url
 from bench.traffic import Traffic, spread
 from storage import clock
 from storage.commit import commit
-from storage.database import Database, parse_url
+from storage.database import Database
 from storage.events import AnyEvent, parse_all
+from storage.urls import database_at
 from web.reports import PREFIX
 from web.settings import DEFAULT_TENANT
 
@@ -51,7 +52,7 @@ def _milliseconds(service: Service, report: str) -> float:
 
 async def fill(folder: Path, count: int) -> None:
     """Make a database of *count* events of all kinds, through the storage layer."""
-    database = Database(parse_url(database_url(folder)))
+    database = database_at(database_url(folder))
     await database.open()
     try:
         traffic, times = Traffic(), spread(count, SPAN_SECONDS)

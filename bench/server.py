@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 
 from bench.process import Process
-from storage.database import file_of, parse_url
 from web.settings import PREFIX
 
 START_SECONDS = 30
@@ -95,4 +94,4 @@ def database_url(folder: Path) -> str:
 
 def database_file(folder: Path) -> Path:
     """Name the file of the database in *folder*."""
-    return file_of(parse_url(database_url(folder)))
+    return folder / "analytics.db"

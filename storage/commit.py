@@ -52,7 +52,7 @@ def commit(
     *keep* is how many entries the change log holds at the least. The caller's transaction must end in a commit before
     anything of the outcome is told to anyone.
     """
-    sequence, tag, last_id = _head(connection, tenant_id)
+    sequence, tag, last_id = _lock_head(connection, tenant_id)
     recorded = _new(connection, tenant_id, [event for event, _ in arrived])
     accepted = [pair for pair, is_new in zip(arrived, recorded, strict=True) if is_new]
     if not accepted:
@@ -86,9 +86,16 @@ _HEAD = (
 )
 
 
-def _head(connection: Connection, tenant_id: str) -> tuple[int, str, int]:
-    row = (connection.execute(_HEAD, {"tenant": tenant_id})).one_or_none()
-    return (0, NO_TAG, 0) if row is None else (row.sequence, row.tag, row.last_id)
+def _lock_head(connection: Connection, tenant_id: str) -> tuple[int, str, int]:
+    """Read where the tenant stands, and let nobody else commit for it before this transaction ends.
+
+    On PostgreSQL the head row is what the writers of a tenant wait for, in all processes. Every other row that a commit
+    touches is the tenant's too, so none waits for a second lock: they cannot deadlock.
+    """
+    while (row := connection.execute(_HEAD, {"tenant": tenant_id}).one_or_none()) is None:
+        # Of two who make it at once one waits here for the other, and then finds what that one committed.
+        _MAKE_HEAD.write(connection, [(tenant_id, 0, NO_TAG, 0)])
+    return row.sequence, row.tag, row.last_id
 
 
 _FIND_EVENTS = {kind: Lookup(table, "event_id", ["event_id"]) for kind, table in TABLES.items()}
@@ -250,6 +257,7 @@ _REPLACE_USER_DAYS = replace(schema.user_days)
 _REPLACE_ENDPOINT_DAYS = replace(schema.endpoint_days)
 _ADD_COUNTERS = add(schema.counters)
 _REPLACE_HEAD = replace(schema.heads)
+_MAKE_HEAD = replace(schema.heads, ())
 _INSERT_CHANGE = Insert(schema.changes)
 
 # Most events leave the indexed columns of a known row as they are: not setting these spares their indexes.

@@ -3,8 +3,10 @@
 StorageError
   DatabaseInUse       another process writes this SQLite file: stop it, or use another file
   WrongDatabase       the database does not fit the settings or this version: the text says what to do
-  StorageUnavailable  the database cannot be written just now: try again after ``retry_after`` seconds
+  DataRefused         the database does not take these events: to send them again does not help
+  StorageUnavailable  the database cannot be written or read just now: try again after ``retry_after`` seconds
     Overloaded        more events wait than the queue may hold: the same
+    StorageFull       the database has no room left: the same, once there is some
 (events.py: InvalidEvent and MalformedJson, about what was posted.)
 """
 
@@ -21,8 +23,16 @@ class WrongDatabase(StorageError):
     """The database does not fit the settings or this version of the service."""
 
 
+class DataRefused(StorageError):
+    """The database does not take what was to be written; nothing of it was."""
+
+
 class StorageUnavailable(StorageError):
-    """Nothing of the request was committed; it may be sent again after ``retry_after`` seconds."""
+    """Nothing of the request was acknowledged; it may be sent again after ``retry_after`` seconds.
+
+    Only a connection that is lost in the very moment of a commit leaves open whether it was committed: sent again with
+    the same ids, its events count once.
+    """
 
     def __init__(self, message: str, retry_after: int = 1) -> None:
         super().__init__(message)
@@ -31,3 +41,10 @@ class StorageUnavailable(StorageError):
 
 class Overloaded(StorageUnavailable):
     """The queue before the writer is full."""
+
+
+class StorageFull(StorageUnavailable):
+    """The database has no room left; it goes on by itself when there is some."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after=30)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, FromClause, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, String, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import schema
@@ -164,8 +164,10 @@ async def users(
         active = and_(days.tenant_id == table.tenant_id, days.user_id == table.user_id, days.day == active_on)
         query = query.join(schema.user_days, active)
     if search is not None:
-        columns = (table.user_id, table.username)
-        query = query.where(or_(*(column.icontains(search, autoescape=True) for column in columns)))
+        # Both databases make small letters of ASCII's capitals alone, in columns whose order is that of code points.
+        part = search.encode().lower().decode()
+        lowered = (func.lower(column, type_=String) for column in (table.user_id, table.username))
+        query = query.where(or_(*(column.contains(part, autoescape=True) for column in lowered)))
     return await _page(connection, query, page, USER_ORDERS[sort], dict)
 
 
@@ -214,7 +216,7 @@ async def api_stats(
         func.count(), func.count().filter(table.status_code >= 500), func.coalesce(func.sum(table.response_time_us), 0)
     ).where(*_events(schema.api_usage, tenant_id, page, "timestamp", endpoint=endpoint))
     count, errors, total_us = (await connection.execute(query)).one()
-    return {"count": count, "error_count": errors, "avg_response_time": mean_seconds(total_us, count)}
+    return {"count": count, "error_count": errors, "avg_response_time": mean_seconds(int(total_us), count)}
 
 
 async def daily_stats(

@@ -22,11 +22,16 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-# Code-point order everywhere: PostgreSQL would else sort by the language of its cluster.
-Key = String(255).with_variant(String(255, collation="C"), "postgresql")
-Stamp = String(24).with_variant(String(24, collation="C"), "postgresql")
-Endpoint = String(512).with_variant(String(512, collation="C"), "postgresql")
-Metric = String(300).with_variant(String(300, collation="C"), "postgresql")
+
+def _ordered(length: int) -> String:
+    """Make text in code-point order: PostgreSQL would else go by its cluster's language, also for small letters."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+Key = _ordered(255)
+Stamp = _ordered(24)
+Day = _ordered(10)
+Endpoint = _ordered(512)
 
 
 def _column(name: str, kind: Any, null: bool = False) -> Column[Any]:
@@ -132,7 +137,7 @@ conversation_metrics = _support(
     _column("total_tokens", BigInteger),
     _column("response_count", BigInteger),
     _column("response_time_us", BigInteger),
-    _column("status", String(8)),
+    _column("status", _ordered(8)),
     _column("created_at", Stamp),
     _column("updated_at", Stamp),
     _column("founding_rank", Integer),
@@ -165,7 +170,7 @@ users = _support(
     "users",
     _column("tenant_id", Key),
     _column("user_id", Key),
-    _column("username", String(255), null=True),
+    _column("username", Key, null=True),
     _column("named_at", Stamp, null=True),
     _column("named_id", BigInteger, null=True),
     _column("first_seen", Stamp),
@@ -179,7 +184,7 @@ Index("users_rank", users.c.tenant_id, users.c.activity_count.desc(), users.c.us
 user_days = _support(
     "user_days",
     _column("tenant_id", Key),
-    _column("day", String(10)),
+    _column("day", Day),
     _column("user_id", Key),
     _column("first_at", Stamp),
     key=("tenant_id", "day", "user_id"),
@@ -190,7 +195,7 @@ user_days = _support(
 endpoint_days = _support(
     "endpoint_days",
     _column("tenant_id", Key),
-    _column("day", String(10)),
+    _column("day", Day),
     _column("endpoint", Endpoint),
     _column("count", BigInteger),
     _column("error_count", BigInteger),
@@ -204,9 +209,9 @@ endpoint_days = _support(
 counters = _support(
     "counters",
     _column("tenant_id", Key),
-    _column("grain", String(6)),
-    _column("metric", Metric),
-    _column("start", String(16).with_variant(String(16, collation="C"), "postgresql")),
+    _column("grain", _ordered(6)),
+    _column("metric", _ordered(300)),
+    _column("start", _ordered(16)),
     _column("value", BigInteger),
     key=("tenant_id", "grain", "metric", "start"),
 )
@@ -233,7 +238,7 @@ changes = Table(
 )
 
 # About the database itself: its epoch, and the time zone in which its days were cut.
-about = _support("about", _column("name", String(40)), _column("value", String(255)), key=("name",))
+about = _support("about", _column("name", _ordered(40)), _column("value", String(255)), key=("name",))
 
 # Who may post, beside the keys of the settings. hash: SHA-256 of the key, as hex. From revoked_at on it is worth
 # nothing; after a rotation that lies ahead.

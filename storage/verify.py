@@ -7,12 +7,14 @@ and endpoints are shared. All of it is read in one transaction, so that it holds
 import math
 from collections import defaultdict
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.changes import NO_TAG
 from storage.clock import Days
 from storage.metrics import COUNTERS, LABELLED, LABELS, OTHERS
 from storage.rollups import ENDPOINTS, OTHER_ENDPOINTS
@@ -66,7 +68,12 @@ async def _rows(connection: AsyncConnection, query: str) -> list[Any]:
 
 async def _table(connection: AsyncConnection, query: str) -> Table:
     """Read rows whose first two columns are the key."""
-    return {(row[0], row[1]): tuple(row[2:]) for row in await connection.execute(text(query))}
+    return {(row[0], row[1]): tuple(map(_plain, row[2:])) for row in await connection.execute(text(query))}
+
+
+def _plain(value: Any) -> Any:
+    """Make integers of the sums of integers, which PostgreSQL gives as decimals."""
+    return int(value) if isinstance(value, Decimal) else value
 
 
 def _compare(verdict: Verdict, kind: str, kept: Table, recounted: Table) -> None:
@@ -256,7 +263,7 @@ async def _check_log(connection: AsyncConnection, verdict: Verdict) -> None:
     for tenant_id, sequence, tag, _last_id in heads:
         count, first, last = spans.get(tenant_id, (0, 1, 0))
         verdict.compared += 1
-        if last - first + 1 != count or last != sequence or tags.get(tenant_id) != tag:
+        if last - first + 1 != count or last != sequence or tags.get(tenant_id, NO_TAG) != tag:
             verdict.differences.append(
                 Difference(tenant_id, "change log", f"{count} entries {first} to {last}", f"head {sequence}")
             )

@@ -1,7 +1,8 @@
-"""The writer: events wait in a bounded queue, and one task commits them in groups.
+"""The writer: events wait in a bounded queue, and are committed in groups.
 
 What makes "durable before the answer" cheap is that whoever arrives while a commit runs shares the next one. A group
-is of one tenant, so that one commit is one change; tenants take turns.
+is of one tenant, so that one commit is one change; tenants take turns. A tenant has one commit at a time, and as many
+tenants commit at once as the database has connections for: one on SQLite, several on PostgreSQL.
 """
 
 import asyncio
@@ -12,13 +13,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from storage import clock
 from storage.changes import Change, Position
 from storage.commit import Outcome, commit
 from storage.database import Database
-from storage.errors import Overloaded, StorageError, StorageUnavailable
+from storage.errors import DataRefused, Overloaded, StorageUnavailable
 from storage.events import AnyEvent
 
 log = structlog.get_logger()
@@ -69,10 +69,12 @@ class Writer:
         self._change_log = change_log
         self._observer = observer
         self._queues: OrderedDict[str, deque[_Request]] = OrderedDict()
+        self._committing: set[str] = set()
+        self._crowded: set[str] = set()
         self._waiting = 0
         self._wake = asyncio.Event()
         self._stopping = False
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def waiting(self) -> int:
@@ -81,20 +83,19 @@ class Writer:
 
     def start(self) -> None:
         """Begin to commit."""
-        self._task = asyncio.create_task(self._run(), name="writer")
+        self._tasks = [asyncio.create_task(self._run(), name="writer") for _ in range(self._database.writers)]
 
     async def stop(self) -> None:
         """Take nothing more, commit what waits, and end."""
         self._stopping = True
         self._wake.set()
-        if self._task is not None:
-            await self._task
+        await asyncio.gather(*self._tasks)
 
     async def write(self, tenant_id: str, events: Sequence[AnyEvent]) -> Receipt:
         """Commit *events* of one request together; returns when they are durable.
 
-        Raises :exc:`Overloaded` if too many events wait, :exc:`StorageUnavailable` if the database cannot be written.
-        Either way nothing was recorded, and the request may be sent again.
+        Raises :exc:`Overloaded` if too many events wait, :exc:`StorageUnavailable` if the database cannot be written,
+        :exc:`DataRefused` if it does not take them. After the first two the request may be sent again, with its ids.
         """
         if self._stopping:
             raise StorageUnavailable("the service is stopping")
@@ -108,24 +109,32 @@ class Writer:
         return await request.done
 
     async def _run(self) -> None:
-        company = 0
         while self._queues or not self._stopping:
-            if not self._queues:
+            tenant_id = next((name for name in self._queues if name not in self._committing), None)
+            if tenant_id is None:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            if company > FEW and not self._stopping:
-                # Those who were just answered come back together: without this pause two halves take turns, and each
-                # pays for a commit of its own (15 % more CPU an event).
-                await asyncio.sleep(PAUSE_SECONDS)
-            tenant_id, requests = self._take()
-            company = len(requests)
-            await self._commit_or_fail(tenant_id, requests)
-            self._waiting -= sum(len(request.arrived) for request in requests)
+            self._committing.add(tenant_id)
+            await self._commit_next(tenant_id)
+            self._committing.discard(tenant_id)
+        # The other tasks may wait for a tenant that there will be no more of.
+        self._wake.set()
 
-    def _take(self) -> tuple[str, list[_Request]]:
-        """Take the next tenant's group, and put the tenant at the end of the line."""
-        tenant_id, queue = self._queues.popitem(last=False)
+    async def _commit_next(self, tenant_id: str) -> None:
+        """Commit the tenant's next group."""
+        if tenant_id in self._crowded and not self._stopping:
+            # Those who were just answered come back together: without this pause two halves take turns, and each
+            # pays for a commit of its own (15 % more CPU an event).
+            await asyncio.sleep(PAUSE_SECONDS)
+        requests = self._take(tenant_id)
+        (self._crowded.add if len(requests) > FEW else self._crowded.discard)(tenant_id)
+        await self._commit_or_fail(tenant_id, requests)
+        self._waiting -= sum(len(request.arrived) for request in requests)
+
+    def _take(self, tenant_id: str) -> list[_Request]:
+        """Take the tenant's group, and put the tenant at the end of the line."""
+        queue = self._queues.pop(tenant_id)
         group = [queue.popleft()]
         events = len(group[0].arrived)
         while queue and events + len(queue[0].arrived) <= GROUP_EVENTS:
@@ -133,22 +142,22 @@ class Writer:
             group.append(queue.popleft())
         if queue:
             self._queues[tenant_id] = queue
-        return tenant_id, group
+        return group
 
     async def _commit_or_fail(self, tenant_id: str, requests: list[_Request]) -> None:
         try:
             await self._commit(tenant_id, requests)
-        except (DataError, IntegrityError) as error:
+        except DataRefused as error:
             if len(requests) == 1:
-                log.error("commit_refused", error=type(error).__name__)
-                _fail(requests, StorageError("the database refused these events"))
+                log.error("commit_refused", error=_cause(error))
+                _fail(requests, error)
                 return
             # One request's data spoiled the group: alone, only the culprit fails.
             for request in requests:
                 await self._commit_or_fail(tenant_id, [request])
-        except (DBAPIError, OSError, SQLAlchemyError) as error:
-            log.error("commit_failed", error=type(error).__name__, cause=type(error.__cause__).__name__)
-            _fail(requests, StorageUnavailable("the database cannot be written just now"))
+        except StorageUnavailable as error:
+            log.error("commit_failed", error=type(error).__name__, cause=_cause(error))
+            _fail(requests, error)
         except Exception as error:
             # A bug must not end the writer, nor leave anyone without an answer.
             log.exception("commit_broken")
@@ -170,6 +179,12 @@ class Writer:
         except Exception:
             # The feeds find the change in the log within a second.
             log.exception("publish_failed")
+
+
+def _cause(error: Exception) -> str:
+    """Name what the driver raised; its text may hold what an event does."""
+    cause = error.__cause__
+    return type(getattr(cause, "orig", None) or cause).__name__
 
 
 def _answer(requests: list[_Request], outcome: Outcome) -> None:

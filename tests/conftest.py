@@ -1,9 +1,13 @@
-"""The real service, on a real socket, with a real database and a real Valkey."""
+"""The real service, on a real socket, with a real database and a real Valkey.
+
+Tests that are marked ``each_database`` run on SQLite and on PostgreSQL.
+"""
 
 import asyncio
 import contextlib
 import os
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +22,7 @@ from realtime.panel import Json
 from storage.events import AnyEvent, parse_any
 from storage.verify import Verdict, verify
 from tests.live import Fed, LivePanel
+from tests.postgres import Postgres
 from web.app import Service
 from web.assets import FOLDER
 from web.auth import ADMIN, make_token
@@ -142,11 +147,40 @@ async def start(folder: Path, static: Path = FOLDER, /, *, plain: bool = False, 
 
 
 @pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Running]:
+async def running(tmp_path: Path, database_url: str) -> AsyncIterator[Running]:
     """A service with the default broker."""
-    found = await start(tmp_path)
+    found = await start(tmp_path, DATABASE_URL=database_url)
     yield found
     await found.drop()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked so on each database."""
+    if "database_url" in metafunc.fixturenames and metafunc.definition.get_closest_marker("each_database"):
+        metafunc.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a new database: of the kind that the test is parametrized with, else a file."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path}/analytics.db"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    name = server.create()
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL that all tests of this run share, each with a database of its own."""
+    # Not pytest's folder: that one is for its owner's eyes alone, and PostgreSQL does not run as root.
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
+        server = Postgres(Path(folder), free_port())
+        asyncio.run(server.make_template())
+        yield server
+        server.stop("immediate")
 
 
 @pytest.fixture(scope="session")

@@ -2,19 +2,23 @@
 
 import asyncio
 import random
-import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import select
 
+from storage import schema
+from storage.urls import database_at
 from tests.conftest import TRACK, Running, start
 from tests.live import PATH, LivePanel
+from tests.postgres import Postgres
 from tests.process import Process
 from tests.web.test_tracking import ACTIVITY, MESSAGE
 
 KILLS = 20
+KILLS_OF_SEVERAL = 8
 
 
 class Load:
@@ -46,10 +50,20 @@ class Load:
                 return
 
 
-async def test_a_killed_service_loses_nothing(tmp_path: Path) -> None:
+async def stored_messages(url: str) -> list[str]:
+    """The ids of all messages, read beside or after the service."""
+    database = database_at(url)
+    database.open_readers()
+    async with database.read() as connection:
+        found = list(await connection.scalars(select(schema.message_metrics.c.message_id)))
+    await database.close()
+    return found
+
+
+async def test_a_killed_service_loses_nothing(tmp_path: Path, database_url: str) -> None:
     """After 20 kills at random moments, every acknowledged event is there exactly once, and verify is clean."""
     drawn = random.Random(7)
-    process = Process(tmp_path)
+    process = Process(tmp_path, DATABASE_URL=database_url)
     await process.start()
     load = Load(process.url)
     workers = [asyncio.create_task(load.post(number)) for number in range(6)]
@@ -65,16 +79,48 @@ async def test_a_killed_service_loses_nothing(tmp_path: Path) -> None:
     verdict = process.command("verify")
     assert verdict.returncode == 0, verdict.stdout
     assert process.terminate() == 0
-    with sqlite3.connect(tmp_path / "analytics.db") as database:
-        stored = [row[0] for row in database.execute("SELECT message_id FROM message_metrics")]
+    stored = await stored_messages(database_url)
     assert len(load.acknowledged) > KILLS * 50
     assert len(stored) == len(set(stored))
     assert load.acknowledged <= set(stored)
 
 
-async def test_a_stop_finishes_the_batch_in_hand(tmp_path: Path) -> None:
+async def test_several_killed_services_lose_nothing(tmp_path: Path, postgres: Postgres) -> None:
+    """Three processes on one PostgreSQL, killed at random moments: the same, and no sequence has a gap."""
+    name = postgres.create()
+    drawn = random.Random(11)
+    processes = []
+    for number in range(3):
+        (tmp_path / str(number)).mkdir()
+        processes.append(Process(tmp_path / str(number), DATABASE_URL=postgres.url(name)))
+    await asyncio.gather(*(process.start() for process in processes))
+    # Two workers of one kind post the same ids through different processes: each is to count once.
+    loads = [Load(process.url) for process in processes]
+    workers = [asyncio.create_task(load.post(number)) for load in loads for number in range(3)]
+    for _ in range(KILLS_OF_SEVERAL):
+        before = sum(len(load.acknowledged) for load in loads)
+        while sum(len(load.acknowledged) for load in loads) < before + 50:  # noqa: ASYNC110 - the workers make progress
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(drawn.uniform(0, 0.1))
+        victim = drawn.choice(processes)
+        victim.kill()
+        await victim.start()
+    for load in loads:
+        load.running = False
+    await asyncio.gather(*workers)
+    verdict = processes[0].command("verify")
+    assert verdict.returncode == 0, verdict.stdout
+    assert [process.terminate() for process in processes] == [0, 0, 0]
+    stored = await stored_messages(postgres.url(name))
+    assert len(stored) == len(set(stored))
+    assert set.union(*(load.acknowledged for load in loads)) <= set(stored)
+    postgres.drop(name)
+
+
+@pytest.mark.each_database
+async def test_a_stop_finishes_the_batch_in_hand(tmp_path: Path, database_url: str) -> None:
     """SIGTERM under load: each request in hand is answered or refused whole, and the exit code is 0."""
-    process = Process(tmp_path)
+    process = Process(tmp_path, DATABASE_URL=database_url)
     await process.start()
     load = Load(process.url)
     workers = [asyncio.create_task(load.post(number)) for number in range(6)]
@@ -85,9 +131,7 @@ async def test_a_stop_finishes_the_batch_in_hand(tmp_path: Path) -> None:
     await asyncio.gather(*workers)
     assert code == 0, process.log()
     assert '"event": "stopped"' in process.log()
-    with sqlite3.connect(tmp_path / "analytics.db") as database:
-        stored = {row[0] for row in database.execute("SELECT message_id FROM message_metrics")}
-    assert load.acknowledged <= stored
+    assert load.acknowledged <= set(await stored_messages(database_url))
     assert process.command("verify").returncode == 0
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -34,6 +34,7 @@ from realtime.protocol import TOPICS
 from storage import clock, schema
 from tests.conftest import TRACK, Running, free_port, start
 from tests.live import Fed
+from tests.postgres import Postgres
 from tests.stream import StreamPanel
 
 T = TypeVar("T")
@@ -107,9 +108,19 @@ class Platform(RuleBasedStateMachine):
         self.commits = dict.fromkeys(KEYS, 0)
         self.watching: dict[Fed, str] = {}
         self.stalled: set[Fed] = set()
-        self.options = {"TIMEZONE": zone, "TICK_MS": "5", "HEARTBEAT_SECONDS": "0.1", "PORT": str(free_port())}
+        self.options = {
+            "TIMEZONE": zone,
+            "TICK_MS": "5",
+            "HEARTBEAT_SECONDS": "0.1",
+            "PORT": str(free_port()),
+            "DATABASE_URL": self.make(),
+        }
         self.restarted = False
         self.running: Running = self.run(start(Path(self.folder.name), plain=False, **self.options))
+
+    def make(self) -> str:
+        """Make a database, and give its URL."""
+        return f"sqlite+aiosqlite:///{self.folder.name}/analytics.db"
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -249,12 +260,39 @@ class Platform(RuleBasedStateMachine):
         await panel.until(lambda: panel.panel.position == snapshot["position"] and panel.panel.shown() == wanted, 5)
 
 
+class PlatformOnPostgres(Platform):
+    """The same on PostgreSQL."""
+
+    server: ClassVar[Postgres]
+
+    def make(self) -> str:
+        self.database = self.server.create()
+        return self.server.url(self.database)
+
+    def teardown(self) -> None:
+        super().teardown()
+        if hasattr(self, "database"):
+            self.server.drop(self.database)
+
+
+def examples(count: int) -> settings:
+    return settings(
+        max_examples=count,
+        stateful_step_count=25,
+        deadline=None,
+        # A step that fails takes seconds to be sure of it: shrinking would take many minutes.
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
 TestPlatform = Platform.TestCase
-TestPlatform.settings = settings(
-    max_examples=25,
-    stateful_step_count=25,
-    deadline=None,
-    # A step that fails takes seconds to be sure of it: shrinking would take many minutes.
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+TestPlatform.settings = examples(25)
+
+
+class TestPlatformOnPostgres(PlatformOnPostgres.TestCase):  # type: ignore[misc,valid-type]
+    settings = examples(6)
+
+    @pytest.fixture(autouse=True)
+    def serve(self, postgres: Postgres) -> None:
+        PlatformOnPostgres.server = postgres

@@ -15,7 +15,7 @@ from realtime.broker import Broker
 from realtime.broker_memory import MemoryBroker
 from realtime.hub import Hub
 from realtime.node import Node
-from storage.database import Database, parse_url
+from storage.urls import database_at
 from storage.writer import Writer
 from web import docs, openapi, series
 from web.access import Access
@@ -48,7 +48,7 @@ class Service:
         self.settings = settings
         self._static = static
         self.telemetry = Telemetry()
-        self.database = Database(parse_url(settings.database_url), settings.timezone)
+        self.database = database_at(settings.database_url, settings.timezone)
         self.access = Access(self.database)
         self.verifier = verifier(settings, self.access.revokes)
 

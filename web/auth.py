@@ -17,9 +17,9 @@ from typing import Any
 import jwt
 import structlog
 
-from storage.database import file_of, parse_url
+from storage.urls import file_of
 from web.problems import Problem, unauthorized, unavailable
-from web.settings import DEFAULT_TENANT, Settings
+from web.settings import DEFAULT_TENANT, InvalidSetting, Settings
 
 log = structlog.get_logger()
 
@@ -235,10 +235,15 @@ def verifier(settings: Settings, revokes: Callable[[Principal], bool]) -> Verifi
 
 
 def shared_secret(settings: Settings) -> str | None:
-    """Give the HS256 secret: the one that is set, or the one that is kept beside the database; None with a JWKS."""
+    """Give the HS256 secret: the one that is set, or the one that is kept beside the database; None with a JWKS.
+
+    Raises :exc:`InvalidSetting` if none is set and the database is on a server: there is no beside.
+    """
     if settings.jwt_secret or settings.jwks_url:
         return settings.jwt_secret or None
-    database = file_of(parse_url(settings.database_url))
+    database = file_of(settings.database_url)
+    if database is None:
+        raise InvalidSetting("ANALYTICS_JWT_SECRET must be set, or ANALYTICS_JWKS_URL: all processes share it")
     return _kept_secret(database.with_name(f"{database.name}.secret"))
 
 

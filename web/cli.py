@@ -64,7 +64,7 @@ def serve() -> None:
         structlog.get_logger().warning("short_secret", bytes=len(settings.jwt_secret.encode()), needed=SECRET_BYTES)
     try:
         run(settings)
-    except (StorageError, CannotListen) as error:
+    except (StorageError, CannotListen, InvalidSetting) as error:
         raise _fail(str(error)) from None
 
 
@@ -76,22 +76,32 @@ def token(
     hours: Annotated[float, typer.Option(help="How long it is valid.", min=0.001, max=24 * 366)] = 12.0,
 ) -> None:
     """Print a token signed with the service's HS256 secret."""
-    from web.auth import ADMIN, make_token, shared_secret
+    from web.auth import ADMIN, make_token
 
-    secret = shared_secret(_settings())
+    secret = _signing_secret(_settings())
     if secret is None:
         raise _fail("tokens come from your auth service: ANALYTICS_JWKS_URL is set, ANALYTICS_JWT_SECRET is not")
     typer.echo(make_token(secret, sub, role or [ADMIN], tenant, hours * 3600))
+
+
+def _signing_secret(settings: Settings) -> str | None:
+    from web.auth import shared_secret
+
+    try:
+        return shared_secret(settings)
+    except InvalidSetting as error:
+        raise _fail(str(error)) from None
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database to this version's tables; serve does it by itself."""
     settings = _settings()
-    from storage.database import REVISION, Database, parse_url
+    from storage.database import REVISION
+    from storage.urls import database_at
 
     async def work() -> None:
-        database = Database(parse_url(settings.database_url), settings.timezone)
+        database = database_at(settings.database_url, settings.timezone)
         try:
             await database.open()
         finally:
@@ -110,19 +120,20 @@ async def _beside(settings: Settings) -> "AsyncIterator[Database]":
     from sqlalchemy.exc import SQLAlchemyError
 
     from storage.clock import Days
-    from storage.database import Database, file_of, parse_url, read_about
+    from storage.database import read_about
+    from storage.urls import database_at
 
-    url = parse_url(settings.database_url)
-    if not file_of(url).exists():
-        raise _fail(f"there is no database at {file_of(url)}")
-    database = Database(url)
     try:
+        database = database_at(settings.database_url)
         database.open_readers()
+    except StorageError as error:
+        raise _fail(str(error)) from None
+    try:
         async with database.read() as connection:
             database.days = Days((await read_about(connection))["timezone"])
         yield database
     except (SQLAlchemyError, StorageError):
-        raise _fail(f"{file_of(url)} is not a database of this service, or cannot be read") from None
+        raise _fail(f"{database.name} is not a database of this service, or cannot be read") from None
     finally:
         await database.close()
 
@@ -242,7 +253,7 @@ def watch(
     """Show the live figures in the terminal: a panel of text."""
     settings = _settings()
     from web import watch as terminal
-    from web.auth import ADMIN, make_token, shared_secret
+    from web.auth import ADMIN, make_token
 
     if token_file is not None:
         given = _secret(token_file)
@@ -251,7 +262,7 @@ def watch(
             return given
 
     else:
-        secret = shared_secret(settings)
+        secret = _signing_secret(settings)
         if secret is None:
             raise _fail("give a token with --token-file: there is no ANALYTICS_JWT_SECRET here to sign one with")
 

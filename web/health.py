@@ -3,7 +3,6 @@
 import asyncio
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -100,6 +99,6 @@ class Health:
             async with asyncio.timeout(READY_SECONDS):
                 # It waits in line behind a commit, so its time is bounded.
                 await self._database.write(touch)
-        except (SQLAlchemyError, StorageError, OSError, TimeoutError):
+        except (StorageError, TimeoutError):
             return False
         return True

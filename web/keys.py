@@ -141,11 +141,11 @@ def _run(work: "Callable[[Database], Awaitable[T]]") -> T:
     """Do *work* beside a service that may be running."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from storage.database import Database, parse_url
+    from storage.urls import database_at
     from web import logs
 
     async def beside(settings: Settings) -> T:
-        database = Database(parse_url(settings.database_url))
+        database = database_at(settings.database_url)
         try:
             await database.open_beside()
             return await work(database)

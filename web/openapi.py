@@ -30,7 +30,8 @@ _SHARED: dict[str | None, dict[int, str]] = {
         415: "The media type or the content encoding is not one of those listed.",
         422: "A field breaks a rule; `field` names it.",
         429: "The key, or the address, posts more than it may; nothing was recorded; come back after Retry-After.",
-        503: "Nothing was recorded; come back after Retry-After.",
+        503: "Not recorded, or not known to be: send it again, with the same ids, after Retry-After.",
+        507: "The database has no room left. Nothing was recorded; come back after Retry-After.",
     },
     "admin": {
         401: "The token is missing, invalid, expired or revoked.",

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from storage.database import parse_url
+from storage.urls import parse_url
 
 PREFIX = "ANALYTICS_"
 DEFAULT_TENANT = "default"
@@ -132,7 +132,9 @@ class Settings:
     host: str = _setting("127.0.0.1", "The address to serve on.", _text)
     port: int = _setting("8002", "The port to serve on.", _whole(0, 65535))
     database_url: str = _setting(
-        "sqlite+aiosqlite:///data/analytics.db", "The database; its folder is made if it is missing.", _database
+        "sqlite+aiosqlite:///data/analytics.db",
+        "The database: a file, whose folder is made if it is missing, or postgresql+psycopg://user:password@host/name.",
+        _database,
     )
     redis_url: str = _setting(
         "",

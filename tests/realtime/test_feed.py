@@ -3,11 +3,10 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import Connection, delete, text
 from sqlalchemy.exc import OperationalError
 
 from realtime.feed import Feed
@@ -17,12 +16,14 @@ from storage.changes import Change, RecentActivity, TopUser
 from storage.errors import StorageUnavailable
 from tests.storage.test_writer import Bench
 
+pytestmark = pytest.mark.each_database
+
 
 class Followed(Bench):
     """A writer, and a feed that is handed its changes only when the test says so."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
         self.told = 0
         self.feed = Feed("default", self.database, 100, self.tell)
 
@@ -38,8 +39,8 @@ class Followed(Bench):
 
 
 @pytest.fixture
-async def followed(tmp_path: Path) -> AsyncIterator[Followed]:
-    found = Followed(tmp_path)
+async def followed(database_url: str) -> AsyncIterator[Followed]:
+    found = Followed(database_url)
     await found.database.open()
     found.writer.start()
     await found.feed.load()
@@ -119,9 +120,14 @@ async def test_another_past_that_went_further_is_loaded_anew(followed: Followed)
     for number in range(3):
         await followed.post(f"m{number}")
     await followed.feed.match()
-    await followed.database.write(
-        lambda connection: connection.execute(text("UPDATE changes SET tag = 'ee', body = REPLACE(body, tag, 'ee')"))
-    )
+
+    def rewrite(connection: Connection) -> None:
+        for change in followed.changes:
+            other = msgspec.structs.replace(change, tag="ee")
+            entry = schema.changes.c.sequence == change.sequence
+            connection.execute(schema.changes.update().where(entry).values(tag=other.tag, body=other.encode()))
+
+    await followed.database.write(rewrite)
     await followed.post("m9")
     await followed.feed.match()
     assert followed.feed.reloads == 1

@@ -1,7 +1,6 @@
-"""The database: its lock, its migrations, its zone."""
+"""The database: its migrations, its zone, and what each kind of it promises."""
 
 import os
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +8,25 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 import storage
-from storage.database import REVISION, Database, parse_url
+from storage.database import REVISION
 from storage.errors import DatabaseInUse, StorageUnavailable, WrongDatabase
 from storage.schema import metadata
+from storage.urls import database_at, parse_url
+
+each_database = pytest.mark.each_database
 
 
-def database(folder: Path, zone: str = "UTC") -> Database:
-    return Database(parse_url(f"sqlite+aiosqlite:///{folder}/a.db"), zone)
-
-
-async def test_the_migrations_make_the_schema(tmp_path: Path) -> None:
+@each_database
+async def test_the_migrations_make_the_schema(database_url: str) -> None:
     """A migrated database has exactly the tables, columns and indexes of schema.py, and REVISION is the newest."""
 
     def differences(connection: Connection) -> list[Any]:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
-    found = database(tmp_path)
+    found = database_at(database_url)
     await found.open()
     assert await found.write(differences) == []
     await found.close()
@@ -35,46 +34,47 @@ async def test_the_migrations_make_the_schema(tmp_path: Path) -> None:
     assert scripts.get_heads() == [REVISION]
 
 
-async def test_one_writer_a_file(tmp_path: Path) -> None:
+async def test_one_writer_a_file(database_url: str) -> None:
     """A second writer on the same file is refused while the first lives, and welcome afterwards."""
-    first = database(tmp_path)
+    first = database_at(database_url)
     await first.open()
     with pytest.raises(DatabaseInUse, match="ANALYTICS_DATABASE_URL"):
-        await database(tmp_path).open()
+        await database_at(database_url).open()
     await first.close()
-    second = database(tmp_path)
+    second = database_at(database_url)
     await second.open()
     assert second.epoch == first.epoch
     await second.close()
 
 
-async def test_the_zone_stays(tmp_path: Path) -> None:
+@each_database
+async def test_the_zone_stays(database_url: str) -> None:
     """A database whose days were cut in another zone is refused: its figures would be wrong."""
-    first = database(tmp_path)
+    first = database_at(database_url)
     await first.open()
     await first.close()
-    other = database(tmp_path, "Asia/Tokyo")
+    other = database_at(database_url, "Asia/Tokyo")
     with pytest.raises(WrongDatabase, match="UTC"):
         await other.open()
     await other.close()
 
 
-async def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+@each_database
+async def test_a_newer_database_is_refused(database_url: str) -> None:
     """A database that a newer version migrated is refused, not written to."""
-    first = database(tmp_path)
+    first = database_at(database_url)
     await first.open()
+    await first.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
     await first.close()
-    with sqlite3.connect(tmp_path / "a.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    other = database(tmp_path)
+    other = database_at(database_url)
     with pytest.raises(WrongDatabase, match="9999"):
         await other.open()
     await other.close()
 
 
-async def test_commits_are_durable_by_settings(tmp_path: Path) -> None:
+async def test_commits_are_durable_by_settings(database_url: str) -> None:
     """The writing connection is in WAL mode with synchronous=FULL; the readers cannot write."""
-    found = database(tmp_path)
+    found = database_at(database_url)
     await found.open()
     pragmas = ("journal_mode", "synchronous", "query_only")
 
@@ -87,9 +87,10 @@ async def test_commits_are_durable_by_settings(tmp_path: Path) -> None:
     await found.close()
 
 
-async def test_a_closed_database_says_so(tmp_path: Path) -> None:
+@each_database
+async def test_a_closed_database_says_so(database_url: str) -> None:
     """Before it is opened a database gives a named error."""
-    found = database(tmp_path)
+    found = database_at(database_url)
     with pytest.raises(StorageUnavailable):
         await found.write(lambda connection: None)
     with pytest.raises(StorageUnavailable):
@@ -99,7 +100,16 @@ async def test_a_closed_database_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["nonsense", "postgresql://x/y", "sqlite:///a.db", "sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:"],
+    [
+        "nonsense",
+        "postgresql+asyncpg://x/y",
+        "postgresql+psycopg://host",
+        "postgresql://host:port/name",
+        "mysql://x/y",
+        "sqlite:///a.db",
+        "sqlite+aiosqlite://",
+        "sqlite+aiosqlite:///:memory:",
+    ],
 )
 def test_a_wrong_url_is_explained(url: str) -> None:
     """A URL that cannot be used is a ValueError that says why."""
@@ -107,9 +117,17 @@ def test_a_wrong_url_is_explained(url: str) -> None:
         parse_url(url)
 
 
-async def test_the_lock_is_private(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_postgresql_goes_by_several_names(scheme: str) -> None:
+    """Whatever a URL of PostgreSQL begins with, it means the one driver there is; its name gives no secret away."""
+    found = database_at(f"{scheme}://user:hunter2@db.example/analytics")
+    assert found.url.drivername == "postgresql+psycopg"
+    assert found.name == "db.example:5432/analytics"
+
+
+async def test_the_lock_is_private(database_url: str, tmp_path: Path) -> None:
     """The lock file is the owner's alone."""
-    found = database(tmp_path)
+    found = database_at(database_url)
     await found.open()
-    assert os.stat(tmp_path / "a.db.lock").st_mode & 0o777 == 0o600
+    assert os.stat(tmp_path / "analytics.db.lock").st_mode & 0o777 == 0o600
     await found.close()

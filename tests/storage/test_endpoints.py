@@ -2,9 +2,9 @@
 
 import random
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from storage.database import Database
@@ -14,6 +14,8 @@ from storage.reports import Page
 from storage.rollups import ENDPOINTS
 from storage.verify import verify
 from tests.storage.test_series import opened
+
+pytestmark = pytest.mark.each_database
 
 Json = dict[str, Any]
 
@@ -42,14 +44,14 @@ async def listed(database: Database, page: Page) -> list[Json]:
             page = Page(page.limit, listing.next, page.start, page.end)
 
 
-async def test_endpoints_are_summed_over_days(tmp_path: Path) -> None:
+async def test_endpoints_are_summed_over_days(database_url: str) -> None:
     """Count, errors and mean are exact, and the 95th percentile within 1.6 %, over all days of the range."""
     draw = random.Random(3)
     calls = [
         call(f"/{draw.randrange(4)}", draw.expovariate(5), draw.choice([200, 404, 500]), draw.randrange(1, 9))
         for _ in range(400)
     ]
-    database = await opened(tmp_path, "UTC", calls)
+    database = await opened(database_url, "UTC", calls)
     chosen = [fields for fields in calls if "2026-03-03" <= fields["timestamp"] < "2026-03-07"]
     items = await listed(database, Page(50, None, "2026-03-03T15:00:00.000Z", "2026-03-06T10:00:00.000Z"))
     await database.close()
@@ -66,14 +68,14 @@ async def test_endpoints_are_summed_over_days(tmp_path: Path) -> None:
         assert abs(item["p95_response_time"] - exact) <= exact / 64
 
 
-async def test_pages_neither_overlap_nor_leave_out(tmp_path: Path) -> None:
+async def test_pages_neither_overlap_nor_leave_out(database_url: str) -> None:
     """Small pages give what one large page gives, also among endpoints with as many calls."""
-    database = await opened(tmp_path, "UTC", [call(f"/{number % 7}") for number in range(25)])
+    database = await opened(database_url, "UTC", [call(f"/{number % 7}") for number in range(25)])
     assert await listed(database, Page(2)) == await listed(database, Page(100))
     await database.close()
 
 
-async def test_no_sender_makes_the_tables_grow_without_bound(tmp_path: Path) -> None:
+async def test_no_sender_makes_the_tables_grow_without_bound(database_url: str) -> None:
     """Beyond the first endpoints of a day and the first models all count together, and the recount agrees."""
     calls = [call(f"/{number % (ENDPOINTS + 30)}") for number in range(ENDPOINTS + 60)]
     messages = [
@@ -88,7 +90,7 @@ async def test_no_sender_makes_the_tables_grow_without_bound(tmp_path: Path) -> 
         }
         for number in range(3 * LABELS)
     ]
-    database = await opened(tmp_path, "UTC", calls + messages)
+    database = await opened(database_url, "UTC", calls + messages)
     items = await listed(database, Page(1000))
     assert len(items) == ENDPOINTS + 1
     assert [item["count"] for item in items if item["endpoint"] is None] == [30]

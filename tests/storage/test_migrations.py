@@ -1,17 +1,19 @@
 """Databases of earlier versions."""
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import Connection, text
 
-from storage.database import REVISION, Database, migrate, parse_url, revision
+from storage.database import REVISION, migrate, revision
+from storage.urls import database_at
 from storage.verify import verify
 from tests.storage.test_series import made_up, opened
+
+pytestmark = pytest.mark.each_database
 
 
 def as_first(connection: Connection) -> None:
     """Turn an empty database of the newest tables into one of the first ones, as migration 0001 made them."""
+    keyed = " WITHOUT ROWID" if connection.dialect.name == "sqlite" else ""
     connection.execute(text("DROP VIEW daily_stats"))
     for name in ("audit", "revocations", "tracking_keys"):
         connection.execute(text(f"DROP TABLE {name}"))
@@ -21,7 +23,7 @@ def as_first(connection: Connection) -> None:
         text(
             "CREATE TABLE counters (tenant_id VARCHAR(255) NOT NULL, grain VARCHAR(6) NOT NULL, metric VARCHAR(40) "
             "NOT NULL, start VARCHAR(16) NOT NULL, value BIGINT NOT NULL, "
-            "PRIMARY KEY (tenant_id, grain, metric, start)) WITHOUT ROWID"
+            f"PRIMARY KEY (tenant_id, grain, metric, start)){keyed}"
         )
     )
     connection.execute(
@@ -33,7 +35,7 @@ def as_first(connection: Connection) -> None:
     connection.execute(
         text(
             "CREATE TABLE user_days (tenant_id VARCHAR(255) NOT NULL, day VARCHAR(10) NOT NULL, user_id VARCHAR(255) "
-            "NOT NULL, PRIMARY KEY (tenant_id, day, user_id)) WITHOUT ROWID"
+            f"NOT NULL, PRIMARY KEY (tenant_id, day, user_id)){keyed}"
         )
     )
     connection.execute(text("INSERT INTO user_days SELECT tenant_id, day, user_id FROM new_user_days"))
@@ -45,13 +47,13 @@ def as_first(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
-async def test_the_first_tables_become_the_newest(tmp_path: Path, zone: str) -> None:
+async def test_the_first_tables_become_the_newest(database_url: str, zone: str) -> None:
     """A database with events from before charts opens with every rollup that they read, as a recount gives it."""
-    database = await opened(tmp_path, zone, made_up(seed=11))
+    database = await opened(database_url, zone, made_up(seed=11))
     await database.write(as_first)
     assert await database.write(revision) == "0001"
     await database.close()
-    later = Database(parse_url(f"sqlite+aiosqlite:///{tmp_path}/a.db"), zone)
+    later = database_at(database_url, zone)
     await later.open()
     assert await later.write(revision) == REVISION
     await later.write(migrate)

@@ -3,18 +3,20 @@
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from storage import clock
 from storage.clock import Days
-from storage.database import Database, parse_url
+from storage.database import Database
 from storage.metrics import mean_seconds
 from storage.series import METRICS, Column, Interval, measure, points, read_series
+from storage.urls import database_at
 from storage.writer import Writer
 from tests.conftest import event
+
+pytestmark = pytest.mark.each_database
 
 Json = dict[str, Any]
 ZONES = ["UTC", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo"]
@@ -57,9 +59,9 @@ def made_up(seed: int, count: int = 300) -> list[Json]:
     return events
 
 
-async def opened(folder: Path, zone: str, events: list[Json]) -> Database:
+async def opened(url: str, zone: str, events: list[Json]) -> Database:
     """A database that holds *events*, committed in several groups."""
-    database = Database(parse_url(f"sqlite+aiosqlite:///{folder}/a.db"), zone)
+    database = database_at(url, zone)
     await database.open()
     writer = Writer(database, lambda change: None, queue_events=10_000, change_log=100, observer=Silent())
     writer.start()
@@ -149,11 +151,11 @@ def _amounts(events: list[Json]) -> dict[str, Any]:
     ],
 )
 async def test_points_are_what_the_events_say(
-    tmp_path: Path, zone: str, interval: Interval, start: str, end: str
+    database_url: str, zone: str, interval: Interval, start: str, end: str
 ) -> None:
     """Every metric, at every point of every interval, is the one counted from the events; in whatever zone."""
     events = made_up(seed=7)
-    database = await opened(tmp_path, zone, events)
+    database = await opened(database_url, zone, events)
     starts, columns = await read(database, interval, start, end)
     await database.close()
     days = database.days

@@ -13,7 +13,6 @@ import pytest
 
 import web.lists
 from storage import reports
-from storage.database import file_of
 from storage.errors import StorageUnavailable
 from storage.reports import Listing, Page
 from tests.conftest import API, TRACK, Running
@@ -21,6 +20,8 @@ from tests.web.test_reports import LISTS, at, crowd, fill
 from tests.web.test_tracking import ACTIVITY, CALL, MESSAGE
 from web.exports import WAITING, Exports, Selection
 from web.formats import Csv
+
+each_database = pytest.mark.each_database
 
 AS_CSV = {"Accept": "text/csv"}
 NAMES = {
@@ -97,6 +98,7 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@each_database
 async def test_csv_is_the_pages(running: Running) -> None:
     """Every list's CSV has the same rows, columns and order as all pages of its JSON, whatever the filters."""
     await populate(running)
@@ -126,6 +128,7 @@ async def test_csv_says_what_it_is(running: Running, path: str) -> None:
     assert len(rows) == (1 if path == "daily-stats" else 0)
 
 
+@each_database
 async def test_limit_and_cursor_are_obeyed(running: Running) -> None:
     """With a limit, CSV is one page; with a cursor, it is all behind it."""
     await populate(running)
@@ -182,6 +185,7 @@ def activities(count: int, **fields: Any) -> list[dict[str, Any]]:
     ]
 
 
+@each_database
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 async def test_an_export_is_of_one_moment(running: Running, encoding: str) -> None:
     """While events are being posted, an export holds exactly the rows that were there when it began."""
@@ -211,6 +215,7 @@ async def pages_of(running: Running, path: str) -> list[dict[str, Any]]:
         cursor = {"cursor": body["next"]}
 
 
+@each_database
 async def test_users_are_of_one_moment_too(running: Running) -> None:
     """While counts grow, an export by counts has every user once, and the counts of one moment."""
     await post_many(running, [{**event, "user_id": f"u{n}"} for n, event in enumerate(activities(7000))])
@@ -245,7 +250,7 @@ async def test_a_slow_download_holds_nothing(running: Running) -> None:
         transports = [connection.transport for connection in running.server.server_state.connections]
         assert 0 < max(transport.get_write_buffer_size() for transport in transports) < 1_000_000
         await running.post("activity-public", ACTIVITY)
-        with sqlite3.connect(file_of(running.service.database.url)) as database:
+        with sqlite3.connect(running.service.database.name) as database:
             _, in_log, folded = database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         database.close()
         assert in_log == folded > 0

@@ -22,6 +22,8 @@ from tests.live import PATH, Fed, LivePanel
 from tests.web.test_tracking import ACTIVITY, MESSAGE
 from web.problems import unavailable
 
+each_database = pytest.mark.each_database
+
 
 async def equals_snapshot(running: Running, panel: Fed, tenant: str = "default") -> None:
     """Hold what a panel shows against the snapshot of the same position."""
@@ -31,6 +33,7 @@ async def equals_snapshot(running: Running, panel: Fed, tenant: str = "default")
     assert panel.panel.shown() == {key: snapshot[key] for key in TOPICS}
 
 
+@each_database
 async def test_a_panel_begins_with_a_snapshot(running: Running) -> None:
     """Right after subscribing comes the snapshot, with all that REST gives for the same position."""
     await running.post("activity-public", ACTIVITY)
@@ -42,6 +45,7 @@ async def test_a_panel_begins_with_a_snapshot(running: Running) -> None:
     await equals_snapshot(running, panel)
 
 
+@each_database
 async def test_an_event_is_pushed(running: Running) -> None:
     """An event that is posted reaches the panel as a delta that holds only what changed."""
     await running.post("activity-public", ACTIVITY)
@@ -66,6 +70,7 @@ async def test_topics_are_kept_apart(running: Running) -> None:
     assert panel.panel.top_users == []
 
 
+@each_database
 async def test_changes_of_one_tick_come_merged(running: Running) -> None:
     """The first change is sent at once; those that follow within a tick come as one frame."""
     panel = await running.panel()
@@ -79,6 +84,7 @@ async def test_changes_of_one_tick_come_merged(running: Running) -> None:
     await equals_snapshot(running, panel)
 
 
+@each_database
 async def test_a_panel_resumes(running: Running) -> None:
     """A panel that comes back with its position gets one merged delta of what it missed, and no snapshot."""
     panel = await running.panel()
@@ -99,6 +105,7 @@ async def test_a_panel_resumes(running: Running) -> None:
     assert set(panel.frames[0]) == {"type", "position", "at", "heartbeat_seconds"}
 
 
+@each_database
 @pytest.mark.parametrize("position", ["nonsense", "abcd.5.ff", "", "x" * 200])
 async def test_an_unknown_position_gets_a_snapshot(running: Running, position: str) -> None:
     """A position that is none, or of another database, gets a snapshot."""
@@ -106,6 +113,7 @@ async def test_an_unknown_position_gets_a_snapshot(running: Running, position: s
     assert panel.frames[0]["type"] == "snapshot"
 
 
+@each_database
 async def test_a_position_with_another_tag_gets_a_snapshot(running: Running) -> None:
     """A sequence that is there under another tag, or beyond the head, is of another past: snapshot."""
     receipt = await running.post("activity-public", ACTIVITY)
@@ -115,9 +123,10 @@ async def test_a_position_with_another_tag_gets_a_snapshot(running: Running) -> 
         assert panel.frames[0]["type"] == "snapshot"
 
 
-async def test_a_log_that_was_cut_gets_a_snapshot(tmp_path: Path) -> None:
+@each_database
+async def test_a_log_that_was_cut_gets_a_snapshot(tmp_path: Path, database_url: str) -> None:
     """A position older than the change log gets a snapshot, one within it a delta."""
-    found = await start(tmp_path, CHANGE_LOG_ENTRIES="5")
+    found = await start(tmp_path, DATABASE_URL=database_url, CHANGE_LOG_ENTRIES="5")
     try:
         positions = [(await found.post("activity-public", ACTIVITY))["position"] for _ in range(8)]
         for index, kind in ((0, "snapshot"), (6, "delta")):
@@ -127,9 +136,10 @@ async def test_a_log_that_was_cut_gets_a_snapshot(tmp_path: Path) -> None:
         await found.stop()
 
 
-async def test_a_restart_is_survived(tmp_path: Path) -> None:
+@each_database
+async def test_a_restart_is_survived(tmp_path: Path, database_url: str) -> None:
     """A panel resumes at a service that was restarted, by a delta from the change log alone."""
-    first = await start(tmp_path)
+    first = await start(tmp_path, DATABASE_URL=database_url)
     panel = LivePanel(first.url, first.token())
     await panel.open()
     await first.post("activity-public", ACTIVITY)
@@ -139,7 +149,7 @@ async def test_a_restart_is_survived(tmp_path: Path) -> None:
     assert panel.closed is not None
     assert panel.closed[0] == 1012
     assert panel.closed[1].startswith("retry after ")
-    second = await start(tmp_path)
+    second = await start(tmp_path, DATABASE_URL=database_url)
     try:
         await second.post("message-public", MESSAGE)
         panel.url = second.url.replace("http", "ws") + PATH
@@ -340,6 +350,7 @@ async def test_the_origin_decides(tmp_path: Path, origin: str, allowed: bool) ->
         await found.stop()
 
 
+@each_database
 async def test_a_tenant_sees_its_own(running: Running) -> None:
     """A panel is never sent a figure, name or position of another tenant, whatever it subscribes with."""
     theirs = await running.post("activity-public", {**ACTIVITY, "user_id": "globex-user"}, "globex-key-0123456789")
@@ -445,6 +456,7 @@ async def test_a_token_has_no_leeway(running: Running) -> None:
     assert time.time() - ends < 1
 
 
+@each_database
 async def test_heartbeats_show_that_figures_match(running: Running) -> None:
     """While nothing changes the time of the heartbeats moves on: the figures were compared again."""
     panel = await running.panel()

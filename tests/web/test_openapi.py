@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
@@ -49,9 +50,10 @@ async def test_every_route_is_described(running: Running) -> None:
     assert routes - pages == set(document["paths"])
 
 
-async def test_the_service_does_what_it_says(tmp_path: Path) -> None:
+@pytest.mark.each_database
+async def test_the_service_does_what_it_says(tmp_path: Path, database_url: str) -> None:
     """Whatever schemathesis sends, valid or not: no 5xx, no status, media type or body that is not in the document."""
-    found = await start(tmp_path)
+    found = await start(tmp_path, DATABASE_URL=database_url)
     try:
         await asyncio.to_thread(attack, found)
         assert (await found.verdict()).differences == []

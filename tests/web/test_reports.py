@@ -25,6 +25,8 @@ LISTS = (
     "api-usage/endpoints",
     "daily-stats",
 )
+
+pytestmark = pytest.mark.each_database
 REPORTS = ("summary", "snapshot", *LISTS)
 
 
@@ -194,9 +196,9 @@ async def test_a_late_event_moves_the_first_sight(running: Running) -> None:
     assert [(item["total_users"], item["new_users"]) for item in body["items"]] == [(1, 0), (1, 0), (1, 1)]
 
 
-async def test_the_zone_cuts_the_days(tmp_path: Path) -> None:
+async def test_the_zone_cuts_the_days(tmp_path: Path, database_url: str) -> None:
     """ANALYTICS_TIMEZONE decides to which day an event belongs, and where a date begins."""
-    found = await start(tmp_path, TIMEZONE="Asia/Tokyo")
+    found = await start(tmp_path, DATABASE_URL=database_url, TIMEZONE="Asia/Tokyo")
     try:
         await found.post("activity-public", {**ACTIVITY, "timestamp": "2026-03-01T14:59:00Z"})
         await found.post("activity-public", {**ACTIVITY, "timestamp": "2026-03-01T15:00:00Z"})

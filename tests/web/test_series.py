@@ -10,6 +10,8 @@ from storage.series import METRICS
 from tests.conftest import API, Running
 from tests.web.test_tracking import ACTIVITY, MESSAGE
 
+pytestmark = pytest.mark.each_database
+
 
 def at(**ago: float) -> str:
     return clock.text(datetime.now(UTC) - timedelta(**ago))

@@ -44,7 +44,7 @@ def test_values_are_read() -> None:
 
 WRONG = {
     "PORT": ["http", "-1", "65536", "8002.5", "٣"],
-    "DATABASE_URL": ["data.db", "postgresql://user:hunter2@db/x", "sqlite+aiosqlite://"],
+    "DATABASE_URL": ["data.db", "mysql://user:hunter2@db/x", "sqlite+aiosqlite://"],
     "REDIS_URL": ["localhost:6379", "http://localhost", "redis://h:notaport"],
     "JWKS_URL": ["auth.example.com", "file:///etc/passwd", "http://auth:99999999"],
     "TRACKING_KEYS": [
@@ -106,7 +106,7 @@ def test_unknown_variables_are_found() -> None:
 
 def test_a_wrong_setting_stops_the_start(tmp_path: Path) -> None:
     """serve ends with exit code 2 and exactly one line; the value, which can be secret, is not in it."""
-    process = Process(tmp_path, DATABASE_URL="postgresql://user:hunter2@db/x")
+    process = Process(tmp_path, DATABASE_URL="mysql://user:hunter2@db/x")
     done = process.command("serve")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

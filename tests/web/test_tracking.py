@@ -11,6 +11,8 @@ import pytest
 
 from tests.conftest import TRACK, Running, start
 
+each_database = pytest.mark.each_database
+
 ACTIVITY = {"user_id": "u1", "username": "Ada", "activity_type": "login"}
 CALL = {"endpoint": "/v1/chat", "method": "POST", "status_code": 200, "response_time": 0.25}
 TALK = {"conversation_id": "c1", "user_id": "u1", "action": "created"}
@@ -29,6 +31,7 @@ BATCH: list[dict[str, Any]] = [
 ]
 
 
+@each_database
 @pytest.mark.parametrize("name", EVENTS)
 async def test_an_event_is_recorded(running: Running, name: str) -> None:
     """Each endpoint records an event and answers with counts and a position."""
@@ -37,6 +40,7 @@ async def test_an_event_is_recorded(running: Running, name: str) -> None:
     assert set(answer["position"]) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-")
 
 
+@each_database
 @pytest.mark.parametrize("name", EVENTS)
 async def test_an_event_id_counts_once(running: Running, name: str) -> None:
     """An event that is posted again with the same event_id counts once, also at the same moment."""
@@ -47,6 +51,7 @@ async def test_an_event_id_counts_once(running: Running, name: str) -> None:
     assert (await running.verdict()).differences == []
 
 
+@each_database
 async def test_event_ids_are_apart_by_kind_and_tenant(running: Running) -> None:
     """The same event_id in another kind or another tenant is another event."""
     for name, event in EVENTS.items():
@@ -56,6 +61,7 @@ async def test_event_ids_are_apart_by_kind_and_tenant(running: Running) -> None:
     ] == 1
 
 
+@each_database
 async def test_a_message_id_counts_once(running: Running) -> None:
     """A message that is posted again counts once, and the first one stands, whatever the event_id."""
     await running.post("message-public", {**MESSAGE, "event_id": "e1"})
@@ -146,6 +152,7 @@ async def test_the_future_begins_in_five_minutes(running: Running) -> None:
         assert response.status_code == status
 
 
+@each_database
 async def test_timestamps_become_utc_milliseconds(running: Running) -> None:
     """A timestamp with an offset is kept as UTC with three decimals, the rest cut off."""
     await running.post("activity-public", {**ACTIVITY, "timestamp": "2026-03-01T01:30:00.1239+02:00"})
@@ -203,6 +210,7 @@ async def test_a_wrong_media_type_is_415(running: Running, headers: dict[str, st
         assert response.status_code == 415
 
 
+@each_database
 async def test_a_batch_keeps_the_good_items(running: Running) -> None:
     """Good items of a batch are recorded, bad ones are listed with their place; duplicates are counted."""
     bad = [{"type": "message"}, {"type": "robbery"}, 5]
@@ -235,6 +243,7 @@ async def test_broken_gzip_is_400(running: Running) -> None:
         assert response.status_code == 400
 
 
+@each_database
 async def test_an_empty_batch_is_fine(running: Running) -> None:
     """A batch without events records nothing and tells the position."""
     answer = (await running.http.post(f"{TRACK}/batch", json=[])).json()
@@ -250,6 +259,7 @@ async def test_a_surrogate_in_a_batch_spoils_one_item(running: Running) -> None:
     assert [(item["index"], item["field"]) for item in answer["rejected"]] == [(1, "conversation_id")]
 
 
+@each_database
 async def test_a_key_names_the_tenant(running: Running) -> None:
     """A tracking key, in either header, decides to which tenant an event goes."""
     await running.post("activity-public", ACTIVITY, "acme-key-0123456789")
@@ -306,9 +316,10 @@ async def test_a_named_proxy_is_believed(tmp_path: Path) -> None:
         await found.stop()
 
 
-async def test_overload_is_503_and_loses_nothing(tmp_path: Path) -> None:
+@each_database
+async def test_overload_is_503_and_loses_nothing(tmp_path: Path, database_url: str) -> None:
     """With a full queue a post is a 503 with Retry-After; what got a 201 is there, what got a 503 is not."""
-    found = await start(tmp_path, QUEUE_EVENTS="20")
+    found = await start(tmp_path, DATABASE_URL=database_url, QUEUE_EVENTS="20")
     try:
         body = json.dumps([BATCH[0]] * 15)
         answers = await asyncio.gather(*(found.http.post(f"{TRACK}/batch", content=body) for _ in range(30)))
@@ -335,6 +346,7 @@ def deep(levels: int) -> str:
     return '{"a":' * levels + "1" + "}" * levels
 
 
+@each_database
 @pytest.mark.parametrize("levels", [9, 600, 1200, 20_000])
 async def test_depth_is_named(running: Running, levels: int) -> None:
     """However deep extra_data nests, it is a 422 that names it; in a batch no other item is lost to it."""

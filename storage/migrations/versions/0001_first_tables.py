@@ -34,7 +34,7 @@ FROM counters WHERE grain = 'day' GROUP BY tenant_id, start
 def upgrade() -> None:
     op.create_table(
         "about",
-        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("name", _ordered(40), nullable=False),
         sa.Column("value", sa.String(length=255), nullable=False),
         sa.PrimaryKeyConstraint("name"),
         sqlite_with_rowid=False,
@@ -105,7 +105,7 @@ def upgrade() -> None:
         sa.Column("total_tokens", sa.BigInteger(), nullable=False),
         sa.Column("response_count", sa.BigInteger(), nullable=False),
         sa.Column("response_time_us", sa.BigInteger(), nullable=False),
-        sa.Column("status", sa.String(length=8), nullable=False),
+        sa.Column("status", _ordered(8), nullable=False),
         sa.Column("created_at", STAMP, nullable=False),
         sa.Column("updated_at", STAMP, nullable=False),
         sa.Column("founding_rank", sa.Integer(), nullable=False),
@@ -122,7 +122,7 @@ def upgrade() -> None:
     op.create_table(
         "counters",
         sa.Column("tenant_id", KEY, nullable=False),
-        sa.Column("grain", sa.String(length=6), nullable=False),
+        sa.Column("grain", _ordered(6), nullable=False),
         sa.Column("metric", sa.String(length=40), nullable=False),
         sa.Column("start", _ordered(16), nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
@@ -197,7 +197,7 @@ def upgrade() -> None:
     op.create_table(
         "user_days",
         sa.Column("tenant_id", KEY, nullable=False),
-        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("day", _ordered(10), nullable=False),
         sa.Column("user_id", KEY, nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "day", "user_id"),
         sqlite_with_rowid=False,
@@ -206,7 +206,7 @@ def upgrade() -> None:
         "users",
         sa.Column("tenant_id", KEY, nullable=False),
         sa.Column("user_id", KEY, nullable=False),
-        sa.Column("username", sa.String(length=255), nullable=True),
+        sa.Column("username", KEY, nullable=True),
         sa.Column("named_at", STAMP, nullable=True),
         sa.Column("named_id", sa.BigInteger(), nullable=True),
         sa.Column("first_seen", STAMP, nullable=False),

@@ -1,0 +1,154 @@
+"""PostgreSQL, through psycopg 3: many processes may write one database, each tenant's commits in line."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from storage.database import POOL_SECONDS, Database, migrate
+from storage.errors import StorageUnavailable, WrongDatabase
+
+T = TypeVar("T")
+
+MIGRATION_LOCK = int.from_bytes(b"convoai")
+"""The advisory lock under which one process at a time migrates and agrees on the epoch."""
+ATTEMPTS = 4
+"""How often a transaction is tried that the database gave up for another one's sake."""
+LOCK_SECONDS = 10
+"""How long a commit waits for its tenant's head row, which another process may hold."""
+IDLE_SECONDS = 30
+"""How long a writing transaction may stand still before the server ends it: a process that was stopped in the middle of
+a commit would else keep its tenant locked."""
+NETWORK = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
+"""By which a host that has gone is noticed in 15 to 25 s; the kernel's own defaults wait for hours. The URL may say
+otherwise."""
+
+_SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
+_DISK_FULL = "53100"
+_LIMIT_EXCEEDED = "54"
+"""A class of errors: a value that no index takes, among others."""
+
+
+class PostgresDatabase(Database):
+    """A database on a server: ten connections from each process."""
+
+    writers = 4
+
+    def __init__(self, url: URL, zone: str = "UTC") -> None:
+        """Raises :exc:`WrongDatabase` if the driver is not installed."""
+        try:
+            import psycopg  # noqa: F401 - whether it is there
+        except ImportError:
+            raise WrongDatabase(
+                "PostgreSQL needs its driver: pip install 'convoai-analytics[postgres]', or psycopg[binary]"
+            ) from None
+        super().__init__(url.set(drivername="postgresql+psycopg"), zone)
+
+    @property
+    def name(self) -> str:
+        """Name host, port and database."""
+        return f"{self.url.host or 'the local PostgreSQL'}:{self.url.port or 5432}/{self.url.database}"
+
+    async def open(self) -> None:
+        """Connect, migrate, and read the epoch; of several processes one does it, the others wait."""
+        engine = self._writing = self._writer_engine()
+        try:
+            self.epoch = await self._in_thread(lambda: self._transact(engine, self._prepare))
+        except OperationalError as error:
+            raise StorageUnavailable(f"{self.name} cannot be used: {_line(error)}") from None
+        except DatabaseError as error:
+            raise WrongDatabase(f"{self.name} cannot be used: {_line(error)}") from None
+        self.open_readers()
+
+    def _writer_engine(self) -> Engine:
+        engine = create_engine(self.url, pool_size=self.writers, **self._options())
+        event.listen(engine, "connect", _prepare_writer)
+        return engine
+
+    def _reader(self, size: int) -> AsyncEngine:
+        return create_async_engine(
+            self.url,
+            pool_size=size,
+            pool_timeout=POOL_SECONDS,
+            isolation_level="REPEATABLE READ",
+            execution_options={"postgresql_readonly": True},
+            **self._options(),
+        )
+
+    def _options(self) -> dict[str, Any]:
+        network = {name: value for name, value in NETWORK.items() if name not in self.url.query}
+        return {
+            "max_overflow": 0,
+            # One round trip a transaction; connections that a restart of the server cut are replaced unseen.
+            "pool_pre_ping": True,
+            # Errors would else repeat what events hold, and errors are logged.
+            "hide_parameters": True,
+            "use_native_hstore": False,
+            "connect_args": {"application_name": "convoai-analytics", **network},
+        }
+
+    def _prepare(self, connection: Connection) -> str:
+        # Another process may migrate for longer than a commit may wait.
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        encoding = connection.scalar(text("SHOW server_encoding"))
+        if encoding != "UTF8":
+            raise WrongDatabase(f"the encoding of {self.name} is {encoding}: make one with ENCODING 'UTF8'")
+        migrate(connection)
+        return self._agree(connection)
+
+    def _transact(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return _once(engine, work)
+            except DBAPIError as error:
+                if _sqlstate(error) not in (_SERIALIZATION_FAILURE, _DEADLOCK):
+                    raise
+        return _once(engine, work)
+
+    def _is_full(self, error: DBAPIError) -> bool:
+        return _sqlstate(error) == _DISK_FULL
+
+    def _is_refusal(self, error: DBAPIError) -> bool:
+        return super()._is_refusal(error) or _sqlstate(error).startswith(_LIMIT_EXCEEDED)
+
+
+def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
+    # If the connection is lost during the COMMIT nobody knows how it ended: an error, and whoever posted may ask again.
+    with engine.begin() as connection:
+        return work(connection)
+
+
+def _prepare_writer(connection: Any, _record: Any) -> None:
+    """Set up a connection that writes: a commit waits for the disk, and no lock or transaction lasts for ever."""
+    cursor = connection.cursor()
+    # What is stricter, such as waiting for a standby, stays as the server has it.
+    cursor.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+    )
+    # A plan that was made while a table was small would read all of a tenant's rows for every commit, until the table
+    # has statistics. To plan anew costs 0.5 ms a commit.
+    cursor.execute("SET plan_cache_mode = force_custom_plan")
+    cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+    cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+    cursor.close()
+    connection.commit()
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _line(error: DBAPIError) -> str:
+    """Write what libpq says as one line; it names hosts and users, never a password."""
+    return " ".join(str(error.orig).split())
