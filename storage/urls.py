@@ -38,7 +38,7 @@ def database_at(url: str, zone: str = "UTC") -> Database:
     parsed = parse_url(url)
     if parsed.drivername == SQLITE:
         return SqliteDatabase(parsed, zone)
-    # Imported here: its driver costs 8 MB, which a service on SQLite need not pay.
+    # Imported here: its driver costs 13 MB, which a service on SQLite need not pay.
     from storage.database_postgres import PostgresDatabase
 
     return PostgresDatabase(parsed, zone)

@@ -156,7 +156,8 @@ async def running(tmp_path: Path, database_url: str) -> AsyncIterator[Running]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what is marked so on each database."""
-    if "database_url" in metafunc.fixturenames and metafunc.definition.get_closest_marker("each_database"):
+    marked = {mark.name for mark in metafunc.definition.iter_markers()}
+    if "database_url" in metafunc.fixturenames and "each_database" in marked and "no_database" not in marked:
         metafunc.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
 
 

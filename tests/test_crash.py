@@ -18,7 +18,7 @@ from tests.process import Process
 from tests.web.test_tracking import ACTIVITY, MESSAGE
 
 KILLS = 20
-KILLS_OF_SEVERAL = 8
+KILLS_OF_SEVERAL = 5
 
 
 class Load:

@@ -266,6 +266,7 @@ BAD = [
 ]
 
 
+@pytest.mark.no_database
 @pytest.mark.parametrize(("name", "params", "field"), BAD)
 async def test_a_bad_parameter_is_named(running: Running, name: str, params: dict[str, Any], field: str) -> None:
     """A parameter that breaks a rule is a 422 that names it."""
@@ -299,6 +300,7 @@ CHOICES = [
 ]
 
 
+@pytest.mark.no_database
 @pytest.mark.parametrize(("name", "field", "choices"), CHOICES)
 async def test_choices_are_named(running: Running, name: str, field: str, choices: tuple[str, ...]) -> None:
     """A sort or a status that there is not is a 422 that names the parameter and what could be chosen."""

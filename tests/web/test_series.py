@@ -70,6 +70,7 @@ async def test_a_chart_of_now_is_not_kept(running: Running, monkeypatch: pytest.
     assert (await running.http.get(f"{API}/series?metrics=messages", headers=again)).status_code == 200
 
 
+@pytest.mark.no_database
 @pytest.mark.parametrize(
     ("query", "field"),
     [
