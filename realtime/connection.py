@@ -176,7 +176,8 @@ class Connection:
 
     def send_away(self) -> None:
         """End the connection because the service stops, with a delay of its own before it comes back."""
-        retry = random.uniform(*RETRY_SECONDS)
+        # In tenths of a second, as it is written: frame, close reason and stream then say the same.
+        retry = round(random.uniform(*RETRY_SECONDS), 1)
         self.end(RESTARTING, f"retry after {retry:.1f} s", retry)
 
     async def _take(self, text: str | bytes) -> None:

@@ -61,7 +61,7 @@ class SqliteDatabase(Database):
     def open_readers(self) -> None:
         """Make the reading engines, if there is such a file."""
         if not self._file.exists():
-            raise WrongDatabase(f"there is no database at {self.name}")
+            raise WrongDatabase(f"there is no database at {self.name}: start the service first, or run migrate")
         super().open_readers()
 
     def _writer_engine(self) -> Engine:

@@ -245,7 +245,7 @@ about = _support("about", _column("name", _ordered(40)), _column("value", String
 tracking_keys = _support(
     "tracking_keys",
     _column("tenant_id", Key),
-    _column("id", String(16)),
+    _column("id", _ordered(16)),
     _column("hash", String(64)),
     _column("name", String(255)),
     _column("created_at", Stamp),
@@ -259,7 +259,7 @@ tracking_keys = _support(
 revocations = _support(
     "revocations",
     _column("tenant_id", Key),
-    _column("kind", String(3)),
+    _column("kind", _ordered(3)),
     _column("value", Key),
     _column("revoked_at", Stamp),
     _column("expires_at", Stamp, null=True),
@@ -271,7 +271,7 @@ audit = _support(
     "audit",
     _column("tenant_id", Key),
     _column("at", Stamp),
-    _column("id", String(16)),
+    _column("id", _ordered(16)),
     _column("actor", String(255)),
     _column("action", String(40)),
     _column("target", String(600)),

@@ -18,7 +18,7 @@ def upgrade() -> None:
     op.create_table(
         "tracking_keys",
         sa.Column("tenant_id", KEY, nullable=False),
-        sa.Column("id", sa.String(length=16), nullable=False),
+        sa.Column("id", _ordered(16), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("created_at", STAMP, nullable=False),
@@ -30,7 +30,7 @@ def upgrade() -> None:
     op.create_table(
         "revocations",
         sa.Column("tenant_id", KEY, nullable=False),
-        sa.Column("kind", sa.String(length=3), nullable=False),
+        sa.Column("kind", _ordered(3), nullable=False),
         sa.Column("value", KEY, nullable=False),
         sa.Column("revoked_at", STAMP, nullable=False),
         sa.Column("expires_at", STAMP, nullable=True),
@@ -41,7 +41,7 @@ def upgrade() -> None:
         "audit",
         sa.Column("tenant_id", KEY, nullable=False),
         sa.Column("at", STAMP, nullable=False),
-        sa.Column("id", sa.String(length=16), nullable=False),
+        sa.Column("id", _ordered(16), nullable=False),
         sa.Column("actor", sa.String(length=255), nullable=False),
         sa.Column("action", sa.String(length=40), nullable=False),
         sa.Column("target", sa.String(length=600), nullable=False),
