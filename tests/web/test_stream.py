@@ -216,7 +216,7 @@ async def test_a_stalled_stream_harms_nobody(either: Running, follow: Follow) ->
     """A stream that is not read is passed over in bounded memory; read again, it catches up in few frames, exactly."""
     slow, quick = await frozen(either), await follow(either)
     position = await flood(either, 50)
-    await quick.until_position(position, seconds=2)
+    await quick.until_position(position)
     buffered = [item.transport.get_write_buffer_size() for item in either.server.server_state.connections]
     assert max(buffered) < 128 * 1024
     slow.thaw()
