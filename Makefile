@@ -15,7 +15,8 @@ run: .venv/runtime .venv/panel
 
 test: .venv/dev .venv/panel-dev .venv/browser lint
 	@$(NPM) run --silent test -- --no-color
-	$(BIN)/python -m pytest
+	@# Two processes, a file to each: half of the time is waiting for others.
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/dev .venv/panel-dev
 	$(BIN)/ruff format --check --quiet .
