@@ -11,7 +11,8 @@ PANEL := $(filter-out $(LOCKED),$(wildcard web/panel/*.* web/panel/public/* web/
 
 run: .venv/runtime .venv/panel
 	@$(BIN)/python -m web.welcome
-	@exec $(BIN)/convoai-analytics serve
+	@# On a terminal the audit of reads would bury the link; a service by itself writes it.
+	@ANALYTICS_AUDIT_LOG=$${ANALYTICS_AUDIT_LOG:-off} exec $(BIN)/convoai-analytics serve
 
 test: .venv/dev .venv/panel-dev .venv/browser lint
 	@$(NPM) run --silent test -- --no-color
