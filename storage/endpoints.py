@@ -3,14 +3,14 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import schema
 from storage.clock import Days
 from storage.histogram import Histogram, quantile, total
 from storage.metrics import mean_seconds
-from storage.reports import MICROSECONDS, Item, Listing, Page
+from storage.reports import MICROSECONDS, Item, Listing, Order, Page, read_page
 from storage.rollups import OTHER_ENDPOINTS
 
 SHARE = 0.95
@@ -31,25 +31,20 @@ async def endpoints(connection: AsyncConnection, tenant_id: str, days: Days, pag
     sums = (
         select(
             _table.endpoint,
-            func.sum(_table.count).label("count"),
-            func.sum(_table.error_count).label("error_count"),
-            func.sum(_table.response_time_us).label("total_us"),
+            # Whole numbers on every database: PostgreSQL adds up to decimals.
+            *(
+                cast(func.sum(column), BigInteger).label(column.name)
+                for column in (_table["count"], _table.error_count, _table.response_time_us)
+            ),
         )
         .where(*where)
         .group_by(_table.endpoint)
         .subquery()
     )
-    query = select(sums).order_by(sums.c["count"].desc(), sums.c.endpoint).limit(page.limit + 1)
-    if page.after is not None:
-        most, endpoint = page.after
-        count = sums.c["count"]
-        query = query.where(or_(count < most, and_(count == most, sums.c.endpoint > endpoint)))
-    rows = (await connection.execute(query)).all()
-    shown = rows[: page.limit]
-    histograms = await _histograms(connection, where, [row.endpoint for row in shown])
-    items = [_item(row, histograms[row.endpoint]) for row in shown]
-    following = (int(shown[-1][1]), shown[-1].endpoint) if len(rows) > page.limit else None
-    return Listing(items, following)
+    order = (Order(sums.c["count"], "count", descending=True), Order(sums.c.endpoint, "endpoint"))
+    listing = await read_page(connection, select(sums), page, order, dict)
+    histograms = await _histograms(connection, where, [item["endpoint"] for item in listing.items])
+    return Listing([_item(item, histograms[item["endpoint"]]) for item in listing.items], listing.next)
 
 
 async def _histograms(connection: AsyncConnection, where: list[Any], endpoints: list[str]) -> dict[str, Histogram]:
@@ -62,13 +57,12 @@ async def _histograms(connection: AsyncConnection, where: list[Any], endpoints: 
     return {endpoint: total(histograms) for endpoint, histograms in found.items()}
 
 
-def _item(row: Any, histogram: Histogram) -> Item:
-    endpoint, count, errors, total_us = row
+def _item(sums: Item, histogram: Histogram) -> Item:
     us = quantile(histogram, SHARE)
     return {
-        "endpoint": None if endpoint == OTHER_ENDPOINTS else endpoint,
-        "count": int(count),
-        "error_count": int(errors),
-        "avg_response_time": mean_seconds(int(total_us), int(count)),
+        "endpoint": None if sums["endpoint"] == OTHER_ENDPOINTS else sums["endpoint"],
+        "count": sums["count"],
+        "error_count": sums["error_count"],
+        "avg_response_time": mean_seconds(sums["response_time_us"], sums["count"]),
         "p95_response_time": None if us is None else us / MICROSECONDS,
     }

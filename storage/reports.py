@@ -106,7 +106,7 @@ async def activities(
     table = schema.user_activity
     where = _events(table, tenant_id, page, "timestamp", user_id=user_id, activity_type=activity_type)
     query = select(*_shown(table)).where(*where)
-    return await _page(connection, query, page, _newest(table, "timestamp"), _activity)
+    return await read_page(connection, query, page, _newest(table, "timestamp"), _activity)
 
 
 async def messages(
@@ -116,7 +116,7 @@ async def messages(
     table = schema.message_metrics
     where = _events(table, tenant_id, page, "created_at", conversation_id=conversation_id)
     query = select(*_shown(table)).where(*where)
-    return await _page(connection, query, page, _newest(table, "created_at"), _timed)
+    return await read_page(connection, query, page, _newest(table, "created_at"), _timed)
 
 
 async def top_users(connection: AsyncConnection, tenant_id: str, page: Page) -> Listing:
@@ -129,7 +129,7 @@ async def top_users(connection: AsyncConnection, tenant_id: str, page: Page) -> 
         query = select(table.user_id, table.username, table.activity_count).where(
             table.tenant_id == tenant_id, table.activity_count > 0
         )
-        return await _page(connection, query, page, USER_ORDERS["activity_count"], dict)
+        return await read_page(connection, query, page, USER_ORDERS["activity_count"], dict)
     activity = schema.user_activity.c
     counted = (
         select(activity.user_id, func.count().label("activity_count"))
@@ -141,7 +141,7 @@ async def top_users(connection: AsyncConnection, tenant_id: str, page: Page) -> 
         counted, schema.users, and_(table.tenant_id == tenant_id, table.user_id == counted.c.user_id)
     )
     order = (Order(counted.c.activity_count, "activity_count", descending=True), _by_user_id)
-    return await _page(connection, query, page, order, dict)
+    return await read_page(connection, query, page, order, dict)
 
 
 async def users(
@@ -168,7 +168,7 @@ async def users(
         part = search.encode().lower().decode()
         lowered = (func.lower(column, type_=String) for column in (table.user_id, table.username))
         query = query.where(or_(*(column.contains(part, autoescape=True) for column in lowered)))
-    return await _page(connection, query, page, USER_ORDERS[sort], dict)
+    return await read_page(connection, query, page, USER_ORDERS[sort], dict)
 
 
 async def conversations(
@@ -197,14 +197,14 @@ async def conversations(
         table.created_at,
         table.updated_at,
     ).where(*where)
-    return await _page(connection, query, page, _newest(schema.conversation_metrics, "created_at"), _conversation)
+    return await read_page(connection, query, page, _newest(schema.conversation_metrics, "created_at"), _conversation)
 
 
 async def api_calls(connection: AsyncConnection, tenant_id: str, page: Page, endpoint: str | None = None) -> Listing:
     """List API calls, newest first, to all endpoints or to one."""
     table = schema.api_usage
     query = select(*_shown(table)).where(*_events(table, tenant_id, page, "timestamp", endpoint=endpoint))
-    return await _page(connection, query, page, _newest(table, "timestamp"), _timed)
+    return await read_page(connection, query, page, _newest(table, "timestamp"), _timed)
 
 
 async def api_stats(
@@ -300,7 +300,7 @@ def _events(
     return where
 
 
-async def _page(
+async def read_page(
     connection: AsyncConnection,
     query: Select[Any],
     page: Page,

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -200,8 +200,15 @@ def export(
                     sys.stdout.buffer.write(piece)
             sys.stdout.flush()
 
-    try:
+    with _output():
         asyncio.run(work())
+
+
+@contextmanager
+def _output() -> Iterator[None]:
+    """Write to standard output, which whoever reads it may close."""
+    try:
+        yield
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except OSError as error:
