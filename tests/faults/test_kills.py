@@ -5,62 +5,21 @@ import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
-from sqlalchemy import select
 
-from storage import schema
-from storage.urls import database_at
-from tests.conftest import TRACK, Running, start
+from tests.conftest import Running, start
+from tests.faults.figures import Figures
 from tests.live import PATH, LivePanel
+from tests.load import Load, stored_messages
 from tests.postgres import Postgres
 from tests.process import Process
-from tests.web.test_tracking import ACTIVITY, MESSAGE
+from tests.web.test_tracking import ACTIVITY
 
 KILLS = 20
 KILLS_OF_SEVERAL = 5
 
 
-class Load:
-    """Services that post messages, and keep trying each one until it is acknowledged."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.sent = 0
-        self.acknowledged: set[str] = set()
-        self.running = True
-
-    async def post(self, worker: int) -> None:
-        async with httpx.AsyncClient(base_url=self.url, timeout=5) as client:
-            while self.running:
-                self.sent += 1
-                ids = [f"m{worker}-{self.sent}-{part}" for part in range(1 if worker % 2 else 10)]
-                await self._until_acknowledged(client, ids)
-
-    async def _until_acknowledged(self, client: httpx.AsyncClient, ids: list[str]) -> None:
-        events = [{**MESSAGE, "type": "message", "message_id": name, "token_count": 3} for name in ids]
-        while self.running:
-            try:
-                response = await client.post(f"{TRACK}/batch", json=events)
-            except httpx.TransportError:
-                await asyncio.sleep(0.02)
-                continue
-            if response.status_code == 201:
-                self.acknowledged.update(ids)
-                return
-
-
-async def stored_messages(url: str) -> list[str]:
-    """The ids of all messages, read beside or after the service."""
-    database = database_at(url)
-    database.open_readers()
-    async with database.read() as connection:
-        found = list(await connection.scalars(select(schema.message_metrics.c.message_id)))
-    await database.close()
-    return found
-
-
-async def test_a_killed_service_loses_nothing(tmp_path: Path, database_url: str) -> None:
+async def test_a_killed_service_loses_nothing(tmp_path: Path, database_url: str, figures: Figures) -> None:
     """After 20 kills at random moments, every acknowledged event is there exactly once, and verify is clean."""
     drawn = random.Random(7)
     process = Process(tmp_path, DATABASE_URL=database_url)
@@ -83,6 +42,7 @@ async def test_a_killed_service_loses_nothing(tmp_path: Path, database_url: str)
     assert len(load.acknowledged) > KILLS * 50
     assert len(stored) == len(set(stored))
     assert load.acknowledged <= set(stored)
+    figures("SIGKILL, SQLite", kills=KILLS, acknowledged=len(load.acknowledged), lost=0, counted_twice=0)
 
 
 async def test_several_killed_services_lose_nothing(tmp_path: Path, postgres: Postgres) -> None:
