@@ -44,6 +44,7 @@ def configuration(service: Service) -> uvicorn.Config:
     class Protocol(BoundedProtocol):
         head_seconds = settings.head_seconds
         body_seconds = settings.body_seconds
+        answer_seconds = settings.answer_seconds
 
     return uvicorn.Config(
         service.app,
@@ -91,11 +92,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     It would hold a head of any length in memory until it ends, and wait for ever for one that never ends; so it would
     for a body. Here a head has to be complete ``head_seconds`` after the connection, or the answer before it, is there;
-    a body ``body_seconds`` after its head.
+    a body ``body_seconds`` after its head. An answer that is left unread for ``answer_seconds`` is broken off.
     """
 
     head_seconds = 10.0
     body_seconds = 60.0
+    answer_seconds = 60.0
 
     def connection_made(self, transport: Any) -> None:
         """Begin with nothing read; the first head is waited for from now on."""
@@ -106,12 +108,33 @@ class BoundedProtocol(HttpToolsProtocol):
         self._due: float | None = self.loop.time() + self.head_seconds
         # One timer a connection, which looks again when the time has come: one for each request would cost 2 us.
         self._timer = self.loop.call_later(self.head_seconds, self._check)
+        self._unread: asyncio.TimerHandle | None = None
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
         self._timer.cancel()
+        self._await_reader(None)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read on; called when the kernel takes no more and 64 KiB wait here.
+
+        The kernel asks for more when a third of its buffer is free again: of some megabytes, so that a client counts as
+        reading from 15 KB/s on.
+        """
+        self._await_reader(self.answer_seconds)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Go on: most of it was read."""
+        self._await_reader(None)
+        super().resume_writing()
+
+    def _await_reader(self, seconds: float | None) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+        self._unread = None if seconds is None else self.loop.call_later(seconds, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless the head of a request has gone on for too long."""

@@ -204,6 +204,12 @@ class Settings:
     body_seconds: float = _setting(
         "60", "How long the body of a request may take to come; then 408.", _number(0.1, 3600), "seconds"
     )
+    answer_seconds: float = _setting(
+        "60",
+        "How long a client may leave what it was answered unread; then the connection is cut.",
+        _number(1, 3600),
+        "seconds",
+    )
     queue_events: int = _setting(
         "50000", "Events that may wait for their commit; beyond it posts get 503.", _whole(1, 10_000_000), "events"
     )

@@ -1,7 +1,9 @@
 """What the service takes from whoever connects, and for how long it waits."""
 
 import asyncio
+import contextlib
 import gzip
+import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,7 +23,7 @@ POST = f"POST {TRACK}/activity-public HTTP/1.1\r\nHost: x\r\nContent-Length: 500
 @pytest.fixture
 async def impatient(tmp_path: Path) -> AsyncIterator[Running]:
     """A service that waits a moment only."""
-    found = await start(tmp_path, HEAD_SECONDS="0.4", BODY_SECONDS="0.6")
+    found = await start(tmp_path, HEAD_SECONDS="0.4", BODY_SECONDS="0.6", ANSWER_SECONDS="2")
     yield found
     await found.drop()
 
@@ -74,6 +76,52 @@ async def test_who_trickles_is_cut(impatient: Running, name: str) -> None:
         while impatient.server.server_state.tasks:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert (await impatient.http.get("/health")).status_code == 200
+
+
+async def download(running: Running, room: int) -> tuple[socket.socket, bytes]:
+    """Ask for a CSV of several megabytes, with so much *room* to receive it; gives what came of it first."""
+    rows = [{**BATCH[0], "event_id": str(number), "user_agent": "x" * 1000} for number in range(9000)]
+    for part in range(0, len(rows), 3000):
+        await running.http.post(f"{TRACK}/batch", json=rows[part : part + 3000])
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    client.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(client, ("127.0.0.1", running.service.settings.port))
+    lines = [f"GET {API}/users/activities HTTP/1.1", "Host: x", "Connection: close", "Accept: text/csv"]
+    lines += [f"{name}: {value}" for name, value in running.admin().items()]
+    await loop.sock_sendall(client, "\r\n".join([*lines, "", ""]).encode())
+    return client, await loop.sock_recv(client, 4096)
+
+
+async def rest(client: socket.socket, pace: float) -> bytes:
+    """Read on, so many bytes a second, until the service ends it."""
+    loop, parts = asyncio.get_running_loop(), []
+    with contextlib.suppress(ConnectionResetError):
+        while part := await loop.sock_recv(client, 65536):
+            parts.append(part)
+            await asyncio.sleep(len(part) / pace)
+    client.close()
+    return b"".join(parts)
+
+
+async def test_who_does_not_read_is_cut(impatient: Running) -> None:
+    """A download that is left unread is broken off in time, and leaves nothing behind."""
+    client, first = await download(impatient, 4096)
+    assert b" 200 OK" in first
+    async with asyncio.timeout(5):
+        while impatient.server.server_state.connections and impatient.server.server_state.tasks:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert not (await rest(client, 1e12)).endswith(b"0\r\n\r\n")
+    assert (await impatient.http.get("/health")).status_code == 200
+
+
+async def test_who_reads_slowly_is_served(impatient: Running) -> None:
+    """A download that goes on, however slowly, is not broken off: it outlasts the deadline and is whole."""
+    client, _ = await download(impatient, 1 << 18)
+    began = time.monotonic()
+    assert (await rest(client, 3e6)).endswith(b"0\r\n\r\n")
+    assert time.monotonic() - began > impatient.service.settings.answer_seconds
 
 
 async def test_who_is_quick_is_not_cut(impatient: Running) -> None:

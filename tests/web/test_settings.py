@@ -70,6 +70,7 @@ WRONG = {
     "TRACKING_BURST_EVENTS": ["0"],
     "HEAD_SECONDS": ["0", "1 minute"],
     "BODY_SECONDS": ["0", "86400"],
+    "ANSWER_SECONDS": ["0", "86400"],
     "QUEUE_EVENTS": ["0"],
     "CHANGE_LOG_ENTRIES": ["0"],
     "STOP_SECONDS": ["0"],
