@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { Question } from "../src/dashboard/question";
+import { Question, RETRY_EVERY } from "../src/dashboard/question";
 
 function later<T>() {
   let answer!: (value: T) => void;
@@ -38,6 +38,23 @@ describe("a question", () => {
     expect([question.asking, question.problem]).toEqual([true, null]);
     second.answer("newer");
     await asking;
+  });
+
+  it("is due again ten seconds after it failed, and not while it is asked or once it is answered", async () => {
+    vi.useFakeTimers();
+    const question = new Question<string>(vi.fn());
+    await question.ask(() => Promise.reject(new Error("unreachable")));
+    expect(question.isDueAgain).toBe(false);
+    vi.advanceTimersByTime(RETRY_EVERY);
+    expect(question.isDueAgain).toBe(true);
+    const answer = later<string>();
+    const again = question.ask(() => answer.promise);
+    vi.advanceTimersByTime(RETRY_EVERY);
+    expect(question.isDueAgain).toBe(false);
+    answer.answer("there");
+    await again;
+    expect(question.isDueAgain).toBe(false);
+    vi.useRealTimers();
   });
 
   it("keeps the answer when asked again, unless it was to another question", async () => {

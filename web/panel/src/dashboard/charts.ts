@@ -66,6 +66,7 @@ export class Charts extends LiveElement {
       this.#series.ask({ metrics: METRICS, interval: this.#interval, span: (at) => this.#span(at) }, now);
     } else {
       this.#series.keep(now);
+      if (this.#before.isDueAgain) this.#askBefore(this.#span(now));
     }
     this.#make(now);
   }

@@ -12,7 +12,7 @@ import { fresh } from "./fresh";
 import { glyph } from "./icons";
 import { Listing, MAX_ROWS, type Order } from "./listing";
 import { LiveElement } from "./live-element";
-import { problemOf } from "./question";
+import { problemOf, RETRY_EVERY } from "./question";
 import { sheet } from "./sheet";
 import "./table";
 import type { Column, Table } from "./table";
@@ -21,7 +21,6 @@ const words = dashboardText.lists;
 
 /** How often the first page of a live list is loaded again, while there is news; and after a failure. */
 const FRESHEN_EVERY = 2000;
-const RETRY_EVERY = 10_000;
 
 // biome-ignore lint/suspicious/noExplicitAny: as in the table, a list's columns and rows belong together.
 type AnyRow = any;

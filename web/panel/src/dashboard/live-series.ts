@@ -11,11 +11,10 @@ import { MINUTE } from "../panel/figures";
 import { fresh } from "./fresh";
 import type { Interval } from "./interval";
 import { dateNumber, fromAnswer, type Points, type SeriesAnswer, since, withMinutes, withTail } from "./points";
-import { type Problem, Question } from "./question";
+import { type Problem, Question, RETRY_EVERY } from "./question";
 import { type Span, writeBound } from "./range";
 
 const TAIL_EVERY = 2000;
-const RETRY_EVERY = 10_000;
 
 export interface Asked {
   metrics: readonly string[];

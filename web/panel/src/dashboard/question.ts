@@ -8,6 +8,9 @@ export interface Problem {
   field: string | null;
 }
 
+/** What failed is asked for again after so many milliseconds. */
+export const RETRY_EVERY = 10_000;
+
 export class Question<Answer> {
   answer: Answer | null = null;
   problem: Problem | null = null;
@@ -16,6 +19,7 @@ export class Question<Answer> {
   asOf: number | null = null;
 
   #current: AbortController | null = null;
+  #askedAt = 0;
 
   constructor(private readonly changed: () => void) {}
 
@@ -25,6 +29,7 @@ export class Question<Answer> {
     const current = new AbortController();
     this.#current = current;
     this.asking = true;
+    this.#askedAt = Date.now();
     if (afresh) this.answer = null;
     this.changed();
     try {
@@ -40,6 +45,11 @@ export class Question<Answer> {
     this.#current = null;
     this.asking = false;
     this.changed();
+  }
+
+  /** Whether it failed, and is to be asked again by now. */
+  get isDueAgain(): boolean {
+    return this.problem !== null && !this.asking && Date.now() - this.#askedAt >= RETRY_EVERY;
   }
 
   /** Change the answer that is held, without asking. */
