@@ -23,6 +23,11 @@ const drawings = {
 export type IconName = keyof typeof drawings;
 
 export function icon(name: IconName): TemplateResult {
+  return framed(drawings[name]);
+}
+
+/** A drawing on that grid as an icon. */
+export function framed(drawing: SVGTemplateResult): TemplateResult {
   return html`<svg
     class="icon"
     viewBox="0 0 20 20"
@@ -35,7 +40,7 @@ export function icon(name: IconName): TemplateResult {
     stroke-linejoin="round"
     aria-hidden="true"
   >
-    ${drawings[name]}
+    ${drawing}
   </svg>`;
 }
 

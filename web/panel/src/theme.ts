@@ -100,6 +100,30 @@ export const oneLine = css`
   }
 `;
 
+/** A list of the panel: each row has a mark, two lines, and what is at the right of the first. */
+export const listRows = css`
+  :host {
+    display: block;
+  }
+  :is(ul, ol) {
+    margin: 0;
+    padding: 0;
+    list-style: none;
+  }
+  p {
+    margin: 0;
+    color: var(--soft);
+  }
+  li {
+    display: grid;
+    grid-template: auto auto / 32px minmax(0, 1fr) auto;
+    column-gap: var(--space-3);
+    align-items: baseline;
+    padding: 7px 0;
+    line-height: 18px;
+  }
+`;
+
 /** What stands where something is still to come, in its size. */
 export const bones = css`
   .bone {

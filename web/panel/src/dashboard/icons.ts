@@ -1,7 +1,7 @@
 /** The dashboard's own icons, on the grid of those that it shares with the panel. */
 
-import { html, type SVGTemplateResult, svg, type TemplateResult } from "lit";
-import { type IconName, icon } from "../icons";
+import { type SVGTemplateResult, svg, type TemplateResult } from "lit";
+import { framed, type IconName, icon } from "../icons";
 import type { Wish } from "./appearance";
 import type { View } from "./route";
 
@@ -20,20 +20,7 @@ const drawings = {
 } satisfies Record<string, SVGTemplateResult>;
 
 export function glyph(name: keyof typeof drawings): TemplateResult {
-  return html`<svg
-    class="icon"
-    viewBox="0 0 20 20"
-    width="20"
-    height="20"
-    fill="none"
-    stroke="currentColor"
-    stroke-width="1.5"
-    stroke-linecap="round"
-    stroke-linejoin="round"
-    aria-hidden="true"
-  >
-    ${drawings[name]}
-  </svg>`;
+  return framed(drawings[name]);
 }
 
 export function themeIcon(wish: Wish): TemplateResult {

@@ -5,7 +5,7 @@ import { activityType, ago, moment } from "../format.js";
 import { activityIcon, icon } from "../icons.js";
 import { type Activity, RECENT } from "../store.js";
 import { text } from "../text.js";
-import { bones, oneLine, theme } from "../theme.js";
+import { bones, listRows, oneLine, theme } from "../theme.js";
 import { define } from "./define.js";
 import { move } from "./motion.js";
 
@@ -61,28 +61,9 @@ export class ActivityList extends LitElement {
   static override styles = [
     theme,
     oneLine,
+    listRows,
     bones,
     css`
-      :host {
-        display: block;
-      }
-      ul {
-        margin: 0;
-        padding: 0;
-        list-style: none;
-      }
-      p {
-        margin: 0;
-        color: var(--soft);
-      }
-      li {
-        display: grid;
-        grid-template: auto auto / 32px minmax(0, 1fr) auto;
-        column-gap: var(--space-3);
-        align-items: baseline;
-        padding: 7px 0;
-        line-height: 18px;
-      }
       li + li {
         border-top: 1px solid var(--line);
       }

@@ -4,7 +4,7 @@ import { css, html, LitElement } from "lit";
 import { count } from "../format.js";
 import type { TopUser } from "../store.js";
 import { text } from "../text.js";
-import { bones, oneLine, theme } from "../theme.js";
+import { bones, listRows, oneLine, theme } from "../theme.js";
 import { define } from "./define.js";
 
 export const RANKS = 5;
@@ -33,28 +33,11 @@ export class Ranking extends LitElement {
   static override styles = [
     theme,
     oneLine,
+    listRows,
     bones,
     css`
-      :host {
-        display: block;
-      }
-      ol {
-        margin: 0;
-        padding: 0;
-        list-style: none;
-      }
-      p {
-        margin: 0;
-        color: var(--soft);
-      }
       li {
-        display: grid;
-        grid-template: auto auto / 32px minmax(0, 1fr) auto;
-        column-gap: var(--space-3);
         row-gap: 5px;
-        align-items: baseline;
-        padding: 7px 0;
-        line-height: 18px;
       }
       .rank {
         grid-row: span 2;
