@@ -29,6 +29,8 @@ MAX_HEAD = 64 * 1024
 SECURITY_HEADERS = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
 """On every answer, also those that uvicorn makes by itself. What pages need beside them is with the pages."""
 BACKLOG = 2048
+FIRST_REQUEST_SECONDS = 0.5
+"""How long a stop waits for the first request of a connection that was accepted just before."""
 LINE, HEAD, BODY = "line", "head", "body"
 """What may be slow to come: the first line of a request, the rest of its head, its body."""
 
@@ -81,6 +83,9 @@ class Server(uvicorn.Server):
         began = time.monotonic()
         for accepting in (*self.servers, *(sockets or ())):
             accepting.close()
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, BoundedProtocol):
+                connection.drain()
         await self._service.drain()
         left = self._service.settings.stop_seconds - (time.monotonic() - began)
         self.config.timeout_graceful_shutdown = max(1, int(left))
@@ -109,6 +114,7 @@ class BoundedProtocol(HttpToolsProtocol):
         # One timer a connection, which looks again when the time has come: one for each request would cost 2 us.
         self._timer = self.loop.call_later(self.head_seconds, self._check)
         self._unread: asyncio.TimerHandle | None = None
+        self._draining = False
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -159,8 +165,31 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Count no more: what follows is the body, which the endpoint bounds."""
         super().on_headers_complete()
+        if self._draining and self.cycle is not None:
+            self.cycle.keep_alive = False
         self._head = -sys.maxsize
         self._begin(BODY)
+
+    def drain(self) -> None:
+        """Take one more request at the most, so that the one after it goes to another process.
+
+        A connection that waits for its next request is closed; on a new one the first is probably on its way.
+        """
+        self._draining = True
+        if self.cycle:
+            self.cycle.keep_alive = False
+            self._leave()
+        else:
+            self.loop.call_later(FIRST_REQUEST_SECONDS, self._leave)
+
+    def shutdown(self) -> None:
+        """End when uvicorn wants to, but cut no request of which a part has come."""
+        self.drain()
+
+    def _leave(self) -> None:
+        """Close, unless a request comes in or is answered, or the connection has become a WebSocket."""
+        if self in self.connections and self._part not in (HEAD, BODY) and not self._is_answering:
+            self.transport.close()
 
     def on_message_complete(self) -> None:
         """Wait for nothing: the service has its turn."""
