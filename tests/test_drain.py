@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import signal
+import sqlite3
 import time
 from pathlib import Path
 
@@ -136,6 +138,36 @@ async def test_a_stop_under_load_loses_nothing_and_nobody(tmp_path: Path) -> Non
     for stream in streams:
         await stream.close()
     assert service.terminate() == 0
+
+
+async def test_a_stop_while_it_opens_is_not_lost(tmp_path: Path) -> None:
+    """SIGTERM before the service is open ends it as soon as it is."""
+    sqlite3.connect(tmp_path / "analytics.db").close()
+    other = sqlite3.connect(tmp_path / "analytics.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    service = Process(tmp_path)
+    starting = asyncio.create_task(service.start())
+    while service.pid is None or not catches(service.pid, signal.SIGTERM):  # noqa: ASYNC110 - it is another process
+        await asyncio.sleep(0.005)
+    service.signal(signal.SIGTERM)
+    other.execute("ROLLBACK")
+    other.close()
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    await has_ended(service)
+    assert '"event": "stopped"' in service.log()
+
+
+async def has_ended(service: Process) -> None:
+    async with asyncio.timeout(30):
+        while service.pid is not None:  # noqa: ASYNC110 - it is another process
+            await asyncio.sleep(0.02)
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal (proc(5): the mask of those it catches)."""
+    mask = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return mask is not None and bool(int(mask[1], 16) >> (number - 1) & 1)
 
 
 async def test_a_stop_with_few_panels_is_quick(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Collection
 from typing import Any
 
 import structlog
@@ -74,9 +75,16 @@ def configuration(service: Service) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """uvicorn's server, which would send all panels away in one burst."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, asked: Collection[int] = ()) -> None:
+        """*asked*: the signals to stop that came before this server listens to them itself."""
         super().__init__(configuration(service))
         self._service = service
+        self._asked = asked
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept, unless the service was to stop before it was open."""
+        await super().startup(sockets)
+        self.should_exit = self.should_exit or bool(self._asked)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept nobody any more, send the panels away in batches, then finish the requests in hand."""
@@ -255,13 +263,14 @@ def _listen(settings: Settings) -> socket.socket:
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; what was accepted by then is finished first. Raises what opening raises."""
     # uvicorn stops on these, and sends them again when it has: they must not end the process before the writer is done.
+    asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda given, _frame: asked.append(given))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, asked))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, asked: Collection[int]) -> None:
     service = Service(settings)
     await service.open()
     try:
@@ -271,7 +280,7 @@ async def _serve(settings: Settings) -> None:
             gc.collect()
             gc.freeze()
             log.info("serving", host=settings.host, port=listener.getsockname()[1], broker=broker)
-            await Server(service).serve(sockets=[listener])
+            await Server(service, asked).serve(sockets=[listener])
     finally:
         await service.close()
         log.info("stopped")
