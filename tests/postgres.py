@@ -118,6 +118,13 @@ class Postgres:
             )
         )
 
+    def check(self, program: str, *arguments: str) -> bool:
+        """Run one of its programs, and say whether it ended well."""
+        done = subprocess.run(
+            [self._programs / program, *arguments], capture_output=True, check=False, **self._as_user()
+        )
+        return done.returncode == 0
+
     def _run(self, program: str, *arguments: str) -> None:
         command: list[str | Path] = [self._programs / program, "-D", self._data, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, **self._as_user())
