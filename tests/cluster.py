@@ -134,7 +134,7 @@ def program() -> str:
 
 
 class Cluster:
-    """The processes and the balancer; *database_url* and *redis_url* are their stores, *own* settings go first."""
+    """The processes and, at *port* (0: any), the balancer, on these stores; *own* settings go first."""
 
     def __init__(self, folder: Path, database_url: str, redis_url: str, port: int = 0, **own: str) -> None:
         self.database_url = database_url
@@ -148,12 +148,11 @@ class Cluster:
             "ANALYTICS_TRUSTED_PROXIES": "127.0.0.1",
             **{f"ANALYTICS_{name}": value for name, value in own.items()},
         }
-        ports = [port + number if port else free_port() for number in range(PROCESSES + 1)]
         self.processes = [
-            Replica(folder / f"process{number}", {**settings, "ANALYTICS_PORT": str(own_port)})
-            for number, own_port in enumerate(ports[1:], 1)
+            Replica(folder / f"process{number}", {**settings, "ANALYTICS_PORT": str(free_port())})
+            for number in range(1, PROCESSES + 1)
         ]
-        self.balancer = Balancer(folder, ports[0], [process.address for process in self.processes])
+        self.balancer = Balancer(folder, port or free_port(), [process.address for process in self.processes])
         self.url = self.balancer.url
 
     async def start(self) -> None:

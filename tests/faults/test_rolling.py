@@ -7,7 +7,7 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -21,7 +21,9 @@ from tests.conftest import API, SECRET, TRACK
 from tests.faults.figures import Figures
 from tests.live import Fed, LivePanel
 from tests.load import stored_messages
-from tests.panel.conftest import browser, visit
+from tests.panel.conftest import Visitor, browser, visit, written
+from tests.panel.test_connection import figures as shown
+from tests.panel.test_connection import status
 from tests.postgres import Postgres
 from tests.stream import StreamPanel
 from tests.web.test_tracking import MESSAGE
@@ -279,3 +281,41 @@ async def replayed(cluster: Cluster, speed: int) -> str:
     done = await asyncio.to_thread(cluster.processes[0].command, *arguments, text=KEY)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_browser_stays_exact(
+    cluster: Cluster, full: bool, figures: Figures, visit: Callable[..., Awaitable[Visitor]]
+) -> None:
+    """The dashboard in a real Chromium, in full form: its figures never go back, and end up equal to the snapshot."""
+    if not full:
+        pytest.skip("a real browser watches in the full form")
+    token = make_token(SECRET, "ada", [ADMIN], "default", 3600)
+    page = await (await visit()).tab(f"{cluster.url}/analytics#token={token}")
+    await status(page, "live")
+    poster, reader = Poster([process.url for process in cluster.processes]), Reader(cluster.url, token)
+    seen: list[int] = []
+
+    async def look() -> None:
+        while poster.running:
+            text = (await shown(page)).get("Total messages", "")
+            if text.replace(",", "").isdecimal():
+                seen.append(int(text.replace(",", "")))
+            await asyncio.sleep(0.1)
+
+    async with everyone(cluster, poster, reader):
+        looking = asyncio.create_task(look())
+        replay = asyncio.create_task(replayed(cluster, speed=120))
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for process in cluster.processes:
+                await restart(cluster, process, number)
+        assert "posted" in await replay
+    await looking
+    assert seen == sorted(seen)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(headers=headers) as client, asyncio.timeout(30):
+        snapshot = (await client.get(f"{cluster.url}{API}/snapshot")).json()
+        while await shown(page) != written(snapshot["summary"]):  # noqa: ASYNC110 - it is a browser's screen
+            await asyncio.sleep(0.1)
+    assert [await disagreements(process) for process in cluster.processes] == [0, 0, 0]
+    figures("rolling restarts, a browser", restarts=2 * len(cluster.processes), looks=len(seen), wrong=0)
