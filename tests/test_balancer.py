@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import random
+import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -201,3 +204,44 @@ async def test_without_a_process_it_says_so(tmp_path: Path) -> None:
         await running.stop()
     finally:
         balancer.stop()
+
+
+class Names(asyncio.DatagramProtocol):
+    """A DNS server that knows one name, and the addresses that it has just now (RFC 1035, 4.1)."""
+
+    def __init__(self) -> None:
+        self.addresses: list[str] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
+        # The question, without what follows it: its name ends with an empty label, type and class have four bytes.
+        question = data[12 : data.index(b"\0", 12) + 5]
+        found = self.addresses if question.startswith(b"\x09analytics\0") and question[-3] == 1 else []
+        head = data[:2] + struct.pack("!HHHHH", 0x8180, 1, len(found), 0, 0)
+        answers = [struct.pack("!HHHIH4B", 0xC00C, 1, 1, 1, 4, *map(int, each.split("."))) for each in found]
+        self._transport.sendto(head + question + b"".join(answers), address)  # type: ignore[attr-defined]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a machine has one loopback address")
+async def test_replicas_are_found_by_name(tmp_path: Path) -> None:
+    """As in docker-compose.yml: the balancer asks for the processes' name, and follows as they come and go."""
+    loop, port = asyncio.get_running_loop(), free_port()
+    server, names = await loop.create_datagram_endpoint(Names, ("127.0.0.1", port))
+    # Their port is fixed, so their addresses are drawn: others may run this test on this machine.
+    one, other = (f"127.{random.randint(1, 254)}.{random.randint(1, 254)}.{last}" for last in (1, 2))
+    first = await start(tmp_path, HOST=one, PORT="8002")
+    balancer = Balancer(tmp_path, free_port(), resolver=f"127.0.0.1:{port}")
+    names.addresses = [one]
+    try:
+        await balancer.start()
+        (tmp_path / "second").mkdir()
+        second = await start(tmp_path / "second", HOST=other, PORT="8002")
+        names.addresses = [other]
+        await first.stop()
+        await balancer.until(200)
+        await second.stop()
+    finally:
+        balancer.stop()
+        server.close()
