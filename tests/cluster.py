@@ -83,6 +83,10 @@ class Valkey:
         self._program.wait(10)
 
 
+class CannotBalance(Exception):
+    """The balancer has ended; the text is what it said."""
+
+
 class Balancer:
     """HAProxy with haproxy.cfg, before the *processes*."""
 
@@ -106,7 +110,8 @@ class Balancer:
         assert self._program is not None
         async with asyncio.timeout(UP_SECONDS), httpx.AsyncClient() as client:
             while await self._status(client) != status:
-                assert self._program.poll() is None, self.log.read_text()
+                if self._program.poll() is not None:
+                    raise CannotBalance(self.log.read_text().strip())
                 await asyncio.sleep(0.05)
 
     async def _status(self, client: httpx.AsyncClient) -> int:
@@ -233,4 +238,7 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(os.environ.get("BALANCER_PORT") or PORT)))
+    try:
+        asyncio.run(main(int(os.environ.get("BALANCER_PORT") or PORT)))
+    except CannotBalance as error:
+        sys.exit(f"the balancer cannot run; BALANCER_PORT names another port than {PORT}\n{error}")
