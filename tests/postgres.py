@@ -4,13 +4,16 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from storage.urls import database_at
+from tests.program import spawn
 
 PASSWORD = "hunter2-of-the-tests"
 TEMPLATE = "migrated"
@@ -23,6 +26,7 @@ class Postgres:
         self.folder = folder
         self.port = port
         self._made = 0
+        self._data = folder / "data"
         self._programs = _programs(folder)
         # PostgreSQL does not run as root.
         self._user = "nobody" if os.geteuid() == 0 else None
@@ -37,13 +41,38 @@ class Postgres:
         self._run("initdb", *options, "--locale=C.UTF-8", "--no-sync")
 
     def start(self) -> None:
+        """Start it, and wait until it takes connections."""
         # Without syncs: it is the service that is killed here, not the machine.
-        options = f"-p {self.port} -k {self.folder} -c fsync=off -c full_page_writes=off -c max_connections=200"
-        self._run("pg_ctl", "start", "-w", "-l", str(self.folder / "log"), "-o", options)
+        options = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
+        command: list[str | Path] = [
+            self._programs / "postgres",
+            "-D",
+            self._data,
+            "-p",
+            str(self.port),
+            "-k",
+            self.folder,
+            *options,
+        ]
+        with (self.folder / "log").open("ab") as log:
+            # By SIGQUIT it ends at once, and takes its processes and its shared memory with it.
+            self._server = spawn(command, signal.SIGQUIT, stdout=log, stderr=log, **self._as_user())
+        while not self._is_up():
+            assert self._server.poll() is None, (self.folder / "log").read_text()
+            time.sleep(0.02)
 
     def stop(self, mode: str = "fast") -> None:
         """*mode* immediate: as if it had crashed."""
-        self._run("pg_ctl", "stop", "-w", "-m", mode)
+        self._server.send_signal({"fast": signal.SIGINT, "immediate": signal.SIGQUIT}[mode])
+        self._server.wait(60)
+
+    def _is_up(self) -> bool:
+        """Read its lock file: the first line is its process id, the last says that it is ready."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text().split()
+        except OSError:
+            return False
+        return lines[:1] == [str(self._server.pid)] and lines[-1] == "ready"
 
     def url(self, database: str, password: str = PASSWORD) -> str:
         return f"postgresql+psycopg://postgres:{password}@127.0.0.1:{self.port}/{database}"
@@ -89,18 +118,21 @@ class Postgres:
             )
         )
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def check(self, program: str, *arguments: str) -> bool:
+        """Run one of its programs, and say whether it ended well."""
         done = subprocess.run(
-            [self._programs / program, "-D", self.folder / "data", *arguments],
-            user=self._user,
-            group=self._user and pwd.getpwnam(self._user).pw_gid,
-            cwd=self.folder,
-            env={"PATH": os.environ["PATH"]},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            check=False,
+            [self._programs / program, *arguments], capture_output=True, check=False, **self._as_user()
         )
-        assert done.returncode == 0, done.stderr.decode()
+        return done.returncode == 0
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command: list[str | Path] = [self._programs / program, "-D", self._data, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, **self._as_user())
+        assert done.returncode == 0, done.stderr
+
+    def _as_user(self) -> dict[str, Any]:
+        group = self._user and pwd.getpwnam(self._user).pw_gid
+        return {"user": self._user, "group": group, "cwd": self.folder, "env": {"PATH": os.environ["PATH"]}}
 
 
 def _programs(folder: Path) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from tests.conftest import environment
+from tests.program import spawn
 
 COMMAND = [str(Path(sys.executable).with_name("convoai-analytics"))]
 
@@ -27,9 +28,7 @@ class Process:
 
     async def start(self, seconds: float = 15) -> None:
         with self._log.open("ab") as log, self._audit.open("ab") as audit:
-            self._process = subprocess.Popen(  # noqa: ASYNC220 - takes a millisecond
-                [*COMMAND, "serve"], env=self.environment, stdout=audit, stderr=log
-            )
+            self._process = spawn([*COMMAND, "serve"], env=self.environment, stdout=audit, stderr=log)
         deadline = time.monotonic() + seconds
         async with httpx.AsyncClient() as client:
             while True:
@@ -40,6 +39,11 @@ class Process:
                     assert time.monotonic() < deadline, self.log()
                     assert self._process.poll() is None, self.log()
                 await asyncio.sleep(0.02)
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None if it does not run."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -55,14 +59,18 @@ class Process:
 
     def stop_if_running(self) -> None:
         """End it, whatever state a test left it in."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGCONT)
+        if self.pid is not None:
+            self.signal(signal.SIGCONT)
             self.terminate()
 
     def _end(self, number: int) -> int:
+        self.signal(number)
+        return self.wait()
+
+    def wait(self, seconds: float = 30) -> int:
+        """Wait until it ends, and give its exit code."""
         assert self._process is not None
-        self._process.send_signal(number)
-        return self._process.wait(30)
+        return self._process.wait(seconds)
 
     def command(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run another command with the same settings."""

@@ -55,8 +55,8 @@ def test_no_room_for_leftovers() -> None:
 
 def test_locks_name_no_host() -> None:
     """The lock files have a hash for everything and no download address."""
-    for name in ("requirements.lock", "requirements-dev.lock"):
-        text = (ROOT / name).read_text()
+    locks = [ROOT / f"requirements{part}.lock" for part in ("", "-build", "-dev")]
+    for text in (lock.read_text() for lock in locks):
         assert "://" not in text
         assert "--index-url" not in text
         packages = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]

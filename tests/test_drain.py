@@ -1,20 +1,27 @@
 """A stop, seen from its panels and from those who post: nobody is lost, and nobody comes back in a herd."""
 
 import asyncio
+import json
 import re
+import signal
+import sqlite3
 import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from realtime.drain import drain
 from realtime.protocol import TOPICS
-from tests.conftest import SECRET, TRACK
+from tests.conftest import SECRET, TRACK, start
 from tests.live import Fed, LivePanel
 from tests.process import Process
 from tests.stream import StreamPanel
+from web import server
 from web.auth import ADMIN, make_token
 
+READY = b"GET /ready HTTP/1.1\r\nHost: a\r\n\r\n"
+DRAINING = b'"status":"draining"'
 SOCKETS, STREAMS = 60, 20
 DRAIN_SECONDS = 2.0
 
@@ -133,6 +140,36 @@ async def test_a_stop_under_load_loses_nothing_and_nobody(tmp_path: Path) -> Non
     assert service.terminate() == 0
 
 
+async def test_a_stop_while_it_opens_is_not_lost(tmp_path: Path) -> None:
+    """SIGTERM before the service is open ends it as soon as it is."""
+    sqlite3.connect(tmp_path / "analytics.db").close()
+    other = sqlite3.connect(tmp_path / "analytics.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    service = Process(tmp_path)
+    starting = asyncio.create_task(service.start())
+    while service.pid is None or not catches(service.pid, signal.SIGTERM):  # noqa: ASYNC110 - it is another process
+        await asyncio.sleep(0.005)
+    service.signal(signal.SIGTERM)
+    other.execute("ROLLBACK")
+    other.close()
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    await has_ended(service)
+    assert '"event": "stopped"' in service.log()
+
+
+async def has_ended(service: Process) -> None:
+    async with asyncio.timeout(30):
+        while service.pid is not None:  # noqa: ASYNC110 - it is another process
+            await asyncio.sleep(0.02)
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal (proc(5): the mask of those it catches)."""
+    mask = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return mask is not None and bool(int(mask[1], 16) >> (number - 1) & 1)
+
+
 async def test_a_stop_with_few_panels_is_quick(tmp_path: Path) -> None:
     """A drain takes no longer than its batches need: one panel is sent away at once."""
     service = Process(tmp_path, DRAIN_SECONDS="30", STOP_SECONDS="60")
@@ -167,6 +204,42 @@ async def test_panels_that_do_not_read_hold_no_stop_up(tmp_path: Path) -> None:
     for panel in frozen:
         panel.thaw()
         await panel.close()
+
+
+async def test_no_request_lands_on_a_service_that_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Idle connections are closed, what is on its way is the last of its connection, nobody new comes in."""
+    monkeypatch.setattr(server, "FIRST_REQUEST_SECONDS", 5)
+    running = await start(tmp_path)
+    port = running.service.settings.port
+    body = json.dumps(event("half")).encode()
+    head = f"POST {TRACK}/activity-public HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    idle, new, begun, half = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
+    idle[1].write(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert b"connection: close" not in await idle[0].readuntil(b'"ok"}')
+    begun[1].write(READY[:10])
+    half[1].write(head + body[:10])
+    while len(running.server.server_state.connections) < 4:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.005)
+    stopping = asyncio.create_task(running.stop())
+
+    assert await idle[0].read() == b""
+    with pytest.raises(OSError, match="Connect"):
+        await asyncio.open_connection("127.0.0.1", port)
+    half[1].write(body[10:])
+    new[1].write(READY)
+    begun[1].write(READY[10:])
+    for (reader, _), line, status in (
+        (half, b" 201 ", b'"recorded":1'),
+        (new, b" 503 ", DRAINING),
+        (begun, b" 503 ", DRAINING),
+    ):
+        answer = await reader.read()
+        assert line in answer
+        assert b"connection: close" in answer
+        assert status in answer
+    await stopping
+    for _, writer in (idle, new, begun, half):
+        writer.close()
 
 
 async def test_a_drain_of_no_time_is_one_batch() -> None:

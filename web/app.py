@@ -76,7 +76,11 @@ class Service:
         self.app = self._application()
 
     async def drain(self) -> None:
-        """Send the panels away, a batch at a time; requests in hand are the server's to finish."""
+        """Say that the service is not ready, and send the panels away, a batch at a time.
+
+        Requests in hand are the server's to finish.
+        """
+        self.health.drain()
         await self.live.drain()
 
     async def close(self) -> None:
@@ -101,13 +105,14 @@ class Service:
         reports = Reports(self.database, self.verifier, self.settings.heartbeat_seconds)
         audit = Audit(self.settings.audit_log == "on")
         self.live = Live(self.settings, self.node, self.verifier, door, self.telemetry, audit)
+        self.health = Health(self.database, self.writer, self.node, self.hub, self.telemetry)
         self.access.changed = lambda: self.live.end_revoked(self.access.revokes)
         operations = [
             *Tracking(self.writer, door, rates, self.telemetry.tracked).operations(),
             *reports.operations(),
             series.operation(reports),
             self.live.operation(),
-            *Health(self.database, self.writer, self.node, self.hub, self.telemetry).operations(),
+            *self.health.operations(),
         ]
         routes: list[BaseRoute] = [
             *(_route(operation, audit) for operation in operations),

@@ -23,7 +23,11 @@ _PART = {"type": "string"}
 _READY = {
     "type": "object",
     "required": ["status", "database", "broker"],
-    "properties": {"status": {"enum": ["ready", "degraded", "unavailable"]}, "database": _PART, "broker": _PART},
+    "properties": {
+        "status": {"enum": ["ready", "degraded", "draining", "unavailable"]},
+        "database": _PART,
+        "broker": _PART,
+    },
 }
 
 
@@ -36,6 +40,11 @@ class Health:
         self._node = node
         self._hub = hub
         self._telemetry = telemetry
+        self._draining = False
+
+    def drain(self) -> None:
+        """Be ready for nothing more: the service stops."""
+        self._draining = True
 
     def operations(self) -> list[Operation]:
         """List the endpoints."""
@@ -54,7 +63,7 @@ class Health:
                     200: Answer(
                         "Ready; `degraded`: the broker does not deliver, panels lag by up to a second.", _READY
                     ),
-                    503: Answer("The database cannot be written.", _READY),
+                    503: Answer("The database cannot be written, or the service stops (`draining`).", _READY),
                 },
             ),
             Operation(
@@ -77,12 +86,15 @@ class Health:
         writable = await self._is_writable()
         delivering = self._node.delivering
         status = "unavailable" if not writable else "ready" if delivering else "degraded"
+        if self._draining:
+            status = "draining"
         body = {
             "status": status,
             "database": "ok" if writable else "cannot be written",
             "broker": "ok" if delivering else "does not deliver",
         }
-        return Response(msgspec.json.encode(body), 200 if writable else 503, media_type="application/json")
+        code = 200 if status in ("ready", "degraded") else 503
+        return Response(msgspec.json.encode(body), code, media_type="application/json")
 
     async def metrics(self, _request: Request) -> Response:
         """Write the metrics; those that are levels are read now."""

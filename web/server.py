@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Collection
 from typing import Any
 
 import structlog
@@ -29,6 +30,8 @@ MAX_HEAD = 64 * 1024
 SECURITY_HEADERS = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
 """On every answer, also those that uvicorn makes by itself. What pages need beside them is with the pages."""
 BACKLOG = 2048
+FIRST_REQUEST_SECONDS = 0.5
+"""How long a stop waits for the first request of a connection that was accepted just before."""
 LINE, HEAD, BODY = "line", "head", "body"
 """What may be slow to come: the first line of a request, the rest of its head, its body."""
 
@@ -72,15 +75,25 @@ def configuration(service: Service) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """uvicorn's server, which would send all panels away in one burst."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, asked: Collection[int] = ()) -> None:
+        """*asked*: the signals to stop that came before this server listens to them itself."""
         super().__init__(configuration(service))
         self._service = service
+        self._asked = asked
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept, unless the service was to stop before it was open."""
+        await super().startup(sockets)
+        self.should_exit = self.should_exit or bool(self._asked)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept nobody any more, send the panels away in batches, then finish the requests in hand."""
         began = time.monotonic()
         for accepting in (*self.servers, *(sockets or ())):
             accepting.close()
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, BoundedProtocol):
+                connection.drain()
         await self._service.drain()
         left = self._service.settings.stop_seconds - (time.monotonic() - began)
         self.config.timeout_graceful_shutdown = max(1, int(left))
@@ -109,6 +122,7 @@ class BoundedProtocol(HttpToolsProtocol):
         # One timer a connection, which looks again when the time has come: one for each request would cost 2 us.
         self._timer = self.loop.call_later(self.head_seconds, self._check)
         self._unread: asyncio.TimerHandle | None = None
+        self._draining = False
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -159,8 +173,31 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Count no more: what follows is the body, which the endpoint bounds."""
         super().on_headers_complete()
+        if self._draining and self.cycle is not None:
+            self.cycle.keep_alive = False
         self._head = -sys.maxsize
         self._begin(BODY)
+
+    def drain(self) -> None:
+        """Take one more request at the most, so that the one after it goes to another process.
+
+        A connection that waits for its next request is closed; on a new one the first is probably on its way.
+        """
+        self._draining = True
+        if self.cycle:
+            self.cycle.keep_alive = False
+            self._leave()
+        else:
+            self.loop.call_later(FIRST_REQUEST_SECONDS, self._leave)
+
+    def shutdown(self) -> None:
+        """End when uvicorn wants to, but cut no request of which a part has come."""
+        self.drain()
+
+    def _leave(self) -> None:
+        """Close, unless a request comes in or is answered, or the connection has become a WebSocket."""
+        if self in self.connections and self._part not in (HEAD, BODY) and not self._is_answering:
+            self.transport.close()
 
     def on_message_complete(self) -> None:
         """Wait for nothing: the service has its turn."""
@@ -226,13 +263,14 @@ def _listen(settings: Settings) -> socket.socket:
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; what was accepted by then is finished first. Raises what opening raises."""
     # uvicorn stops on these, and sends them again when it has: they must not end the process before the writer is done.
+    asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda given, _frame: asked.append(given))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, asked))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, asked: Collection[int]) -> None:
     service = Service(settings)
     await service.open()
     try:
@@ -242,7 +280,7 @@ async def _serve(settings: Settings) -> None:
             gc.collect()
             gc.freeze()
             log.info("serving", host=settings.host, port=listener.getsockname()[1], broker=broker)
-            await Server(service).serve(sockets=[listener])
+            await Server(service, asked).serve(sockets=[listener])
     finally:
         await service.close()
         log.info("stopped")
