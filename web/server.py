@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -71,9 +72,17 @@ def configuration(service: Service) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """uvicorn's server, which would send all panels away in one burst."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, asked_to_stop: Sequence[int] = ()) -> None:
+        """Take the signals that came before this server listens for them."""
         super().__init__(configuration(service))
         self._service = service
+        self._asked_to_stop = asked_to_stop
+
+    async def main_loop(self) -> None:
+        """Serve, unless it is time to stop already."""
+        if self._asked_to_stop:
+            self.should_exit = True
+        await super().main_loop()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept nobody any more, send the panels away in batches, then finish the requests in hand."""
@@ -192,7 +201,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """Bind the address that is to be served on; raises :exc:`CannotListen`."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
@@ -200,26 +210,39 @@ def _listen(settings: Settings) -> socket.socket:
         raise CannotListen(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from None
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; what was accepted by then is finished first. Raises what opening raises."""
+def run(
+    settings: Settings, listener: socket.socket | None = None, serving: Callable[[], object] = lambda: None
+) -> None:
+    """Serve until SIGTERM or SIGINT; what was accepted by then is finished first. Raises what opening raises.
+
+    A worker is one of several on a *listener*; *serving* is called when it serves.
+    """
     # uvicorn stops on these, and sends them again when it has: they must not end the process before the writer is done.
+    # One that comes before uvicorn listens for them is kept for it.
+    asked_to_stop: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda number, _: asked_to_stop.append(number))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, listener, serving, asked_to_stop))
 
 
-async def _serve(settings: Settings) -> None:
-    service = Service(settings)
+async def _serve(
+    settings: Settings,
+    given: socket.socket | None,
+    serving: Callable[[], object],
+    asked_to_stop: Sequence[int],
+) -> None:
+    service = Service(settings, is_worker=given is not None)
     await service.open()
     try:
-        with _listen(settings) as listener:
+        with given or listen(settings) as listener:
             broker = "redis" if settings.redis_url else "in-process"
             # What has been made by now stays for good: the collector need not look at it again and again.
             gc.collect()
             gc.freeze()
             log.info("serving", host=settings.host, port=listener.getsockname()[1], broker=broker)
-            await Server(service).serve(sockets=[listener])
+            serving()
+            await Server(service, asked_to_stop).serve(sockets=[listener])
     finally:
         await service.close()
         log.info("stopped")
