@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from realtime.broker_memory import MemoryBroker
 from realtime.broker_redis import RedisBroker
 from storage.changes import Change
 from tests.conftest import free_port, start
-from tests.valkey import ESCAPED, PASSWORD, Cluster, Sentinels, Valkey, ended
+from tests.valkey import ESCAPED, PASSWORD, SENTINEL_PASSWORD, Cluster, Sentinels, Valkey, ended
 from tests.web.test_live import equals_snapshot
 from tests.web.test_tracking import ACTIVITY
 
@@ -58,6 +59,7 @@ class Ear:
 
 KINDS = {"redis": "alone", "sentinel": "sentinels", "cluster": "cluster"}
 """Ways to reach Redis, and the fixtures that are reached so."""
+OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 CHANNEL = "convoai:{ab}:changes"
 
 
@@ -173,6 +175,30 @@ async def test_a_deaf_subscription_is_noticed(valkey: str, monkeypatch: pytest.M
     broker._probes = probes
     await ear.until(lambda: broker.delivering)
     await broker.stop()
+
+
+async def test_the_documented_rights_are_enough(alone: Valkey, cluster: Cluster, sentinels: Sentinels) -> None:
+    """A user with the rights that docs/operations.md names, and no others, can do all that a broker does."""
+    lines = re.findall(r"^ACL SETUSER analytics .*", OPERATIONS, re.MULTILINE)
+    on_servers, on_nodes, on_sentinels = (line.replace("PASSWORD", SENTINEL_PASSWORD).split() for line in lines)
+    for server in (*alone.servers, *sentinels.servers, *cluster.servers):
+        server.command(*on_servers)
+    for node in cluster.nodes:
+        node.command(*on_nodes)
+    for sentinel in sentinels.sentinels:
+        sentinel.command(*on_sentinels)
+    theirs = f"analytics:{SENTINEL_PASSWORD}@"
+    for url in (
+        alone.url.replace("//", f"//{theirs}"),
+        cluster.url.replace("//", f"//{theirs}"),
+        sentinels.url.replace(f":{ESCAPED}@", theirs) + "&sentinel_username=analytics",
+    ):
+        ear = Ear(RedisBroker(url, "ab"))
+        ear.broker.subscribe("acme")
+        await ear.start()
+        ear.broker.publish(change(1))
+        await ear.until(lambda ear=ear: bool(ear.heard))  # type: ignore[misc]
+        await ear.broker.stop()
 
 
 async def join(client: tuple[asyncio.StreamReader, asyncio.StreamWriter], port: int) -> None:
