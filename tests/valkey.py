@@ -140,6 +140,7 @@ class Cluster:
     """Three masters, and a replica of each where nodes are to be replaced."""
 
     def __init__(self, folder: Path, ports: Ports, replicas: bool = False) -> None:
+        self.lost: Valkey | None = None
         self._buses: list[int] = []
         self.masters = [self._node(folder, ports) for _ in range(3)]
         self.replicas = [self._node(folder, ports) for _ in range(3 if replicas else 0)]
@@ -214,7 +215,7 @@ class Cluster:
             node.kill()
 
 
-Ended = TypeVar("Ended", Valkey, Sentinels, Cluster)
+Ended = TypeVar("Ended", bound=Valkey | Sentinels | Cluster)
 
 
 @contextmanager
