@@ -1,16 +1,20 @@
-"""The broker of many processes: Redis (or Valkey) pub/sub.
+"""The broker of many processes: Redis (or Valkey) pub/sub, of one server, behind Sentinel, or of a cluster.
 
 Three traps shape it. redis-py reconnects a subscription silently, and all that shows is a repeated confirmation: each
 one counts as a possible loss. A subscription can go deaf without an error: a probe that this process sends itself
-must come back. And a read that is cancelled half-way spoils the connection: only one task reads, and it is asked to
-stop between two reads.
+must come back. And a server that is no longer the one that the others use delivers too, to nobody: so it is asked for
+again and again, and a probe takes the way of the changes, behind them in the same outbox.
+
+What is published and what is heard go through one server, found anew with each connection (realtime/redis_server.py).
+Whatever fails ends both, and both begin anew.
 
 All tenants share one channel, whose name holds the database's epoch, so that services on one Redis do not mix. A
 process skips what it shows to nobody, at under 1 us a change; in return there is one subscription to keep and to prove.
+In a cluster that channel is a sharded one: SPUBLISH reaches the nodes that share its slot, PUBLISH would go to all.
+More channels would spread what one server carries with ease, and each would have to be proved by itself.
 """
 
 import asyncio
-import contextlib
 import random
 import secrets
 from collections import deque
@@ -18,27 +22,33 @@ from collections import deque
 import msgspec
 import structlog
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, RedisError
 
 from realtime.broker import Missed, Receive
+from realtime.redis_server import client, finder
+from realtime.redis_urls import CLUSTER, parse_redis_url
 from storage.changes import Change
 
 log = structlog.get_logger()
 
 PROBE_SECONDS = 1.0
-"""How often a probe is sent."""
+"""How often a probe is sent, and the server asked for again."""
 DEAF_SECONDS = 3.0
 """How long no probe may come back before the subscription counts as deaf."""
 READ_SECONDS = 0.5
-"""How long one read waits; a stop takes no longer than that."""
-SOCKET_SECONDS = 2.0
-"""How long a connection or a command may take."""
-BACKOFF_SECONDS = (0.1, 2.0)
+"""How long one read waits, before it is asked whether the subscription is deaf."""
+BACKOFF_SECONDS = (0.1, 1.0)
 """The shortest and the longest wait before a new connection; the wait is drawn between zero and the bound."""
 OUTBOX = 10_000
 """Changes that wait for Redis at the most; beyond it the oldest go, and the change log stands in for them."""
+
+
+class Deaf(ConnectionError):
+    """No probe came back."""
+
+
+class Moved(ConnectionError):
+    """The server is another one now, or no longer has the channel."""
 
 
 class _Address(msgspec.Struct):
@@ -46,23 +56,23 @@ class _Address(msgspec.Struct):
 
 
 class RedisBroker:
-    """Carries changes between processes through Redis at *url*, for the database of one *epoch*."""
+    """Carries changes between processes through the Redis that *url* names, for the database of one *epoch*."""
 
     def __init__(self, url: str, epoch: str) -> None:
-        self._redis = Redis.from_url(
-            url,
-            socket_connect_timeout=SOCKET_SECONDS,
-            socket_timeout=SOCKET_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._changes = f"convoai:{epoch}:changes"
-        self._probes = f"convoai:{epoch}:probe:{secrets.token_hex(8)}"
+        # The braces make a cluster keep both in one slot.
+        self._changes = f"convoai:{{{epoch}}}:changes"
+        self._probes = f"convoai:{{{epoch}}}:probe:{secrets.token_hex(8)}"
+        parsed = parse_redis_url(url)
+        self._sharded = parsed.kind == CLUSTER
+        self._finder = finder(parsed, self._changes)
         self._tenants: set[str] = set()
-        self._outbox: deque[bytes] = deque(maxlen=OUTBOX)
+        self._outbox: deque[tuple[str, bytes]] = deque(maxlen=OUTBOX)
         self._filled = asyncio.Event()
         self._running = False
-        self._tasks: list[asyncio.Task[None]] = []
+        self._connected = False
         self._heard_at: float | None = None
+        self._wait = BACKOFF_SECONDS[0]
+        self._task: asyncio.Task[None] | None = None
         self._receive: Receive = lambda change: None
         self._missed: Missed = lambda: None
         self._address = msgspec.json.Decoder(_Address)
@@ -75,25 +85,23 @@ class RedisBroker:
     async def start(self, receive: Receive, missed: Missed) -> None:
         """Begin to carry; Redis may be away and come later."""
         self._receive, self._missed, self._running = receive, missed, True
-        self._tasks = [
-            asyncio.create_task(self._listen(), name="broker-listen"),
-            asyncio.create_task(self._send(), name="broker-send"),
-            asyncio.create_task(self._probe(), name="broker-probe"),
-        ]
+        self._task = asyncio.create_task(self._keep(), name="broker")
 
     async def stop(self) -> None:
         """End, and close every connection."""
         self._running = False
-        listener, *others = self._tasks
-        for task in others:
-            task.cancel()
-        await asyncio.gather(listener, *others, return_exceptions=True)
-        await self._redis.aclose()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._finder.close()
 
     def publish(self, change: Change) -> None:
-        """Hand over a committed change; it waits for Redis in a bounded outbox."""
-        self._outbox.append(change.encode())
-        self._filled.set()
+        """Hand over a committed change; it waits for Redis in a bounded outbox.
+
+        While there is no connection it is dropped: the feeds find it in the change log before Redis is back.
+        """
+        if self._connected:
+            self._put(self._changes, change.encode())
 
     def subscribe(self, tenant_id: str) -> None:
         """Begin to receive the changes of a tenant."""
@@ -103,73 +111,111 @@ class RedisBroker:
         """Receive the changes of a tenant no longer."""
         self._tenants.discard(tenant_id)
 
-    async def _send(self) -> None:
-        while True:
-            await self._filled.wait()
-            self._filled.clear()
-            waiting = list(self._outbox)
-            self._outbox.clear()
-            try:
-                async with self._redis.pipeline(transaction=False) as pipeline:
-                    for body in waiting:
-                        pipeline.publish(self._changes, body)
-                    await pipeline.execute()
-            except (RedisError, OSError) as error:
-                # What could not be sent is in the change log; the feeds find it there within a second.
-                log.warning("broker_send_failed", error=type(error).__name__, changes=len(waiting))
-                await asyncio.sleep(BACKOFF_SECONDS[0])
+    def _put(self, channel: str, body: bytes) -> None:
+        self._outbox.append((channel, body))
+        self._filled.set()
 
-    async def _probe(self) -> None:
-        while True:
-            with contextlib.suppress(RedisError, OSError):
-                await self._redis.publish(self._probes, b"")
-            await asyncio.sleep(PROBE_SECONDS)
-
-    async def _listen(self) -> None:
-        wait = BACKOFF_SECONDS[0]
+    async def _keep(self) -> None:
+        """Connect, over and over."""
         while self._running:
             try:
-                await self._read_subscription()
-            except (RedisError, OSError) as error:
-                log.warning("broker_disconnected", error=type(error).__name__)
-            except Exception:
-                # Listening must go on whatever a message or its receiver does.
-                log.exception("broker_listen_broken")
-            if self.delivering:
-                wait = BACKOFF_SECONDS[0]
-            self._heard_at = None
-            self._missed()
-            if self._running:
-                await asyncio.sleep(random.uniform(0, wait))
-                wait = min(wait * 2, BACKOFF_SECONDS[1])
+                await self._carry(await self._finder.find())
+            except* (RedisError, OSError) as errors:
+                log.warning("broker_disconnected", error=type(errors.exceptions[0]).__name__)
+            except* Exception:
+                # Carrying must go on whatever a message or its receiver does.
+                log.exception("broker_broken")
+            await asyncio.sleep(random.uniform(0, self._wait))
+            self._wait = min(self._wait * 2, BACKOFF_SECONDS[1])
 
-    async def _read_subscription(self) -> None:
-        """Read until the connection fails, goes deaf, or :meth:`stop` is called."""
-        subscription = self._redis.pubsub()
+    async def _carry(self, url: str) -> None:
+        """Publish and listen through one server, until either fails, or the server is another one."""
+        redis = client(url)
+        self._outbox.clear()
+        self._connected = True
         try:
-            await subscription.subscribe(self._changes, self._probes)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen(redis), name="broker-listen")
+                tasks.create_task(self._send(redis), name="broker-send")
+                tasks.create_task(self._probe(), name="broker-probe")
+                tasks.create_task(self._look_again(url), name="broker-look-again")
+        finally:
+            self._connected, self._heard_at = False, None
+            self._missed()
+            # The reader may have been ended in the middle of a message: nothing of this client is used again.
+            await redis.aclose()
+
+    async def _listen(self, redis: Redis) -> None:
+        subscription = redis.pubsub()
+        try:
+            subscribe = subscription.ssubscribe if self._sharded else subscription.subscribe
+            await subscribe(self._changes, self._probes)
             since = _now()
-            while self._running:
+            while not _is_cancelled():
                 message = await subscription.get_message(timeout=READ_SECONDS)
                 if message is not None:
                     self._take(message["type"], message["channel"], message["data"])
                 if _now() - max(since, self._heard_at or 0.0) > DEAF_SECONDS:
-                    raise ConnectionError("no probe came back")
+                    raise Deaf
         finally:
-            with contextlib.suppress(RedisError, OSError):
-                await subscription.aclose()  # type: ignore[no-untyped-call]
+            await subscription.aclose()  # type: ignore[no-untyped-call]
+
+    async def _send(self, redis: Redis) -> None:
+        while not _is_cancelled():
+            await self._filled.wait()
+            self._filled.clear()
+            waiting = list(self._outbox)
+            self._outbox.clear()
+            # What is lost on the way is in the change log; the feeds find it there within a second.
+            async with redis.pipeline(transaction=False) as pipeline:
+                publish = pipeline.spublish if self._sharded else pipeline.publish
+                for channel, body in waiting:
+                    publish(channel, body)
+                await pipeline.execute()
+
+    async def _probe(self) -> None:
+        while True:
+            self._put(self._probes, b"")
+            await asyncio.sleep(PROBE_SECONDS)
+
+    async def _look_again(self, url: str) -> None:
+        """Notice that others use another server by now, though this one delivers."""
+        while True:
+            await asyncio.sleep(PROBE_SECONDS)
+            try:
+                found = await self._finder.find()
+            except (RedisError, OSError):
+                # Nobody knows of another one.
+                continue
+            if found != url:
+                raise Moved
 
     def _take(self, kind: str, channel: bytes, data: bytes) -> None:
-        if kind == "subscribe":
+        if kind in ("subscribe", "ssubscribe"):
             self._missed()
-        elif kind == "message" and channel == self._probes.encode():
-            self._heard_at = _now()
-        elif kind == "message":
+            # The probes before the subscription came back to nobody.
+            self._put(self._probes, b"")
+        elif kind == "sunsubscribe":
+            # A cluster says so when the slot is moved to another node.
+            raise Moved
+        elif channel == self._probes.encode():
+            self._heard_at, self._wait = _now(), BACKOFF_SECONDS[0]
+        elif kind in ("message", "smessage"):
             try:
                 if self._address.decode(data).tenant_id in self._tenants:
                     self._receive(Change.decode(data))
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 log.warning("broker_message_unreadable")
+
+
+def _is_cancelled() -> bool:
+    """Say whether this task is to end.
+
+    A cancellation may get lost in the client: before Python 3.12 ``asyncio.wait_for`` drops one that comes just when
+    what it waits for is done.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _now() -> float:

@@ -23,6 +23,8 @@ log = structlog.get_logger()
 
 FOLLOW_SECONDS = 1.0
 """How often each feed is compared with the database."""
+ALONE_SECONDS = 0.5
+"""How often, while the broker does not deliver: panels then lag by no more than a second, their tick included."""
 LINGER_SECONDS = 30.0
 """How long a feed stays after its last panel left, so that a reload of the page finds it warm."""
 
@@ -120,14 +122,22 @@ class Node:
 
     async def _follow(self) -> None:
         """Compare every feed with the database each second, and those that miss something at once."""
+        matched_at = _ticks()
         while True:
-            woken = False
+            # Feeds that often miss something must not keep the others from their turn.
             with contextlib.suppress(TimeoutError):
-                woken = await asyncio.wait_for(self._wake.wait(), FOLLOW_SECONDS)
+                await asyncio.wait_for(self._wake.wait(), self._due(matched_at) - _ticks())
             self._wake.clear()
+            everyone = _ticks() >= self._due(matched_at)
+            if everyone:
+                matched_at = _ticks()
             for audience in list(self._hub.audiences.values()):
-                if not woken or audience.feed.behind:
+                if everyone or audience.feed.behind:
                     await self._match(audience)
+
+    def _due(self, matched_at: float) -> float:
+        """When all feeds are to be compared again, if they last were at *matched_at*."""
+        return matched_at + (FOLLOW_SECONDS if self.delivering else min(ALONE_SECONDS, FOLLOW_SECONDS))
 
     async def _match(self, audience: Audience) -> None:
         feed = audience.feed
@@ -157,4 +167,8 @@ class Node:
 
     def _is_idle(self, audience: Audience) -> bool:
         since = audience.empty_since
-        return since is not None and asyncio.get_running_loop().time() - since > LINGER_SECONDS
+        return since is not None and _ticks() - since > LINGER_SECONDS
+
+
+def _ticks() -> float:
+    return asyncio.get_running_loop().time()

@@ -24,6 +24,7 @@ from storage.verify import Verdict, verify
 from tests.faults.figures import figures, full, pytest_addoption, pytest_terminal_summary
 from tests.live import Fed, LivePanel
 from tests.postgres import Postgres
+from tests.valkey import Cluster, Sentinels, ended
 from web.app import Service
 from web.assets import FOLDER
 from web.auth import ADMIN, make_token
@@ -193,6 +194,20 @@ def valkey() -> Iterator[str]:
     """The URL of a Valkey that all tests of this run share."""
     with ValkeyServer() as server:
         yield f"redis://127.0.0.1:{server.port}/0"
+
+
+@pytest.fixture(scope="session")
+def sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
+    """A Valkey behind sentinels that all tests of this run share: whoever makes it fail over needs one of its own."""
+    with ended(Sentinels(tmp_path_factory.mktemp("sentinels"), iter(free_port, 0))) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Valkey cluster that all tests of this run share."""
+    with ended(Cluster(tmp_path_factory.mktemp("cluster"), iter(free_port, 0))) as servers:
+        yield servers
 
 
 @pytest.fixture(autouse=True)

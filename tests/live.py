@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
 from realtime.panel import Json, Panel
@@ -97,6 +97,14 @@ class LivePanel(Fed):
 
     async def resume(self) -> None:
         await self.open(position=self.panel.position)
+
+    async def stay(self) -> None:
+        """Come back whenever the connection ends, as a panel in a browser does."""
+        while True:
+            await self.until(lambda: self.closed is not None, 3600)
+            with contextlib.suppress(OSError, InvalidHandshake, TimeoutError):
+                await self.resume()
+            await asyncio.sleep(0.05)
 
     async def send(self, **message: Any) -> None:
         await self.socket.send(json.dumps(message))

@@ -19,7 +19,8 @@ COMMAND = [str(Path(sys.executable).with_name("convoai-analytics"))]
 class Process:
     """``convoai-analytics serve`` on one database; it may be killed and started again."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *options: str, **settings: str) -> None:
+        self._options = options
         self.environment = {**os.environ, **environment(folder, **settings)}
         self.url = f"http://127.0.0.1:{self.environment['ANALYTICS_PORT']}"
         self._log = folder / "serve.log"
@@ -28,7 +29,7 @@ class Process:
 
     async def start(self, seconds: float = 15) -> None:
         with self._log.open("ab") as log, self._audit.open("ab") as audit:
-            self._process = spawn([*COMMAND, "serve"], env=self.environment, stdout=audit, stderr=log)
+            self._process = spawn([*COMMAND, "serve", *self._options], env=self.environment, stdout=audit, stderr=log)
         deadline = time.monotonic() + seconds
         async with httpx.AsyncClient() as client:
             while True:

@@ -43,11 +43,11 @@ GZIP_LEVEL = 5
 class Service:
     """Everything that one process runs. ``app`` is the ASGI application; it serves between open and close."""
 
-    def __init__(self, settings: Settings, static: Path = FOLDER) -> None:
-        """Take the folder of the built front end as *static*."""
+    def __init__(self, settings: Settings, static: Path = FOLDER, is_worker: bool = False) -> None:
+        """Take the folder of the built front end as *static*; a worker's metrics are those of all workers together."""
         self.settings = settings
         self._static = static
-        self.telemetry = Telemetry()
+        self.telemetry = Telemetry(shared=is_worker)
         self.database = database_at(settings.database_url, settings.timezone)
         self.access = Access(self.database)
         self.verifier = verifier(settings, self.access.revokes)
@@ -73,6 +73,8 @@ class Service:
         await self.access.start()
         await self.node.start()
         self.writer.start()
+        self.health = Health(self.database, self.writer, self.node, self.hub, telemetry)
+        self.health.start()
         self.app = self._application()
 
     async def drain(self) -> None:
@@ -85,6 +87,7 @@ class Service:
 
     async def close(self) -> None:
         """Commit what waits, publish it, and give everything back; the server has closed its connections before."""
+        await self.health.stop()
         await self.writer.stop()
         await self.node.stop()
         await self.access.stop()

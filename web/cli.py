@@ -51,7 +51,11 @@ def _settings() -> Settings:
 
 
 @app.command()
-def serve() -> None:
+def serve(
+    workers: Annotated[
+        int, typer.Option(help="Processes behind one socket; more than one needs Redis and PostgreSQL.", min=1, max=256)
+    ] = 1,
+) -> None:
     """Serve tracking, reports and the live endpoint, until SIGTERM or Ctrl-C."""
     settings = _settings()
     import structlog
@@ -63,6 +67,10 @@ def serve() -> None:
     if 0 < len(settings.jwt_secret.encode()) < SECRET_BYTES:
         structlog.get_logger().warning("short_secret", bytes=len(settings.jwt_secret.encode()), needed=SECRET_BYTES)
     try:
+        if workers > 1:
+            from web.workers import serve as serve_with
+
+            raise typer.Exit(serve_with(settings, workers))
         run(settings)
     except (StorageError, CannotListen, InvalidSetting) as error:
         raise _fail(str(error)) from None

@@ -16,6 +16,8 @@ from web.telemetry import Telemetry
 
 READY_SECONDS = 2.0
 """How long the test of the database may take before the service counts as not ready."""
+MEASURE_SECONDS = 1.0
+"""How old the levels of other workers may be."""
 TEXT = "text/plain; version=1.0.0; charset=utf-8"
 
 _STATUS = {"type": "object", "required": ["status"], "properties": {"status": {"enum": ["ok"]}}}
@@ -32,7 +34,7 @@ _READY = {
 
 
 class Health:
-    """The three endpoints."""
+    """The three endpoints, and the levels that one of them shows."""
 
     def __init__(self, database: Database, writer: Writer, node: Node, hub: Hub, telemetry: Telemetry) -> None:
         self._database = database
@@ -41,10 +43,35 @@ class Health:
         self._hub = hub
         self._telemetry = telemetry
         self._draining = False
+        self._task: asyncio.Task[None] | None = None
 
     def drain(self) -> None:
         """Be ready for nothing more: the service stops."""
         self._draining = True
+
+    def start(self) -> None:
+        """Measure the levels all the time, if it may be another process that is asked for them."""
+        if self._telemetry.shared:
+            self._task = asyncio.create_task(self._keep_measuring(), name="levels")
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _keep_measuring(self) -> None:
+        while True:
+            self._measure()
+            await asyncio.sleep(MEASURE_SECONDS)
+
+    def _measure(self) -> None:
+        feeds = [audience.feed for audience in self._hub.audiences.values()]
+        self._telemetry.queue_events.set(self._writer.waiting)
+        self._telemetry.feeds.set(len(feeds))
+        self._telemetry.feed_refills.set(sum(feed.refills for feed in feeds))
+        self._telemetry.feed_reloads.set(sum(feed.reloads for feed in feeds))
+        self._telemetry.broker_delivering.set(self._node.delivering)
 
     def operations(self) -> list[Operation]:
         """List the endpoints."""
@@ -98,12 +125,7 @@ class Health:
 
     async def metrics(self, _request: Request) -> Response:
         """Write the metrics; those that are levels are read now."""
-        feeds = [audience.feed for audience in self._hub.audiences.values()]
-        self._telemetry.queue_events.set(self._writer.waiting)
-        self._telemetry.feeds.set(len(feeds))
-        self._telemetry.feed_refills.set(sum(feed.refills for feed in feeds))
-        self._telemetry.feed_reloads.set(sum(feed.reloads for feed in feeds))
-        self._telemetry.broker_delivering.set(self._node.delivering)
+        self._measure()
         return Response(self._telemetry.expose(), media_type=TEXT)
 
     async def _is_writable(self) -> bool:

@@ -12,8 +12,11 @@ from web.telemetry import Telemetry
 log = structlog.get_logger()
 
 
-def configure(level: str, form: str) -> None:
-    """Send all logs to stderr: lines of JSON, or on a terminal (or if *form* says so) text for people."""
+def configure(level: str, form: str, **context: object) -> None:
+    """Send all logs to stderr: lines of JSON, or on a terminal (or if *form* says so) text for people.
+
+    Each line has the *context*.
+    """
     readable = form == "console" or (form == "auto" and sys.stderr.isatty())
     # The plain formatter: the default one shows the values of local variables, among them tokens and events.
     console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
@@ -22,6 +25,7 @@ def configure(level: str, form: str) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        lambda _logger, _name, line: {**line, **context},
     ]
     structlog.configure(
         processors=[*shared, *exceptions, renderer],

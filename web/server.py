@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import structlog
@@ -252,7 +252,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """Bind the address that is to be served on; raises :exc:`CannotListen`."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
@@ -260,26 +261,35 @@ def _listen(settings: Settings) -> socket.socket:
         raise CannotListen(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from None
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; what was accepted by then is finished first. Raises what opening raises."""
+def run(
+    settings: Settings, listener: socket.socket | None = None, serving: Callable[[], object] = lambda: None
+) -> None:
+    """Serve until SIGTERM or SIGINT; what was accepted by then is finished first. Raises what opening raises.
+
+    A worker is one of several on a *listener*; *serving* is called when it serves.
+    """
     # uvicorn stops on these, and sends them again when it has: they must not end the process before the writer is done.
+    # One that comes before uvicorn listens for them is kept for it.
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda given, _frame: asked.append(given))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, asked))
+        runner.run(_serve(settings, listener, serving, asked))
 
 
-async def _serve(settings: Settings, asked: Collection[int]) -> None:
-    service = Service(settings)
+async def _serve(
+    settings: Settings, given: socket.socket | None, serving: Callable[[], object], asked: Collection[int]
+) -> None:
+    service = Service(settings, is_worker=given is not None)
     await service.open()
     try:
-        with _listen(settings) as listener:
+        with given or listen(settings) as listener:
             broker = "redis" if settings.redis_url else "in-process"
             # What has been made by now stays for good: the collector need not look at it again and again.
             gc.collect()
             gc.freeze()
             log.info("serving", host=settings.host, port=listener.getsockname()[1], broker=broker)
+            serving()
             await Server(service, asked).serve(sockets=[listener])
     finally:
         await service.close()

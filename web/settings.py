@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from realtime.redis_urls import parse_redis_url
 from storage.urls import parse_url
 
 PREFIX = "ANALYTICS_"
@@ -65,6 +66,12 @@ def _choice(*choices: str) -> Callable[[str], str]:
 
 def _database(value: str) -> str:
     parse_url(value)
+    return value
+
+
+def _redis(value: str) -> str:
+    if value:
+        parse_redis_url(value)
     return value
 
 
@@ -138,8 +145,9 @@ class Settings:
     )
     redis_url: str = _setting(
         "",
-        "Redis or Valkey, for more than one process. Empty: one process, in-process broker.",
-        _url("redis", "rediss"),
+        "Redis or Valkey, for more than one process: redis://, redis+sentinel:// or redis+cluster://, rediss for TLS. "
+        "Empty: one process, in-process broker.",
+        _redis,
     )
     jwt_secret: str = _setting(
         "",

@@ -1,7 +1,10 @@
 """The service's own metrics, for Prometheus. None has a tenant's or a user's name as a label."""
 
+from typing import Literal
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from storage.commit import Outcome
 
@@ -12,7 +15,9 @@ SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 class Telemetry:
     """All metrics of one service. It is the observer of the writer and of the hub."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: bool = False) -> None:
+        """*shared*: metrics are those of all workers; counters go on where a worker ended, levels are of the living."""
+        self.shared = shared
         self.registry = CollectorRegistry()
         self.events = self._counter("events", "Events answered, by kind of request and outcome.", "kind", "outcome")
         self.commits = self._counter("commits", "Commits of events.")
@@ -39,13 +44,15 @@ class Telemetry:
         self.feed_disagreements = self._counter(
             "feed_disagreements", "Feeds that held other figures than the database: should stay 0."
         )
-        self.broker_delivering = self._gauge("broker_delivering", "1 if changes arrive by the broker, else 0.")
+        self.broker_delivering = self._gauge(
+            "broker_delivering", "1 if changes arrive by the broker, else 0; of workers, the lowest.", "livemin"
+        )
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"convoai_{name}", meaning, labels, registry=self.registry)
 
-    def _gauge(self, name: str, meaning: str) -> Gauge:
-        return Gauge(f"convoai_{name}", meaning, registry=self.registry)
+    def _gauge(self, name: str, meaning: str, among_workers: Literal["livesum", "livemin"] = "livesum") -> Gauge:
+        return Gauge(f"convoai_{name}", meaning, registry=self.registry, multiprocess_mode=among_workers)
 
     def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"convoai_{name}", meaning, labels, buckets=buckets, registry=self.registry)
@@ -93,4 +100,8 @@ class Telemetry:
 
     def expose(self) -> bytes:
         """Write all metrics in Prometheus' text format."""
-        return generate_latest(self.registry)
+        if not self.shared:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)

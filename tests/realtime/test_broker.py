@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import itertools
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,11 @@ from realtime.broker_memory import MemoryBroker
 from realtime.broker_redis import RedisBroker
 from storage.changes import Change
 from tests.conftest import free_port, start
+from tests.valkey import ESCAPED, PASSWORD, SENTINEL_PASSWORD, Cluster, Sentinels, Valkey, ended
 from tests.web.test_live import equals_snapshot
 from tests.web.test_tracking import ACTIVITY
 
+Servers = Valkey | Sentinels | Cluster
 Make = Callable[[], Awaitable["Ear"]]
 
 
@@ -53,9 +57,27 @@ class Ear:
                     await asyncio.wait_for(self._news.wait(), 0.02)
 
 
-@pytest.fixture(params=["memory", "redis"])
+KINDS = {"redis": "alone", "sentinel": "sentinels", "cluster": "cluster"}
+"""Ways to reach Redis, and the fixtures that are reached so."""
+OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+CHANNEL = "convoai:{ab}:changes"
+
+
+@pytest.fixture(scope="session")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    with ended(Valkey(tmp_path_factory.mktemp("valkey"), free_port())) as server:
+        yield server
+
+
+@pytest.fixture(params=KINDS)
+def servers(request: pytest.FixtureRequest) -> Servers:
+    found: Servers = request.getfixturevalue(KINDS[request.param])
+    return found
+
+
+@pytest.fixture(params=["memory", *KINDS])
 async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
-    url = request.getfixturevalue("valkey") if request.param == "redis" else ""
+    url = request.getfixturevalue(KINDS[request.param]).url if request.param in KINDS else ""
     made: list[Ear] = []
 
     async def make_one() -> Ear:
@@ -100,9 +122,9 @@ async def test_publishing_never_fails(make: Make) -> None:
     ear.broker.publish(change(1))
 
 
-async def test_every_process_hears(valkey: str) -> None:
+async def test_every_process_hears(servers: Servers) -> None:
     """Through Redis, each process receives what any process publishes, of its own database only."""
-    ears = [Ear(RedisBroker(valkey, "ab")), Ear(RedisBroker(valkey, "ab")), Ear(RedisBroker(valkey, "ef"))]
+    ears = [Ear(RedisBroker(servers.url, epoch)) for epoch in ("ab", "ab", "ef")]
     for ear in ears:
         ear.broker.subscribe("acme")
         await ear.start()
@@ -114,14 +136,14 @@ async def test_every_process_hears(valkey: str) -> None:
         await ear.broker.stop()
 
 
-async def test_a_cut_subscription_is_noticed(valkey: str) -> None:
+async def test_a_cut_subscription_is_noticed(servers: Servers) -> None:
     """When Redis cuts the subscription, the broker says that it may have missed changes, and receives again."""
-    ear = Ear(RedisBroker(valkey, "ab"))
+    ear = Ear(RedisBroker(servers.url, "ab"))
     ear.broker.subscribe("acme")
     await ear.start()
     before = ear.missed
-    async with Redis.from_url(valkey) as redis:
-        await redis.client_kill_filter(_type="pubsub")
+    for server in servers.servers:
+        await asyncio.to_thread(server.cut)
     await ear.until(lambda: ear.missed > before)
     await ear.until(lambda: ear.broker.delivering)
     ear.broker.publish(change(1))
@@ -129,9 +151,9 @@ async def test_a_cut_subscription_is_noticed(valkey: str) -> None:
     await ear.broker.stop()
 
 
-async def test_a_confirmation_counts_as_a_loss(valkey: str) -> None:
+async def test_a_confirmation_counts_as_a_loss(servers: Servers) -> None:
     """Each confirmation of a subscription may hide a silent reconnect: it counts as a possible loss."""
-    ear = Ear(RedisBroker(valkey, "ab"))
+    ear = Ear(RedisBroker(servers.url, "ab"))
     await ear.start()
     assert ear.missed >= 2
     await ear.broker.stop()
@@ -153,6 +175,122 @@ async def test_a_deaf_subscription_is_noticed(valkey: str, monkeypatch: pytest.M
     broker._probes = probes
     await ear.until(lambda: broker.delivering)
     await broker.stop()
+
+
+async def test_the_documented_rights_are_enough(alone: Valkey, cluster: Cluster, sentinels: Sentinels) -> None:
+    """A user with the rights that docs/operations.md names, and no others, can do all that a broker does."""
+    lines = re.findall(r"^ACL SETUSER analytics .*", OPERATIONS, re.MULTILINE)
+    on_servers, on_nodes, on_sentinels = (line.replace("PASSWORD", SENTINEL_PASSWORD).split() for line in lines)
+    for server in (*alone.servers, *sentinels.servers, *cluster.servers):
+        server.command(*on_servers)
+    for node in cluster.nodes:
+        node.command(*on_nodes)
+    for sentinel in sentinels.sentinels:
+        sentinel.command(*on_sentinels)
+    theirs = f"analytics:{SENTINEL_PASSWORD}@"
+    for url in (
+        alone.url.replace("//", f"//{theirs}"),
+        cluster.url.replace("//", f"//{theirs}"),
+        sentinels.url.replace(f":{ESCAPED}@", theirs) + "&sentinel_username=analytics",
+    ):
+        ear = Ear(RedisBroker(url, "ab"))
+        ear.broker.subscribe("acme")
+        await ear.start()
+        ear.broker.publish(change(1))
+        await ear.until(lambda ear=ear: bool(ear.heard))  # type: ignore[misc]
+        await ear.broker.stop()
+
+
+async def join(client: tuple[asyncio.StreamReader, asyncio.StreamWriter], port: int) -> None:
+    """Pass bytes between a client and a server, until one of them ends."""
+    server = await asyncio.open_connection("127.0.0.1", port)
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    await asyncio.gather(carry(client[0], server[1]), carry(server[0], client[1]))
+
+
+async def test_two_servers_behind_one_address_are_noticed(
+    alone: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is published to one server and listened for at another does not count as delivered, and begins anew."""
+    monkeypatch.setattr("realtime.broker_redis.DEAF_SECONDS", 0.6)
+    monkeypatch.setattr("realtime.broker_redis.READ_SECONDS", 0.1)
+    with ended(Valkey(tmp_path, free_port())) as other:
+        targets = itertools.cycle([alone.port, other.port])
+        balancer = await asyncio.start_server(lambda *client: join(client, next(targets)), "127.0.0.1", 0)
+        port = balancer.sockets[0].getsockname()[1]
+        ear = Ear(RedisBroker(f"redis://127.0.0.1:{port}", "ab"))
+        ear.broker.subscribe("acme")
+        await ear.broker.start(ear._hear, ear._miss)
+        # Each connection is confirmed twice, and its end is a loss too.
+        await ear.until(lambda: ear.missed > 3)
+        assert not ear.broker.delivering
+        targets = itertools.cycle([other.port])
+        await ear.until(lambda: ear.broker.delivering)
+        ear.broker.publish(change(1))
+        await ear.until(lambda: bool(ear.heard))
+        await ear.broker.stop()
+        balancer.close()
+
+
+async def test_a_master_that_is_none_any_more_is_left(tmp_path: Path) -> None:
+    """When the sentinels name another master, it is taken, though the old one lives and delivers to its own."""
+    with ended(Sentinels(tmp_path, iter(free_port, 0))) as servers, ended(Valkey(tmp_path, free_port())) as other:
+        # As after a partition: the old master knows nothing of it, and cuts nobody.
+        other.command("CONFIG SET", "requirepass", PASSWORD)
+        ear = Ear(RedisBroker(servers.url, "ab"))
+        ear.broker.subscribe("acme")
+        await ear.start()
+        before = ear.missed
+        await asyncio.to_thread(servers.name, other)
+        await ear.until(lambda: ear.missed > before)
+        await ear.until(lambda: ear.broker.delivering)
+        async with Redis.from_url(f"redis://:{ESCAPED}@127.0.0.1:{other.port}") as redis:
+            assert await redis.publish(CHANNEL, change(1).encode()) == 1
+        await ear.until(lambda: bool(ear.heard))
+        await ear.broker.stop()
+
+
+async def test_a_slot_that_moves_is_followed(cluster: Cluster) -> None:
+    """When a cluster gives the channel's slot to another node, processes meet there."""
+    ears = [Ear(RedisBroker(cluster.url, "ab")) for _ in range(2)]
+    for ear in ears:
+        ear.broker.subscribe("acme")
+        await ear.start()
+    before = [ear.missed for ear in ears]
+    await asyncio.to_thread(cluster.move, CHANNEL)
+    for ear, missed in zip(ears, before, strict=True):
+        await ear.until(lambda ear=ear, missed=missed: ear.missed > missed)  # type: ignore[misc]
+        await ear.until(lambda ear=ear: ear.broker.delivering)  # type: ignore[misc]
+    ears[0].broker.publish(change(1))
+    await ears[1].until(lambda: bool(ears[1].heard))
+    for ear in ears:
+        await ear.broker.stop()
+
+
+async def test_a_wrong_address_is_retried_quietly(sentinels: Sentinels, cluster: Cluster) -> None:
+    """A service that no sentinel knows, or a password that is wrong, is no more than a broker that does not deliver."""
+    urls = (
+        sentinels.url.replace("/main", "/other"),
+        sentinels.url.replace("hunter3", "wrong"),
+        sentinels.url.replace("hunter2", "wrong"),
+        sentinels.url.replace("+sentinel", "+cluster").partition("/main")[0],
+        cluster.masters[0].url,
+    )
+    for url in urls:
+        broker = RedisBroker(url, "ab")
+        ear = Ear(broker)
+        await broker.start(ear._hear, ear._miss)
+        await asyncio.sleep(0.3)
+        broker.publish(change(1))
+        assert broker.delivering == (url == cluster.masters[0].url)
+        await broker.stop()
 
 
 async def test_redis_may_come_late_and_go(tmp_path: Path) -> None:
@@ -200,7 +338,7 @@ async def test_a_broken_message_ends_nothing(valkey: str) -> None:
     await ear.start()
     async with Redis.from_url(valkey) as redis:
         for body in (b"", b"{", b"[]", b'{"tenant_id":"acme"}', b'{"tenant_id":"\xff"}'):
-            await redis.publish("convoai:ab:changes", body)
+            await redis.publish("convoai:{ab}:changes", body)
     whole, broker._receive = broker._receive, lambda change: 1 / 0  # type: ignore[assignment]
     before = ear.missed
     broker.publish(change(1))

@@ -50,3 +50,35 @@ async def test_who_subscribes_late_is_not_forgotten(impatient: None, running: Ru
     receipt = await running.post("activity-public", ACTIVITY)
     await late.until_position(receipt["position"])
     await equals_snapshot(running, late)
+
+
+async def test_who_misses_much_keeps_nobody_waiting(running: Running) -> None:
+    """A tenant whose changes are lost all the time does not keep another's lost change from being found."""
+    busy, other = await running.panel("acme"), await running.panel("globex")
+    running.service.writer._publish = lambda change: None
+    node = running.service.node
+
+    async def miss() -> None:
+        while True:
+            node._hub.audiences["acme"].feed.miss()
+            node._wake.set()
+            await asyncio.sleep(0.05)
+
+    missing = asyncio.create_task(miss())
+    receipt = await running.post("activity-public", ACTIVITY, "globex-key-0123456789")
+    await other.until_position(receipt["position"], seconds=10)
+    missing.cancel()
+    receipt = await running.post("activity-public", ACTIVITY, "acme-key-0123456789")
+    await busy.until_position(receipt["position"], seconds=10)
+
+
+async def test_a_dead_broker_is_followed_twice_as_often(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the broker says that it does not deliver, panels are kept up from the change log all the same."""
+    panel = await running.panel()
+    monkeypatch.setattr("realtime.node.FOLLOW_SECONDS", 3600.0)
+    running.service.writer._publish = lambda change: None
+    monkeypatch.setattr(running.service.node._broker, "delivering", False)
+    running.service.node._wake.set()
+    receipt = await running.post("activity-public", ACTIVITY)
+    await panel.until_position(receipt["position"], seconds=10)
+    await equals_snapshot(running, panel)

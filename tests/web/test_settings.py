@@ -45,7 +45,13 @@ def test_values_are_read() -> None:
 WRONG = {
     "PORT": ["http", "-1", "65536", "8002.5", "٣"],
     "DATABASE_URL": ["data.db", "mysql://user:hunter2@db/x", "sqlite+aiosqlite://"],
-    "REDIS_URL": ["localhost:6379", "http://localhost", "redis://h:notaport"],
+    "REDIS_URL": [
+        "localhost:6379",
+        "http://localhost",
+        "redis://h:notaport",
+        "redis+sentinel://h:1",
+        "redis+cluster://h/hunter2",
+    ],
     "JWKS_URL": ["auth.example.com", "file:///etc/passwd", "http://auth:99999999"],
     "TRACKING_KEYS": [
         "short",
