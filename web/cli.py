@@ -35,6 +35,7 @@ app.command()(keys.audit)
 app.command()(upkeep.migrate)
 app.command()(upkeep.verify)
 app.command()(upkeep.backup)
+app.command("import")(upkeep.take_over)
 
 
 @app.command()

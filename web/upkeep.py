@@ -1,13 +1,19 @@
-"""The commands that look after a database: its tables, the proof of its figures, and its backup."""
+"""The commands that look after a database: its tables, the proof of its figures, its backup, and what it takes over."""
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from storage.errors import StorageError
+from storage.errors import StorageError, StorageUnavailable
 from web.command import Progress, beside, fail, read_settings
+from web.settings import DEFAULT_TENANT, Settings
+
+if TYPE_CHECKING:
+    from storage.database import Database
+    from storage.imports import Deviation
+    from storage.legacy import OldDatabase
 
 SHOWN = 10
 """How many tenants, days or rows a summary names; it counts the rest."""
@@ -74,3 +80,93 @@ def backup(file: Annotated[Path, typer.Argument(help="Where the copy goes; nothi
         typer.echo(f"tenant {tenant_id} at {position}")
     if len(copy.positions) > SHOWN:
         typer.echo(f"and {len(copy.positions) - SHOWN} more tenants")
+
+
+def take_over(
+    file: Annotated[Path, typer.Argument(help="The SQLite file with the integration guide's five tables.")],
+    tenant: Annotated[str, typer.Option(help="Whose events they become.")] = DEFAULT_TENANT,
+) -> None:
+    """Take over a platform's own tables, as events that count once however often this runs.
+
+    With SQLite the service must be stopped meanwhile; with PostgreSQL it may run. Exit code 1 if rows were left out.
+    """
+    settings = read_settings()
+    from storage.legacy import OldDatabase
+    from storage.urls import database_at
+
+    async def work() -> bool:
+        old = OldDatabase(file)
+        database = database_at(settings.database_url, settings.timezone)
+        try:
+            await database.open()
+            complete = await _take_tables(database, old, tenant, settings)
+            await _compare(database, old, tenant)
+        finally:
+            await database.close()
+            old.close()
+        return complete
+
+    try:
+        complete = asyncio.run(work())
+    except StorageUnavailable as error:
+        raise fail(f"{error}: run the import again, what is taken over already counts once") from None
+    except StorageError as error:
+        raise fail(str(error)) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    if not complete:
+        raise typer.Exit(1)
+
+
+async def _take_tables(database: "Database", old: "OldDatabase", tenant: str, settings: Settings) -> bool:
+    """Take each table over, with a line about each; says whether nothing was left out."""
+    from storage.imports import Import
+    from storage.legacy import SOURCES
+
+    work = Import(database, old, tenant, settings.change_log_entries, lambda refusal: typer.echo(str(refusal)))
+    complete, summary = True, []
+    for source in SOURCES:
+        if not old.columns[source.table]:
+            summary.append(f"{source.table}: there is no such table")
+        elif missing := old.missing(source):
+            complete = False
+            summary += [str(refusal) for refusal in missing]
+        else:
+            progress = Progress(source.table)
+            tally = await work.take(source, progress)
+            progress.end()
+            complete = complete and not tally.refused
+            summary.append(
+                f"{source.table}: {tally.rows:,} rows, {tally.recorded:,} taken over, "
+                f"{tally.known:,} there already, {tally.refused:,} left out"
+            )
+    for line in summary:
+        typer.echo(line)
+    return complete
+
+
+async def _compare(database: "Database", old: "OldDatabase", tenant: str) -> None:
+    """Show where the platform had computed other figures than come out here."""
+    from storage.imports import compare_conversations, compare_days
+
+    async with database.read() as connection:
+        _show("days", *await compare_days(connection, database.days, tenant, old))
+        _show("conversations", *await compare_conversations(connection, tenant, old))
+
+
+def _show(what: str, compared: int, deviations: "list[Deviation]") -> None:
+    if not compared:
+        return
+    typer.echo(f"{compared:,} {what} compared with the figures of the old database, {len(deviations):,} differ")
+    # The newest days, which somebody may remember.
+    for deviation in deviations[-SHOWN:]:
+        figures = ", ".join(
+            f"{name} {_number(there)} (here {_number(here)})" for name, there, here in deviation.figures
+        )
+        typer.echo(f"  {ascii(deviation.key)[1:-1]}: {figures}")
+    if len(deviations) > SHOWN:
+        typer.echo(f"  and {len(deviations) - SHOWN:,} more")
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:,.3f}".rstrip("0").rstrip(".")
