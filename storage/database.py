@@ -131,6 +131,13 @@ class Database(ABC):
         return _reading(self._following)
 
     @abstractmethod
+    def hold_alone(self, connection: Connection) -> None:
+        """Let no other process open the database until the transaction ends.
+
+        Raises :exc:`DatabaseInUse` if one has it open.
+        """
+
+    @abstractmethod
     def _writer_engine(self) -> Engine:
         """Make the engine whose transactions write."""
 
@@ -170,7 +177,7 @@ class Database(ABC):
         if about["timezone"] != self.days.zone.key:
             raise WrongDatabase(
                 f"ANALYTICS_TIMEZONE is {self.days.zone.key}, but the days of this database were cut in "
-                f"{about['timezone']}: set it to that, or start with a new database"
+                f"{about['timezone']}: set it to that, or cut them anew by verify --repair --rezone"
             )
         return about["epoch"]
 

@@ -93,6 +93,9 @@ class SqliteDatabase(Database):
             os.close(self._lock)
             self._lock = None
 
+    def hold_alone(self, connection: Connection) -> None:
+        """Do nothing: whoever has a file open for writing is alone by its lock."""
+
     def _transact(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         # One connection for good: taking it from the pool and putting it back costs as much as a statement.
         if self._writer is None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from storage.database import Database
     from storage.imports import Deviation
     from storage.legacy import OldDatabase
+    from storage.verify import Verdict
 
 SHOWN = 10
 """How many tenants, days or rows a summary names; it counts the rest."""
@@ -39,22 +40,72 @@ def migrate() -> None:
     typer.echo(f"the database is at migration {REVISION}")
 
 
-def verify() -> None:
+def verify(
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="Rebuild the rollups of tenants that differ. On SQLite the service must be stopped."
+        ),
+    ] = False,
+    rezone: Annotated[
+        bool,
+        typer.Option(
+            "--rezone", help="With --repair: cut all days anew in ANALYTICS_TIMEZONE, with every service stopped."
+        ),
+    ] = False,
+) -> None:
     """Recount every rollup from the raw tables, beside a running service; exit code 1 if any differs."""
     settings = read_settings()
-    from storage.verify import Verdict
+    if rezone and not repair:
+        raise fail("--rezone rebuilds all rollups: say --repair, too")
+    verdict = asyncio.run(_repair(settings, rezone) if repair else _recount(settings))
+    _tell(verdict)
+    if verdict.differences:
+        raise typer.Exit(1)
+
+
+async def _recount(settings: Settings) -> "Verdict":
     from storage.verify import verify as recount
 
-    async def work() -> Verdict:
-        async with beside(settings) as database, database.read() as connection:
-            return await recount(connection, database.days)
+    async with beside(settings) as database, database.read() as connection:
+        return await recount(connection, database.days)
 
-    verdict = asyncio.run(work())
+
+def _tell(verdict: "Verdict") -> None:
     for difference in verdict.differences:
         typer.echo(str(difference))
     typer.echo(f"{verdict.compared} values compared, {len(verdict.differences)} differ")
-    if verdict.differences:
-        raise typer.Exit(1)
+
+
+async def _repair(settings: Settings, rezone: bool) -> "Verdict":
+    """Rebuild what differs, or everything with other days; gives what a recount says afterwards."""
+    from storage.repair import cut_anew, rebuild
+    from storage.urls import database_at
+    from storage.verify import verify as recount
+
+    async with beside(settings) as found:
+        zone = found.days.zone.key
+    database = database_at(settings.database_url, zone)
+    progress = Progress("events")
+    try:
+        await database.open()
+        if rezone and zone != settings.timezone:
+            rebuilt = await cut_anew(database, settings.timezone, progress)
+        else:
+            async with database.read() as connection:
+                verdict = await recount(connection, database.days)
+            _tell(verdict)
+            tenants = sorted({difference.tenant_id for difference in verdict.differences})
+            rebuilt = {tenant_id: await rebuild(database, tenant_id, progress) for tenant_id in tenants}
+        progress.end()
+        for tenant_id, events in rebuilt.items():
+            typer.echo(f"tenant {tenant_id}: rebuilt from {events:,} events")
+        async with database.read() as connection:
+            return await recount(connection, database.days)
+    except StorageError as error:
+        raise fail(str(error)) from None
+    finally:
+        await database.close()
 
 
 def backup(file: Annotated[Path, typer.Argument(help="Where the copy goes; nothing may be there yet.")]) -> None:

@@ -22,7 +22,7 @@ async def test_an_import_that_is_killed_goes_on(
     tmp_path: Path, database_url: str, full: bool, figures: Figures
 ) -> None:
     """Killed at random moments and run again to its end, it has taken every row over once, and verify is clean."""
-    drawn, rows = random.Random(3), 200_000 if full else 12_000
+    drawn, rows = random.Random(3), 201_000 if full else 12_000
     make(tmp_path / "old.db", rows)
     process = Process(tmp_path, DATABASE_URL=database_url)
     assert process.command("migrate").returncode == 0
