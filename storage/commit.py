@@ -81,6 +81,7 @@ def commit(
 
 
 _heads = schema.heads.c
+_NO_HORIZONS = ("",) * 5
 _HEAD = (
     select(_heads.sequence, _heads.tag, _heads.last_id).where(_heads.tenant_id == bindparam("tenant")).with_for_update()
 )
@@ -94,7 +95,7 @@ def _lock_head(connection: Connection, tenant_id: str) -> tuple[int, str, int]:
     """
     while (row := connection.execute(_HEAD, {"tenant": tenant_id}).one_or_none()) is None:
         # Of two who make it at once one waits here for the other, and then finds what that one committed.
-        _MAKE_HEAD.write(connection, [(tenant_id, 0, NO_TAG, 0)])
+        _MAKE_HEAD.write(connection, [(tenant_id, 0, NO_TAG, 0, *_NO_HORIZONS)])
     return row.sequence, row.tag, row.last_id
 
 
@@ -256,7 +257,7 @@ _REPLACE_TALKS = replace(schema.conversation_metrics)
 _REPLACE_USER_DAYS = replace(schema.user_days)
 _REPLACE_ENDPOINT_DAYS = replace(schema.endpoint_days)
 _ADD_COUNTERS = add(schema.counters)
-_REPLACE_HEAD = replace(schema.heads)
+_REPLACE_HEAD = replace(schema.heads, ("sequence", "tag", "last_id"))
 _MAKE_HEAD = replace(schema.heads, ())
 _INSERT_CHANGE = Insert(schema.changes)
 
@@ -326,7 +327,7 @@ def _append(connection: Connection, change: Change, last_id: int, keep: int) -> 
     """Append the change-log entry and move the head; now and then cut the log back."""
     head = (change.tenant_id, change.sequence, change.tag)
     _INSERT_CHANGE.write(connection, [(*head, change.encode())])
-    _REPLACE_HEAD.write(connection, [(*head, last_id)])
+    _REPLACE_HEAD.write(connection, [(*head, last_id, *_NO_HORIZONS)])
     if change.sequence % PRUNE_EVERY == 0:
         log = schema.changes.c
         outdated = delete(schema.changes).where(

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration; a test holds it to the files."""
 READERS = 4
 """Connections that read at the same time."""
