@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from storage.changes import RECENT, TOP, RecentActivity, TopUser
 from storage.events import Activity, AnyEvent, ApiUsage, Conversation, Message
 from storage.histogram import Histogram, bucket
+from storage.horizons import Horizons
 from storage.metrics import COUNTERS, LABELLED, LABELS, OTHERS, labelled
 
 Amounts = tuple[tuple[str, Callable[[AnyEvent], int]], ...]
@@ -25,6 +26,8 @@ ENDPOINTS = 250
 whole by each commit that touches it: a batch that calls 1,000 of them would take 0.3 s."""
 OTHER_ENDPOINTS = ""
 """The endpoint of that row."""
+
+NOTHING_REMOVED = Horizons()
 
 CREATED, MESSAGE, DELETED = 0, 1, 2
 """Founding ranks: which kind of event decides a conversation's owner and creation, best first."""
@@ -114,7 +117,12 @@ class Talk:
         return self.founded_by == self.founding_id and self.counted_deleted == (self.status == "deleted")
 
     def hear(self, rank: int, user_id: str, at: str, row_id: int) -> None:
-        """Take note of any event of the conversation; a better founding event changes owner and creation."""
+        """Take note of any event of the conversation; a better founding event changes owner and creation.
+
+        Its id is the least of its events' ids: rows that are removed do not come in their order.
+        """
+        if row_id < self.id:
+            self.id = row_id
         if at > self.updated_at:
             self.updated_at = at
         if (rank, at, row_id) < (self.founding_rank, self.created_at, self.founding_id):
@@ -204,8 +212,13 @@ class Rollup:
     top_users: list[TopUser]
 
 
-def roll(entries: Sequence[Entry], known: Known, day_of: Callable[[str], str]) -> Rollup:
-    """Apply *entries*, in the order of their ids, to the *known* rows, which are changed in place."""
+def roll(
+    entries: Sequence[Entry], known: Known, day_of: Callable[[str], str], horizons: Horizons = NOTHING_REMOVED
+) -> Rollup:
+    """Apply *entries*, in the order of their ids, to the *known* rows, which are changed in place.
+
+    What is closed by the *horizons* is not counted anew: an event can come late, for a day of which rows were removed.
+    """
     users, talks = known.users, known.conversations
     by_minute: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     first_of_day: dict[DayKey, str] = {}
@@ -239,7 +252,7 @@ def roll(entries: Sequence[Entry], known: Known, day_of: Callable[[str], str]) -
             talk = _hear(talks, event, CREATED if created else DELETED, entry)
             if not created:
                 talk.status = "deleted"
-    counters = _Sums(day_of)
+    counters = _Sums(day_of, horizons)
     for minute, sums in by_minute.items():
         for name, value in sums.items():
             counters.add(name, minute, value)
@@ -247,7 +260,7 @@ def roll(entries: Sequence[Entry], known: Known, day_of: Callable[[str], str]) -
     _count_conversations(talks.values(), counters)
     return Rollup(
         users=list(users.values()),
-        user_days=_count_user_days(first_of_day, known.user_days, counters),
+        user_days=_count_user_days(first_of_day, known.user_days, horizons.user_days, counters),
         conversations=list(talks.values()),
         endpoint_days=list(called.values()),
         counters={key: value for key, value in counters.values.items() if value},
@@ -301,9 +314,11 @@ def _hear(talks: dict[str, Talk], event: Message | Conversation, rank: int, entr
 class _Sums:
     """Sums by (grain, metric, start): what is added to a minute is added to its hour and day, and to the total, too."""
 
-    def __init__(self, day_of: Callable[[str], str]) -> None:
+    def __init__(self, day_of: Callable[[str], str], horizons: Horizons) -> None:
         self.values: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self._day_of = day_of
+        self._horizons = horizons
+        self._open = horizons.latest
 
     def add(self, name: str, at: str, value: int) -> None:
         self.add_within_days(name, at, value)
@@ -311,8 +326,13 @@ class _Sums:
 
     def add_within_days(self, name: str, at: str, value: int) -> None:
         """Add to what has no total: distinct counts of days do not add up."""
-        self.values["minute", name, at[:16]] += value
-        self.values["hour", name, at[:13]] += value
+        minute, hour = at[:16], at[:13]
+        # Nearly every event is newer than all that is closed.
+        is_open = f"{hour}:00" >= self._open
+        if is_open or not self._horizons.closes(name, minute):
+            self.values["minute", name, minute] += value
+        if is_open or not self._horizons.closes(name, hour):
+            self.values["hour", name, hour] += value
         self.values["day", name, self._day_of(at)] += value
 
 
@@ -330,13 +350,16 @@ def _count_conversations(talks: Iterable[Talk], counters: _Sums) -> None:
 
 
 def _count_user_days(
-    first_of_day: dict[DayKey, str], known: dict[DayKey, str], counters: _Sums
+    first_of_day: dict[DayKey, str], known: dict[DayKey, str], since: str, counters: _Sums
 ) -> list[tuple[str, str, str]]:
-    """Count users where they were first active on each day; gives the rows that are new or changed."""
+    """Count users where they were first active on each day; gives the rows that are new or changed.
+
+    Who was active on the days before *since* is not known any more, so nobody is counted for them.
+    """
     rows = []
     for key, at in sorted(first_of_day.items()):
         before = known.get(key)
-        if before is not None and before <= at:
+        if key[0] < since or (before is not None and before <= at):
             continue
         if before is not None:
             counters.add_within_days("active_users", before, -1)
