@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration; a test holds it to the files."""
 READERS = 4
 """Connections that read at the same time."""
@@ -87,6 +87,8 @@ class Database(ABC):
         found = await self.write(revision)
         if found != REVISION:
             raise WrongDatabase(f"the database is at migration {found}, this version at {REVISION}: run migrate")
+        about = await self.write(_about)
+        self.epoch, self.days = about["epoch"], Days(about["timezone"])
 
     def open_readers(self) -> None:
         """Make the reading engines; enough for a program that only reads, beside a running service.
@@ -169,8 +171,7 @@ class Database(ABC):
 
     def _agree(self, connection: Connection) -> str:
         """Read the epoch and check the zone; a new database gets both."""
-        rows = connection.execute(select(schema.about.c.name, schema.about.c.value))
-        about = {str(name): str(value) for name, value in rows}
+        about = _about(connection)
         if not about:
             about = {"epoch": secrets.token_hex(4), "timezone": self.days.zone.key}
             connection.execute(schema.about.insert(), [{"name": name, "value": value} for name, value in about.items()])
@@ -185,6 +186,11 @@ class Database(ABC):
 async def read_about(connection: AsyncConnection) -> dict[str, str]:
     """Read what a database says of itself: its ``epoch`` and ``timezone``."""
     rows = await connection.execute(select(schema.about.c.name, schema.about.c.value))
+    return {str(name): str(value) for name, value in rows}
+
+
+def _about(connection: Connection) -> dict[str, str]:
+    rows = connection.execute(select(schema.about.c.name, schema.about.c.value))
     return {str(name): str(value) for name, value in rows}
 
 

@@ -9,15 +9,21 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Integer, Table, delete, insert, select, text, update
 
+import storage.recount
 from realtime.protocol import TOPICS
 from storage import metrics, rollups, verify
 from storage.clock import now
 from storage.commit import commit
 from storage.database import Database
+from storage.errors import WrongDatabase
 from storage.events import AnyEvent, Message
+from storage.forget import forget
+from storage.horizons import Horizons, horizon
 from storage.metrics import Counter
+from storage.prune import prune
 from storage.repair import ROLLUPS, cut_anew, rebuild
 from storage.snapshots import read_changes, read_head
+from storage.steps import Steps
 from storage.urls import database_at
 from storage.verify import Verdict
 from tests.conftest import Running, event, start
@@ -28,6 +34,8 @@ from tests.web.test_tracking import ACTIVITY, MESSAGE
 each_database = pytest.mark.each_database
 
 TENANTS = ("default", "acme")
+DAYS = ["2026-03-07", "2026-03-08", "2026-03-09"]
+"""In the middle of the history."""
 ROUNDS = 10
 """How often rollups are damaged at random."""
 
@@ -155,6 +163,69 @@ async def test_all_rollups_can_be_lost(database: Database) -> None:
     assert await tables(database) == whole
 
 
+async def shrink(database: Database, draw: random.Random) -> None:
+    """Remove some days of each table, stop in the middle of removing more, and forget some users."""
+    steps = Steps(database, 1000, rest=0)
+    for tenant in TENANTS:
+        for _ in range(2):
+            cuts = [draw.choice(["", *DAYS]) for _ in range(4)]
+            wanted = Horizons(*(horizon(database.days, day) if day else "" for day in cuts))
+            removing = asyncio.create_task(prune(steps, tenant, wanted))
+            if draw.random() < 0.5:
+                await asyncio.sleep(draw.uniform(0, 0.05))
+                removing.cancel()
+            await asyncio.gather(removing, return_exceptions=True)
+        for user in draw.sample(["u0", "u1", "u2", "u3"], 2):
+            await forget(steps, tenant, user)
+        await write(database, tenant, history(draw.randrange(1000, 2000))[200:500])
+
+
+@each_database
+async def test_what_was_removed_stays_counted(database: Database) -> None:
+    """Where rows were pruned and users forgotten, rebuilding starts from what they left behind: the same rows again."""
+    draw = random.Random(8)
+    for _ in range(4):
+        await shrink(database, draw)
+        for tenant in TENANTS:
+            # What is closed and not swept yet is not told again; all else is.
+            await rebuild(database, tenant, quiet)
+        assert (await recount(database)).differences == []
+        whole = await tables(database)
+        await database.write(damage(draw))
+        await repair(database)
+        assert await tables(database) == whole
+
+
+@each_database
+async def test_a_rebuild_changes_nothing_that_is_right(database: Database) -> None:
+    """After pruning to the end and forgetting, every row of every rollup is the one that a rebuild writes."""
+    steps = Steps(database, 1000, rest=0)
+    for tenant in TENANTS:
+        await prune(steps, tenant, Horizons(*[horizon(database.days, "2026-03-08")] * 4))
+        await forget(steps, tenant, "u1")
+    whole = await tables(database)
+    for tenant in TENANTS:
+        await rebuild(database, tenant, quiet)
+    assert await tables(database) == whole
+
+
+@each_database
+async def test_days_of_removed_rows_are_not_cut_anew(database_url: str) -> None:
+    """Of removed rows only sums by day are left: another zone is refused, and nothing is changed."""
+    database = await opened(database_url)
+    await prune(Steps(database, 1000, rest=0), "acme", Horizons(*[horizon(database.days, "2026-03-08")] * 4))
+    await database.close()
+    database = database_at(database_url)
+    await database.open()
+    with pytest.raises(WrongDatabase, match="it keeps that zone"):
+        await cut_anew(database, "Asia/Kolkata", quiet)
+    assert (await recount(database)).differences == []
+    await database.close()
+    again = database_at(database_url)
+    await again.open()
+    await again.close()
+
+
 LOST = [
     "UPDATE heads SET sequence = 3",
     "DELETE FROM changes",
@@ -210,7 +281,7 @@ async def test_a_new_counter_is_filled_in(database: Database, monkeypatch: pytes
         "message_metrics",
         "SUM(CASE WHEN token_count > 50 THEN 1 ELSE 0 END)",
     )
-    monkeypatch.setattr(verify, "COUNTERS", (*metrics.COUNTERS, counter))
+    monkeypatch.setattr(storage.recount, "COUNTERS", (*metrics.COUNTERS, counter))
     amounts = (*rollups._AMOUNTS[Message], (counter.name, counter.amount))
     monkeypatch.setitem(rollups._AMOUNTS, Message, amounts)
     differences = (await recount(database)).differences
