@@ -3,20 +3,22 @@
 Each event has an id of its own, so that an import which was broken off is simply run again.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import islice
+from itertools import compress, islice
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import schema
 from storage.clock import Days, now
-from storage.commit import Outcome, commit
+from storage.commit import TABLES, Outcome, commit
 from storage.database import Database
 from storage.errors import DataRefused
-from storage.events import EARLIEST
+from storage.events import EARLIEST, AnyEvent
+from storage.heads import lock
+from storage.horizons import Horizons
 from storage.legacy import DAYS, OldDatabase, OldRow, Refusal, Source
 from storage.reports import Page, daily_stats
 
@@ -67,38 +69,57 @@ class Import:
         while batch := list(islice(rows, BATCH_ROWS)):
             refused = [row for row in batch if isinstance(row, Refusal)]
             for refusal in refused:
-                self._refuse(refusal)
+                self._leave(refusal, tally)
             tally.rows += len(batch)
-            tally.refused += len(refused)
-            await self._commit(source.table, [row for row in batch if isinstance(row, OldRow)], tally)
+            await self._commit(source, [row for row in batch if isinstance(row, OldRow)], tally)
             progress(tally.rows, total)
         return tally
 
-    async def _commit(self, table: str, rows: Sequence[OldRow], tally: Tally) -> None:
+    async def _commit(self, source: Source, rows: Sequence[OldRow], tally: Tally) -> None:
         if not rows:
             return
         try:
-            recorded = iter((await self._write(rows)).recorded)
+            taken, outcome = await self._write(rows)
         except DataRefused as error:
             # By halves, until the row that the database does not take is alone.
             if len(rows) == 1:
-                self._refuse(Refusal(table, rows[0].id, "row", str(error)))
-                tally.refused += 1
+                self._leave(Refusal(source.table, rows[0].id, "row", str(error)), tally)
                 return
             middle = len(rows) // 2
-            await self._commit(table, rows[:middle], tally)
-            await self._commit(table, rows[middle:], tally)
+            await self._commit(source, rows[:middle], tally)
+            await self._commit(source, rows[middle:], tally)
             return
-        new = sum(sum(next(recorded) for _ in row.events) > 0 for row in rows)
+        for row, is_taken in zip(rows, taken, strict=True):
+            if not is_taken:
+                self._leave(Refusal(source.table, row.id, source.time, "lies before what is still kept here"), tally)
+        recorded = iter(outcome.recorded)
+        new = sum(sum(next(recorded) for _ in row.events) > 0 for row in compress(rows, taken))
         tally.recorded += new
-        tally.known += len(rows) - new
+        tally.known += sum(taken) - new
 
-    async def _write(self, rows: Iterable[OldRow]) -> Outcome:
+    def _leave(self, refusal: Refusal, tally: Tally) -> None:
+        self._refuse(refusal)
+        tally.refused += 1
+
+    async def _write(self, rows: Sequence[OldRow]) -> tuple[list[bool], Outcome]:
+        """Commit the rows whose time is kept, and say which these are.
+
+        Of what was removed nobody knows the ids any more: taken over a second time it would count twice.
+        """
         epoch, days, arrival = self._database.epoch, self._database.days, now()
-        arrived = [(event, arrival) for row in rows for event in row.events]
-        return await self._database.write(
-            lambda connection: commit(connection, epoch, days, self._tenant_id, arrived, self._keep)
-        )
+
+        def work(connection: Connection) -> tuple[list[bool], Outcome]:
+            horizons = lock(connection, self._tenant_id).horizons
+            taken = [not any(_is_removed(event, horizons) for event in row.events) for row in rows]
+            arrived = [(event, arrival) for row in compress(rows, taken) for event in row.events]
+            return taken, commit(connection, epoch, days, self._tenant_id, arrived, self._keep)
+
+        return await self._database.write(work)
+
+
+def _is_removed(event: AnyEvent, horizons: Horizons) -> bool:
+    horizon: str = getattr(horizons, TABLES[type(event)].name)
+    return str(event.timestamp) < horizon
 
 
 async def compare_days(

@@ -57,10 +57,11 @@ class Source:
     """A table whose rows are events.
 
     ``columns`` says how each is read, one that is ``optional`` may be missing; ``events`` gives what a row tells of, as
-    a service would post it, each with the column that its time is from.
+    a service would post it, each with the column that its time is from. ``time`` is the first one of these.
     """
 
     table: str
+    time: str
     columns: dict[str, Read]
     optional: dict[str, Read]
     events: Callable[[Row], Iterator[tuple[str, Row]]]
@@ -140,18 +141,21 @@ def _conversation(row: Row) -> Iterator[tuple[str, Row]]:
 SOURCES = (
     Source(
         "user_activity",
+        "timestamp",
         {"user_id": _text, "username": _text, "activity_type": _text, "timestamp": _time},
         {"ip_address": _optional_text, "user_agent": _optional_text, "extra_data": _json},
         _activity,
     ),
     Source(
         "conversation_metrics",
+        "created_at",
         {"conversation_id": _text, "user_id": _text, "status": _text, "created_at": _time, "updated_at": _time},
         {},
         _conversation,
     ),
     Source(
         "message_metrics",
+        "created_at",
         {
             "message_id": _text,
             "conversation_id": _text,
@@ -165,6 +169,7 @@ SOURCES = (
     ),
     Source(
         "api_usage",
+        "timestamp",
         {
             "endpoint": _text,
             "method": _text,

@@ -164,7 +164,9 @@ class Settings:
     allowed_origins: tuple[str, ...] = _setting(
         "", "Origins, beside the service's own, whose pages may connect and read (CORS). Empty: none.", _origins
     )
-    timezone: str = _setting("UTC", "The zone that cuts the days; a database keeps the one it was made with.", _zone)
+    timezone: str = _setting(
+        "UTC", "The zone that cuts the days; a database keeps its own until verify --repair --rezone.", _zone
+    )
     tick_ms: int = _setting("50", "The shortest time between two frames to a panel.", _whole(1, 10_000), "milliseconds")
     heartbeat_seconds: float = _setting("10", "The time between two heartbeats.", _number(0.1, 300), "seconds")
     write_deadline_seconds: float = _setting(

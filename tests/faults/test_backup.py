@@ -11,7 +11,7 @@ from realtime.protocol import TOPICS
 from tests.conftest import API, SECRET, TRACK
 from tests.faults.figures import Figures
 from tests.live import LivePanel
-from tests.load import Load, stored_messages
+from tests.load import Load, differences, stored_messages
 from tests.process import Process
 from tests.web.test_tracking import ACTIVITY, MESSAGE
 from web.auth import ADMIN, make_token
@@ -45,11 +45,9 @@ async def test_a_backup_under_load_is_whole(tmp_path: Path, full: bool, figures:
         seconds += time.monotonic() - began
         meanwhile += len(load.acknowledged) - len(before)
         assert done.returncode == 0, done.stderr
-        copy = Process(tmp_path, DATABASE_URL=f"sqlite+aiosqlite:///{tmp_path}/copy{number}.db")
-        verdict = await asyncio.to_thread(copy.command, "verify")
-        assert verdict.returncode == 0, verdict.stdout
-        stored = set(await stored_messages(copy.environment["ANALYTICS_DATABASE_URL"]))
-        assert before <= stored
+        copy = f"sqlite+aiosqlite:///{tmp_path}/copy{number}.db"
+        assert await differences(copy) == []
+        assert before <= set(await stored_messages(copy))
     load.running = False
     await asyncio.gather(*workers)
     assert process.terminate() == 0
@@ -74,7 +72,7 @@ async def shown(process: Process, panel: LivePanel) -> bool:
     return panel.panel.shown() == wanted
 
 
-@pytest.mark.parametrize("later", [0, 3, 5])
+@pytest.mark.parametrize("later", [0, 5])
 async def test_a_backup_that_is_put_back_corrects_panels(tmp_path: Path, later: int) -> None:
     """As docs/operations.md says it: a panel that was ahead of the backup gets a snapshot and stays exact, however far
     the restored database has gone on since."""
@@ -108,4 +106,4 @@ async def test_a_backup_that_is_put_back_corrects_panels(tmp_path: Path, later: 
     assert panel.panel.summary["total_activities"] == 2 + later
     await panel.close()
     assert process.terminate() == 0
-    assert process.command("verify").returncode == 0
+    assert await differences(process.environment["ANALYTICS_DATABASE_URL"]) == []

@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,16 @@ from typing import Any
 import pytest
 
 from realtime.protocol import TOPICS
+from storage.errors import WrongDatabase
+from storage.horizons import Horizons
+from storage.legacy import OldDatabase
+from storage.prune import prune
+from storage.steps import Steps
+from storage.urls import database_at
 from tests.conftest import start
 from tests.legacy import make
+from tests.live import PATH
+from tests.load import differences
 from tests.process import Process
 
 each_database = pytest.mark.each_database
@@ -37,6 +44,10 @@ def ask(path: Path, query: str) -> Any:
     with closing(sqlite3.connect(path)) as database:
         row = database.execute(query).fetchone()
     return row[0] if len(row) == 1 else row
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 def change(path: Path, *statements: str) -> None:
@@ -87,7 +98,7 @@ async def test_the_figures_are_those_of_the_old_rows(old: Path, process: Process
         "api_usage": third,
         "conversation_metrics": (talks, talks, 0, 0),
     }
-    assert process.command("verify").returncode == 0
+    assert await differences(process.environment["ANALYTICS_DATABASE_URL"]) == []
     running = await start(tmp_path, DATABASE_URL=process.environment["ANALYTICS_DATABASE_URL"])
     summary = await running.get("summary")
     shown = {name: round(summary[name], 5) for name in FIGURES}
@@ -114,7 +125,7 @@ async def test_a_second_import_counts_nothing(old: Path, process: Process) -> No
     assert again["user_activity"] == (ROWS // 3 + 1, 1, ROWS // 3, 0)
     assert again["message_metrics"] == (ROWS // 3, 0, ROWS // 3, 0)
     assert again["conversation_metrics"][1] == 1
-    assert process.command("verify").returncode == 0
+    assert await differences(process.environment["ANALYTICS_DATABASE_URL"]) == []
 
 
 async def test_two_old_databases_are_two(old: Path, process: Process, tmp_path: Path) -> None:
@@ -130,6 +141,22 @@ async def test_two_old_databases_are_two(old: Path, process: Process, tmp_path: 
     assert {table: row[1] for table, row in second.items()} == {
         "user_activity": 10, "message_metrics": 10, "api_usage": 10, "conversation_metrics": 1,
     }  # fmt: skip
+
+
+async def test_rows_that_were_removed_do_not_count_again(old: Path, process: Process) -> None:
+    """Where the retention has removed rows since, a second import leaves them out and says so: their ids are gone."""
+    assert process.command("import", str(old)).returncode == 0
+    database = database_at(process.environment["ANALYTICS_DATABASE_URL"])
+    await database.open()
+    await prune(Steps(database, 100, rest=0), "default", Horizons(message_metrics="2026-03-05T00:00"))
+    await database.close()
+    done = process.command("import", str(old))
+    removed = ask(old, "SELECT COUNT(*) FROM message_metrics WHERE created_at < '2026-03-05'")
+    assert done.returncode == 1
+    assert done.stdout.count("created_at: lies before what is still kept here") == removed > 0
+    assert counted(done.stdout)["message_metrics"] == (ROWS // 3, 0, ROWS // 3 - removed, removed)
+    assert counted(done.stdout)["user_activity"] == (ROWS // 3, 0, ROWS // 3, 0)
+    assert await differences(process.environment["ANALYTICS_DATABASE_URL"]) == []
 
 
 NASTY = {
@@ -178,7 +205,7 @@ async def test_rows_that_cannot_be_taken_are_named(old: Path, process: Process, 
     assert "secret" not in done.stdout + done.stderr
     assert sum(row[3] for row in counted(done.stdout).values()) == len(NASTY)
     assert sum(row[1] for row in counted(done.stdout).values()) == ROWS + ROWS // 30 - len(NASTY)
-    assert process.command("verify").returncode == 0
+    assert await differences(process.environment["ANALYTICS_DATABASE_URL"]) == []
 
 
 async def test_what_an_old_platform_may_have_written_is_taken(old: Path, process: Process) -> None:
@@ -266,52 +293,45 @@ MISTAKES = {
 }
 
 
-async def test_what_is_no_old_database_is_refused(process: Process, tmp_path: Path) -> None:
-    """A file that is missing, no database, or another one: exit code 2, one line, and nothing is made."""
+def test_what_is_no_old_database_is_refused(tmp_path: Path) -> None:
+    """A file that is missing, no database, or another one is named in one line, and none is made."""
     (tmp_path / "text.db").write_text("hello " * 1000)
     change(tmp_path / "empty.db", "CREATE TABLE other (a)")
     for name, told in MISTAKES.items():
-        done = process.command("import", str(tmp_path / name))
-        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
-        assert told in done.stderr
-    assert not (tmp_path / "analytics.db").exists()
+        with pytest.raises(WrongDatabase, match=told) as error:
+            OldDatabase(tmp_path / name)
+        assert "\n" not in str(error.value)
+    assert not (tmp_path / "missing.db").exists()
 
 
-@pytest.fixture
-def read_only(old: Path) -> Iterator[Path]:
-    before = old.read_bytes()
-    yield old
-    assert old.read_bytes() == before
-
-
-async def test_beside_a_service_on_sqlite_it_is_refused(read_only: Path, process: Process, tmp_path: Path) -> None:
+async def test_beside_a_service_on_sqlite_it_is_refused(old: Path, process: Process, tmp_path: Path) -> None:
     """One process writes a file: exit code 2, and the line says what to do."""
     running = await start(tmp_path, DATABASE_URL=process.environment["ANALYTICS_DATABASE_URL"])
-    done = process.command("import", str(read_only))
+    done = await asyncio.to_thread(process.command, "import", str(old))
     assert (done.returncode, done.stdout) == (2, "")
     assert "another process is writing" in done.stderr
     await running.stop()
-    assert process.command("import", str(read_only)).returncode == 0
 
 
 @each_database
 async def test_panels_are_exact_after_an_import(old: Path, process: Process, tmp_path: Path) -> None:
-    """On PostgreSQL the service goes on meanwhile and its panels follow; on SQLite they resume when it is back."""
-    if "sqlite" in process.environment["ANALYTICS_DATABASE_URL"]:
-        running = await start(tmp_path, DATABASE_URL=process.environment["ANALYTICS_DATABASE_URL"])
-        panel = await running.panel()
+    """On PostgreSQL the service goes on meanwhile and its panels follow; on SQLite they resume when it is back. The old
+    database is as it was."""
+    url, before = process.environment["ANALYTICS_DATABASE_URL"], content(old)
+    running = await start(tmp_path, DATABASE_URL=url)
+    panel = await running.panel()
+    if "sqlite" in url:
         await running.stop()
         assert process.command("import", str(old)).returncode == 0
-        running = await start(tmp_path, DATABASE_URL=process.environment["ANALYTICS_DATABASE_URL"])
-        panel.url = (await running.panel()).url
+        running = await start(tmp_path, DATABASE_URL=url)
+        panel.url = running.url.replace("http", "ws") + PATH
         await panel.resume()
     else:
-        running = await start(tmp_path, DATABASE_URL=process.environment["ANALYTICS_DATABASE_URL"])
-        panel = await running.panel()
         assert (await asyncio.to_thread(process.command, "import", str(old))).returncode == 0
     snapshot = await running.get("snapshot")
     await panel.until_position(snapshot["position"])
     assert panel.panel.shown() == {name: snapshot[name] for name in TOPICS}
     assert panel.panel.summary["total_messages"] == ROWS // 3
+    assert content(old) == before
     await panel.close()
     await running.stop()
