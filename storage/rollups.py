@@ -85,8 +85,8 @@ class User:
 
 @dataclass(slots=True)
 class Talk:
-    """A row of ``conversation_metrics``. ``counted_at``, ``counted_deleted`` and ``founded_by`` (the id of the founding
-    event) are with what it is counted so far; None: not yet.
+    """A row of ``conversation_metrics``. ``counted_at``, ``counted_deleted``, ``counted_id`` and ``founded_by`` (the id
+    of the founding event) are with what it is counted so far; None: not yet.
     """
 
     id: int
@@ -103,18 +103,20 @@ class Talk:
     founding_id: int
     counted_at: str | None = None
     counted_deleted: bool = False
+    counted_id: int | None = None
     founded_by: int | None = None
 
     def counted(self) -> "Talk":
         """Mark the row as one that the database holds."""
-        self.counted_at, self.founded_by = self.created_at, self.founding_id
+        self.counted_at, self.counted_id, self.founded_by = self.created_at, self.id, self.founding_id
         self.counted_deleted = self.status == "deleted"
         return self
 
     @property
     def keeps_place(self) -> bool:
-        """Whether nothing changed by which conversations are listed: owner, creation, status."""
-        return self.founded_by == self.founding_id and self.counted_deleted == (self.status == "deleted")
+        """Whether nothing changed by which conversations are listed: id, owner, creation, status."""
+        is_same = self.counted_id == self.id and self.founded_by == self.founding_id
+        return is_same and self.counted_deleted == (self.status == "deleted")
 
     def hear(self, rank: int, user_id: str, at: str, row_id: int) -> None:
         """Take note of any event of the conversation; a better founding event changes owner and creation.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from storage.errors import StorageError
-from web import keys
+from web import erasure, keys
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, unknown
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ app = typer.Typer(
 app.add_typer(keys.app, name="keys")
 app.command()(keys.revoke)
 app.command()(keys.audit)
+app.command()(erasure.prune)
+app.command()(erasure.forget)
 
 
 def _fail(message: str) -> typer.Exit:
