@@ -100,18 +100,22 @@ class SqliteDatabase(Database):
             raise StorageUnavailable("the database is not open for writing")
 
         def checkpoint() -> bool:
-            with engine.connect() as connection:
-                cursor = connection.connection.cursor()
-                return bool(cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+            # Outside of a transaction: within one it does nothing.
+            cursor = self._connected(engine).connection.cursor()
+            return bool(cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
 
         return await self._in_thread(checkpoint)
 
     def _transact(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        writer = self._connected(engine)
+        with writer.begin():
+            return work(writer)
+
+    def _connected(self, engine: Engine) -> Connection:
         # One connection for good: taking it from the pool and putting it back costs as much as a statement.
         if self._writer is None:
             self._writer = engine.connect()
-        with self._writer.begin():
-            return work(self._writer)
+        return self._writer
 
     def _is_full(self, error: DBAPIError) -> bool:
         return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
