@@ -121,6 +121,13 @@ class Database(ABC):
         except (SQLAlchemyError, OSError) as error:
             raise self._explain(error) from error
 
+    async def scrub(self) -> bool:
+        """See that what was deleted cannot be read in the database's files; False if somebody still reads an old state.
+
+        A server does it in its own time (``VACUUM``).
+        """
+        return True
+
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open a read transaction: all that is read in it is from one moment.
 

@@ -33,7 +33,7 @@ async def forget(steps: Steps, tenant_id: str, user_id: str) -> Counter[str]:
     removed = Counter[str]()
     step = _forget(user_id, steps.database.days)
     while (done := await steps.take(tenant_id, step)).moved:
-        removed[done.what] += done.rows
+        removed += Counter({done.what: done.rows})
     return removed
 
 

@@ -43,7 +43,7 @@ async def prune(steps: Steps, tenant_id: str, wanted: Horizons) -> Counter[str]:
     await steps.take(tenant_id, _close(wanted))
     for step in (_settle(days), _sweep(days), *(_remove(table, wanted, days) for table in TIMES)):
         while (done := await steps.take(tenant_id, step)).moved:
-            removed[done.what] += done.rows
+            removed += Counter({done.what: done.rows})
     return removed
 
 

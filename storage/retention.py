@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from storage.clock import Days
-from storage.events import Activity, AnyEvent, ApiUsage, Conversation, Message
+from storage.events import Activity, AnyEvent, ApiUsage, Conversation, InvalidEvent, Message
 from storage.horizons import Horizons, horizon
 
 MARGIN_DAYS = 1
@@ -62,3 +62,8 @@ class Earliest:
             self._starts = {kind: self._days.start(self._days.shift(today, -n)) for kind, n in kept.items() if n}
             self._today = today
         return self._starts
+
+    def check(self, event: AnyEvent) -> None:
+        """Raise :exc:`InvalidEvent` for an event of a day that is not kept: its row could be removed at any time."""
+        if event.timestamp is not None and event.timestamp < self.today().get(type(event), ""):
+            raise InvalidEvent("timestamp", "lies before the days that are kept")

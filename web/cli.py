@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from storage.errors import StorageError
-from web import keys, upkeep
+from web import erasure, keys, upkeep
 from web.command import beside, fail, read_settings
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, unknown
 
@@ -36,6 +36,8 @@ app.command()(upkeep.migrate)
 app.command()(upkeep.verify)
 app.command()(upkeep.backup)
 app.command("import")(upkeep.take_over)
+app.command()(erasure.prune)
+app.command()(erasure.forget)
 
 
 @app.command()

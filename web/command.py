@@ -1,10 +1,13 @@
 """What every command begins with: the settings, the database beside a running service, and one line if it fails."""
 
+import asyncio
+import getpass
 import os
+import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
@@ -14,6 +17,10 @@ from web.settings import InvalidSetting, Settings
 if TYPE_CHECKING:
     from storage.database import Database
 
+T = TypeVar("T")
+
+LONGEST = 255
+"""How long a name that is kept may be."""
 PROGRESS_STEPS = 200
 """How often, at the most, a line of progress is written anew."""
 
@@ -58,6 +65,43 @@ async def beside(settings: Settings) -> "AsyncIterator[Database]":
         raise fail(f"{database.name} is not a database of this service, or cannot be read") from None
     finally:
         await database.close()
+
+
+def run(work: "Callable[[Database], Awaitable[T]]") -> T:
+    """Do *work*, which may write a little, beside a service that may be running."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from storage.urls import database_at
+
+    async def write(settings: Settings) -> T:
+        database = database_at(settings.database_url)
+        try:
+            await database.open_beside()
+            return await work(database)
+        finally:
+            await database.close()
+
+    try:
+        return asyncio.run(write(read_settings()))
+    except StorageError as error:
+        raise fail(str(error)) from None
+    except SQLAlchemyError as error:
+        raise fail(f"the database cannot be written just now ({type(error).__name__})") from None
+
+
+def check(option: str, value: str) -> None:
+    """See that an *option* is a name that can be kept."""
+    if not 0 < len(value) <= LONGEST or not value.isprintable():
+        raise fail(f"{option} must be 1 to {LONGEST} printable characters")
+
+
+def actor() -> str:
+    """Say who runs the command, for the audit."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"[:LONGEST]
 
 
 class Progress:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from storage.errors import StorageError, StorageUnavailable
-from web.command import Progress, beside, fail, read_settings
+from web.command import Progress, beside, check, fail, read_settings
 from web.settings import DEFAULT_TENANT, Settings
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ def take_over(
     With SQLite the service must be stopped meanwhile; with PostgreSQL it may run. Exit code 1 if rows were left out.
     """
     settings = read_settings()
+    check("--tenant", tenant)
     from storage.legacy import OldDatabase
     from storage.urls import database_at
 
