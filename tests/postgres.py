@@ -89,6 +89,14 @@ class Postgres:
             )
         )
 
+    def command(self, program: str, *arguments: str) -> None:
+        """Run one of the programs for clients."""
+        subprocess.run(
+            [self._programs / program, "--host=127.0.0.1", f"--port={self.port}", "--username=postgres", *arguments],
+            env={"PATH": os.environ["PATH"], "PGPASSWORD": PASSWORD},
+            check=True,
+        )
+
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
             [self._programs / program, "-D", self.folder / "data", *arguments],

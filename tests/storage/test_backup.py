@@ -1,5 +1,6 @@
 """The online backup of a file; under load it is tested with the faults."""
 
+import asyncio
 import os
 import sqlite3
 from contextlib import closing
@@ -10,7 +11,9 @@ import pytest
 from storage.backup import back_up
 from storage.errors import BackupFailed
 from storage.urls import file_of
-from tests.conftest import Running
+from tests.conftest import Running, start
+from tests.postgres import Postgres
+from tests.process import Process
 from tests.web.test_tracking import BATCH, EVENTS
 
 
@@ -92,6 +95,30 @@ async def test_a_damaged_database_makes_no_backup(source: Path, tmp_path: Path) 
     with pytest.raises(BackupFailed, match="integrity check"):
         back_up(damaged, tmp_path / "copy.db", quiet)
     assert copies(tmp_path) == []
+
+
+async def test_a_server_is_backed_up_by_its_own_means(postgres: Postgres, tmp_path: Path) -> None:
+    """pg_dump and pg_restore, as docs/operations.md has them: the restored database verifies clean, stands at the
+    position of the dump, and the service goes on from it. The command says that it is not for this."""
+    made = postgres.create()
+    url = postgres.url(made)
+    process = Process(tmp_path, DATABASE_URL=url)
+    refused = await asyncio.to_thread(process.command, "backup", str(tmp_path / "copy.db"))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "pg_dump" in refused.stderr
+    first = await start(tmp_path, DATABASE_URL=url)
+    receipt = await first.post("message-public", EVENTS["message-public"])
+    dump = str(tmp_path / "analytics.dump")
+    postgres.command("pg_dump", "--format=custom", f"--file={dump}", f"--dbname={made}")
+    await first.post("message-public", {**EVENTS["message-public"], "message_id": "lost"})
+    await first.stop()
+    postgres.command("pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={made}", dump)
+    again = await start(tmp_path, DATABASE_URL=url)
+    assert (await again.get("summary"))["position"] == receipt["position"]
+    assert (await again.post("message-public", {**EVENTS["message-public"], "message_id": "m2"}))["recorded"] == 1
+    assert (await again.verdict()).differences == []
+    await again.stop()
+    postgres.drop(made)
 
 
 def test_what_is_no_database_is_not_copied(tmp_path: Path) -> None:
