@@ -76,11 +76,11 @@ class Feed:
         self._changed()
 
     def receive(self, change: Change) -> None:
-        """Take a change from the broker: the next one is applied, an old one ignored, a gap noted."""
+        """Take a change from the broker: the next one is applied, an old one ignored, a gap or a reset noted."""
         state = self.state
         if state is None or change.epoch != state.position.epoch:
             self._behind = True
-        elif change.sequence == state.position.sequence + 1:
+        elif change.sequence == state.position.sequence + 1 and not change.reset:
             state.apply(change)
             self._matched(change.committed_at)
             self._changed()
@@ -112,6 +112,7 @@ class Feed:
             if fits:
                 self._matched(at)
                 return
+            # After a reset too: the log then begins with it, so that no panel gets a difference over it.
             log.warning("feed_reloaded", sequence=before.sequence, head=head.sequence)
             self.reloads += 1
             await self._load(connection, at)
@@ -154,7 +155,7 @@ class Feed:
         after = start.sequence
         while page := await read_changes(connection, self.tenant_id, after, REFILL_PAGE):
             for change in page:
-                if change.sequence == state.position.sequence + 1:
+                if change.sequence == state.position.sequence + 1 and not change.reset:
                     state.apply(change)
                 elif change.sequence > state.position.sequence:
                     return False
@@ -192,7 +193,7 @@ class Feed:
 def _agree(copy: State, fresh: Snapshot, log_: list[Change], days: Days, window: int) -> bool:
     """Say whether *copy*, brought on by the changes of *log_*, is *fresh*; True also if they do not lead there."""
     for change in log_:
-        if change.sequence != copy.position.sequence + 1:
+        if change.sequence != copy.position.sequence + 1 or change.reset:
             return True
         copy.apply(change)
     if copy.position != fresh.position:

@@ -1,4 +1,5 @@
-"""Tracking keys and revoked tokens, and the audit of what is done to them: every statement about these three tables.
+"""Tracking keys and revoked tokens, and the audit of what is done to them and of erasures: every statement about these
+three tables.
 
 A key is kept as its SHA-256. A slow hash would protect what people choose; a key is 256 random bits, which nobody finds
 by trying, and it is looked up at every request.
@@ -134,6 +135,18 @@ def revoke(connection: Connection, actor: str, revocation: Revocation) -> None:
     connection.execute(delete(revocations).where(*same))
     connection.execute(revocations.insert(), [vars(revocation)])
     _write(connection, revocation.tenant_id, actor, "tokens revoked", f"{revocation.kind} {revocation.value}")
+
+
+def note_erasure(connection: Connection, actor: str, tenant_id: str, rows: int) -> None:
+    """Keep that a user was forgotten; not which one, nor anything by which that could be tried out."""
+    _write(connection, tenant_id, actor, "user forgotten", f"{rows} rows removed")
+
+
+def expire(connection: Connection, audit_before: str | None) -> None:
+    """Delete revocations that have ended by themselves, and acts before a time (None: none)."""
+    connection.execute(delete(revocations).where(revocations.c.expires_at <= now()))
+    if audit_before is not None:
+        connection.execute(delete(audit).where(audit.c.at < audit_before))
 
 
 def note_uses(connection: Connection, uses: dict[tuple[str, str], str]) -> None:

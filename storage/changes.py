@@ -75,7 +75,10 @@ class Change(Struct, frozen=True):
     still become a "today" (never "today" itself, which depends on who asks when); ``activities`` those of the commit
     that can be among the last :data:`RECENT`; ``top_users`` those it touched that can be among the first :data:`TOP`;
     ``minutes`` the counters that moved by minute, for those minutes that can be among the newest :data:`MINUTES` (None:
-    an entry of the change log from before they were told).
+    not told, so that whoever needs them takes a snapshot).
+
+    ``reset``: rows were removed that panels may show, so no difference leads over this change: who stands before it
+    takes a snapshot. The change log begins with it.
     """
 
     tenant_id: str
@@ -88,6 +91,12 @@ class Change(Struct, frozen=True):
     activities: list[RecentActivity]
     top_users: list[TopUser]
     minutes: Minutes | None = None
+    reset: bool = False
+
+    @classmethod
+    def unmoved(cls, tenant_id: str, epoch: str, sequence: int, tag: str, at: str, *, reset: bool = False) -> "Change":
+        """Make a change that moves no figure: lists changed, or, in a *reset*, what panels show of them."""
+        return cls(tenant_id, epoch, sequence, tag, at, {}, {}, [], [], None if reset else {}, reset)
 
     @property
     def position(self) -> Position:

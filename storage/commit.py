@@ -4,23 +4,18 @@ import heapq
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
-import msgspec
-from sqlalchemy import Connection, Table, bindparam, delete, func, select
+from sqlalchemy import Connection, Table, bindparam, func, select
 
 from storage import schema
-from storage.bulk import Insert, Lookup, Row, add, replace
-from storage.changes import MINUTES, NO_TAG, Change, Minutes, Position
+from storage.bulk import Insert, Lookup, Row, add
+from storage.changes import MINUTES, Change, Minutes, Position
 from storage.clock import Days, now
 from storage.events import Activity, AnyEvent, ApiUsage, Conversation, Message
-from storage.histogram import Histogram
-from storage.metrics import LABELLED, OTHERS, label_bounds
-from storage.rollups import OTHER_ENDPOINTS, DayKey, EndpointDay, Entry, Known, Rollup, Talk, User, roll, touched
-
-PRUNE_EVERY = 256
-"""The change log is cut back once in so many commits: a delete a commit would cost more than it frees."""
+from storage.heads import append, lock
+from storage.ledger import LIVE, by_day, read_models
+from storage.rollups import OTHER_ENDPOINTS, Entry, Known, Rollup, roll, touched
 
 TABLES: dict[type[AnyEvent], Table] = {
     Activity: schema.user_activity,
@@ -52,50 +47,32 @@ def commit(
     *keep* is how many entries the change log holds at the least. The caller's transaction must end in a commit before
     anything of the outcome is told to anyone.
     """
-    sequence, tag, last_id = _lock_head(connection, tenant_id)
+    head = lock(connection, tenant_id)
     recorded = _new(connection, tenant_id, [event for event, _ in arrived])
     accepted = [pair for pair, is_new in zip(arrived, recorded, strict=True) if is_new]
     if not accepted:
-        return Outcome(recorded, Position(epoch, sequence, tag), None)
+        return Outcome(recorded, Position(epoch, head.sequence, head.tag), None)
     entries = []
-    for row_id, (event, arrival) in enumerate(accepted, last_id + 1):
+    for row_id, (event, arrival) in enumerate(accepted, head.last_id + 1):
         at = arrival if event.timestamp is None else str(event.timestamp)
         entries.append(Entry(event, row_id, at, days.of(at)))
-    rollup = roll(entries, _known(connection, tenant_id, entries), days.of)
+    rollup = roll(entries, read_known(connection, tenant_id, entries), days.of, head.horizons)
     _insert_events(connection, tenant_id, entries)
-    sums = _write_rollup(connection, tenant_id, rollup)
+    sums = write_rollup(connection, tenant_id, rollup)
     change = Change(
         tenant_id=tenant_id,
         epoch=epoch,
-        sequence=sequence + 1,
+        sequence=head.sequence + 1,
         tag=secrets.token_hex(4),
         committed_at=now(),
         totals={metric: value for (grain, metric, _), value in sums.items() if grain == "total"},
         active_users=_recent_active_users(sums, days),
         activities=rollup.activities,
         top_users=rollup.top_users,
-        minutes=_newest_minutes(sums),
+        minutes=_newest_minutes(sums, head.horizons.latest),
     )
-    _append(connection, change, entries[-1].id, keep)
+    append(connection, change, entries[-1].id, keep)
     return Outcome(recorded, change.position, change)
-
-
-_heads = schema.heads.c
-_HEAD = (
-    select(_heads.sequence, _heads.tag, _heads.last_id).where(_heads.tenant_id == bindparam("tenant")).with_for_update()
-)
-
-
-def _lock_head(connection: Connection, tenant_id: str) -> tuple[int, str, int]:
-    """Read where the tenant stands, and let nobody else commit for it before this transaction ends.
-
-    On PostgreSQL the head row is what the writers of a tenant wait for, in all processes. Every other row that a commit
-    touches is the tenant's too, so none waits for a second lock: they cannot deadlock.
-    """
-    while (row := connection.execute(_HEAD, {"tenant": tenant_id}).one_or_none()) is None:
-        # Of two who make it at once one waits here for the other, and then finds what that one committed.
-        _MAKE_HEAD.write(connection, [(tenant_id, 0, NO_TAG, 0)])
-    return row.sequence, row.tag, row.last_id
 
 
 _FIND_EVENTS = {kind: Lookup(table, "event_id", ["event_id"]) for kind, table in TABLES.items()}
@@ -126,40 +103,17 @@ def _new(connection: Connection, tenant_id: str, events: Sequence[AnyEvent]) -> 
     return recorded
 
 
-_USER_COLUMNS = schema.users.c.keys()[1:]
-_TALK_COLUMNS = schema.conversation_metrics.c.keys()[1:]
-_FIND_USERS = Lookup(schema.users, "user_id", _USER_COLUMNS)
-_FIND_USER_DAYS = Lookup(schema.user_days, "user_id", ["user_id", "first_at"], ["tenant_id", "day"])
-_FIND_TALKS = Lookup(schema.conversation_metrics, "conversation_id", _TALK_COLUMNS)
-_ENDPOINT_DAY_COLUMNS = schema.endpoint_days.c.keys()[1:]
-_FIND_ENDPOINT_DAYS = Lookup(schema.endpoint_days, "endpoint", _ENDPOINT_DAY_COLUMNS, ["tenant_id", "day"])
-
-
-def _known(connection: Connection, tenant_id: str, entries: Sequence[Entry]) -> Known:
-    """Read the rows that *entries* touch."""
+def read_known(connection: Connection, tenant_id: str, entries: Sequence[Entry]) -> Known:
+    """Read the rows that *entries* touch, and what tells whether a model or an endpoint is counted by itself."""
     keys = touched(entries)
-    known = Known()
-    for row in _FIND_USERS.find(connection, (tenant_id,), keys.users):
-        user = User(*row)
-        known.users[user.user_id] = user.counted()
-    for day, user_ids in _by_day(keys.user_days).items():
-        for user_id, first_at in _FIND_USER_DAYS.find(connection, (tenant_id, day), user_ids):
-            known.user_days[day, user_id] = first_at
-    for row in _FIND_TALKS.find(connection, (tenant_id,), keys.conversations):
-        talk = Talk(*row)
-        known.conversations[talk.conversation_id] = talk.counted()
-    for day, endpoints in _by_day(keys.endpoint_days).items():
-        _know_endpoints(connection, tenant_id, day, endpoints, known)
+    known = LIVE.read(connection, tenant_id, keys)
+    for day, endpoints in by_day(keys.endpoint_days).items():
+        # Their number only if one is new, since that reads all of the day.
+        if any((day, endpoint) not in known.endpoint_days for endpoint in endpoints):
+            known.endpoints[day] = connection.scalar(_COUNT_ENDPOINTS, {"tenant": tenant_id, "day": day}) or 0
     if keys.models:
-        known.models = _models(connection, tenant_id)
+        known.models = read_models(connection, tenant_id)
     return known
-
-
-def _by_day(keys: Iterable[DayKey]) -> dict[str, list[str]]:
-    by_day: dict[str, list[str]] = {}
-    for day, key in keys:
-        by_day.setdefault(day, []).append(key)
-    return by_day
 
 
 _endpoint_days = schema.endpoint_days.c
@@ -168,32 +122,6 @@ _COUNT_ENDPOINTS = select(func.count()).where(
     _endpoint_days.day == bindparam("day"),
     _endpoint_days.endpoint != OTHER_ENDPOINTS,
 )
-
-
-def _know_endpoints(connection: Connection, tenant_id: str, day: str, endpoints: list[str], known: Known) -> None:
-    """Read the rows of *endpoints*; their number only if one is new, since that reads all of the day."""
-    for row in _FIND_ENDPOINT_DAYS.find(connection, (tenant_id, day), [*endpoints, OTHER_ENDPOINTS]):
-        _, endpoint, count, errors, total_us, buckets = row
-        histogram = msgspec.json.decode(buckets, type=Histogram)
-        known.endpoint_days[day, endpoint] = EndpointDay(day, endpoint, count, errors, total_us, histogram)
-    if any((day, endpoint) not in known.endpoint_days for endpoint in endpoints):
-        known.endpoints[day] = connection.scalar(_COUNT_ENDPOINTS, {"tenant": tenant_id, "day": day}) or 0
-
-
-_counters = schema.counters.c
-_FIRST_LABEL, _PAST_LABELS = label_bounds(LABELLED[0].name)
-_FIND_MODELS = select(_counters.metric).where(
-    _counters.tenant_id == bindparam("tenant"),
-    _counters.grain == "total",
-    _counters.metric >= _FIRST_LABEL,
-    _counters.metric < _PAST_LABELS,
-)
-
-
-def _models(connection: Connection, tenant_id: str) -> set[str]:
-    """Read which models have counters of their own."""
-    names = connection.scalars(_FIND_MODELS, {"tenant": tenant_id})
-    return {name[len(_FIRST_LABEL) :] for name in names} - {OTHERS}
 
 
 def _text(value: str | None) -> str | None:
@@ -251,29 +179,7 @@ _ROWS: dict[type[AnyEvent], Callable[[Any, int, str], Row]] = {
 
 
 _INSERT = {kind: Insert(table) for kind, table in TABLES.items()}
-_REPLACE_USERS = replace(schema.users)
-_REPLACE_TALKS = replace(schema.conversation_metrics)
-_REPLACE_USER_DAYS = replace(schema.user_days)
-_REPLACE_ENDPOINT_DAYS = replace(schema.endpoint_days)
 _ADD_COUNTERS = add(schema.counters)
-_REPLACE_HEAD = replace(schema.heads)
-_MAKE_HEAD = replace(schema.heads, ())
-_INSERT_CHANGE = Insert(schema.changes)
-
-# Most events leave the indexed columns of a known row as they are: not setting these spares their indexes.
-_UPDATE_USERS = replace(schema.users, ("first_seen", "last_seen"))
-_UPDATE_TALKS = replace(
-    schema.conversation_metrics,
-    ("message_count", "total_tokens", "response_count", "response_time_us", "updated_at"),
-)
-
-_of_user = attrgetter(*_USER_COLUMNS)
-_of_talk = attrgetter(*_TALK_COLUMNS)
-
-
-def _of_endpoint_day(row: EndpointDay) -> Row:
-    buckets = msgspec.json.encode(dict(sorted(row.buckets.items()))).decode()
-    return (row.day, row.endpoint, row.count, row.error_count, row.response_time_us, buckets)
 
 
 def _insert_events(connection: Connection, tenant_id: str, entries: Iterable[Entry]) -> None:
@@ -289,16 +195,9 @@ Sums = dict[tuple[str, str, str], int]
 """Counters by (grain, metric, start)."""
 
 
-def _write_rollup(connection: Connection, tenant_id: str, rollup: Rollup) -> Sums:
-    """Write the rows; gives the counters that moved, as they stand now."""
-    for statement, users in ((_UPDATE_USERS, True), (_REPLACE_USERS, False)):
-        chosen = [user for user in rollup.users if user.keeps_rank is users]
-        statement.write(connection, [(tenant_id, *_of_user(user)) for user in chosen])
-    for statement, talks in ((_UPDATE_TALKS, True), (_REPLACE_TALKS, False)):
-        settled = [talk for talk in rollup.conversations if talk.keeps_place is talks]
-        statement.write(connection, [(tenant_id, *_of_talk(talk)) for talk in settled])
-    _REPLACE_USER_DAYS.write(connection, [(tenant_id, *row) for row in rollup.user_days])
-    _REPLACE_ENDPOINT_DAYS.write(connection, [(tenant_id, *_of_endpoint_day(row)) for row in rollup.endpoint_days])
+def write_rollup(connection: Connection, tenant_id: str, rollup: Rollup) -> Sums:
+    """Write the rows and add to the counters; gives the counters that moved, as they stand now."""
+    LIVE.write(connection, tenant_id, rollup)
     added = [(tenant_id, *key, value) for key, value in sorted(rollup.counters.items())]
     return {(grain, metric, start): value for _, grain, metric, start, value in _ADD_COUNTERS.write(connection, added)}
 
@@ -313,23 +212,10 @@ def _recent_active_users(sums: Sums, days: Days) -> dict[str, int]:
     }
 
 
-def _newest_minutes(sums: Sums) -> Minutes:
-    """Pick the minutes that can be among those that a panel holds."""
+def _newest_minutes(sums: Sums, since: str) -> Minutes:
+    """Pick the minutes that can be among those that a panel holds: none before *since*, where something is closed."""
     minutes: Minutes = {}
     for (grain, metric, start), value in sums.items():
-        if grain == "minute":
+        if grain == "minute" and start >= since:
             minutes.setdefault(start, {})[metric] = value
     return {start: minutes[start] for start in heapq.nlargest(MINUTES, minutes)}
-
-
-def _append(connection: Connection, change: Change, last_id: int, keep: int) -> None:
-    """Append the change-log entry and move the head; now and then cut the log back."""
-    head = (change.tenant_id, change.sequence, change.tag)
-    _INSERT_CHANGE.write(connection, [(*head, change.encode())])
-    _REPLACE_HEAD.write(connection, [(*head, last_id)])
-    if change.sequence % PRUNE_EVERY == 0:
-        log = schema.changes.c
-        outdated = delete(schema.changes).where(
-            log.tenant_id == change.tenant_id, log.sequence <= change.sequence - keep
-        )
-        connection.execute(outdated)

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration; a test holds it to the files."""
 READERS = 4
 """Connections that read at the same time."""
@@ -87,6 +87,8 @@ class Database(ABC):
         found = await self.write(revision)
         if found != REVISION:
             raise WrongDatabase(f"the database is at migration {found}, this version at {REVISION}: run migrate")
+        about = await self.write(_about)
+        self.epoch, self.days = about["epoch"], Days(about["timezone"])
 
     def open_readers(self) -> None:
         """Make the reading engines; enough for a program that only reads, beside a running service.
@@ -119,6 +121,13 @@ class Database(ABC):
         except (SQLAlchemyError, OSError) as error:
             raise self._explain(error) from error
 
+    async def scrub(self) -> bool:
+        """See that what was deleted cannot be read in the database's files; False if somebody still reads an old state.
+
+        A server does it in its own time (``VACUUM``).
+        """
+        return True
+
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open a read transaction: all that is read in it is from one moment.
 
@@ -129,6 +138,13 @@ class Database(ABC):
     def follow(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open a read transaction for a live feed: slow reports do not keep it waiting."""
         return _reading(self._following)
+
+    @abstractmethod
+    def hold_alone(self, connection: Connection) -> None:
+        """Let no other process open the database until the transaction ends.
+
+        Raises :exc:`DatabaseInUse` if one has it open.
+        """
 
     @abstractmethod
     def _writer_engine(self) -> Engine:
@@ -162,15 +178,14 @@ class Database(ABC):
 
     def _agree(self, connection: Connection) -> str:
         """Read the epoch and check the zone; a new database gets both."""
-        rows = connection.execute(select(schema.about.c.name, schema.about.c.value))
-        about = {str(name): str(value) for name, value in rows}
+        about = _about(connection)
         if not about:
             about = {"epoch": secrets.token_hex(4), "timezone": self.days.zone.key}
             connection.execute(schema.about.insert(), [{"name": name, "value": value} for name, value in about.items()])
         if about["timezone"] != self.days.zone.key:
             raise WrongDatabase(
                 f"ANALYTICS_TIMEZONE is {self.days.zone.key}, but the days of this database were cut in "
-                f"{about['timezone']}: set it to that, or start with a new database"
+                f"{about['timezone']}: set it to that, or cut them anew by verify --repair --rezone"
             )
         return about["epoch"]
 
@@ -178,6 +193,11 @@ class Database(ABC):
 async def read_about(connection: AsyncConnection) -> dict[str, str]:
     """Read what a database says of itself: its ``epoch`` and ``timezone``."""
     rows = await connection.execute(select(schema.about.c.name, schema.about.c.value))
+    return {str(name): str(value) for name, value in rows}
+
+
+def _about(connection: Connection) -> dict[str, str]:
+    rows = connection.execute(select(schema.about.c.name, schema.about.c.value))
     return {str(name): str(value) for name, value in rows}
 
 

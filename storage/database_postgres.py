@@ -1,5 +1,6 @@
 """PostgreSQL, through psycopg 3: many processes may write one database, each tenant's commits in line."""
 
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -9,7 +10,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.database import POOL_SECONDS, Database, migrate
-from storage.errors import StorageUnavailable, WrongDatabase
+from storage.errors import DatabaseInUse, StorageUnavailable, WrongDatabase
 
 T = TypeVar("T")
 
@@ -22,6 +23,10 @@ LOCK_SECONDS = 10
 IDLE_SECONDS = 30
 """How long a writing transaction may stand still before the server ends it: a process that was stopped in the middle of
 a commit would else keep its tenant locked."""
+APPLICATION = "convoai-analytics"
+"""By which the server knows our connections."""
+GONE_TRIES, GONE_SECONDS = 20, 0.1
+"""How often, and how far apart, it is looked whether other processes have gone."""
 NETWORK = {
     "connect_timeout": "5",
     "keepalives_idle": "10",
@@ -32,6 +37,10 @@ NETWORK = {
 """By which a host that has gone is noticed in 15 to 25 s; the kernel's own defaults wait for hours. The URL may say
 otherwise."""
 
+_OTHERS = text(
+    "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :name "
+    "AND pid <> pg_backend_pid()"
+)
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _DISK_FULL = "53100"
 _LIMIT_EXCEEDED = "54"
@@ -93,7 +102,7 @@ class PostgresDatabase(Database):
             # Errors would else repeat what events hold, and errors are logged.
             "hide_parameters": True,
             "use_native_hstore": False,
-            "connect_args": {"application_name": "convoai-analytics", **network},
+            "connect_args": {"application_name": APPLICATION, **network},
         }
 
     def _prepare(self, connection: Connection) -> str:
@@ -106,6 +115,18 @@ class PostgresDatabase(Database):
             raise WrongDatabase(f"the encoding of {self.name} is {encoding}: make one with ENCODING 'UTF8'")
         migrate(connection)
         return self._agree(connection)
+
+    def hold_alone(self, connection: Connection) -> None:
+        """Hold the lock under which processes open the database, and look for those that have done so."""
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        for _ in range(GONE_TRIES):
+            others = connection.scalar(_OTHERS, {"name": APPLICATION})
+            if not others:
+                return
+            # The server takes a moment to see that a connection is closed.
+            time.sleep(GONE_SECONDS)
+            connection.execute(text("SELECT pg_stat_clear_snapshot()"))
+        raise DatabaseInUse(f"other processes have {self.name} open: stop the services first")
 
     def _transact(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         for _ in range(ATTEMPTS - 1):

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.database import POOL_SECONDS, Database, migrate
-from storage.errors import DatabaseInUse, WrongDatabase
+from storage.errors import DatabaseInUse, StorageUnavailable, WrongDatabase
 
 T = TypeVar("T")
 
@@ -93,12 +93,32 @@ class SqliteDatabase(Database):
             os.close(self._lock)
             self._lock = None
 
+    def hold_alone(self, connection: Connection) -> None:
+        """Do nothing: whoever has a file open for writing is alone by its lock."""
+
+    async def scrub(self) -> bool:
+        """Fold the write-ahead log, which holds pages as they were, into the file, and empty it."""
+        engine = self._writing
+        if engine is None:
+            raise StorageUnavailable("the database is not open for writing")
+
+        def checkpoint() -> bool:
+            # Outside of a transaction: within one it does nothing.
+            cursor = self._connected(engine).connection.cursor()
+            return bool(cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+
+        return await self._in_thread(checkpoint)
+
     def _transact(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        writer = self._connected(engine)
+        with writer.begin():
+            return work(writer)
+
+    def _connected(self, engine: Engine) -> Connection:
         # One connection for good: taking it from the pool and putting it back costs as much as a statement.
         if self._writer is None:
             self._writer = engine.connect()
-        with self._writer.begin():
-            return work(self._writer)
+        return self._writer
 
     def _is_full(self, error: DBAPIError) -> bool:
         return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
@@ -128,6 +148,8 @@ def _configure(engine: Engine, *, begin: str, readonly: bool) -> None:
         if readonly:
             cursor.execute("PRAGMA query_only=ON")
         else:
+            # What is deleted is overwritten, so that what was erased is not in the file either.
+            cursor.execute("PRAGMA secure_delete=ON")
             # 64 MB of page cache for the writer, whose indexes are large and touched at random.
             cursor.execute("PRAGMA cache_size=-65536")
             cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")

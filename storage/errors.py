@@ -4,6 +4,7 @@ StorageError
   DatabaseInUse       another process writes this SQLite file: stop it, or use another file
   WrongDatabase       the database does not fit the settings or this version: the text says what to do
   DataRefused         the database does not take these events: to send them again does not help
+  BackupFailed        no backup was made: the text says why
   StorageUnavailable  the database cannot be written or read just now: try again after ``retry_after`` seconds
     Overloaded        more events wait than the queue may hold: the same
     StorageFull       the database has no room left: the same, once there is some
@@ -25,6 +26,10 @@ class WrongDatabase(StorageError):
 
 class DataRefused(StorageError):
     """The database does not take what was to be written; nothing of it was."""
+
+
+class BackupFailed(StorageError):
+    """No backup was made, and nothing is left of it."""
 
 
 class StorageUnavailable(StorageError):

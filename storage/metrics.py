@@ -2,7 +2,7 @@
 
 An **additive counter** is one entry in :data:`COUNTERS`: what one event adds, and how the raw table is
 recounted. Writer, rollups, change log, live feed and ``verify`` follow from it. (After adding one to a
-database that already holds events, ``verify`` shows what the past still lacks.)
+database that already holds events, ``verify`` shows what the past still lacks, and ``verify --repair`` fills it in.)
 
 A **labelled counter** is kept once for each value of a label, under ``name:value``: messages by model. Only
 the first :data:`LABELS` values of a tenant, in the order of their rows, have a counter of their own; what

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from storage.changes import RECENT, TOP, RecentActivity, TopUser
 from storage.events import Activity, AnyEvent, ApiUsage, Conversation, Message
 from storage.histogram import Histogram, bucket
+from storage.horizons import Horizons
 from storage.metrics import COUNTERS, LABELLED, LABELS, OTHERS, labelled
 
 Amounts = tuple[tuple[str, Callable[[AnyEvent], int]], ...]
@@ -25,6 +26,9 @@ ENDPOINTS = 250
 whole by each commit that touches it: a batch that calls 1,000 of them would take 0.3 s."""
 OTHER_ENDPOINTS = ""
 """The endpoint of that row."""
+
+NOTHING_REMOVED = Horizons()
+DAY_LENGTH = len("2026-11-22")
 
 CREATED, MESSAGE, DELETED = 0, 1, 2
 """Founding ranks: which kind of event decides a conversation's owner and creation, best first."""
@@ -82,8 +86,8 @@ class User:
 
 @dataclass(slots=True)
 class Talk:
-    """A row of ``conversation_metrics``. ``counted_at``, ``counted_deleted`` and ``founded_by`` (the id of the founding
-    event) are with what it is counted so far; None: not yet.
+    """A row of ``conversation_metrics``. ``counted_at``, ``counted_deleted``, ``counted_id`` and ``founded_by`` (the id
+    of the founding event) are with what it is counted so far; None: not yet.
     """
 
     id: int
@@ -100,21 +104,28 @@ class Talk:
     founding_id: int
     counted_at: str | None = None
     counted_deleted: bool = False
+    counted_id: int | None = None
     founded_by: int | None = None
 
     def counted(self) -> "Talk":
         """Mark the row as one that the database holds."""
-        self.counted_at, self.founded_by = self.created_at, self.founding_id
+        self.counted_at, self.counted_id, self.founded_by = self.created_at, self.id, self.founding_id
         self.counted_deleted = self.status == "deleted"
         return self
 
     @property
     def keeps_place(self) -> bool:
-        """Whether nothing changed by which conversations are listed: owner, creation, status."""
-        return self.founded_by == self.founding_id and self.counted_deleted == (self.status == "deleted")
+        """Whether nothing changed by which conversations are listed: id, owner, creation, status."""
+        is_same = self.counted_id == self.id and self.founded_by == self.founding_id
+        return is_same and self.counted_deleted == (self.status == "deleted")
 
     def hear(self, rank: int, user_id: str, at: str, row_id: int) -> None:
-        """Take note of any event of the conversation; a better founding event changes owner and creation."""
+        """Take note of any event of the conversation; a better founding event changes owner and creation.
+
+        Its id is the least of its events' ids: rows that are removed do not come in their order.
+        """
+        if row_id < self.id:
+            self.id = row_id
         if at > self.updated_at:
             self.updated_at = at
         if (rank, at, row_id) < (self.founding_rank, self.created_at, self.founding_id):
@@ -204,8 +215,13 @@ class Rollup:
     top_users: list[TopUser]
 
 
-def roll(entries: Sequence[Entry], known: Known, day_of: Callable[[str], str]) -> Rollup:
-    """Apply *entries*, in the order of their ids, to the *known* rows, which are changed in place."""
+def roll(
+    entries: Sequence[Entry], known: Known, day_of: Callable[[str], str], horizons: Horizons = NOTHING_REMOVED
+) -> Rollup:
+    """Apply *entries*, in the order of their ids, to the *known* rows, which are changed in place.
+
+    What is closed by the *horizons* is not counted anew: an event can come late, for a day of which rows were removed.
+    """
     users, talks = known.users, known.conversations
     by_minute: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     first_of_day: dict[DayKey, str] = {}
@@ -239,7 +255,7 @@ def roll(entries: Sequence[Entry], known: Known, day_of: Callable[[str], str]) -
             talk = _hear(talks, event, CREATED if created else DELETED, entry)
             if not created:
                 talk.status = "deleted"
-    counters = _Sums(day_of)
+    counters = _Sums(day_of, horizons)
     for minute, sums in by_minute.items():
         for name, value in sums.items():
             counters.add(name, minute, value)
@@ -247,12 +263,35 @@ def roll(entries: Sequence[Entry], known: Known, day_of: Callable[[str], str]) -
     _count_conversations(talks.values(), counters)
     return Rollup(
         users=list(users.values()),
-        user_days=_count_user_days(first_of_day, known.user_days, counters),
+        user_days=_count_user_days(first_of_day, known.user_days, horizons.user_days, counters),
         conversations=list(talks.values()),
         endpoint_days=list(called.values()),
         counters={key: value for key, value in counters.values.items() if value},
         activities=_newest(activities),
         top_users=_most_active({entry.event.user_id for entry in activities}, users),
+    )
+
+
+def roll_carried(
+    known: Known, sums: Iterable[tuple[str, str, int]], day_of: Callable[[str], str], horizons: Horizons
+) -> Rollup:
+    """Make rollups of carried facts alone: of the *known* rows, none of which is counted yet, and carried counters.
+
+    *sums* are (metric, start, value): start is a minute, a local day, or "" for what has no time.
+    """
+    counters = _Sums(day_of, horizons)
+    _count_users(known.users.values(), counters)
+    _count_conversations(known.conversations.values(), counters)
+    for name, start, value in sums:
+        counters.carry(name, start, value)
+    return Rollup(
+        users=list(known.users.values()),
+        user_days=_count_user_days(known.user_days, {}, horizons.user_days, counters),
+        conversations=list(known.conversations.values()),
+        endpoint_days=list(known.endpoint_days.values()),
+        counters={key: value for key, value in counters.values.items() if value},
+        activities=[],
+        top_users=[],
     )
 
 
@@ -301,9 +340,11 @@ def _hear(talks: dict[str, Talk], event: Message | Conversation, rank: int, entr
 class _Sums:
     """Sums by (grain, metric, start): what is added to a minute is added to its hour and day, and to the total, too."""
 
-    def __init__(self, day_of: Callable[[str], str]) -> None:
+    def __init__(self, day_of: Callable[[str], str], horizons: Horizons) -> None:
         self.values: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self._day_of = day_of
+        self._horizons = horizons
+        self._open = horizons.latest
 
     def add(self, name: str, at: str, value: int) -> None:
         self.add_within_days(name, at, value)
@@ -311,9 +352,23 @@ class _Sums:
 
     def add_within_days(self, name: str, at: str, value: int) -> None:
         """Add to what has no total: distinct counts of days do not add up."""
-        self.values["minute", name, at[:16]] += value
-        self.values["hour", name, at[:13]] += value
+        minute, hour = at[:16], at[:13]
+        # Nearly every event is newer than all that is closed.
+        is_open = f"{hour}:00" >= self._open
+        if is_open or not self._horizons.closes(name, minute):
+            self.values["minute", name, minute] += value
+        if is_open or not self._horizons.closes(name, hour):
+            self.values["hour", name, hour] += value
         self.values["day", name, self._day_of(at)] += value
+
+    def carry(self, name: str, start: str, value: int) -> None:
+        """Add what was carried by minute, by local day, or without a time."""
+        if len(start) > DAY_LENGTH:
+            self.add_within_days(name, start, value)
+        elif start:
+            self.values["day", name, start] += value
+        if name != "active_users":
+            self.values["total", name, ""] += value
 
 
 def _count_users(users: Iterable[User], counters: _Sums) -> None:
@@ -330,13 +385,16 @@ def _count_conversations(talks: Iterable[Talk], counters: _Sums) -> None:
 
 
 def _count_user_days(
-    first_of_day: dict[DayKey, str], known: dict[DayKey, str], counters: _Sums
+    first_of_day: dict[DayKey, str], known: dict[DayKey, str], since: str, counters: _Sums
 ) -> list[tuple[str, str, str]]:
-    """Count users where they were first active on each day; gives the rows that are new or changed."""
+    """Count users where they were first active on each day; gives the rows that are new or changed.
+
+    Who was active on the days before *since* is not known any more, so nobody is counted for them.
+    """
     rows = []
     for key, at in sorted(first_of_day.items()):
         before = known.get(key)
-        if before is not None and before <= at:
+        if key[0] < since or (before is not None and before <= at):
             continue
         if before is not None:
             counters.add_within_days("active_users", before, -1)

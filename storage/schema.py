@@ -216,13 +216,47 @@ counters = _support(
     key=("tenant_id", "grain", "metric", "start"),
 )
 
-# One row a tenant: the newest sequence, its tag, and the last id given to a row.
+
+def _carried(rollup: Table) -> Table:
+    """Make the table of the same facts about rows that were removed: a recount merges them with the raw rows."""
+    columns = [_column(column.name, column.type, bool(column.nullable)) for column in rollup.c]
+    return _support(f"carried_{rollup.name}", *columns, key=tuple(rollup.primary_key.c.keys()))
+
+
+carried_users = _carried(users)
+carried_user_days = _carried(user_days)
+carried_endpoint_days = _carried(endpoint_days)
+carried_conversation_metrics = _carried(conversation_metrics)
+Index(
+    "carried_conversation_metrics_user",
+    carried_conversation_metrics.c.tenant_id,
+    carried_conversation_metrics.c.user_id,
+)
+
+# What removed rows, and users and conversations that were erased, had added to counters. start: a local day; a minute
+# of UTC where the counter of that minute is still kept; "" for what has no time.
+carried_counters = _support(
+    "carried_counters",
+    _column("tenant_id", Key),
+    _column("metric", _ordered(300)),
+    _column("start", _ordered(16)),
+    _column("value", BigInteger),
+    key=("tenant_id", "metric", "start"),
+)
+
+# One row a tenant: the newest sequence, its tag, and the last id given to a row. Then the horizons: the minutes of UTC
+# before which rows of a table may have been removed, and the local day before which user_days may have; "" for none.
 heads = _support(
     "heads",
     _column("tenant_id", Key),
     _column("sequence", BigInteger),
     _column("tag", String(32)),
     _column("last_id", BigInteger),
+    _column("user_activity_from", _ordered(16)),
+    _column("message_metrics_from", _ordered(16)),
+    _column("api_usage_from", _ordered(16)),
+    _column("conversation_events_from", _ordered(16)),
+    _column("user_days_from", Day),
     key=("tenant_id",),
 )
 

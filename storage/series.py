@@ -1,10 +1,12 @@
 """Series: metrics over time, read from the rollups alone, so that they cost what their points cost, not their events.
 
-A point is a minute or an hour of UTC, or a local day. There are three kinds of metrics: an **amount** is what a point
+A point is a minute or an hour of UTC, or a local day; days stay for ever, minutes and hours before a horizon are None,
+never 0. There are three kinds of metrics: an **amount** is what a point
 added; a **mean** is one within a point; a **figure** of the summary is given as it stood at the end of a point.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import accumulate
@@ -15,11 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import clock, schema
 from storage.clock import Days
+from storage.horizons import Horizons
 from storage.metrics import ACTIVE_USERS_TODAY, FIGURES, LABELLED, NAMES, label_bounds, mean_seconds
+from storage.snapshots import read_horizons
 
 Interval = Literal["minute", "hour", "day"]
-Column = list[int] | list[int | float | None]
-"""One value a point."""
+Column = Sequence[int | float | None]
+"""One value a point; None where there is none, or where it is closed: rows of that time were removed."""
+Amounts = list[int | None]
 
 _STEP = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 _WIDTH = {"minute": 16, "hour": 13}
@@ -80,7 +85,7 @@ async def read_series(
 
     A metric of :data:`BY_MODEL` becomes one column for each model that has any in the range, ``name:model``.
     """
-    rollups = _Rollups(connection, tenant_id, days, covered)
+    rollups = _Rollups(connection, tenant_id, days, covered, await read_horizons(connection, tenant_id))
     columns: dict[str, Column] = {}
     for metric in metrics:
         if metric in AMOUNTS:
@@ -89,33 +94,52 @@ async def read_series(
             columns.update(await rollups.by_model(metric))
         elif metric in MEANS:
             total, count = [await rollups.amounts(name) for name in MEANS[metric]]
-            columns[metric] = [mean_seconds(us, among) for us, among in zip(total, count, strict=True)]
+            columns[metric] = [_mean(us, among) for us, among in zip(total, count, strict=True)]
         elif metric == ACTIVE_USERS_TODAY:
             columns[metric] = await rollups.active_so_far()
         else:
             needs = STANDING[metric].needs
             standing = zip(*[await rollups.standing(name) for name in needs], strict=True)
-            columns[metric] = [STANDING[metric].value(dict(zip(needs, row, strict=True))) for row in standing]
+            columns[metric] = [_figure(metric, dict(zip(needs, row, strict=True))) for row in standing]
     return columns
+
+
+def _mean(us: int | None, among: int | None) -> float | None:
+    return None if us is None or among is None else mean_seconds(us, among)
+
+
+def _figure(metric: str, totals: dict[str, int | None]) -> int | float | None:
+    known = {name: value for name, value in totals.items() if value is not None}
+    return STANDING[metric].value(known) if len(known) == len(totals) else None
 
 
 class _Rollups:
     """The counters of one tenant over a range."""
 
-    def __init__(self, connection: AsyncConnection, tenant_id: str, days: Days, covered: Points) -> None:
+    def __init__(
+        self, connection: AsyncConnection, tenant_id: str, days: Days, covered: Points, horizons: Horizons
+    ) -> None:
         self._connection = connection
         self._tenant_id = tenant_id
         self._days = days
         self._covered = covered
-        self._known: dict[str, list[int]] = {}
+        self._horizons = horizons
+        self._known: dict[str, Amounts] = {}
 
-    async def amounts(self, metric: str) -> list[int]:
+    async def amounts(self, metric: str) -> Amounts:
         """Give what each point added."""
         if metric not in self._known:
-            keys = self._covered.keys
+            keys, closed = self._covered.keys, self._closed(metric)
             found = await self._read(self._covered.interval, metric, keys[0], keys[-1])
-            self._known[metric] = [found.get(key, 0) for key in keys]
+            self._known[metric] = [None] * closed + [found.get(key, 0) for key in keys[closed:]]
         return self._known[metric]
+
+    def _closed(self, metric: str) -> int:
+        """Say how many of the first points are closed."""
+        keys, closes = self._covered.keys, self._horizons.closes
+        if self._covered.interval == "day" or not closes(metric, keys[0]):
+            return 0
+        return bisect_left(keys, True, key=lambda key: not closes(metric, key))
 
     async def by_model(self, name: str) -> dict[str, Column]:
         """Give what each point added for each model that was used in the range."""
@@ -133,13 +157,16 @@ class _Rollups:
                 columns[metric] = amounts
         return columns
 
-    async def standing(self, metric: str) -> list[int]:
+    async def standing(self, metric: str) -> Amounts:
         """Give the sum of all that was added up to the end of each point."""
-        return list(accumulate(await self.amounts(metric), initial=await self._before(metric)))[1:]
+        closed, added = self._closed(metric), await self.amounts(metric)
+        if closed == len(added):
+            return added
+        before = await self._before(metric, self._covered.starts[closed])
+        return added[:closed] + list(accumulate((value or 0 for value in added[closed:]), initial=before))[1:]
 
-    async def _before(self, metric: str) -> int:
-        """Add up what lies before the range: whole days, then the minutes of the day in which it begins."""
-        first = self._covered.starts[0]
+    async def _before(self, metric: str, first: str) -> int:
+        """Add up what lies before a point: whole days, then the minutes of the day in which it begins."""
         day = self._days.of(first)
         earlier_days = and_(_counters.grain == "day", _counters.start < day)
         same_day = and_(
@@ -170,7 +197,8 @@ class _Rollups:
         for key, end in zip(covered.keys, [*covered.starts[1:], self._end], strict=True):
             standing = so_far.get(key, standing)
             column.append(standing[1] if standing[0] == days.last_before(end) else 0)
-        return column
+        closed = self._closed("active_users")
+        return [None] * closed + column[closed:]
 
     @property
     def _end(self) -> str:

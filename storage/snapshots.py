@@ -8,6 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage import schema
 from storage.changes import MINUTES, NO_TAG, RECENT, TOP, Change, Minutes, Position, RecentActivity, Snapshot, TopUser
 from storage.clock import Days
+from storage.heads import HORIZON_COLUMNS
+from storage.horizons import Horizons
 from storage.metrics import NAMES
 
 _heads = schema.heads.c
@@ -32,6 +34,12 @@ async def read_head(connection: AsyncConnection, epoch: str, tenant_id: str) -> 
     return (await read_heads(connection, epoch, [tenant_id]))[tenant_id]
 
 
+async def read_horizons(connection: AsyncConnection, tenant_id: str) -> Horizons:
+    """Read how far back the tables of one tenant reach."""
+    row = (await connection.execute(select(*HORIZON_COLUMNS).where(_heads.tenant_id == tenant_id))).one_or_none()
+    return Horizons() if row is None else Horizons(*row)
+
+
 async def read_totals(connection: AsyncConnection, tenant_id: str, today: str) -> tuple[dict[str, int], dict[str, int]]:
     """Read the counters in total, and the active users by day: of *today* and of the day before."""
     in_tenant = _counters.tenant_id == tenant_id
@@ -54,6 +62,7 @@ async def read_totals(connection: AsyncConnection, tenant_id: str, today: str) -
 async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str, today: str) -> Snapshot:
     """Read all that a panel shows. Its cost does not depend on the number of events behind it."""
     position = await read_head(connection, epoch, tenant_id)
+    horizons = await read_horizons(connection, tenant_id)
     totals, active_users = await read_totals(connection, tenant_id, today)
     activities = await connection.execute(
         select(_activity.id, _activity.user_id, _activity.username, _activity.activity_type, _activity.timestamp)
@@ -74,23 +83,28 @@ async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str,
         active_users=active_users,
         activities=[RecentActivity(*row) for row in activities],
         top_users=[TopUser(*row) for row in top_users],
-        minutes=await read_minutes(connection, tenant_id, {*totals, "active_users"}),
+        minutes=await read_minutes(connection, tenant_id, {*totals, "active_users"}, horizons.latest),
     )
 
 
 def _newest_starts(metric: str) -> Select[str]:
     of_metric = (_counters.tenant_id == bindparam("tenant"), _counters.grain == "minute", _counters.metric == metric)
-    newest = select(_counters.start).where(*of_metric).order_by(_counters.start.desc()).limit(MINUTES)
+    newest = (
+        select(_counters.start)
+        .where(*of_metric, _counters.start >= bindparam("since"))
+        .order_by(_counters.start.desc())
+        .limit(MINUTES)
+    )
     return select(newest.subquery().c.start)
 
 
 # A minute that has a labelled counter has a plain one too, so these find every minute.
-_NEWEST_STARTS = union(*(_newest_starts(name) for name in NAMES))
+NEWEST_STARTS = union(*(_newest_starts(name) for name in NAMES))
 
 
-async def read_minutes(connection: AsyncConnection, tenant_id: str, metrics: Iterable[str]) -> Minutes:
-    """Read the counters named *metrics* of the newest :data:`MINUTES` minutes that have any."""
-    starts = sorted(await connection.scalars(_NEWEST_STARTS, {"tenant": tenant_id}))[-MINUTES:]
+async def read_minutes(connection: AsyncConnection, tenant_id: str, metrics: Iterable[str], since: str) -> Minutes:
+    """Read the counters named *metrics* of the newest :data:`MINUTES` minutes that have any, none before *since*."""
+    starts = sorted(await connection.scalars(NEWEST_STARTS, {"tenant": tenant_id, "since": since}))[-MINUTES:]
     minutes: Minutes = {start: {} for start in starts}
     if starts:
         rows = await connection.execute(

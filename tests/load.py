@@ -6,7 +6,10 @@ import httpx
 from sqlalchemy import select
 
 from storage import schema
+from storage.clock import Days
+from storage.database import read_about
 from storage.urls import database_at
+from storage.verify import Difference, verify
 from tests.conftest import TRACK
 from tests.web.test_tracking import MESSAGE
 
@@ -46,5 +49,16 @@ async def stored_messages(url: str) -> list[str]:
     database.open_readers()
     async with database.read() as connection:
         found = list(await connection.scalars(select(schema.message_metrics.c.message_id)))
+    await database.close()
+    return found
+
+
+async def differences(url: str) -> list[Difference]:
+    """What a recount finds wrong, read beside or after the service."""
+    database = database_at(url)
+    database.open_readers()
+    async with database.read() as connection:
+        zone = (await read_about(connection))["timezone"]
+        found = (await verify(connection, Days(zone))).differences
     await database.close()
     return found

@@ -118,6 +118,14 @@ class Postgres:
             )
         )
 
+    def command(self, program: str, *arguments: str) -> None:
+        """Run one of the programs for clients."""
+        subprocess.run(
+            [self._programs / program, "--host=127.0.0.1", f"--port={self.port}", "--username=postgres", *arguments],
+            env={"PATH": os.environ["PATH"], "PGPASSWORD": PASSWORD},
+            check=True,
+        )
+
     def check(self, program: str, *arguments: str) -> bool:
         """Run one of its programs, and say whether it ended well."""
         done = subprocess.run(

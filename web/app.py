@@ -15,6 +15,7 @@ from realtime.broker import Broker
 from realtime.broker_memory import MemoryBroker
 from realtime.hub import Hub
 from realtime.node import Node
+from storage.retention import Earliest
 from storage.urls import database_at
 from storage.writer import Writer
 from web import docs, openapi, series
@@ -25,6 +26,7 @@ from web.auth import verifier
 from web.cors import Cors
 from web.door import Door
 from web.health import Health
+from web.housekeeping import Housekeeping
 from web.live import PATH as LIVE_PATH
 from web.live import Live
 from web.logs import AccessLog
@@ -70,11 +72,13 @@ class Service:
             change_log=settings.change_log_entries,
             observer=telemetry,
         )
+        self.housekeeping = Housekeeping(self.database, settings, self.node.publish)
         await self.access.start()
         await self.node.start()
         self.writer.start()
         self.health = Health(self.database, self.writer, self.node, self.hub, telemetry)
         self.health.start()
+        self.housekeeping.start()
         self.app = self._application()
 
     async def drain(self) -> None:
@@ -88,6 +92,7 @@ class Service:
     async def close(self) -> None:
         """Commit what waits, publish it, and give everything back; the server has closed its connections before."""
         await self.health.stop()
+        await self.housekeeping.stop()
         await self.writer.stop()
         await self.node.stop()
         await self.access.stop()
@@ -105,13 +110,13 @@ class Service:
     def _application(self) -> Starlette:
         door = Door(self.settings, self.access)
         rates = Rates(self.settings.tracking_events_per_second, self.settings.tracking_burst_events)
+        earliest = Earliest(self.settings.retention, self.database.days)
         reports = Reports(self.database, self.verifier, self.settings.heartbeat_seconds)
         audit = Audit(self.settings.audit_log == "on")
         self.live = Live(self.settings, self.node, self.verifier, door, self.telemetry, audit)
-        self.health = Health(self.database, self.writer, self.node, self.hub, self.telemetry)
         self.access.changed = lambda: self.live.end_revoked(self.access.revokes)
         operations = [
-            *Tracking(self.writer, door, rates, self.telemetry.tracked).operations(),
+            *Tracking(self.writer, door, rates, earliest, self.telemetry.tracked).operations(),
             *reports.operations(),
             series.operation(reports),
             self.live.operation(),

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from storage.errors import StorageError
-from web import keys
+from web import erasure, keys, upkeep
+from web.command import beside, fail, read_settings
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, unknown
 
 if TYPE_CHECKING:
     from storage.clock import Days
-    from storage.database import Database
 
 SECRET_BYTES = 32
 """What a secret for HS256 should have at the least (RFC 7518, 3.2); a shorter one is taken with a warning."""
@@ -32,22 +32,12 @@ app = typer.Typer(
 app.add_typer(keys.app, name="keys")
 app.command()(keys.revoke)
 app.command()(keys.audit)
-
-
-def _fail(message: str) -> typer.Exit:
-    typer.echo(f"convoai-analytics: {message}", err=True)
-    return typer.Exit(2)
-
-
-def _settings() -> Settings:
-    try:
-        settings = Settings.read(os.environ)
-    except InvalidSetting as error:
-        raise _fail(str(error)) from None
-    from web import logs
-
-    logs.configure(settings.log_level, settings.log_format)
-    return settings
+app.command()(upkeep.migrate)
+app.command()(upkeep.verify)
+app.command()(upkeep.backup)
+app.command("import")(upkeep.take_over)
+app.command()(erasure.prune)
+app.command()(erasure.forget)
 
 
 @app.command()
@@ -57,7 +47,7 @@ def serve(
     ] = 1,
 ) -> None:
     """Serve tracking, reports and the live endpoint, until SIGTERM or Ctrl-C."""
-    settings = _settings()
+    settings = read_settings()
     import structlog
 
     from web.server import CannotListen, run
@@ -73,7 +63,7 @@ def serve(
             raise typer.Exit(serve_with(settings, workers))
         run(settings)
     except (StorageError, CannotListen, InvalidSetting) as error:
-        raise _fail(str(error)) from None
+        raise fail(str(error)) from None
 
 
 @app.command()
@@ -86,9 +76,9 @@ def token(
     """Print a token signed with the service's HS256 secret."""
     from web.auth import ADMIN, make_token
 
-    secret = _signing_secret(_settings())
+    secret = _signing_secret(read_settings())
     if secret is None:
-        raise _fail("tokens come from your auth service: ANALYTICS_JWKS_URL is set, ANALYTICS_JWT_SECRET is not")
+        raise fail("tokens come from your auth service: ANALYTICS_JWKS_URL is set, ANALYTICS_JWT_SECRET is not")
     typer.echo(make_token(secret, sub, role or [ADMIN], tenant, hours * 3600))
 
 
@@ -98,71 +88,7 @@ def _signing_secret(settings: Settings) -> str | None:
     try:
         return shared_secret(settings)
     except InvalidSetting as error:
-        raise _fail(str(error)) from None
-
-
-@app.command()
-def migrate() -> None:
-    """Bring the database to this version's tables; serve does it by itself."""
-    settings = _settings()
-    from storage.database import REVISION
-    from storage.urls import database_at
-
-    async def work() -> None:
-        database = database_at(settings.database_url, settings.timezone)
-        try:
-            await database.open()
-        finally:
-            await database.close()
-
-    try:
-        asyncio.run(work())
-    except StorageError as error:
-        raise _fail(str(error)) from None
-    typer.echo(f"the database is at migration {REVISION}")
-
-
-@asynccontextmanager
-async def _beside(settings: Settings) -> "AsyncIterator[Database]":
-    """Open the database for reading alone, beside a service that may be running."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from storage.clock import Days
-    from storage.database import read_about
-    from storage.urls import database_at
-
-    try:
-        database = database_at(settings.database_url)
-        database.open_readers()
-    except StorageError as error:
-        raise _fail(str(error)) from None
-    try:
-        async with database.read() as connection:
-            database.days = Days((await read_about(connection))["timezone"])
-        yield database
-    except (SQLAlchemyError, StorageError):
-        raise _fail(f"{database.name} is not a database of this service, or cannot be read") from None
-    finally:
-        await database.close()
-
-
-@app.command()
-def verify() -> None:
-    """Recount every rollup from the raw tables, beside a running service; exit code 1 if any differs."""
-    settings = _settings()
-    from storage.verify import Verdict
-    from storage.verify import verify as recount
-
-    async def work() -> Verdict:
-        async with _beside(settings) as database, database.read() as connection:
-            return await recount(connection, database.days)
-
-    verdict = asyncio.run(work())
-    for difference in verdict.differences:
-        typer.echo(str(difference))
-    typer.echo(f"{verdict.compared} values compared, {len(verdict.differences)} differ")
-    if verdict.differences:
-        raise typer.Exit(1)
+        raise fail(str(error)) from None
 
 
 @app.command()
@@ -179,7 +105,7 @@ def export(
     tenant: Annotated[str, typer.Option(help="Whose rows.")] = DEFAULT_TENANT,
 ) -> None:
     """Write a table to standard output, beside a running service: newest first, users by user id."""
-    settings = _settings()
+    settings = read_settings()
     from storage.reports import Page, first_day
     from web.exports import Exports, Selection
     from web.formats import Csv, Format, Ndjson
@@ -187,17 +113,17 @@ def export(
 
     sources = {source.table: source for source in LISTS if source.table is not None}
     if table not in sources:
-        raise _fail(f"there is no table {table}: choose one of {', '.join(sources)}")
+        raise fail(f"there is no table {table}: choose one of {', '.join(sources)}")
     source = sources[table]
     forms: dict[str, Format] = {"csv": Csv(source.columns), "ndjson": Ndjson()}
     if form not in forms:
-        raise _fail(f"--format must be one of {', '.join(forms)}")
+        raise fail(f"--format must be one of {', '.join(forms)}")
 
     async def work() -> None:
-        async with _beside(settings) as database:
+        async with beside(settings) as database:
             page = Page(0, None, _moment("--from", start, database.days), _moment("--to", end, database.days))
             if page.start is not None and page.end is not None and page.start > page.end:
-                raise _fail("--to must not lie before --from")
+                raise fail("--to must not lie before --from")
             if table == "daily_stats" and page.start is None:
                 # Its list would begin a month ago.
                 async with database.read() as connection:
@@ -224,7 +150,7 @@ def _output() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         # Whoever reads may have enough, as in "| head".
         if not isinstance(error, BrokenPipeError):
-            raise _fail(f"cannot write: {error.strerror}") from None
+            raise fail(f"cannot write: {error.strerror}") from None
 
 
 def _moment(option: str, value: str | None, days: "Days") -> str | None:
@@ -234,7 +160,7 @@ def _moment(option: str, value: str | None, days: "Days") -> str | None:
     try:
         return None if value is None else moment(value, days)
     except ValueError as error:
-        raise _fail(f"{option} {error}") from None
+        raise fail(f"{option} {error}") from None
 
 
 def _secret(path: Path) -> str:
@@ -242,7 +168,7 @@ def _secret(path: Path) -> str:
     try:
         return (sys.stdin.read() if str(path) == "-" else path.read_text()).strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise _fail(f"cannot read {path}: {type(error).__name__}") from None
+        raise fail(f"cannot read {path}: {type(error).__name__}") from None
 
 
 _URL = Annotated[str | None, typer.Option(help="The service. Default: the one the settings describe, on this machine.")]
@@ -266,7 +192,7 @@ def watch(
     tenant: Annotated[str, typer.Option(help="Whose figures, if the token is signed here.")] = DEFAULT_TENANT,
 ) -> None:
     """Show the live figures in the terminal: a panel of text."""
-    settings = _settings()
+    settings = read_settings()
     from web import watch as terminal
     from web.auth import ADMIN, make_token
 
@@ -279,7 +205,7 @@ def watch(
     else:
         secret = _signing_secret(settings)
         if secret is None:
-            raise _fail("give a token with --token-file: there is no ANALYTICS_JWT_SECRET here to sign one with")
+            raise fail("give a token with --token-file: there is no ANALYTICS_JWT_SECRET here to sign one with")
 
         def supply() -> str:
             return make_token(secret, "watch", [ADMIN], tenant, 3600)
@@ -289,7 +215,7 @@ def watch(
     except KeyboardInterrupt:
         return
     except terminal.Refused as error:
-        raise _fail(str(error)) from None
+        raise fail(str(error)) from None
 
 
 @app.command()
@@ -305,12 +231,12 @@ def replay(
     key_file: Annotated[Path | None, typer.Option(help="Where a tracking key is; - for standard input.")] = None,
 ) -> None:
     """Post recorded traffic to the service, at the pace at which it happened or faster."""
-    settings = _settings()
+    settings = read_settings()
     from web import replay as player
     from web import traffic
 
     if (file is None) != sample:
-        raise _fail("name a file, or --sample")
+        raise fail("name a file, or --sample")
     key = None if key_file is None else _secret(key_file)
     try:
         source = traffic.sample(seed) if file is None else traffic.read(file, seed)
@@ -318,6 +244,6 @@ def replay(
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except (player.ReplayError, traffic.TrafficError) as error:
-        raise _fail(str(error)) from None
+        raise fail(str(error)) from None
     if tally.rejected:
         raise typer.Exit(1)

@@ -1,18 +1,14 @@
 """The commands that say who may come in: tracking keys, revoked tokens, and the audit of both."""
 
-import asyncio
-import getpass
-import os
 import secrets
-import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from storage.errors import StorageError
-from web.settings import DEFAULT_TENANT, InvalidSetting, Settings
+from web.command import actor, check, fail, run
+from web.settings import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -25,7 +21,6 @@ T = TypeVar("T")
 PREFIX = "convoai_"
 """What tracking keys begin with, so that those who look for leaked secrets find them."""
 KEY_BYTES = 32
-LONGEST = 255
 
 app = typer.Typer(help="Tracking keys in the database, beside those of the settings.", no_args_is_help=True)
 
@@ -42,9 +37,9 @@ def add(
     from web.access import digest
 
     key = _new_key()
-    _check("--name", name)
-    _check("--tenant", tenant)
-    kept = _write(lambda connection: add_key(connection, _actor(), tenant, name, digest(key)))
+    check("--name", name)
+    check("--tenant", tenant)
+    kept = _write(lambda connection: add_key(connection, actor(), tenant, name, digest(key)))
     _show(key, f"key {kept.id} of tenant {tenant}: every process takes it within two seconds")
 
 
@@ -61,7 +56,7 @@ def list_keys(tenant: Annotated[str | None, typer.Option(help="Whose keys. Defau
 
     keys = [
         (key.id, key.tenant_id, key.name, key.created_at, key.last_used_at or "never", _state(key, now()))
-        for key in _run(read)
+        for key in run(read)
     ]
     _table([("id", "tenant", "name", "created", "last used", "state"), *keys])
 
@@ -78,7 +73,7 @@ def rotate(
     from web.access import digest
 
     key, until = _new_key(), _in_hours(grace_hours)
-    kept = _write(lambda connection: rotate_key(connection, _actor(), key_id, digest(key), until))
+    kept = _write(lambda connection: rotate_key(connection, actor(), key_id, digest(key), until))
     _show(key, f"key {kept.id} of tenant {kept.tenant_id}; {key_id} is valid until {until}")
 
 
@@ -87,7 +82,7 @@ def revoke_one(key_id: _ID) -> None:
     """End a key: no process takes it after two seconds."""
     from storage.access import revoke_key
 
-    _write(lambda connection: revoke_key(connection, _actor(), key_id))
+    _write(lambda connection: revoke_key(connection, actor(), key_id))
     typer.echo(f"key {key_id} is revoked")
 
 
@@ -107,13 +102,13 @@ def revoke(
 
     kind, value = ("sub", sub) if jti is None else ("jti", jti)
     if value is None or (sub is not None and jti is not None):
-        raise _fail("name either --sub or --jti")
-    _check(f"--{kind}", value)
+        raise fail("name either --sub or --jti")
+    check(f"--{kind}", value)
     if tenant is not None:
-        _check("--tenant", tenant)
+        check("--tenant", tenant)
     until = None if hours is None else _in_hours(hours)
     revocation = Revocation(EVERY_TENANT if tenant is None else tenant, kind, value, now(), until)
-    _write(lambda connection: keep(connection, _actor(), revocation))
+    _write(lambda connection: keep(connection, actor(), revocation))
     what = "every token issued until now" if kind == "sub" else "the token"
     typer.echo(f"{what} is revoked")
 
@@ -126,50 +121,15 @@ def audit(limit: Annotated[int, typer.Option(help="How many, newest first.", min
         async with database.read() as connection:
             return await read_audit(connection, limit)
 
-    acts = [(act.at, act.tenant_id or "(every)", act.actor, act.action, act.target) for act in _run(read)]
+    acts = [(act.at, act.tenant_id or "(every)", act.actor, act.action, act.target) for act in run(read)]
     _table([("at", "tenant", "actor", "action", "target"), *acts])
 
 
 def _write(work: "Callable[[Connection], T]") -> T:
     try:
-        return _run(lambda database: database.write(work))
+        return run(lambda database: database.write(work))
     except KeyError:
-        raise _fail("there is no such key, or it is revoked: see convoai-analytics keys list") from None
-
-
-def _run(work: "Callable[[Database], Awaitable[T]]") -> T:
-    """Do *work* beside a service that may be running."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from storage.urls import database_at
-    from web import logs
-
-    async def beside(settings: Settings) -> T:
-        database = database_at(settings.database_url)
-        try:
-            await database.open_beside()
-            return await work(database)
-        finally:
-            await database.close()
-
-    try:
-        settings = Settings.read(os.environ)
-        logs.configure(settings.log_level, settings.log_format)
-        return asyncio.run(beside(settings))
-    except (InvalidSetting, StorageError) as error:
-        raise _fail(str(error)) from None
-    except SQLAlchemyError as error:
-        raise _fail(f"the database cannot be written just now ({type(error).__name__})") from None
-
-
-def _fail(message: str) -> typer.Exit:
-    typer.echo(f"convoai-analytics: {message}", err=True)
-    return typer.Exit(2)
-
-
-def _check(option: str, value: str) -> None:
-    if not 0 < len(value) <= LONGEST or not value.isprintable():
-        raise _fail(f"{option} must be 1 to {LONGEST} printable characters")
+        raise fail("there is no such key, or it is revoked: see convoai-analytics keys list") from None
 
 
 def _new_key() -> str:
@@ -180,15 +140,6 @@ def _show(key: str, about: str) -> None:
     """Print the key alone on standard output, so that it can be piped to where it is kept."""
     typer.echo(about, err=True)
     typer.echo(key)
-
-
-def _actor() -> str:
-    """Say who runs the command, for the audit."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = str(os.getuid())
-    return f"{name}@{socket.gethostname()}"[:LONGEST]
 
 
 def _in_hours(hours: float) -> str:

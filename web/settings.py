@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from realtime.redis_urls import parse_redis_url
+from storage.retention import Retention
 from storage.urls import parse_url
 
 PREFIX = "ANALYTICS_"
@@ -132,6 +133,9 @@ def _zone(value: str) -> str:
     return value
 
 
+_KEPT = "How many local days before today {} are kept; older ones are refused, and pruned. 0: for ever."
+
+
 @dataclass(frozen=True)
 class Settings:
     """All settings; each field is the environment variable ``ANALYTICS_`` and its name in capitals."""
@@ -172,7 +176,9 @@ class Settings:
     allowed_origins: tuple[str, ...] = _setting(
         "", "Origins, beside the service's own, whose pages may connect and read (CORS). Empty: none.", _origins
     )
-    timezone: str = _setting("UTC", "The zone that cuts the days; a database keeps the one it was made with.", _zone)
+    timezone: str = _setting(
+        "UTC", "The zone that cuts the days; a database keeps its own until verify --repair --rezone.", _zone
+    )
     tick_ms: int = _setting("50", "The shortest time between two frames to a panel.", _whole(1, 10_000), "milliseconds")
     heartbeat_seconds: float = _setting("10", "The time between two heartbeats.", _number(0.1, 300), "seconds")
     write_deadline_seconds: float = _setting(
@@ -236,6 +242,15 @@ class Settings:
     drain_pause_ms: int = _setting(
         "100", "The time between two batches of panels that are sent away.", _whole(10, 10_000), "milliseconds"
     )
+    retention_activity_days: int = _setting("0", _KEPT.format("activities"), _whole(0, 36_500), "days")
+    retention_message_days: int = _setting("0", _KEPT.format("messages"), _whole(0, 36_500), "days")
+    retention_api_usage_days: int = _setting("0", _KEPT.format("API calls"), _whole(0, 36_500), "days")
+    retention_conversation_days: int = _setting(
+        "0", _KEPT.format("the events of conversations"), _whole(0, 36_500), "days"
+    )
+    retention_audit_days: int = _setting(
+        "0", "How many days the audit of keys, tokens and erasures is kept. 0: for ever.", _whole(0, 36_500), "days"
+    )
     log_level: str = _setting("info", "debug, info, warning or error.", _choice("debug", "info", "warning", "error"))
     log_format: str = _setting(
         "auto", "json, console, or auto: console on a terminal, else json.", _choice("auto", "json", "console")
@@ -246,6 +261,16 @@ class Settings:
     audit_log: str = _setting(
         "on", "A line on standard output for each read by an admin: on or off.", _choice("on", "off")
     )
+
+    @property
+    def retention(self) -> Retention:
+        """How long each table of events is kept."""
+        return Retention(
+            user_activity=self.retention_activity_days,
+            message_metrics=self.retention_message_days,
+            api_usage=self.retention_api_usage_days,
+            conversation_events=self.retention_conversation_days,
+        )
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from storage import events
 from storage.events import Activity, AnyEvent, ApiUsage, Conversation, InvalidEvent, MalformedJson, Message
+from storage.retention import Earliest
 from storage.writer import Receipt, Writer
 from web.door import Door
 from web.operations import Answer, Operation
@@ -64,8 +65,16 @@ class Rejected(msgspec.Struct):
 class Tracking:
     """The five endpoints. *count* is told of each answered request: kind, recorded, duplicates, rejected."""
 
-    def __init__(self, writer: Writer, door: Door, rates: Rates, count: Callable[[str, int, int, int], None]) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        door: Door,
+        rates: Rates,
+        earliest: Earliest,
+        count: Callable[[str, int, int, int], None],
+    ) -> None:
         self._writer = writer
+        self._earliest = earliest
         self._door = door
         self._rates = rates
         self._count = count
@@ -111,6 +120,7 @@ class Tracking:
             body = await _read(request.stream(), MAX_BODY, request)
             try:
                 event = events.parse(body, kind)
+                self._earliest.check(event)
             except InvalidEvent:
                 self._count(name, 0, 0, 1)
                 raise
@@ -145,7 +155,7 @@ class Tracking:
             raise Problem(415, f"send a batch as {JSON} or {NDJSON}")
         body = await _read(stream, MAX_BATCH, request)
         lines = media_type in _NDJSON_NAMES or (not media_type and not body.lstrip().startswith(b"["))
-        accepted, rejected = await (_parse_lines(body) if lines else _parse_array(body))
+        accepted, rejected = await (_parse_lines(body, self._earliest) if lines else _parse_array(body, self._earliest))
         self._rates.count(guest.account, len(accepted) + len(rejected))
         receipt = await self._writer.write(guest.tenant_id, accepted)
         self._count("batch", receipt.recorded, receipt.duplicates, len(rejected))
@@ -163,24 +173,36 @@ def _answer(receipt: Receipt, rejected: list[Rejected] | None = None) -> Respons
 _Parsed = tuple[list[AnyEvent], list[Rejected]]
 
 
-async def _parse_array(body: bytes) -> _Parsed:
+async def _parse_array(body: bytes, earliest: Earliest) -> _Parsed:
     """Read a JSON array, in one pass if all of it is good; if it is not JSON at all, nothing of it is taken."""
     parsed = events.parse_all(body)
     if parsed is None:
-        return await _parse_each(events.split(body), strict=True)
+        return await _parse_each(events.split(body), earliest, strict=True)
     if len(parsed) > MAX_BATCH_EVENTS:
         raise _too_many()
-    return parsed, []
+    return _new_enough(parsed, earliest) if earliest.today() else (parsed, [])
 
 
-async def _parse_lines(body: bytes) -> _Parsed:
+def _new_enough(parsed: list[AnyEvent], earliest: Earliest) -> _Parsed:
+    accepted: list[AnyEvent] = []
+    rejected: list[Rejected] = []
+    for index, event in enumerate(parsed):
+        try:
+            earliest.check(event)
+            accepted.append(event)
+        except InvalidEvent as error:
+            rejected.append(Rejected(index, error.field, error.error))
+    return accepted, rejected
+
+
+async def _parse_lines(body: bytes, earliest: Earliest) -> _Parsed:
     """Read NDJSON; blank lines are passed over, but each other line is at most as good as itself."""
     if body.count(b"\n") > 2 * MAX_BATCH_EVENTS:
         raise _too_many()
-    return await _parse_each((line for line in body.split(b"\n") if line.strip()), strict=False)
+    return await _parse_each((line for line in body.split(b"\n") if line.strip()), earliest, strict=False)
 
 
-async def _parse_each(items: Iterable[bytes], *, strict: bool) -> _Parsed:
+async def _parse_each(items: Iterable[bytes], earliest: Earliest, *, strict: bool) -> _Parsed:
     """Read items one by one; if *strict*, an item that is no JSON means that the whole is none."""
     accepted: list[AnyEvent] = []
     rejected: list[Rejected] = []
@@ -190,7 +212,9 @@ async def _parse_each(items: Iterable[bytes], *, strict: bool) -> _Parsed:
         if index % PARSE_SLICE == PARSE_SLICE - 1:
             await asyncio.sleep(0)
         try:
-            accepted.append(events.parse_any(item))
+            event = events.parse_any(item)
+            earliest.check(event)
+            accepted.append(event)
         except InvalidEvent as error:
             rejected.append(Rejected(index, error.field, error.error))
         except MalformedJson as error:

@@ -17,6 +17,10 @@ def as_first(connection: Connection) -> None:
     connection.execute(text("DROP VIEW daily_stats"))
     for name in ("audit", "revocations", "tracking_keys"):
         connection.execute(text(f"DROP TABLE {name}"))
+    for name in ("users", "user_days", "endpoint_days", "conversation_metrics", "counters"):
+        connection.execute(text(f"DROP TABLE carried_{name}"))
+    for name in ("user_activity", "message_metrics", "api_usage", "conversation_events", "user_days"):
+        connection.execute(text(f"ALTER TABLE heads DROP COLUMN {name}_from"))
     for name in ("endpoint_days", "user_days", "counters"):
         connection.execute(text(f"ALTER TABLE {name} RENAME TO new_{name}"))
     connection.execute(

@@ -10,8 +10,9 @@ from sqlalchemy.exc import DataError, OperationalError
 
 from storage import schema
 from storage.changes import Change
-from storage.commit import PRUNE_EVERY, Outcome
+from storage.commit import Outcome
 from storage.errors import Overloaded, StorageError, StorageUnavailable
+from storage.heads import CUT_EVERY
 from storage.urls import database_at
 from storage.writer import Writer
 from tests.conftest import event as make
@@ -168,7 +169,7 @@ async def test_the_change_log_is_bounded(database_url: str) -> None:
     found = Bench(database_url, change_log=20)
     await found.database.open()
     found.writer.start()
-    for number in range(PRUNE_EVERY + 5):
+    for number in range(CUT_EVERY + 5):
         await found.post(f"m{number}")
     assert await found.count(schema.changes) == 20 + 5
     await found.writer.stop()

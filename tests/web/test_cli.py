@@ -259,7 +259,20 @@ async def test_serve_prints_no_token(process: Process) -> None:
 def test_help_names_the_commands() -> None:
     """Without arguments the command says what it can do."""
     done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
-    for name in ("serve", "token", "watch", "replay", "verify", "migrate", "export", "keys", "revoke", "audit"):
+    for name in (
+        "serve",
+        "token",
+        "watch",
+        "replay",
+        "verify",
+        "migrate",
+        "export",
+        "backup",
+        "import",
+        "keys",
+        "revoke",
+        "audit",
+    ):
         assert name in done.stdout
 
 

@@ -5,7 +5,7 @@ import type { Points } from "../src/dashboard/points";
 const HOUR = 3_600_000;
 const START = Date.parse("2026-11-22T00:00:00Z");
 
-function hours(amounts: Record<string, number[]>, start = START): Points {
+function hours(amounts: Record<string, (number | null)[]>, start = START): Points {
   const length = Object.values(amounts)[0]?.length ?? 0;
   return { interval: "hour", start: Array.from({ length }, (_, index) => start + index * HOUR), amounts, zone: "UTC" };
 }
@@ -25,6 +25,24 @@ describe("the charts", () => {
 
   it("have as total what their points add up to", () => {
     expect(chart("messages", hours({ messages: [1, 2, 3] })).total).toBe(6);
+  });
+
+  it("have a gap and no total where events were pruned, never a silent 0", () => {
+    const points = hours({
+      messages: [null, 2],
+      responses: [null, 1],
+      response_time_us: [null, 1_000_000],
+      "model_messages:a": [null, 2],
+      "model_messages:b": [null, 1],
+    });
+    expect(chart("messages", points)).toMatchObject({ total: null, lines: [{ values: [null, 2] }] });
+    expect(chart("response_time", points)).toMatchObject({ total: null, lines: [{ values: [null, 1] }] });
+    expect(chart("models", points).total).toBeNull();
+    expect(stacked(chart("models", points).lines)).toEqual([
+      [null, 2],
+      [null, 3],
+    ]);
+    expect(chart("models", hours({ messages: [null, 0] })).total).toBeNull();
   });
 
   it("weigh the mean response time by the messages that carry one", () => {

@@ -3,7 +3,19 @@
 import { meanSeconds } from "../panel/figures";
 import { dashboardText } from "../text";
 import { type Interval, WIDTH } from "./interval";
-import { added, aligned, amounts, ended, type Points, responseTimes, sum, topModels, type Values } from "./points";
+import {
+  added,
+  aligned,
+  amounts,
+  ended,
+  noMessages,
+  type Points,
+  responseTimes,
+  sum,
+  topModels,
+  type Values,
+  whole,
+} from "./points";
 
 const words = dashboardText.charts;
 
@@ -80,7 +92,7 @@ function counter(name: "messages" | "tokens" | "active_users" | "conversations",
     name,
     lines: (points) => [{ label: words.names[name], colour, values: amounts(points, name) }],
     main: (points) => amounts(points, name),
-    total: (points, count) => sum(amounts(points, name).slice(0, count)),
+    total: (points, count) => whole(amounts(points, name).slice(0, count)),
   };
 }
 
@@ -91,8 +103,8 @@ const KINDS: readonly Kind[] = [
     ...counter("active_users", "--series-2"),
     // Users of several days are not distinct any more once they are added up: the mean says what is true.
     total: (points, count) => {
-      const all = sum(amounts(points, "active_users").slice(0, count));
-      return points.interval === "day" ? (count === 0 ? null : all / count) : all;
+      const all = whole(amounts(points, "active_users").slice(0, count));
+      return points.interval === "day" && all !== null ? (count === 0 ? null : all / count) : all;
     },
     perDay: true,
     note: (points) => (points.interval === "day" ? "" : words.notes.firstOfDay),
@@ -103,11 +115,10 @@ const KINDS: readonly Kind[] = [
     unit: "seconds",
     lines: (points) => [{ label: words.mean, colour: "--series-1", values: responseTimes(points) }],
     main: responseTimes,
-    total: (points, count) =>
-      meanSeconds(
-        sum(amounts(points, "response_time_us").slice(0, count)),
-        sum(amounts(points, "responses").slice(0, count)),
-      ),
+    total: (points, count) => {
+      const time = whole(amounts(points, "response_time_us").slice(0, count));
+      return time === null ? null : meanSeconds(time, sum(amounts(points, "responses").slice(0, count)));
+    },
   },
   {
     name: "api",
@@ -116,7 +127,7 @@ const KINDS: readonly Kind[] = [
       { label: words.errors, colour: "--bad", values: amounts(points, "api_errors") },
     ],
     main: (points) => amounts(points, "api_calls"),
-    total: (points, count) => sum(amounts(points, "api_calls").slice(0, count)),
+    total: (points, count) => whole(amounts(points, "api_calls").slice(0, count)),
   },
   {
     name: "models",
@@ -129,13 +140,13 @@ const KINDS: readonly Kind[] = [
         values,
       })),
     main: ofAllModels,
-    total: (points, count) => sum(ofAllModels(points).slice(0, count)),
+    total: (points, count) => whole(ofAllModels(points).slice(0, count)),
   },
 ];
 
 function ofAllModels(points: Points): Values {
   const columns = topModels(points, Number.POSITIVE_INFINITY).map((model) => model.amounts);
-  return columns.length ? added(columns) : points.start.map(() => 0);
+  return columns.length ? added(columns) : noMessages(points);
 }
 
 /** Make the data of all charts from the points of a range that ends at `to`, and of the period before it. */
@@ -171,11 +182,11 @@ function upTo({ start, interval }: Points, to: number): readonly number[] {
 }
 
 /** Each line laid on the ones before it, as they are drawn: the topmost has the sum. */
-export function stacked(lines: readonly Line[]): number[][] {
-  const laid: number[][] = [];
+export function stacked(lines: readonly Line[]): Values[] {
+  const laid: Values[] = [];
   for (const { values } of lines) {
     const below = laid.at(-1);
-    laid.push(values.map((value, index) => (value ?? 0) + (below?.[index] ?? 0)));
+    laid.push(values.map((value, index) => (value === null ? null : value + (below?.[index] ?? 0))));
   }
   return laid;
 }

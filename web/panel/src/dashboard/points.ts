@@ -10,9 +10,9 @@ import type { Minute } from "../store";
 import { type Interval, WIDTH } from "./interval";
 import { dayStart, type Span } from "./range";
 
-export type Amounts = readonly number[];
-/** Null: nothing was measured there. */
+/** Null: nothing was measured there, or nobody can tell any more, since the events of that time were pruned. */
 export type Values = readonly (number | null)[];
+export type Amounts = Values;
 
 export interface Points {
   readonly interval: Interval;
@@ -27,7 +27,7 @@ export interface Points {
 /** What the service answers to `series`. */
 export interface SeriesAnswer {
   interval: Interval;
-  metrics: Record<string, number[]>;
+  metrics: Record<string, (number | null)[]>;
   start: string[];
   position: string;
   timezone: string;
@@ -84,7 +84,7 @@ export function withTail(points: Points, tail: Points): Points {
   const kept = points.start.filter((start) => start < first).length;
   const names = new Set([...Object.keys(points.amounts), ...Object.keys(tail.amounts)]);
   const columns = [...names].map((name) => {
-    const before = points.amounts[name]?.slice(0, kept) ?? zeros(kept);
+    const before = (points.amounts[name] ?? noMessages(points)).slice(0, kept);
     return [name, [...before, ...(tail.amounts[name] ?? zeros(tail.start.length))]] as const;
   });
   return { ...tail, start: [...points.start.slice(0, kept), ...tail.start], amounts: Object.fromEntries(columns) };
@@ -123,10 +123,17 @@ export function amounts(points: Points, name: string): Amounts {
   return points.amounts[name] ?? zeros(points.start.length);
 }
 
+/** No message at any point of which messages are known. */
+export function noMessages(points: Points): Amounts {
+  return amounts(points, "messages").map((known) => (known === null ? null : 0));
+}
+
 /** The mean response time in seconds at each point. */
 export function responseTimes(points: Points): Values {
   const numbers = amounts(points, "responses");
-  return amounts(points, "response_time_us").map((us, index) => meanSeconds(us, numbers[index] ?? 0));
+  return amounts(points, "response_time_us").map((us, index) =>
+    us === null ? null : meanSeconds(us, numbers[index] ?? 0),
+  );
 }
 
 /**
@@ -167,7 +174,12 @@ export function topModels(points: Points, most: number): Model[] {
 }
 
 export function added(columns: readonly Amounts[]): Amounts {
-  return (columns[0] ?? []).map((_, index) => sum(columns.map((column) => column[index] ?? 0)));
+  return (columns[0] ?? []).map((_, index) => whole(columns.map((column) => column[index] ?? null)));
+}
+
+/** The sum of amounts; null if one of them is not known. */
+export function whole(amounts: Amounts): number | null {
+  return amounts.includes(null) ? null : sum(amounts);
 }
 
 export function sum(values: Values): number {

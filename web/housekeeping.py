@@ -1,0 +1,79 @@
+"""What a service removes by itself: rows beyond their retention, revocations that have ended, and old acts."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from storage import clock
+from storage.access import expire
+from storage.changes import Change
+from storage.database import Database
+from storage.errors import StorageError
+from storage.prune import prune, read_tenants
+from storage.steps import Steps
+from web.settings import Settings
+
+log = structlog.get_logger()
+
+FIRST_SECONDS = (30.0, 120.0)
+"""The wait before the first look, drawn: processes that start together take turns."""
+NEXT_SECONDS = (3240.0, 3960.0)
+"""The wait before the next one, drawn too: about an hour."""
+
+_FAILURES = (SQLAlchemyError, StorageError, OSError)
+
+
+class Housekeeping:
+    """Looks about once an hour. Several processes may do it at once: each step is taken by one of them."""
+
+    def __init__(self, database: Database, settings: Settings, publish: Callable[[Change], None]) -> None:
+        self._database = database
+        self._retention = settings.retention
+        self._audit_days = settings.retention_audit_days
+        self._steps = Steps(database, settings.change_log_entries, publish)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._task = asyncio.create_task(self._run(), name="housekeeping")
+
+    async def stop(self) -> None:
+        """End; a step that runs is committed, what is left waits for the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        wait = FIRST_SECONDS
+        while True:
+            await asyncio.sleep(random.uniform(*wait))
+            wait = NEXT_SECONDS
+            try:
+                await self.tidy()
+            except _FAILURES as error:
+                log.warning("housekeeping_failed", error=type(error).__name__)
+            except Exception:
+                # It must go on whatever happens: the tables would else grow unnoticed.
+                log.exception("housekeeping_broken")
+
+    async def tidy(self) -> None:
+        """Remove what is due now; raises what the database raises."""
+        await self._database.write(lambda connection: expire(connection, self._audit_before()))
+        if not self._retention.removes:
+            return
+        async with self._database.read() as connection:
+            tenants = await read_tenants(connection)
+        for tenant_id in tenants:
+            wanted = self._retention.horizons(self._database.days)
+            removed = await prune(self._steps, tenant_id, wanted)
+            if removed:
+                log.info("pruned", **removed)
+
+    def _audit_before(self) -> str | None:
+        if not self._audit_days:
+            return None
+        return clock.text(clock.moment(clock.now()) - timedelta(days=self._audit_days))
