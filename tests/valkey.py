@@ -125,6 +125,11 @@ class Sentinels:
         """Make the replica the master, as an operator would."""
         self.sentinels[0].command("SENTINEL FAILOVER", SERVICE)
 
+    @property
+    def named(self) -> int:
+        """The port of the master, by the word of the first sentinel."""
+        return int(self.sentinels[0].command("SENTINEL GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
+
     def name(self, server: Valkey) -> None:
         """Say that *server* is the master: all sentinels are told so, the servers are not."""
         for sentinel in self.sentinels:

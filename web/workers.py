@@ -109,6 +109,7 @@ class Workers:
         self._folder = folder
         self._alive: dict[int, Worker] = {}
         self._serving: list[Worker] = []
+        self._seats, self._starting = asyncio.Lock(), asyncio.Lock()
         self._stopping = False
         self._failed = False
         self._rolling: asyncio.Task[None] | None = None
@@ -129,12 +130,16 @@ class Workers:
         await asyncio.gather(*(self._keep(seat) for seat in range(self._count)))
         if self._rolling is not None:
             await self._rolling
+        # Those that the stop met while they took the place of others.
+        codes = [await self._end(worker) for worker in list(self._alive.values())]
+        self._failed |= any(codes)
         log.info("workers_stopped")
         return int(self._failed)
 
     async def _start(self) -> Worker:
-        number = next(number for number in itertools.count() if number not in self._alive)
-        worker = self._alive[number] = await Worker.start(number, self._listener, self._folder)
+        async with self._starting:
+            number = next(number for number in itertools.count() if number not in self._alive)
+            worker = self._alive[number] = await Worker.start(number, self._listener, self._folder)
         if self._stopping:
             worker.signal(signal.SIGTERM)
         return worker
@@ -163,7 +168,9 @@ class Workers:
             lived = time.monotonic() - worker.began
             wait = BACKOFF_SECONDS[0] if lived > STEADY_SECONDS else min(wait * 2, BACKOFF_SECONDS[1])
             await asyncio.sleep(wait)
-            self._serving[seat] = await self._start()
+            async with self._seats:
+                if self._serving[seat] is worker:
+                    self._serving[seat] = await self._start()
 
     def _stop(self) -> None:
         self._stopping = True
@@ -182,14 +189,16 @@ class Workers:
 
     async def _replace_all(self) -> None:
         """Replace the workers one after the other, each by one that serves already."""
-        for seat, old in enumerate(list(self._serving)):
+        for seat in range(len(self._serving)):
             new = await self._start()
             if not await new.serves():
                 await self._end(new)
                 if not self._stopping:
-                    log.error("workers_not_replaced", worker=old.number)
+                    log.error("workers_not_replaced", worker=self._serving[seat].number)
                 return
-            self._serving[seat] = new
+            async with self._seats:
+                # The old one may have ended, and may have been replaced, meanwhile.
+                old, self._serving[seat] = self._serving[seat], new
             old.signal(signal.SIGTERM)
             while self._alive.get(old.number) is old:  # noqa: ASYNC110 - its keeper waits for it
                 await asyncio.sleep(0.05)
