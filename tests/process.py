@@ -25,11 +25,15 @@ class Process:
         self._audit = folder / "audit.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    async def start(self, seconds: float = 15) -> None:
+    def launch(self) -> None:
+        """Start it, and wait for nothing."""
         with self._log.open("ab") as log, self._audit.open("ab") as audit:
-            self._process = subprocess.Popen(  # noqa: ASYNC220 - takes a millisecond
-                [*COMMAND, "serve"], env=self.environment, stdout=audit, stderr=log
-            )
+            self._process = subprocess.Popen([*COMMAND, "serve"], env=self.environment, stdout=audit, stderr=log)
+
+    async def start(self, seconds: float = 15) -> None:
+        """Start it, and wait until it answers."""
+        self.launch()
+        assert self._process is not None
         deadline = time.monotonic() + seconds
         async with httpx.AsyncClient() as client:
             while True:
@@ -64,14 +68,16 @@ class Process:
         self._process.send_signal(number)
         return self._process.wait(30)
 
-    def command(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *arguments: str, text: str | None = None, seconds: float = 60
+    ) -> subprocess.CompletedProcess[str]:
         """Run another command with the same settings."""
         return subprocess.run(
             [*COMMAND, *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=seconds,
             check=False,
             input=text,
         )
