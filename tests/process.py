@@ -82,6 +82,12 @@ class Process:
             input=text,
         )
 
+    def resident_kb(self) -> int:
+        """Tell the memory it holds now."""
+        assert self._process is not None
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
     def log(self) -> str:
         return self._log.read_text()
 

@@ -62,6 +62,11 @@ class Scene:
             follower.begin()
         return self
 
+    def follow(self, process: Process, follower: Follower) -> None:
+        """Let a further panel watch *process*, by whatever way."""
+        self.followers.append((process, follower))
+        follower.begin()
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
