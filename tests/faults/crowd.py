@@ -175,6 +175,10 @@ class Members:
         for member in self._all:
             member.arrivals.clear()
 
+    def behind(self, sequence: int) -> int:
+        """Say how many of those who read have not reached a *sequence*."""
+        return sum(not member.arrivals or member.arrivals[-1][1] < sequence for member in self._reading())
+
     def delays(self, posts: list[Arrival]) -> list[float]:
         """Tell the median, the 99th percentile and the longest of the seconds from posts to those who read.
 
@@ -221,11 +225,11 @@ class Crowd(Process):
         line = msgspec.json.encode([command, *arguments]).decode()
         return msgspec.json.decode(await asyncio.to_thread(self.ask, line))
 
-    async def until_served(self, seconds: float = 60) -> float:
-        """Wait until every panel is served, and tell the seconds that took."""
+    async def until_none(self, command: str, *arguments: Any, seconds: float = 60) -> float:
+        """Wait until the answer to a command, such as ``missing``, is 0; tell the seconds that took."""
         began = time.monotonic()
         async with asyncio.timeout(seconds):
-            while await self.tell("missing"):  # noqa: ASYNC110 - it is another process
+            while await self.tell(command, *arguments):  # noqa: ASYNC110 - it is another process
                 await asyncio.sleep(0.02)
         return time.monotonic() - began
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-MEGABYTES = 24
-BLOCK = 4096
+MEGABYTES = 128
+"""SQLite's write-ahead log alone grows to 64."""
+BLOCK = 1 << 20
 
 
 class Disk:
@@ -21,7 +22,7 @@ class Disk:
         self._ballast = folder / "ballast"
 
     def fill(self) -> None:
-        """Leave not one block."""
+        """Leave not one byte: what does not fit whole is written in part."""
         with self._ballast.open("wb", buffering=0) as file:
             try:
                 while True:
@@ -42,10 +43,8 @@ def small_disk(owner: int = 0) -> Iterator[Disk]:
         place = Path(folder) / "disk"
         place.mkdir()
         options = f"size={MEGABYTES}m,uid={owner},mode=0755"
-        if (
-            os.geteuid()
-            or subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=False).returncode
-        ):
+        mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
+        if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
             pytest.skip("a small disk cannot be mounted here: that takes root, and the right to mount")
         try:
             yield Disk(place)

@@ -5,7 +5,6 @@ import random
 
 from websockets.exceptions import WebSocketException
 
-from realtime.panel import Json
 from tests.live import LivePanel
 
 FOREVER = 10_000.0
@@ -14,17 +13,12 @@ PAUSE_SECONDS = (0.02, 0.2)
 
 
 class Follower(LivePanel):
-    """One panel. ``returns`` is how often it was connected, ``was_stale`` whether it was told that its figures are."""
+    """One panel. ``returns`` is how often it came back."""
 
     def __init__(self, url: str, token: str) -> None:
         super().__init__(url, token)
-        self.returns = 0
-        self.was_stale = False
+        self.returns = -1
         self._following: asyncio.Task[None] | None = None
-
-    def take(self, frame: Json) -> None:
-        super().take(frame)
-        self.was_stale |= frame.get("stale_since") is not None
 
     async def resume(self) -> None:
         # Else a long run would keep all that was ever sent.

@@ -28,13 +28,17 @@ def admin() -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What it came to: events acknowledged, those of them that are not there, those there more than once, panels that
-    showed a figure that was wrong, at the end or by a digest meanwhile."""
+    """What it came to.
+
+    Events acknowledged, those of them that are not there, and those there more than once; panels, how often they came
+    back, and those that showed a wrong figure, at the end or by a digest meanwhile.
+    """
 
     acknowledged: int
     lost: int
     counted_twice: int
     panels: int
+    panels_back: int
     panels_wrong: int
 
     def row(self) -> dict[str, Any]:
@@ -113,10 +117,11 @@ class Scene:
         there = set(stored)
         twice = len(stored) - len(there) + max(0, self.load.recorded - len(there))
         lost = len(self.load.acknowledged - there)
-        return Outcome(len(self.load.acknowledged), lost, twice, len(self.followers), wrong)
+        back = sum(follower.returns for _, follower in self.followers)
+        return Outcome(len(self.load.acknowledged), lost, twice, len(self.followers), back, wrong)
 
     async def _finish(self) -> None:
-        """End the load when each of its workers has what it posted last acknowledged."""
+        """End the load, when it goes on again."""
         await self.load.progress(10 * WORKERS)
         self.load.running = False
         await asyncio.gather(*self._workers)
