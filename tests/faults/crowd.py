@@ -225,7 +225,7 @@ class Crowd(Process):
         line = msgspec.json.encode([command, *arguments]).decode()
         return msgspec.json.decode(await asyncio.to_thread(self.ask, line))
 
-    async def until_none(self, command: str, *arguments: Any, seconds: float = 60) -> float:
+    async def until_none(self, command: str, *arguments: Any, seconds: float = 300) -> float:
         """Wait until the answer to a command, such as ``missing``, is 0; tell the seconds that took."""
         began = time.monotonic()
         async with asyncio.timeout(seconds):

@@ -16,9 +16,10 @@ from tests.process import Process
 from web.auth import ADMIN, make_token
 
 WORKERS = 6
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 """How long a start may take on a machine that has much else to do."""
-SETTLE_SECONDS = 20.0
+SETTLE_SECONDS = 120.0
+"""Within which panels that are right have to show it; one that is wrong would for ever be."""
 
 
 def admin() -> str:
@@ -78,9 +79,8 @@ class Scene:
         self.load.running = False
         for worker in self._workers:
             worker.cancel()
-        await asyncio.gather(
-            *self._workers, *(follower.leave() for _, follower in self.followers), return_exceptions=True
-        )
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        await self._leave()
         for process in self.processes:
             process.stop_if_running()
 
@@ -88,7 +88,7 @@ class Scene:
         """Start every process."""
         await asyncio.gather(*(process.start(START_SECONDS) for process in self.processes))
 
-    async def until_refused(self, status: int, seconds: float = 30) -> None:
+    async def until_refused(self, status: int, seconds: float = 300) -> None:
         """Wait until posts are refused with a *status*."""
         before = self._refused(status)
         async with asyncio.timeout(seconds):
@@ -98,16 +98,17 @@ class Scene:
     def _refused(self, status: int) -> int:
         return sum(count for (code, _), count in self.load.refusals.items() if code == status)
 
-    async def until_stale(self, seconds: float = 30) -> None:
+    async def until_stale(self, seconds: float = 300) -> None:
         """Wait until every panel is told that its figures are stale."""
         for _, follower in self.followers:
             await follower.until(lambda panel=follower: panel.panel.stale_since is not None, seconds)  # type: ignore[misc]
 
     async def settle(self) -> Outcome:
         """Let what was posted be acknowledged, and hold everything against everything else."""
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(600):
             await self._finish()
         wrong = sum([await self._is_wrong(process, follower) for process, follower in self.followers])
+        await self._leave()
         logs = [process.log() for process in self.processes]
         assert not any("Traceback" in log for log in logs), [log for log in logs if "Traceback" in log]
         wrong += sum(log.count("panel_disagrees") + log.count("feed_disagrees") for log in logs)
@@ -125,6 +126,10 @@ class Scene:
         await self.load.progress(10 * WORKERS)
         self.load.running = False
         await asyncio.gather(*self._workers)
+
+    async def _leave(self) -> None:
+        """Let the panels go: they would answer nobody's close while this process waits for a service to end."""
+        await asyncio.gather(*(follower.leave() for _, follower in self.followers))
 
     async def _is_wrong(self, process: Process, follower: Follower) -> bool:
         """Say whether a panel does not show what its service gives as the snapshot."""

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 
-from storage.database_sqlite import BUSY_MS
 from tests.conftest import API
 from tests.faults.disk import Disk, small_disk
 from tests.faults.figures import Figures
@@ -135,5 +134,5 @@ async def test_a_locked_file_is_waited_for(tmp_path: Path, full: bool, figures: 
             await hold(file, lambda: asyncio.sleep(1))
             # Nobody noticed: it was shorter than SQLite waits.
             await scene.load.progress(100)
-            await hold(file, lambda: scene.until_refused(503, BUSY_MS / 1000 + 30))
+            await hold(file, lambda: scene.until_refused(503))
         await settled(scene, figures, "SQLite locked", times=2 * times)

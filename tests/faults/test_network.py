@@ -41,7 +41,6 @@ async def test_panels_behind_a_bad_network(tmp_path: Path, full: bool, figures: 
                 scene.follow(process, panel)
             await asyncio.sleep(seconds)
             outcome = await scene.settle()
-            await asyncio.gather(*(panel.leave() for panel in panels))
         lags = sorted(lag for panel in panels for lag in panel.lags)
         figures(
             "200 ms of latency and 5 % of loss",

@@ -19,7 +19,7 @@ PER_SECOND = 50.0
 """Events; more than the ticks of the panels."""
 
 
-async def until_counted(process: Process, name: str, wanted: float, seconds: float = 120) -> None:
+async def until_counted(process: Process, name: str, wanted: float, seconds: float = 300) -> None:
     """Wait until one of the service's own metrics has come so far."""
     async with asyncio.timeout(seconds), httpx.AsyncClient() as http:
         found = None
@@ -35,7 +35,7 @@ async def wrong(process: Process, crowd: Crowd) -> int:
     async with httpx.AsyncClient(headers=headers) as http:
         snapshot = (await http.get(f"{process.url}{API}/snapshot")).json()
     wanted = {topic: snapshot[topic] for topic in TOPICS}
-    for _ in range(100):
+    for _ in range(1200):
         shown = await crowd.tell("shown")
         if all(position == snapshot["position"] for _, position, _ in shown["views"]):
             break
