@@ -23,9 +23,10 @@ test: .venv/dev .venv/panel-dev .venv/browser .venv/haproxy lint
 	@# Two processes, a file to each: half of the time is waiting for others.
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-# What tests/faults/ does in short form in `make test`, at its full size, with its table of figures.
+# What `make test` breaks in short form, at its full size, with its table of figures; half an hour and more.
+ATTACKS := $(addprefix tests/web/test_,fuzz.py openapi.py credentials.py)
 faults: .venv/dev .venv/panel .venv/browser .venv/haproxy
-	$(BIN)/python -m pytest tests/faults --full
+	$(BIN)/python -m pytest --full tests/faults $(ATTACKS)
 
 lint: .venv/dev .venv/panel-dev
 	$(BIN)/ruff format --check --quiet .

@@ -45,11 +45,17 @@ def handshake(token: str) -> bytes:
 
 
 def masked(first: int, payload: bytes) -> bytes:
-    """Write a short frame of a client, masked with zeros."""
+    """Write a short frame of a client (RFC 6455: up to 125 bytes), masked with zeros."""
+    assert len(payload) < 126
     return bytes([first, 0x80 | len(payload), 0, 0, 0, 0]) + payload
 
 
-SUBSCRIBE = masked(TEXT, msgspec.json.encode({"type": "subscribe", "topics": TOPICS}))
+def subscription(position: str | None = None) -> bytes:
+    """Write the frame that subscribes to everything, from a *position* on."""
+    return masked(TEXT, msgspec.json.encode({"type": "subscribe", "topics": TOPICS, "position": position}))
+
+
+SUBSCRIBE = subscription()
 
 
 @dataclass(slots=True)
@@ -76,8 +82,9 @@ def find(buffer: bytes, at: int) -> Frame | None:
 class Panel(asyncio.Protocol):
     """One panel: subscribes to everything, and notes what comes and when."""
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, subscription: bytes = SUBSCRIBE) -> None:
         self._token = token
+        self._subscription = subscription
         self._upgraded = not token
         self._buffer = b""
         self._transport: asyncio.WriteTransport | None = None
@@ -115,7 +122,7 @@ class Panel(asyncio.Protocol):
         if not buffer.startswith(b"HTTP/1.1 101"):
             sys.exit(f"a panel was refused: {buffer[:12].decode()}")
         self._upgraded = True
-        self._transport.write(SUBSCRIBE)
+        self._transport.write(self._subscription)
         return end + len(HEAD_END)
 
     def _take(self, frame: Frame, buffer: bytes, now: float) -> None:

@@ -30,6 +30,9 @@ AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 BURST_SECONDS = 10.0
 """What a panel may send in so many seconds, it may send at once."""
+LOOK_SECONDS = 4.0
+"""How often at least it is looked whether a token has ended: timers do not follow the clock when it is set, or when the
+machine was asleep. A look costs 5 us, for 10,000 panels 1.2 % of a core."""
 DISAGREE_SECONDS = 60.0
 """Of a panel that says more often that its figures are wrong, the rest is not counted."""
 
@@ -238,8 +241,7 @@ class Connection:
         if self._expiry is not None:
             self._expiry.cancel()
         left = max(0.0, self.session.expires - self._now())
-        # A timer of more than a day would drift with the clock it does not follow: look again then.
-        self._expiry = asyncio.get_running_loop().call_later(min(left, 86_400.0), self._on_expiry)
+        self._expiry = asyncio.get_running_loop().call_later(min(left, LOOK_SECONDS), self._on_expiry)
 
     def _on_expiry(self) -> None:
         if self.session.expires <= self._now():

@@ -7,11 +7,10 @@ server that does not offer its transport gets the plain path.
 import asyncio
 import contextlib
 import random
-import socket
 from collections.abc import MutableMapping
 from typing import Any
 
-from realtime.frames import ABORT_SECONDS, RETRY_SECONDS, AsgiSend, Frame, PlainSink, Sink
+from realtime.frames import ABORT_SECONDS, RETRY_SECONDS, UNSENT_BYTES, AsgiSend, Frame, PlainSink, Sink, set_option
 
 TRANSPORT = "convoai.transport"
 """The name of the ASGI extension in an HTTP scope's ``extensions``; its value is the transport of the connection."""
@@ -45,7 +44,8 @@ class PreparedStream:
         self._write = transport.write
         self._closed = False
         self._finishing: asyncio.Task[None] | None = None
-        _bound_silence(transport)
+        set_option(transport, "TCP_USER_TIMEOUT", UNANSWERED_MS)
+        set_option(transport, "TCP_NOTSENT_LOWAT", UNSENT_BYTES)
 
     @property
     def busy(self) -> bool:
@@ -83,14 +83,6 @@ class PlainStream(PlainSink):
 
 
 _END: MutableMapping[str, Any] = {"type": "http.response.body", "body": b"", "more_body": False}
-
-
-def _bound_silence(transport: asyncio.BaseTransport) -> None:
-    found = transport.get_extra_info("socket")
-    option = getattr(socket, "TCP_USER_TIMEOUT", None)
-    if found is not None and option is not None:
-        with contextlib.suppress(OSError):
-            found.setsockopt(socket.IPPROTO_TCP, option, UNANSWERED_MS)
 
 
 def stream_for(scope: MutableMapping[str, Any], send: AsgiSend) -> Sink:

@@ -10,6 +10,7 @@ application as an ASGI extension. A server without it gets :class:`PlainSink`.
 import asyncio
 import contextlib
 import random
+import socket
 import struct
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
@@ -27,6 +28,10 @@ MAX_UNREAD = 65_536
 """Bytes that may wait for a panel beside the frame it was sent last."""
 RETRY_SECONDS = (0.5, 5.0)
 """The delay that panels are asked to wait before they reconnect to a service that restarts."""
+
+UNSENT_BYTES = 16_384
+"""What the kernel may hold for a panel beyond what is on its way. Left to itself it takes megabytes, so that a panel
+that does not read is noticed minutes late, and then reads what is minutes old."""
 
 AsgiSend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -172,6 +177,14 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
 
+def set_option(transport: asyncio.BaseTransport, name: str, value: int) -> None:
+    """Set a TCP option of a connection, where the system has it."""
+    found, option = transport.get_extra_info("socket"), getattr(socket, name, None)
+    if found is not None and option is not None:
+        with contextlib.suppress(OSError):
+            found.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
 class PreparedSink:
     """Writes prepared frames to the transport of a connection that offers :data:`EXTENSION`."""
 
@@ -184,6 +197,7 @@ class PreparedSink:
         self._unsent = protocol.transport.get_write_buffer_size
         self._is_closing = protocol.transport.is_closing
         self._write = protocol.transport.write
+        set_option(protocol.transport, "TCP_NOTSENT_LOWAT", UNSENT_BYTES)
 
     @property
     def busy(self) -> bool:

@@ -30,6 +30,7 @@ class Postgres:
         self._programs = _programs(folder)
         # PostgreSQL does not run as root.
         self._user = "nobody" if os.geteuid() == 0 else None
+        self.uid = pwd.getpwnam(self._user).pw_uid if self._user else os.geteuid()
         self._initialize()
         self.start()
 
@@ -86,11 +87,11 @@ class Postgres:
         # Each copy is to have an epoch and a zone of its own, as a new database has.
         self.execute("DELETE FROM about", database=TEMPLATE)
 
-    def create(self, template: str = TEMPLATE) -> str:
+    def create(self, template: str = TEMPLATE, tablespace: str = "pg_default") -> str:
         """Make a new database, and give its name."""
         self._made += 1
         name = f"test{self._made}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY TABLESPACE {tablespace}")
         return name
 
     def drop(self, name: str) -> None:

@@ -27,9 +27,15 @@ class Process:
         self._audit = folder / "audit.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    async def start(self, seconds: float = 15) -> None:
+    def launch(self) -> None:
+        """Start it, and wait for nothing."""
         with self._log.open("ab") as log, self._audit.open("ab") as audit:
             self._process = spawn([*COMMAND, "serve", *self._options], env=self.environment, stdout=audit, stderr=log)
+
+    async def start(self, seconds: float = 15) -> None:
+        """Start it, and wait until it answers."""
+        self.launch()
+        assert self._process is not None
         deadline = time.monotonic() + seconds
         async with httpx.AsyncClient() as client:
             while True:
@@ -73,17 +79,25 @@ class Process:
         assert self._process is not None
         return self._process.wait(seconds)
 
-    def command(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *arguments: str, text: str | None = None, seconds: float = 60
+    ) -> subprocess.CompletedProcess[str]:
         """Run another command with the same settings."""
         return subprocess.run(
             [*COMMAND, *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=seconds,
             check=False,
             input=text,
         )
+
+    def resident_kb(self) -> int:
+        """Tell the memory it holds now."""
+        assert self._process is not None
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
     def log(self) -> str:
         return self._log.read_text()

@@ -1,79 +1,119 @@
 """Acknowledged means durable: the service is killed under load, over and over."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.conftest import Running, start
 from tests.faults.figures import Figures
+from tests.faults.scene import START_SECONDS, Scene
 from tests.live import PATH, LivePanel
-from tests.load import Load, stored_messages
+from tests.load import Load, stored_ids
 from tests.postgres import Postgres
 from tests.process import Process
 from tests.web.test_tracking import ACTIVITY
 
-KILLS = 20
-KILLS_OF_SEVERAL = 5
+LARGE = 10_000
+"""Events of the largest batch."""
 
 
-async def test_a_killed_service_loses_nothing(tmp_path: Path, database_url: str, figures: Figures) -> None:
-    """After 20 kills at random moments, every acknowledged event is there exactly once, and verify is clean."""
-    drawn = random.Random(7)
-    process = Process(tmp_path, DATABASE_URL=database_url)
-    await process.start()
-    load = Load(process.url)
-    workers = [asyncio.create_task(load.post(number)) for number in range(6)]
-    for _ in range(KILLS):
-        before = len(load.acknowledged)
-        while len(load.acknowledged) < before + 50:  # noqa: ASYNC110 - the workers make progress
-            await asyncio.sleep(0.005)
-        await asyncio.sleep(drawn.uniform(0, 0.1))
-        process.kill()
-        await process.start()
-    load.running = False
-    await asyncio.gather(*workers)
-    verdict = process.command("verify")
-    assert verdict.returncode == 0, verdict.stdout
-    assert process.terminate() == 0
-    stored = await stored_messages(database_url)
-    assert len(load.acknowledged) > KILLS * 50
-    assert len(stored) == len(set(stored))
-    assert load.acknowledged <= set(stored)
-    figures("SIGKILL, SQLite", kills=KILLS, acknowledged=len(load.acknowledged), lost=0, counted_twice=0)
+class Killer:
+    """Kills processes of a scene, at moments that are drawn, and starts them again; ``kills`` counts."""
+
+    def __init__(self, scene: Scene, seed: int) -> None:
+        self._scene = scene
+        self._draw = random.Random(seed)
+        self.kills = 0
+
+    async def during_migration(self, times: int) -> None:
+        """Kill all processes on their first start, on an empty database, so many *times* over."""
+        for _ in range(times):
+            for process in self._scene.processes:
+                process.launch()
+            # Migrations begin at about 0.4 s and take 0.3.
+            await asyncio.sleep(self._draw.uniform(0.2, 1))
+            self._kill(*self._scene.processes)
+
+    async def under_load(self) -> None:
+        """Kill one process or more while all serve."""
+        await self._scene.load.progress(50)
+        await asyncio.sleep(self._draw.uniform(0, 0.1))
+        await self._kill_and_start(*self._some())
+
+    async def during_a_start(self) -> None:
+        """Kill a process, and then again at some moment of its start."""
+        victim = self._draw.choice(self._scene.processes)
+        self._kill(victim)
+        victim.launch()
+        await asyncio.sleep(self._draw.uniform(0.05, 1))
+        await self._kill_and_start(victim)
+
+    async def during_a_large_batch(self) -> None:
+        """Kill while a batch of ten thousand events is on its way; it is posted until it is there."""
+        async with httpx.AsyncClient(timeout=60) as client:
+            batch = asyncio.create_task(self._scene.load.deliver(client, LARGE))
+            await asyncio.sleep(self._draw.uniform(0.05, 1.5))
+            await self._kill_and_start(*self._some())
+            await batch
+
+    def _some(self) -> list[Process]:
+        """Draw who is to be killed: mostly one, at times all."""
+        count = min(self._draw.choice((1, 1, 1, 2, 3)), len(self._scene.processes))
+        return self._draw.sample(self._scene.processes, count)
+
+    def _kill(self, *victims: Process) -> None:
+        for process in victims:
+            process.kill()
+            self.kills += 1
+
+    async def _kill_and_start(self, *victims: Process) -> None:
+        self._kill(*victims)
+        await asyncio.gather(*(process.start(START_SECONDS) for process in victims))
+
+    async def kill(self, wanted: int) -> None:
+        """Kill *wanted* times in all, beginning with an empty database: one in ten in mid-migration."""
+        await self.during_migration(max(1, wanted // (10 * len(self._scene.processes))))
+        await self._scene.start()
+        # In turn, so that the short form has each; the moments within are drawn.
+        kinds = itertools.cycle(
+            [self.during_a_large_batch, self.under_load, self.during_a_start, *[self.under_load] * 6]
+        )
+        while self.kills < wanted:
+            await next(kinds)()
 
 
-async def test_several_killed_services_lose_nothing(tmp_path: Path, postgres: Postgres) -> None:
-    """Three processes on one PostgreSQL, killed at random moments: the same, and no sequence has a gap."""
-    name = postgres.create()
-    drawn = random.Random(11)
+async def test_a_killed_service_loses_nothing(tmp_path: Path, database_url: str, full: bool, figures: Figures) -> None:
+    """Killed at random moments: every acknowledged event is there exactly once, verify is clean, panels are right."""
+    async with Scene(Process(tmp_path, DATABASE_URL=database_url), panels=3) as scene:
+        killer = Killer(scene, 7)
+        await killer.kill(200 if full else 20)
+        outcome = await scene.settle()
+        assert scene.processes[0].terminate() == 0
+    figures("SIGKILL, SQLite", kills=killer.kills, **outcome.row())
+    assert outcome.is_exact()
+
+
+async def test_several_killed_services_lose_nothing(
+    tmp_path: Path, postgres: Postgres, valkey: str, full: bool, figures: Figures
+) -> None:
+    """Three processes on one PostgreSQL and one Valkey, posted the same ids at once: the same holds."""
+    name = postgres.create("template0")
     processes = []
     for number in range(3):
         (tmp_path / str(number)).mkdir()
-        processes.append(Process(tmp_path / str(number), DATABASE_URL=postgres.url(name)))
-    await asyncio.gather(*(process.start() for process in processes))
-    # Two workers of one kind post the same ids through different processes: each is to count once.
-    loads = [Load(process.url) for process in processes]
-    workers = [asyncio.create_task(load.post(number)) for load in loads for number in range(3)]
-    for _ in range(KILLS_OF_SEVERAL):
-        before = sum(len(load.acknowledged) for load in loads)
-        while sum(len(load.acknowledged) for load in loads) < before + 50:  # noqa: ASYNC110 - the workers make progress
-            await asyncio.sleep(0.005)
-        await asyncio.sleep(drawn.uniform(0, 0.1))
-        victim = drawn.choice(processes)
-        victim.kill()
-        await victim.start()
-    for load in loads:
-        load.running = False
-    await asyncio.gather(*workers)
-    verdict = processes[0].command("verify")
-    assert verdict.returncode == 0, verdict.stdout
-    assert [process.terminate() for process in processes] == [0, 0, 0]
-    stored = await stored_messages(postgres.url(name))
-    assert len(stored) == len(set(stored))
-    assert set.union(*(load.acknowledged for load in loads)) <= set(stored)
+        processes.append(Process(tmp_path / str(number), DATABASE_URL=postgres.url(name), REDIS_URL=valkey))
+    async with Scene(*processes) as scene:
+        killer = Killer(scene, 11)
+        await killer.kill(200 if full else 6)
+        outcome = await scene.settle()
+        assert [process.terminate() for process in processes] == [0, 0, 0]
+    figures("SIGKILL, PostgreSQL and Valkey, 3 processes", kills=killer.kills, **outcome.row())
+    assert outcome.is_exact()
     postgres.drop(name)
 
 
@@ -84,14 +124,13 @@ async def test_a_stop_finishes_the_batch_in_hand(tmp_path: Path, database_url: s
     await process.start()
     load = Load(process.url)
     workers = [asyncio.create_task(load.post(number)) for number in range(6)]
-    while len(load.acknowledged) < 200:  # noqa: ASYNC110 - the workers make progress
-        await asyncio.sleep(0.005)
+    await load.progress(200)
     code = await asyncio.to_thread(process.terminate)
     load.running = False
     await asyncio.gather(*workers)
     assert code == 0, process.log()
     assert '"event": "stopped"' in process.log()
-    assert load.acknowledged <= set(await stored_messages(database_url))
+    assert load.acknowledged <= set(await stored_ids(database_url))
     assert process.command("verify").returncode == 0
 
 

@@ -14,6 +14,7 @@ from websockets.frames import Opcode
 from realtime.frames import Frame
 from tests.conftest import Running, start
 from tests.live import LivePanel
+from tests.stream import StreamPanel
 from tests.web.test_live import equals_snapshot
 from tests.web.test_tracking import ACTIVITY
 
@@ -95,6 +96,20 @@ async def test_a_slow_panel_catches_up_in_one_frame(either: Running) -> None:
     deltas = [frame for frame in slow.frames if frame["type"] == "delta"]
     assert len(deltas) < 50
     await equals_snapshot(either, slow)
+
+
+async def test_the_kernel_holds_little_for_a_panel(running: Running) -> None:
+    """A panel that does not read is noticed by what it was sent, far from the megabytes that the kernel would take."""
+    stream = StreamPanel(running.url, running.token())
+    await stream.open()
+    panels: list[LivePanel | StreamPanel] = [await running.panel(), stream]
+    for panel in panels:
+        panel.freeze()
+    # What the panel's own kernel takes is about 700 KB; without a bound the service's would take 15 MB.
+    await flood(running, 60)
+    (audience,) = running.service.hub.audiences.values()
+    assert [listener.behind_since is None for listener in audience._listeners] == [False, False]
+    await stream.close()
 
 
 async def test_past_the_deadline_it_is_4408(either: Running) -> None:

@@ -1,10 +1,10 @@
-"""The service on either database: the same answers, and what it does when the database fails."""
+"""The service on either database: the same answers, the same commands. (Databases that fail: tests/faults/.)"""
 
 import asyncio
 import json
 import random
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,39 +101,6 @@ async def test_answers_are_the_same_byte_for_byte(tmp_path: Path, postgres: Post
     for one, other in zip(*found, strict=True):
         assert one == other
     postgres.drop(name)
-
-
-@pytest.fixture
-async def served(tmp_path: Path, postgres: Postgres) -> AsyncIterator[Running]:
-    name = postgres.create()
-    found = await start(tmp_path, DATABASE_URL=postgres.url(name))
-    yield found
-    await found.drop()
-    postgres.drop(name)
-
-
-async def test_a_server_that_is_away_is_waited_for(served: Running, postgres: Postgres) -> None:
-    """PostgreSQL stopped and started: 503 with Retry-After meanwhile, then all goes on, and nothing counts twice."""
-    panel = await served.panel()
-    await served.post("activity-public", {**ACTIVITY, "event_id": "first"})
-    postgres.stop("immediate")
-    try:
-        for _ in range(3):
-            response = await served.http.post(f"{TRACK}/activity-public", json={**ACTIVITY, "event_id": "second"})
-            assert (response.status_code, response.headers["retry-after"]) == (503, "1")
-            response = await served.http.get(f"{API}/summary", headers=served.admin())
-            assert (response.status_code, response.headers["retry-after"]) == (503, "1")
-        assert (await served.http.get("/ready")).status_code == 503
-        assert (await served.http.get("/health")).status_code == 200
-        await panel.until(lambda: any(frame.get("stale_since") for frame in panel.frames), 8)
-    finally:
-        postgres.start()
-    for event_id in ("first", "second", "second"):
-        receipt = await served.post("activity-public", {**ACTIVITY, "event_id": event_id})
-    await panel.until_position(receipt["position"], seconds=3)
-    assert panel.panel.summary["total_activities"] == 2
-    assert (await served.http.get("/ready")).status_code == 200
-    assert (await served.verdict()).differences == []
 
 
 @pytest.mark.each_database

@@ -1,11 +1,16 @@
-"""What nobody would send: the live endpoint against arbitrary bytes. (The endpoints of HTTP: test_openapi.py.)"""
+"""What nobody would send: the live and the tracking endpoints against arbitrary bytes.
+
+(Every endpoint against what its description allows, and does not: test_openapi.py.)
+"""
 
 import asyncio
 import contextlib
+import gzip
 import json
 import os
 import socket
 import struct
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +19,25 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Running, start
+from tests.conftest import TRACK, Running, start
+from tests.faults.figures import Figures
 from tests.live import PATH
 from tests.web.test_live import equals_snapshot
-from tests.web.test_tracking import ACTIVITY
+from tests.web.test_tracking import ACTIVITY, BATCH, EVENTS
 
-EXAMPLES = settings(
-    max_examples=500,
-    deadline=None,
-    database=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
 SUBSCRIBE = b'{"type":"subscribe","topics":["summary"],"position":null}'
 SECONDS = 5
 """Within so many seconds the service has ended whatever a client left open."""
+
+
+def examples(full: bool) -> settings:
+    return settings(
+        max_examples=5000 if full else 400,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 @dataclass(frozen=True)
@@ -157,6 +166,12 @@ class Wire:
         with contextlib.suppress(ConnectionError):
             self._socket.sendall(data)
 
+    def hear(self) -> bytes:
+        """Wait for an answer, and give its beginning."""
+        with contextlib.suppress(ConnectionError):
+            return self._socket.recv(65_536)
+        return b""
+
     def end(self, half: bool) -> bytes:
         """Say no more, or hang up; give what came until the service ended it too."""
         answer = b""
@@ -174,13 +189,16 @@ class Wire:
         return answer
 
 
-async def test_arbitrary_frames_break_nothing(watched: Running) -> None:
+async def test_arbitrary_frames_break_nothing(watched: Running, full: bool, figures: Figures) -> None:
     """Whatever frames come, right, wrong or cut off: no failure is logged, no task and no connection stays behind."""
     panel = await watched.panel()
+    tried = 0
 
-    @EXAMPLES
+    @examples(full)
     @given(st.lists(PIECES, min_size=1, max_size=6), st.booleans(), st.integers(1, 400))
     def attack(pieces: list[Piece], half: bool, step: int) -> None:
+        nonlocal tried
+        tried += 1
         wire = Wire(watched)
         wire.shake_hands()
         data = b"".join(piece.wire() for piece in pieces)
@@ -193,6 +211,7 @@ async def test_arbitrary_frames_break_nothing(watched: Running) -> None:
     await watched_post(watched)
     await panel.until(lambda: panel.panel.summary["total_activities"] == 1)
     await panel.close()
+    figures("arbitrary frames", connections=tried, failures=0)
 
 
 async def watched_post(running: Running) -> None:
@@ -249,10 +268,11 @@ HEADERS = st.lists(
 )
 
 
-async def test_arbitrary_handshakes_break_nothing(watched: Running) -> None:
+async def test_arbitrary_handshakes_break_nothing(watched: Running, full: bool, figures: Figures) -> None:
     """Whatever a handshake says: it is refused with a 4xx, and nothing stays behind."""
+    answers: Counter[bytes] = Counter()
 
-    @EXAMPLES
+    @examples(full)
     @given(HEADERS, st.booleans(), st.booleans(), st.binary(max_size=30))
     def attack(headers: list[tuple[bytes, bytes]], proper: bool, half: bool, behind: bytes) -> None:
         wire = Wire(watched)
@@ -260,10 +280,80 @@ async def test_arbitrary_handshakes_break_nothing(watched: Running) -> None:
         lines = [f"GET {PATH} HTTP/1.1".encode(), *(name + b": " + value for name, value in [*basis, *headers])]
         wire.send(b"\r\n".join([*lines, b"", b""]) + behind)
         answer = wire.end(half)
+        answers[answer[9:12]] += 1
         if answer:
             assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 100")), answer
 
     await asyncio.to_thread(attack)
+    figures("arbitrary handshakes", **counted(answers))
+
+
+def counted(answers: Counter[bytes]) -> dict[str, int]:
+    """Write how often each status was answered."""
+    return {status.decode() or "unanswered": count for status, count in sorted(answers.items())}
+
+
+EVENT = st.dictionaries(
+    st.sampled_from(["type", "event_id", "timestamp", *{name for event in EVENTS.values() for name in event}, "x"]),
+    st.sampled_from(["activity", "message", "u1", "2026-03-01T00:00:00Z", "\ud800", 7, -1, 1e999, True]) | JSON,
+)
+EVENTS_LIKE = st.sampled_from(list(BATCH)) | EVENT
+DOCUMENTS = st.one_of(
+    EVENTS_LIKE.map(lambda event: json.dumps(event).encode()),
+    st.lists(EVENTS_LIKE, max_size=5).map(lambda batch: json.dumps(batch).encode()),
+    st.lists(EVENTS_LIKE, max_size=5).map(lambda batch: b"\n".join(json.dumps(event).encode() for event in batch)),
+    st.integers(1, 100_000).map(lambda depth: b"[" * depth),
+    st.integers(1, 9000).map(lambda depth: b'{"extra_data":' * depth + b"1" + b"}" * depth),
+    st.binary(max_size=300),
+    st.just(b'{"user_id":"\xff\xfe","username":"x","activity_type":"\xed\xa0\x80"}'),
+)
+BODIES = st.one_of(
+    DOCUMENTS,
+    DOCUMENTS.map(gzip.compress),
+    st.tuples(DOCUMENTS.map(gzip.compress), st.integers(1, 30)).map(lambda drawn: drawn[0][: -drawn[1]]),
+    st.just(gzip.compress(b" " * (17 << 20))),
+)
+TYPES = st.sampled_from([b"application/json"] * 6 + [b"application/x-ndjson", b"text/plain", b"x"])
+ENCODINGS = st.sampled_from([b""] * 4 + [b"gzip"] * 4 + [b"gzip, gzip", b"br", b"identity", b"\xff"])
+LENGTHS = st.sampled_from(["right", "right", "right", "short", "long", "chunked", "broken chunks", "none"])
+
+
+def framed(body: bytes, length: str) -> tuple[bytes, bytes]:
+    """Write the header that tells the length of a body, truly or not, and what goes over the wire."""
+    chunked = b"Transfer-Encoding: chunked"
+    return {
+        "right": (b"Content-Length: %d" % len(body), body),
+        "short": (b"Content-Length: %d" % (len(body) // 2), body),
+        "long": (b"Content-Length: %d" % (len(body) + 9), body),
+        "chunked": (chunked, b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"),
+        "broken chunks": (chunked, b"%x\r\n%s" % (len(body) + 3, body)),
+        "none": (b"X: x", body),
+    }[length]
+
+
+async def test_arbitrary_posts_break_nothing(watched: Running, full: bool, figures: Figures) -> None:
+    """Whatever is posted for tracking, in whatever wrapping: 201 or a 4xx, nothing stays behind, all figures agree."""
+    answers: Counter[bytes] = Counter()
+
+    @examples(full)
+    @given(st.sampled_from([*EVENTS, "batch"]), BODIES, TYPES, ENCODINGS, LENGTHS)
+    def attack(name: str, body: bytes, kind: bytes, encoding: bytes, length: str) -> None:
+        wire = Wire(watched)
+        header, data = framed(body, length)
+        lines = [f"POST {TRACK}/{name} HTTP/1.1".encode(), b"Host: x", b"Content-Type: " + kind, header]
+        lines += [b"Content-Encoding: " + encoding] if encoding else []
+        wire.send(b"\r\n".join([*lines, b"", b""]) + data)
+        # What is not all there is not answered yet: the client hangs up.
+        answer = b"" if length in ("long", "broken chunks") else wire.hear()
+        wire.end(half=False)
+        answers[answer[9:12]] += 1
+        if answer:
+            assert answer.startswith((b"HTTP/1.1 201", b"HTTP/1.1 4")), answer
+
+    await asyncio.to_thread(attack)
+    assert answers[b"201"] > 0
+    assert (await watched.verdict()).differences == []
+    figures("arbitrary posts", **counted(answers))
 
 
 KNOWN: dict[str, tuple[list[Piece], int]] = {

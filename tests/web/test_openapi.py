@@ -1,6 +1,7 @@
 """The API's description, and the API held against it."""
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.conftest import Running, start
+from tests.faults.figures import Figures
+from tests.web.test_fuzz import running_tasks, settle
 from web.app import Service
 from web.settings import Settings
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-EXAMPLES = 12
+EXAMPLES, MANY = 12, 150
+"""For each endpoint and each way, in the short form and in the full one."""
 
 
 async def test_the_document_is_valid(running: Running) -> None:
@@ -51,31 +55,45 @@ async def test_every_route_is_described(running: Running) -> None:
 
 
 @pytest.mark.each_database
-async def test_the_service_does_what_it_says(tmp_path: Path, database_url: str) -> None:
-    """Whatever schemathesis sends, valid or not: no 5xx, no status, media type or body that is not in the document."""
+async def test_the_service_does_what_it_says(tmp_path: Path, database_url: str, full: bool, figures: Figures) -> None:
+    """Whatever schemathesis sends, valid or not: no 5xx, no status, media type or body that is not in the document.
+
+    Nor is a task or a connection left behind.
+    """
     found = await start(tmp_path, DATABASE_URL=database_url)
     try:
-        await asyncio.to_thread(attack, found)
+        await found.get("summary")
+        tasks = running_tasks()
+        answers = await asyncio.to_thread(attack, found, MANY if full else EXAMPLES)
         assert (await found.verdict()).differences == []
+        await found.http.aclose()
+        await settle(found, tasks)
+        kind = found.service.database.url.get_backend_name()
+        figures(
+            f"every endpoint, described or not, {kind}", **{str(status): n for status, n in sorted(answers.items())}
+        )
     finally:
         await found.stop()
 
 
-def attack(running: Running) -> None:
-    """Send what the document allows, and what it does not, to every endpoint."""
+def attack(running: Running, examples: int) -> Counter[int]:
+    """Send what the document allows, and what it does not, to every endpoint; count the answers by status."""
+    answers: Counter[int] = Counter()
     schema = schemathesis.openapi.from_url(f"{running.url}/openapi.json")
     schema.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
     results: list[Any] = list(schema.get_all_operations())
     assert len(results) == sum(len(methods) for methods in schema.raw_schema["paths"].values())
     for result in results:
-        probe(result.ok(), running)
+        probe(result.ok(), running, examples, answers)
+    return answers
 
 
-def probe(operation: Any, running: Running) -> None:
+def probe(operation: Any, running: Running, examples: int, answers: Counter[int]) -> None:
     admin = running.admin() if "/track/" not in operation.path else {}
 
     def call(case: Any) -> None:
         response = case.call(headers=admin)
+        answers[response.status_code] += 1
         case.validate_response(response, checks=CHECKS)
 
     modes = [GenerationMode.POSITIVE]
@@ -84,7 +102,7 @@ def probe(operation: Any, running: Running) -> None:
     for mode in modes:
         run = given(case=operation.as_strategy(generation_mode=mode))(call)
         settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             deadline=None,
             database=None,
             phases=[Phase.generate],
