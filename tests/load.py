@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Column, select
 
 from storage import schema
 from storage.clock import Days
@@ -88,11 +88,20 @@ def _event(number: int, name: str) -> dict[str, Any]:
 
 
 async def stored_ids(url: str) -> list[str]:
-    """The ids of all events, read beside or after the service."""
+    """The event ids of all events, read beside or after the service."""
+    return await _stored(url, *(table.c.event_id for table in TABLES))
+
+
+async def stored_messages(url: str) -> list[str]:
+    """The message ids of all messages."""
+    return await _stored(url, schema.message_metrics.c.message_id)
+
+
+async def _stored(url: str, *columns: Column[str]) -> list[str]:
     database = database_at(url)
     database.open_readers()
     async with database.read() as connection:
-        found = [name for table in TABLES for name in await connection.scalars(select(table.c.event_id))]
+        found = [name for column in columns for name in await connection.scalars(select(column))]
     await database.close()
     return found
 

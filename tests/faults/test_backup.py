@@ -11,7 +11,7 @@ from realtime.protocol import TOPICS
 from tests.conftest import API, SECRET, TRACK
 from tests.faults.figures import Figures
 from tests.live import LivePanel
-from tests.load import Load, differences, stored_messages
+from tests.load import Load, differences, stored_ids
 from tests.process import Process
 from tests.web.test_tracking import ACTIVITY, MESSAGE
 from web.auth import ADMIN, make_token
@@ -47,7 +47,7 @@ async def test_a_backup_under_load_is_whole(tmp_path: Path, full: bool, figures:
         assert done.returncode == 0, done.stderr
         copy = f"sqlite+aiosqlite:///{tmp_path}/copy{number}.db"
         assert await differences(copy) == []
-        assert before <= set(await stored_messages(copy))
+        assert before <= set(await stored_ids(copy))
     load.running = False
     await asyncio.gather(*workers)
     assert process.terminate() == 0

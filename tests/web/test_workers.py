@@ -15,7 +15,7 @@ import pytest
 from realtime.protocol import TOPICS
 from tests.conftest import API, SECRET
 from tests.live import LivePanel
-from tests.load import Load, stored_messages
+from tests.load import Load, stored_ids
 from tests.postgres import Postgres
 from tests.process import Process
 from web.auth import ADMIN, make_token
@@ -141,7 +141,7 @@ async def test_workers_serve_as_one(tmp_path: Path, served: Process) -> None:
         while f"convoai_panels {PANELS}.0" not in scraper.text:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     scraping.cancel()
-    stored = await stored_messages(served.environment["ANALYTICS_DATABASE_URL"])
+    stored = await stored_ids(served.environment["ANALYTICS_DATABASE_URL"])
     counted = {
         outcome: scraper.last.get(f'convoai_events_total{{kind="batch",outcome="{outcome}"}}', 0)
         for outcome in ("recorded", "duplicate")
