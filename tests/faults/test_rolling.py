@@ -87,7 +87,9 @@ class Watcher:
             self.panel.frames.clear()
             with contextlib.suppress(OSError, WebSocketException, TimeoutError, asyncio.IncompleteReadError):
                 await self.panel.resume()
-                self.returned.append(time.monotonic())
+                # Who came to a process just as it stopped was refused, and tries again.
+                if self.panel.frames:
+                    self.returned.append(time.monotonic())
 
     def _delay(self) -> float:
         told = HINT.fullmatch(self.panel.frames[-1].get("message", "")) if self.panel.frames else None
