@@ -53,6 +53,11 @@ class Process:
         """Ask it to stop, and give its exit code."""
         return self._end(signal.SIGTERM)
 
+    def wait(self, seconds: float = 60) -> int:
+        """Wait until it has ended by itself, and give its exit code."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
     def signal(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)
@@ -61,7 +66,10 @@ class Process:
         """End it, whatever state a test left it in."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGCONT)
-            self.terminate()
+            try:
+                self.terminate()
+            except subprocess.TimeoutExpired:
+                self.kill()
 
     def _end(self, number: int) -> int:
         assert self._process is not None

@@ -2,7 +2,10 @@
 
 import asyncio
 import re
+import signal
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -167,6 +170,24 @@ async def test_panels_that_do_not_read_hold_no_stop_up(tmp_path: Path) -> None:
     for panel in frozen:
         panel.thaw()
         await panel.close()
+
+
+async def test_a_stop_during_the_start_is_kept(tmp_path: Path) -> None:
+    """SIGTERM while the service still waits for its database: as soon as that is open it ends, with exit code 0."""
+    service = Process(tmp_path)
+    assert service.command("migrate").returncode == 0
+    lock = tmp_path / "analytics.db.lock"
+    lock.unlink()
+    with closing(sqlite3.connect(tmp_path / "analytics.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        service.launch()
+        while not lock.exists():  # noqa: ASYNC110 - it is another process
+            await asyncio.sleep(0.01)
+        service.signal(signal.SIGTERM)
+        await asyncio.sleep(0.1)
+        other.execute("ROLLBACK")
+    assert await asyncio.to_thread(service.wait) == 0
+    assert '"event": "stopped"' in service.log()
 
 
 async def test_a_drain_of_no_time_is_one_batch() -> None:

@@ -203,13 +203,16 @@ def _listen(settings: Settings) -> socket.socket:
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; what was accepted by then is finished first. Raises what opening raises."""
     # uvicorn stops on these, and sends them again when it has: they must not end the process before the writer is done.
+    # One that comes before uvicorn listens for it, while the database is opened, must not be lost either.
+    asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda received, _: asked.append(received))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, asked))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, asked: list[int]) -> None:
+    """Serve, unless by the time that all is open a stop was *asked* for."""
     service = Service(settings)
     await service.open()
     try:
@@ -219,7 +222,9 @@ async def _serve(settings: Settings) -> None:
             gc.collect()
             gc.freeze()
             log.info("serving", host=settings.host, port=listener.getsockname()[1], broker=broker)
-            await Server(service).serve(sockets=[listener])
+            server = Server(service)
+            if not asked:
+                await server.serve(sockets=[listener])
     finally:
         await service.close()
         log.info("stopped")
