@@ -60,6 +60,11 @@ class Process:
         """Ask it to stop, and give its exit code."""
         return self._end(signal.SIGTERM)
 
+    def wait(self, seconds: float = 60) -> int:
+        """Wait until it has ended by itself, and give its exit code."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
     def signal(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)
@@ -68,16 +73,14 @@ class Process:
         """End it, whatever state a test left it in."""
         if self.pid is not None:
             self.signal(signal.SIGCONT)
-            self.terminate()
+            try:
+                self.terminate()
+            except subprocess.TimeoutExpired:
+                self.kill()
 
     def _end(self, number: int) -> int:
         self.signal(number)
         return self.wait()
-
-    def wait(self, seconds: float = 30) -> int:
-        """Wait until it ends, and give its exit code."""
-        assert self._process is not None
-        return self._process.wait(seconds)
 
     def command(
         self, *arguments: str, text: str | None = None, seconds: float = 60
