@@ -80,6 +80,22 @@ def test_every_close_code_is_documented() -> None:
         assert row in PROTOCOL, close.name
 
 
+def test_operations_names_what_there_is() -> None:
+    """Each setting and metric that docs/operations.md speaks of exists, and each of its inner links leads somewhere."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    settings = {f"ANALYTICS_{field.name.upper()}" for field in dataclasses.fields(Settings)}
+    compose = (ROOT / "docker-compose.yml").read_text()
+    for name in re.findall(r"ANALYTICS_[A-Z_]*[A-Z]", text):
+        assert name in settings or f"${{{name}" in compose, name
+    metrics = {metric.name for metric in Telemetry().registry.collect()}
+    for name in re.findall(r"convoai_[a-z_]+", text):
+        assert re.sub(r"_(total|bucket)$", "", name) in metrics, name
+    anchors = {
+        re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.+)$", text, re.M)
+    }
+    assert set(re.findall(r"\(#([^)]+)\)", text)) <= anchors
+
+
 def test_links_lead_somewhere() -> None:
     """Each relative link in a document names a file that is there."""
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
