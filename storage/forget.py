@@ -31,6 +31,8 @@ async def forget(steps: Steps, tenant_id: str, user_id: str) -> Counter[str]:
     Events of the user that are posted afterwards are those of a new one.
     """
     removed = Counter[str]()
+    if user_id == NOBODY:
+        return removed
     step = _forget(user_id, steps.database.days)
     while (done := await steps.take(tenant_id, step)).moved:
         removed += Counter({done.what: done.rows})

@@ -4,7 +4,7 @@ Before a table's horizon rows may be gone, so what only they could prove is **cl
 Those by local day and in total stay for ever, proved by what the removed rows left behind (``carry.py``).
 """
 
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 
 from storage.clock import Days
 from storage.metrics import COUNTERS, LABELLED
@@ -29,7 +29,7 @@ class Horizons:
     @property
     def tables(self) -> tuple[str, ...]:
         """Give those of the four tables of events."""
-        return astuple(self)[:4]
+        return (self.user_activity, self.message_metrics, self.api_usage, self.conversation_events)
 
     @property
     def latest(self) -> str:

@@ -1,5 +1,6 @@
 """Rows that are removed, by age or with a user: at every step every figure stays, and stays proved."""
 
+import asyncio
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from storage.clock import Days
 from storage.database import Database
 from storage.forget import forget
 from storage.horizons import Horizons, horizon
-from storage.prune import prune
+from storage.prune import count_due, prune
 from storage.reports import Page, daily_stats
 from storage.series import METRICS, Column, Interval, points, read_series
 from storage.snapshots import read_changes, read_snapshot
@@ -350,4 +351,22 @@ async def test_a_day_that_was_settled_counts_nobody_twice(database_url: str) -> 
         query = select(counters.metric, counters.value).where(counters.grain == "day", counters.start == day)
         found = dict(map(tuple, await connection.execute(query)))
     assert (found["activities"], found["users"], found["active_users"]) == (3, 2, 1)
+    await end(watched)
+
+
+async def test_two_may_prune_at_once(database_url: str) -> None:
+    """Two processes that prune the same tenant at once remove each row once, and leave what verifies."""
+    watched = await watch(database_url, "UTC")
+    await watched.post(made_up(random.Random(6), 100, serials()))
+    before, days = await watched.figures(), watched.database.days
+    wanted = Horizons(*[horizon(days, days.shift(days.today(), -2))] * 4)
+    async with watched.database.read() as connection:
+        due = await count_due(connection, TENANT, wanted)
+    both = [Steps(watched.database, 1000, watched.feed.receive, rest=0) for _ in range(2)]
+    removed = await asyncio.gather(*(prune(steps, TENANT, wanted) for steps in both))
+    for table in TABLES:
+        assert removed[0][table] + removed[1][table] == due[table]
+    assert due.total() > 0
+    await watched.check()
+    assert await watched.figures() == before
     await end(watched)

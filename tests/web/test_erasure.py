@@ -203,7 +203,7 @@ async def test_a_user_who_is_not_there(tmp_path: Path) -> None:
     """To forget nobody, of a tenant or of none, is no error and changes nothing."""
     running = await start(tmp_path)
     position = (await running.post("activity-public", ACTIVITY))["position"]
-    for arguments in (("nobody",), ("nobody", "--tenant", "none")):
+    for arguments in (("nobody",), ("",), ("nobody", "--tenant", "none")):
         done = await asyncio.to_thread(Process(tmp_path).command, "forget", *arguments)
         assert (done.returncode, done.stdout) == (0, "there is no such user\n")
     assert (await running.get("snapshot"))["position"] == position

@@ -1,0 +1,159 @@
+"""Pruning under faults and under load: whatever ends it, figures stay right, and what is left is removed later."""
+
+import asyncio
+import random
+import signal
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from storage import clock
+from storage.prune import count_due, prune
+from storage.retention import Retention
+from storage.snapshots import read_head
+from storage.steps import Steps
+from storage.urls import database_at
+from storage.verify import verify
+from storage.writer import Writer
+from tests.conftest import TRACK, event
+from tests.faults.figures import Figures
+from tests.process import COMMAND, Process
+from tests.storage.test_series import Json, Silent
+from tests.web.test_erasure import RETENTION
+from tests.web.test_tracking import ACTIVITY
+
+KEPT = Retention(3, 3, 3, 3)
+pytestmark = pytest.mark.each_database
+
+
+def traffic(count: int) -> list[Json]:
+    """Events of the last ten days."""
+    draw = random.Random(5)
+    events: list[Json] = []
+    for number in range(count):
+        at = clock.moment(clock.now()) - timedelta(seconds=draw.uniform(0, 10 * 86_400))
+        user: Json = {"user_id": f"u{draw.randrange(200)}", "timestamp": clock.text(at)}
+        call: Json = {"endpoint": f"/{draw.randrange(20)}", "method": "GET", "status_code": 200, "response_time": 0.1}
+        message: Json = {"message_id": f"m{number}", "conversation_id": f"c{draw.randrange(500)}", "role": "user"}
+        kinds: list[Json] = [
+            {"type": "activity", "username": "name", "activity_type": "login", **user},
+            {"type": "api_usage", **call, **user},
+            {"type": "message", **message, "token_count": 7, "model_used": "small", **user},
+        ]
+        events.append(draw.choice(kinds))
+    return events
+
+
+async def fill(url: str, events: list[Json]) -> None:
+    database = database_at(url)
+    await database.open()
+    writer = Writer(database, lambda change: None, queue_events=10**6, change_log=10_000, observer=Silent())
+    writer.start()
+    for begin in range(0, len(events), 2000):
+        await writer.write("default", [event(**fields) for fields in events[begin : begin + 2000]])
+    await writer.stop()
+    await database.close()
+
+
+async def due_rows(url: str) -> int:
+    """See that a recount finds every figure, and give how many rows are still to be removed."""
+    database = database_at(url)
+    database.open_readers()
+    async with database.read() as connection:
+        assert (await verify(connection, database.days)).differences == []
+        left = await count_due(connection, "default", KEPT.horizons(database.days))
+    await database.close()
+    return left.total()
+
+
+async def sequence(url: str) -> int:
+    """How many steps and commits there were."""
+    database = database_at(url)
+    database.open_readers()
+    async with database.read() as connection:
+        head = await read_head(connection, "", "default")
+    await database.close()
+    return head.sequence
+
+
+async def test_a_killed_prune_leaves_what_is_right(
+    tmp_path: Path, database_url: str, figures: Figures, full: bool
+) -> None:
+    """Killed after some of its steps, over and over, a prune leaves figures that verify; the last one ends the work."""
+    kills, count = (30, 60_000) if full else (2, 4_000)
+    await fill(database_url, traffic(count))
+    operator, draw = Process(tmp_path, DATABASE_URL=database_url, **RETENTION), random.Random(3)
+    due = left = await due_rows(database_url)
+    for _ in range(kills):
+        reached = await sequence(database_url) + draw.randrange(1, 12)
+        running = await asyncio.create_subprocess_exec(
+            *COMMAND, "prune", env=operator.environment, stdout=asyncio.subprocess.DEVNULL
+        )
+        while running.returncode is None and await sequence(database_url) < reached:  # noqa: ASYNC110
+            await asyncio.sleep(draw.uniform(0, 0.02))
+        running.kill()
+        assert await running.wait() == -signal.SIGKILL
+        before, left = left, await due_rows(database_url)
+        assert left <= before
+    assert left > 0
+    assert operator.command("prune").returncode == 0
+    assert await due_rows(database_url) == 0
+    figures("prune killed, " + kind(database_url), kills=kills, rows=due, left_by_the_last_kill=left, wrong=0)
+
+
+async def test_ingest_goes_on_beside_a_prune(tmp_path: Path, database_url: str, figures: Figures, full: bool) -> None:
+    """While rows are removed posts are committed as ever, and nothing of either is lost."""
+    count = 120_000 if full else 3_000
+    await fill(database_url, traffic(count))
+    service = Process(tmp_path, DATABASE_URL=database_url)
+    await service.start()
+    try:
+        async with httpx.AsyncClient(base_url=service.url) as http:
+            alone = await post_for(http, asyncio.create_task(asyncio.sleep(3 if full else 1)))
+            removed: dict[str, float] = {}
+            beside = await post_for(http, asyncio.create_task(remove(database_url, removed)))
+        assert await due_rows(database_url) == 0
+    finally:
+        service.stop_if_running()
+    figures(
+        "prune beside ingest, " + kind(database_url),
+        rows=int(removed["rows"]),
+        rows_a_second=round(removed["rows"] / removed["seconds"]),
+        longest_step=f"{removed['longest'] * 1000:.0f} ms",
+        post_p50=f"{at(alone, 0.5)} -> {at(beside, 0.5)}",
+        post_p99=f"{at(alone, 0.99)} -> {at(beside, 0.99)}",
+    )
+
+
+async def remove(url: str, removed: dict[str, float]) -> None:
+    database = database_at(url)
+    await database.open_beside()
+    steps, started = Steps(database, 10_000), time.monotonic()
+    found = await prune(steps, "default", KEPT.horizons(database.days))
+    removed["seconds"], removed["longest"] = time.monotonic() - started, steps.longest
+    removed["rows"] = found.total() - found["rollups"]
+    await database.close()
+
+
+async def post_for(http: httpx.AsyncClient, until: "asyncio.Task[None]") -> list[float]:
+    """Post one event after the other until something has ended; gives how long each took."""
+    took = []
+    while not until.done():
+        started = time.monotonic()
+        answer = await http.post(f"{TRACK}/activity-public", json=ACTIVITY)
+        assert answer.status_code == 201
+        took.append(time.monotonic() - started)
+        await asyncio.sleep(0.005)
+    until.result()
+    return sorted(took)
+
+
+def at(took: list[float], share: float) -> str:
+    return f"{took[int(len(took) * share)] * 1000:.0f} ms"
+
+
+def kind(url: str) -> str:
+    return "SQLite" if url.startswith("sqlite") else "PostgreSQL"
