@@ -5,59 +5,19 @@ are what a recount over carried facts and raw rows gives.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, select
 
 from storage import schema
 from storage.bulk import Lookup, add
 from storage.clock import Days
-from storage.events import Activity, AnyEvent, ApiUsage, Conversation, Message, Microseconds
 from storage.heads import Head
 from storage.horizons import Horizons
 from storage.ledger import CARRIED, by_day, read_models
 from storage.metrics import DERIVED
 from storage.rollups import ENDPOINTS, EndpointDay, Entry, Known, Rollup, Touched, roll, touched
-
-TIMES = {
-    schema.user_activity: "timestamp",
-    schema.message_metrics: "created_at",
-    schema.api_usage: "timestamp",
-    schema.conversation_events: "timestamp",
-}
-"""The tables of events, each with its column of time."""
-
-
-def _microseconds(value: int | None) -> Microseconds | None:
-    return None if value is None else Microseconds(value)
-
-
-# What of a row its rollups are made from.
-_EVENTS: dict[Table, Callable[[Any], AnyEvent]] = {
-    schema.user_activity: lambda row: Activity(
-        user_id=row.user_id, username=row.username, activity_type=row.activity_type
-    ),
-    schema.message_metrics: lambda row: Message(
-        message_id=row.message_id,
-        conversation_id=row.conversation_id,
-        user_id=row.user_id,
-        role=row.role,
-        token_count=row.token_count,
-        response_time=_microseconds(row.response_time_us),
-        model_used=row.model_used,
-    ),
-    schema.api_usage: lambda row: ApiUsage(
-        endpoint=row.endpoint,
-        method=row.method,
-        status_code=row.status_code,
-        response_time=Microseconds(row.response_time_us),
-        user_id=row.user_id,
-    ),
-    schema.conversation_events: lambda row: Conversation(
-        conversation_id=row.conversation_id, user_id=row.user_id, action=row.action
-    ),
-}
+from storage.rows import TIMES, columns, entry
 
 _ADD = add(schema.carried_counters)
 _FIND_NAMED = Lookup(schema.endpoint_days, "endpoint", ["endpoint"], ["tenant_id", "day"])
@@ -67,17 +27,14 @@ def remove(
     connection: Connection, head: Head, days: Days, table: Table, where: ColumnElement[bool], limit: int
 ) -> list[int]:
     """Remove up to *limit* rows of the tenant, oldest first, and carry what they added; gives their ids."""
-    time = table.c[TIMES[table]]
-    query = select(table).where(table.c.tenant_id == head.tenant_id, where).order_by(time).limit(limit)
-    entries = []
-    for row in connection.execute(query):
-        at = row._mapping[time]
-        entries.append(Entry(_EVENTS[table](row), row.id, at, days.of(at)))
+    of_tenant = table.c.tenant_id == head.tenant_id
+    query = select(*columns(table)).where(of_tenant, where).order_by(table.c[TIMES[table]]).limit(limit)
+    entries = [entry(table, row, days) for row in connection.execute(query)]
     if entries:
         _carry(connection, head, days, entries)
-    ids = [entry.id for entry in entries]
+    ids = [removed.id for removed in entries]
     if ids:
-        connection.execute(delete(table).where(table.c.tenant_id == head.tenant_id, table.c.id.in_(ids)))
+        connection.execute(delete(table).where(of_tenant, table.c.id.in_(ids)))
     return ids
 
 

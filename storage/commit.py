@@ -2,27 +2,20 @@
 
 import heapq
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from storage import schema
-from storage.bulk import Insert, Lookup, Row, add
+from storage.bulk import Lookup, add
 from storage.changes import MINUTES, Change, Minutes, Position
 from storage.clock import Days, now
-from storage.events import Activity, AnyEvent, ApiUsage, Conversation, Message
+from storage.events import AnyEvent, Message
 from storage.heads import append, lock
 from storage.ledger import LIVE, by_day, read_models
 from storage.rollups import OTHER_ENDPOINTS, Entry, Known, Rollup, roll, touched
-
-TABLES: dict[type[AnyEvent], Table] = {
-    Activity: schema.user_activity,
-    ApiUsage: schema.api_usage,
-    Conversation: schema.conversation_events,
-    Message: schema.message_metrics,
-}
+from storage.rows import TABLES, insert
 
 
 @dataclass(frozen=True)
@@ -57,7 +50,7 @@ def commit(
         at = arrival if event.timestamp is None else str(event.timestamp)
         entries.append(Entry(event, row_id, at, days.of(at)))
     rollup = roll(entries, read_known(connection, tenant_id, entries), days.of, head.horizons)
-    _insert_events(connection, tenant_id, entries)
+    insert(connection, tenant_id, entries)
     sums = write_rollup(connection, tenant_id, rollup)
     change = Change(
         tenant_id=tenant_id,
@@ -124,71 +117,7 @@ _COUNT_ENDPOINTS = select(func.count()).where(
 )
 
 
-def _text(value: str | None) -> str | None:
-    return None if value is None else str(value)
-
-
-def _number(value: int | None) -> int | None:
-    return None if value is None else int(value)
-
-
-# The columns of each raw table behind tenant_id, in the table's order; drivers are fast only with plain str and int.
-_ROWS: dict[type[AnyEvent], Callable[[Any, int, str], Row]] = {
-    Activity: lambda event, row_id, at: (
-        row_id,
-        event.event_id,
-        event.user_id,
-        event.username,
-        event.activity_type,
-        at,
-        event.ip_address,
-        event.user_agent,
-        _text(event.extra_data),
-    ),
-    Message: lambda event, row_id, at: (
-        row_id,
-        event.event_id,
-        event.message_id,
-        event.conversation_id,
-        event.user_id,
-        event.role,
-        event.token_count,
-        _number(event.response_time),
-        event.model_used,
-        at,
-    ),
-    ApiUsage: lambda event, row_id, at: (
-        row_id,
-        event.event_id,
-        event.endpoint,
-        event.method,
-        event.user_id,
-        event.status_code,
-        int(event.response_time),
-        at,
-    ),
-    Conversation: lambda event, row_id, at: (
-        row_id,
-        event.event_id,
-        event.conversation_id,
-        event.user_id,
-        event.action,
-        at,
-    ),
-}
-
-
-_INSERT = {kind: Insert(table) for kind, table in TABLES.items()}
 _ADD_COUNTERS = add(schema.counters)
-
-
-def _insert_events(connection: Connection, tenant_id: str, entries: Iterable[Entry]) -> None:
-    rows: dict[type[AnyEvent], list[Row]] = {}
-    for entry in entries:
-        kind = type(entry.event)
-        rows.setdefault(kind, []).append((tenant_id, *_ROWS[kind](entry.event, entry.id, entry.at)))
-    for kind, values in rows.items():
-        _INSERT[kind].write(connection, values)
 
 
 Sums = dict[tuple[str, str, str], int]

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import schema
 from storage.clock import Days, now
-from storage.commit import TABLES, Outcome, commit
+from storage.commit import Outcome, commit
 from storage.database import Database
 from storage.errors import DataRefused
 from storage.events import EARLIEST, AnyEvent
@@ -21,6 +21,7 @@ from storage.heads import lock
 from storage.horizons import Horizons
 from storage.legacy import DAYS, OldDatabase, OldRow, Refusal, Source
 from storage.reports import Page, daily_stats
+from storage.rows import TABLES
 
 BATCH_ROWS = 2000
 """Rows of a commit: as much as the service commits at once, so that others wait no longer for their turn."""

@@ -10,18 +10,18 @@ import secrets
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, or_, select, update
 
 from storage import schema
 from storage.changes import Change
 from storage.clock import Days, now
-from storage.commit import TABLES, read_known, write_rollup
+from storage.commit import read_known, write_rollup
 from storage.database import Database
 from storage.errors import WrongDatabase
-from storage.events import AnyEvent
 from storage.heads import HORIZON_COLUMNS, Head, append, lock
 from storage.ledger import CARRIED
 from storage.rollups import Entry, Known, roll, roll_carried
+from storage.rows import KINDS, columns, entry
 
 PAGE_EVENTS = 2000
 """Events that are rolled up at a time, as in a commit."""
@@ -113,29 +113,21 @@ def _reset(connection: Connection, epoch: str, head: Head, last_id: int) -> None
 
 def _pages(connection: Connection, tenant_id: str, days: Days) -> Iterator[list[Entry]]:
     """Read a tenant's events in the order of their ids, which is the one in which they were committed."""
-    tables = (_events(connection, kind, tenant_id, days) for kind in TABLES)
-    merged = heapq.merge(*tables, key=lambda entry: entry.id)
+    tables = (_events(connection, table, tenant_id, days) for table in KINDS)
+    merged = heapq.merge(*tables, key=lambda found: found.id)
     while page := list(islice(merged, PAGE_EVENTS)):
         yield page
 
 
-_FIELDS = {"response_time_us": "response_time", "created_at": "timestamp"}
-"""Columns that are another name for an event's field."""
-
-
-def _events(connection: Connection, kind: type[AnyEvent], tenant_id: str, days: Days) -> Iterator[Entry]:
-    table = TABLES[kind]
-    fields = [_FIELDS.get(column.name, column.name) for column in list(table.c)[2:]]
+def _events(connection: Connection, table: Table, tenant_id: str, days: Days) -> Iterator[Entry]:
     query = (
-        select(table.c.id, *list(table.c)[2:])
+        select(*columns(table))
         .where(table.c.tenant_id == tenant_id, table.c.id > bindparam("after"))
         .order_by(table.c.id)
         .limit(PAGE_EVENTS)
     )
     after = -1
     while rows := connection.execute(query, {"after": after}).all():
-        for row_id, *values in rows:
-            event = kind(**dict(zip(fields, values, strict=True)))
-            at = str(event.timestamp)
-            yield Entry(event, row_id, at, days.of(at))
+        for row in rows:
+            yield entry(table, row, days)
         after = rows[-1].id
