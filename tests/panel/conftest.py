@@ -148,7 +148,7 @@ async def started(folder: Path) -> Served:
     keys = ",".join(f"{tenant}:{key(tenant)}" for tenant in tenants)
     site_port = free_port()
     origin = f"http://127.0.0.1:{site_port}"
-    served = Served(folder, HEARTBEAT_SECONDS="0.5", TRACKING_KEYS=keys, ALLOWED_ORIGINS=origin)
+    served = Served(folder, HEARTBEAT_SECONDS="1", TRACKING_KEYS=keys, ALLOWED_ORIGINS=origin)
     served.site_port = site_port
     await served.start()
     return served

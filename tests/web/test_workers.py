@@ -136,6 +136,8 @@ async def test_workers_serve_as_one(tmp_path: Path, served: Process) -> None:
         assert panel.panel.shown() == {key: shown[key] for key in TOPICS}
         assert panel.disagreements == 0
         assert panel.panel.agrees
+    scrapes = scraper.scrapes
+    await until(lambda: scraper.scrapes > scrapes + 1)
     async with asyncio.timeout(10):
         # The levels of the other workers are up to a second old.
         while f"convoai_panels {PANELS}.0" not in scraper.text:  # noqa: ASYNC110
