@@ -124,15 +124,15 @@ class Member:
                 await asyncio.sleep(random.uniform(*PAUSE_SECONDS))
 
     async def _connect(self) -> None:
-        loop = asyncio.get_running_loop()
-        with socket.socket() as raw:
-            raw.setblocking(False)
-            if self._small:
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
-            await loop.sock_connect(raw, ("127.0.0.1", self._port))
-            connection = Connection(self, self._token)
-            self.connection = connection
-            await loop.create_connection(lambda: connection, sock=raw.dup())
+        connection = Connection(self, self._token)
+        self.connection = connection
+        target: dict[str, Any] = {"host": "127.0.0.1", "port": self._port}
+        if self._small:
+            # Its size counts when the connection is made, here at once.
+            target = {"sock": socket.socket()}
+            target["sock"].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
+            target["sock"].connect(("127.0.0.1", self._port))
+        await asyncio.get_running_loop().create_connection(lambda: connection, **target)
         await connection.lost.wait()
         if not connection.served.is_set():
             raise ConnectionError("not served")
