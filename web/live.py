@@ -3,6 +3,7 @@
 What happens then is ``realtime/connection.py``.
 """
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from realtime import eventstream
+from realtime.bucket import Bucket
 from realtime.connection import Connection, Limits, Refused, Session, turn_away
 from realtime.drain import drain
 from realtime.frames import Sink, sink_for
@@ -55,6 +57,8 @@ HINT = (
 )
 RETURN_SECONDS = (1, 5)
 """After how long a stream that found no room, or a service that stops, may try again."""
+JOINS_PER_SECOND, JOINS_AT_ONCE = 400.0, 50.0
+"""How fast panels are let in: each costs a millisecond, and whoever posts waits behind those that came at once."""
 
 
 def _topics(value: str, _days: Days) -> list[Topic]:
@@ -100,6 +104,7 @@ class Live:
         self._telemetry = telemetry
         self._audit = audit
         self._limits = Limits(settings.subscribe_seconds, settings.messages_per_second)
+        self._turnstile = Bucket(JOINS_PER_SECOND, JOINS_AT_ONCE, asyncio.get_running_loop().time())
         self._total = 0
         self._tenants: Counter[str] = Counter()
         self._users: Counter[tuple[str, str]] = Counter()
@@ -148,6 +153,7 @@ class Live:
         await receive()
         try:
             principal = await self._admit(scope)
+            await self._turn()
             audience = await self._join(principal)
         except Problem as problem:
             await _refuse(scope, send, problem)
@@ -171,6 +177,7 @@ class Live:
         query = read_query(request.query_params, PARAMETERS, self._node.days)
         if request.method == "HEAD":
             return _head()
+        await self._turn()
         subscription = Subscribe(query["topics"], request.headers.get("last-event-id") or query["position"])
         audience = await self._join(principal)
         address = str(self._door.source(request.scope))
@@ -202,6 +209,14 @@ class Live:
             self._count(principal, address, -1)
             if connection.closed is not None:
                 self._telemetry.closes.labels(connection.closed.code).inc()
+
+    async def _turn(self) -> None:
+        """Wait, if very many come at once: a herd that a restart sent must not hold up those who post."""
+        now = asyncio.get_running_loop().time()
+        wait = self._turnstile.wait(now)
+        self._turnstile.take(1, now)
+        if wait:
+            await asyncio.sleep(wait)
 
     async def _join(self, principal: Principal) -> Audience:
         try:

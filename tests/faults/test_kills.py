@@ -91,7 +91,7 @@ async def test_a_killed_service_loses_nothing(tmp_path: Path, database_url: str,
     """Killed at random moments: every acknowledged event is there exactly once, verify is clean, panels are right."""
     async with Scene(Process(tmp_path, DATABASE_URL=database_url), panels=3) as scene:
         killer = Killer(scene, 7)
-        await killer.kill(200 if full else 20)
+        await killer.kill(200 if full else 12)
         outcome = await scene.settle()
         assert scene.processes[0].terminate() == 0
     figures("SIGKILL, SQLite", kills=killer.kills, **outcome.row())
@@ -109,7 +109,7 @@ async def test_several_killed_services_lose_nothing(
         processes.append(Process(tmp_path / str(number), DATABASE_URL=postgres.url(name), REDIS_URL=valkey))
     async with Scene(*processes) as scene:
         killer = Killer(scene, 11)
-        await killer.kill(200 if full else 6)
+        await killer.kill(200 if full else 5)
         outcome = await scene.settle()
         assert [process.terminate() for process in processes] == [0, 0, 0]
     figures("SIGKILL, PostgreSQL and Valkey, 3 processes", kills=killer.kills, **outcome.row())
