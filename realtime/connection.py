@@ -125,7 +125,7 @@ class Connection:
         self._limits = limits
         rate = limits.messages_per_second
         self._bucket = Bucket(rate, rate * BURST_SECONDS, asyncio.get_running_loop().time())
-        self._ended = asyncio.Event()
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._disagreed = -DISAGREE_SECONDS
         self._expiry: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
@@ -142,18 +142,16 @@ class Connection:
             self._subscribe(subscription)
         self._watch_expiry()
         reader = asyncio.create_task(self._read(receive))
-        ended = asyncio.create_task(self._ended.wait())
         try:
-            await asyncio.wait((reader, ended), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((reader, self._ended), return_when=asyncio.FIRST_COMPLETED)
             # A panel that was closed has a moment to answer; the server cuts the connection when this returns.
             await asyncio.wait((reader,), timeout=ABORT_SECONDS)
             if reader.done():
                 # What nobody expected is the server's to log.
                 reader.result()
         finally:
-            for task in (reader, ended):
-                task.cancel()
-            await asyncio.gather(reader, ended, return_exceptions=True)
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
             self.audience.leave(self)
             for timer in (self._expiry, self._silence):
                 if timer is not None:
@@ -172,7 +170,7 @@ class Connection:
         if self.closed is not None:
             return
         self.closed = close
-        self._ended.set()
+        self._ended.set_result(None)
         self.audience.leave(self)
         self.sink.offer(Frame(protocol.error(close, message), "error", retry=retry))
         self.sink.close(close.code, close.reason if retry is None else message)

@@ -104,13 +104,24 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         """Run the application, with the extension in its scope."""
         extensions: dict[str, Any] = self.scope["extensions"]
         extensions[EXTENSION] = self
-        await super().run_asgi()
+        try:
+            await super().run_asgi()
+        finally:
+            del extensions[EXTENSION]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End, and leave nothing that holds itself: the collector, which would have to find it, stops the service."""
+        super().connection_lost(exc)
+        self.conn.parser.close()
 
     async def send(self, message: Any) -> None:
         """Send what the application says; uvicorn forgets its own headers, and that all is said, in a refusal."""
         if message["type"] == "websocket.http.response.start":
             message = {**message, "headers": [*self.default_headers, *message["headers"]]}
         await super().send(message)
+        if message["type"] == "websocket.accept" and self.handshake_complete:
+            # Two dozen lists, which nobody needs any more.
+            del self.request, self.response
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             # Else it would log an error.
             self.handshake_complete = True

@@ -59,6 +59,8 @@ RETURN_SECONDS = (1, 5)
 """After how long a stream that found no room, or a service that stops, may try again."""
 JOINS_PER_SECOND, JOINS_AT_ONCE = 400.0, 50.0
 """How fast panels are let in: each costs a millisecond, and whoever posts waits behind those that came at once."""
+LONGEST_TURN_SECONDS = 30.0
+"""However many stand in line, nobody waits longer."""
 
 
 def _topics(value: str, _days: Days) -> list[Topic]:
@@ -140,6 +142,17 @@ class Live:
             streams=True,
         )
 
+    def turn(self) -> float:
+        """Take a place in the line of those who come: a herd that a restart sent must not hold up those who post.
+
+        Gives the seconds until it is their turn. Of a WebSocket the server asks before it makes one: one that waits
+        costs a socket, and those behind it, who may want to post, are accepted at once.
+        """
+        now = asyncio.get_running_loop().time()
+        wait = self._turnstile.wait(now)
+        self._turnstile.take(1, now)
+        return min(wait, LONGEST_TURN_SECONDS)
+
     async def drain(self) -> None:
         """Send all panels away, and let none in any more."""
         self._draining = True
@@ -153,7 +166,6 @@ class Live:
         await receive()
         try:
             principal = await self._admit(scope)
-            await self._turn()
             audience = await self._join(principal)
         except Problem as problem:
             await _refuse(scope, send, problem)
@@ -177,7 +189,7 @@ class Live:
         query = read_query(request.query_params, PARAMETERS, self._node.days)
         if request.method == "HEAD":
             return _head()
-        await self._turn()
+        await asyncio.sleep(self.turn())
         subscription = Subscribe(query["topics"], request.headers.get("last-event-id") or query["position"])
         audience = await self._join(principal)
         address = str(self._door.source(request.scope))
@@ -209,14 +221,6 @@ class Live:
             self._count(principal, address, -1)
             if connection.closed is not None:
                 self._telemetry.closes.labels(connection.closed.code).inc()
-
-    async def _turn(self) -> None:
-        """Wait, if very many come at once: a herd that a restart sent must not hold up those who post."""
-        now = asyncio.get_running_loop().time()
-        wait = self._turnstile.wait(now)
-        self._turnstile.take(1, now)
-        if wait:
-            await asyncio.sleep(wait)
 
     async def _join(self, principal: Principal) -> Audience:
         try:

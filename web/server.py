@@ -32,6 +32,10 @@ SECURITY_HEADERS = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "
 BACKLOG = 2048
 FIRST_REQUEST_SECONDS = 0.5
 """How long a stop waits for the first request of a connection that was accepted just before."""
+COLLECT = 10_000, 5, 200
+"""How many objects the garbage collector lets come before it looks at the young ones, how often it does so before it
+looks at the older ones, and these before all. With Python's own numbers a thousand panels that came at once stopped
+everything for 50 ms, twice; connections leave nothing for it to find."""
 LINE, HEAD, BODY = "line", "head", "body"
 """What may be slow to come: the first line of a request, the rest of its head, its body."""
 
@@ -48,6 +52,7 @@ def configuration(service: Service) -> uvicorn.Config:
         head_seconds = settings.head_seconds
         body_seconds = settings.body_seconds
         answer_seconds = settings.answer_seconds
+        turn = staticmethod(service.live.turn)
 
     return uvicorn.Config(
         service.app,
@@ -111,6 +116,7 @@ class BoundedProtocol(HttpToolsProtocol):
     head_seconds = 10.0
     body_seconds = 60.0
     answer_seconds = 60.0
+    turn: Callable[[], float]
 
     def connection_made(self, transport: Any) -> None:
         """Begin with nothing read; the first head is waited for from now on."""
@@ -122,12 +128,15 @@ class BoundedProtocol(HttpToolsProtocol):
         # One timer a connection, which looks again when the time has come: one for each request would cost 2 us.
         self._timer = self.loop.call_later(self.head_seconds, self._check)
         self._unread: asyncio.TimerHandle | None = None
+        self._upgrade: asyncio.TimerHandle | None = None
         self._draining = False
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
         self._timer.cancel()
+        if self._upgrade is not None:
+            self._upgrade.cancel()
         self._await_reader(None)
         super().connection_lost(exc)
 
@@ -211,9 +220,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self._due = self.loop.time() + self._seconds
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection over, with all that is to be waited for."""
+        """Hand the connection over when it is its turn, with all that is to be waited for."""
         self._timer.cancel()
+        self.transport.pause_reading()
+        self._upgrade = self.loop.call_later(self.turn(), self._hand_over)
+
+    def _hand_over(self) -> None:
+        self.transport.resume_reading()
         super().handle_websocket_upgrade()
+        # Else what is left of this protocol would hold itself.
+        self._upgrade = self.parser = None  # type: ignore[assignment]
 
     @property
     def _is_answering(self) -> bool:
@@ -288,6 +304,7 @@ async def _serve(
             # What has been made by now stays for good: the collector need not look at it again and again.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(*COLLECT)
             log.info("serving", host=settings.host, port=listener.getsockname()[1], broker=broker)
             serving()
             await Server(service, asked).serve(sockets=[listener])

@@ -83,12 +83,12 @@ async def test_a_killed_prune_leaves_what_is_right(
     tmp_path: Path, database_url: str, figures: Figures, full: bool
 ) -> None:
     """Killed after some of its steps, over and over, a prune leaves figures that verify; the last one ends the work."""
-    kills, count = (30, 60_000) if full else (2, 4_000)
+    kills, count = (30, 300_000) if full else (2, 4_000)
     await fill(database_url, traffic(count))
     operator, draw = Process(tmp_path, DATABASE_URL=database_url, **RETENTION), random.Random(3)
     due = left = await due_rows(database_url)
     for _ in range(kills):
-        reached = await sequence(database_url) + draw.randrange(1, 12)
+        reached = await sequence(database_url) + draw.randrange(1, 8)
         running = await asyncio.create_subprocess_exec(
             *COMMAND, "prune", env=operator.environment, stdout=asyncio.subprocess.DEVNULL
         )

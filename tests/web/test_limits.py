@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import gzip
 import socket
 import time
@@ -11,11 +12,15 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.routing import Route, WebSocketRoute
+from websockets.exceptions import InvalidMessage
 
+from realtime.connection import Connection
+from realtime.frames import PreparedProtocol
 from tests.conftest import API, TRACK, Running, start
 from tests.process import Process
 from tests.web.test_tracking import ACTIVITY, BATCH
 from web import live
+from web.server import BoundedProtocol
 
 HEAD = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = f"POST {TRACK}/activity-public HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n".encode()
@@ -215,6 +220,46 @@ async def test_a_herd_is_let_in_at_a_pace(tmp_path: Path, monkeypatch: pytest.Mo
     for panel in panels:
         await panel.until_position(position)
     await found.stop()
+
+
+async def test_a_stop_sends_away_who_waits_for_a_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A panel that has not been let in yet is not waited for when the service stops."""
+    monkeypatch.setattr(live, "JOINS_AT_ONCE", 1.0)
+    monkeypatch.setattr(live, "JOINS_PER_SECOND", 0.1)
+    found = await start(tmp_path)
+    await found.panel()
+    waiting = asyncio.create_task(found.panel())
+    await asyncio.sleep(0.2)
+    began = time.monotonic()
+    await found.stop()
+    assert time.monotonic() - began < live.LONGEST_TURN_SECONDS / 4
+    with pytest.raises((InvalidMessage, ConnectionError)):
+        await waiting
+
+
+async def test_an_ended_connection_leaves_nothing_to_collect(tmp_path: Path) -> None:
+    """What a connection held is gone with it: to find it the collector would stop the service, for ever longer."""
+    found = await start(tmp_path)
+
+    def held() -> int:
+        kinds = (BoundedProtocol, PreparedProtocol, Connection)
+        return sum(isinstance(thing, kinds) for thing in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = held()
+        panel = await found.panel()
+        await found.post("activity-public", ACTIVITY)
+        assert held() == before + 3
+        await panel.close()
+        await found.http.aclose()
+        async with asyncio.timeout(5):
+            while held() > before:  # noqa: ASYNC110 - nobody tells of an end
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
+    await found.drop()
 
 
 async def test_a_bomb_costs_no_memory(running: Running) -> None:
