@@ -83,7 +83,7 @@ async def test_a_killed_prune_leaves_what_is_right(
     tmp_path: Path, database_url: str, figures: Figures, full: bool
 ) -> None:
     """Killed after some of its steps, over and over, a prune leaves figures that verify; the last one ends the work."""
-    kills, count = (30, 300_000) if full else (2, 4_000)
+    kills, count = (30, 120_000) if full else (2, 4_000)
     await fill(database_url, traffic(count))
     operator, draw = Process(tmp_path, DATABASE_URL=database_url, **RETENTION), random.Random(3)
     due = left = await due_rows(database_url)

@@ -267,6 +267,13 @@ def fail_over(servers: Servers) -> None:
     wait(lambda: servers.named == servers.replica.port)
 
 
+def kill_master(servers: Servers) -> None:
+    """Kill it, and wait until another one has taken its place."""
+    assert isinstance(servers, Sentinels)
+    kill(servers)
+    wait(lambda: servers.named == servers.replica.port)
+
+
 def pause_master(servers: Servers) -> None:
     """Stop it until another one has taken its place: it stays, and its connections too."""
     assert isinstance(servers, Sentinels)
@@ -279,7 +286,7 @@ FAULTS = [
     Fault("Redis paused", one, pause, go_on),
     Fault("Redis subscriptions cut", one, cut, is_away=False, is_short=True),
     Fault("Redis output buffer overflowed", one, overflow, is_away=False, is_short=True),
-    Fault("Redis Sentinel: master killed", behind_sentinels, kill, is_short=True),
+    Fault("Redis Sentinel: master killed", behind_sentinels, kill_master, is_away=False, is_short=True),
     Fault("Redis Sentinel: failover by hand", behind_sentinels, fail_over, is_away=False),
     Fault("Redis Sentinel: master paused", behind_sentinels, pause_master, is_away=False),
     Fault("Redis Cluster: node lost, has a replica", whole_cluster, lose_owner),
