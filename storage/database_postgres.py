@@ -4,18 +4,23 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from storage.database import POOL_SECONDS, Database, migrate
+from storage.database import POOL_SECONDS, REVISION, Database, migrate, revision
 from storage.errors import DatabaseInUse, StorageUnavailable, WrongDatabase
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
 MIGRATION_LOCK = int.from_bytes(b"convoai")
 """The advisory lock under which one process at a time migrates and agrees on the epoch."""
+TABLES_LOCK = MIGRATION_LOCK + 1
+"""The advisory lock that every connection that writes shares: who changes the tables under it must have it alone."""
 ATTEMPTS = 4
 """How often a transaction is tried that the database gave up for another one's sake."""
 LOCK_SECONDS = 10
@@ -37,10 +42,6 @@ NETWORK = {
 """By which a host that has gone is noticed in 15 to 25 s; the kernel's own defaults wait for hours. The URL may say
 otherwise."""
 
-_OTHERS = text(
-    "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :name "
-    "AND pid <> pg_backend_pid()"
-)
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _DISK_FULL = "53100"
 _LIMIT_EXCEEDED = "54"
@@ -69,19 +70,39 @@ class PostgresDatabase(Database):
 
     async def open(self) -> None:
         """Connect, migrate, and read the epoch; of several processes one does it, the others wait."""
-        engine = self._writing = self._writer_engine()
         try:
-            self.epoch = await self._in_thread(lambda: self._transact(engine, self._prepare))
+            self.epoch = await self._in_thread(self._settle)
         except OperationalError as error:
             raise StorageUnavailable(f"{self.name} cannot be used: {_line(error)}") from None
         except DatabaseError as error:
             raise WrongDatabase(f"{self.name} cannot be used: {_line(error)}") from None
+        self._writing = self._writer_engine()
+        # From this connection on nobody migrates.
+        await self.write(revision)
         self.open_readers()
 
     def _writer_engine(self) -> Engine:
         engine = create_engine(self.url, pool_size=self.writers, **self._options())
         event.listen(engine, "connect", _prepare_writer)
+        event.listen(engine, "connect", self._share_tables)
         return engine
+
+    def _share_tables(self, connection: Any, _record: Any) -> None:
+        """Hold the tables as this version knows them; one that is open already writes no others."""
+        cursor = connection.cursor()
+        try:
+            cursor.execute("SELECT pg_advisory_lock_shared(%s)", (TABLES_LOCK,))
+            if self.epoch:
+                found = cursor.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+                if found != REVISION:
+                    log.error("database_migrated", migration=found, ours=REVISION)
+                    raise StorageUnavailable("the database was migrated by another version: start that one")
+            connection.commit()
+        except Exception:
+            connection.close()
+            raise
+        finally:
+            cursor.close()
 
     def _reader(self, size: int) -> AsyncEngine:
         return create_async_engine(
@@ -105,6 +126,14 @@ class PostgresDatabase(Database):
             "connect_args": {"application_name": APPLICATION, **network},
         }
 
+    def _settle(self) -> str:
+        engine = create_engine(self.url, pool_size=1, **self._options())
+        event.listen(engine, "connect", _prepare_writer)
+        try:
+            return self._transact(engine, self._prepare)
+        finally:
+            engine.dispose()
+
     def _prepare(self, connection: Connection) -> str:
         # Another process may migrate for longer than a commit may wait.
         connection.execute(text("SET LOCAL lock_timeout = 0"))
@@ -113,19 +142,22 @@ class PostgresDatabase(Database):
         encoding = connection.scalar(text("SHOW server_encoding"))
         if encoding != "UTF8":
             raise WrongDatabase(f"the encoding of {self.name} is {encoding}: make one with ENCODING 'UTF8'")
-        migrate(connection)
+        if revision(connection) != REVISION:
+            self._take_tables(connection)
+            migrate(connection)
         return self._agree(connection)
 
     def hold_alone(self, connection: Connection) -> None:
-        """Hold the lock under which processes open the database, and look for those that have done so."""
+        """Hold the lock under which processes open the database, and that of those that have done so."""
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        self._take_tables(connection)
+
+    def _take_tables(self, connection: Connection) -> None:
         for _ in range(GONE_TRIES):
-            others = connection.scalar(_OTHERS, {"name": APPLICATION})
-            if not others:
+            if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": TABLES_LOCK}):
                 return
             # The server takes a moment to see that a connection is closed.
             time.sleep(GONE_SECONDS)
-            connection.execute(text("SELECT pg_stat_clear_snapshot()"))
         raise DatabaseInUse(f"other processes have {self.name} open: stop the services first")
 
     def _transact(self, engine: Engine, work: Callable[[Connection], T]) -> T:

@@ -14,12 +14,14 @@ from sqlalchemy.exc import DBAPIError
 
 from storage import database_postgres, schema
 from storage.commit import commit
-from storage.database import Database
-from storage.errors import DataRefused, StorageError, StorageFull, StorageUnavailable, WrongDatabase
+from storage.database import REVISION, Database, revision, touch
+from storage.errors import DatabaseInUse, DataRefused, StorageError, StorageFull, StorageUnavailable, WrongDatabase
 from storage.urls import database_at
 from storage.verify import verify
 from tests.conftest import event as make
 from tests.postgres import PASSWORD, Postgres
+from tests.storage.test_migrations import as_first
+from tests.storage.test_series import made_up, opened
 from tests.storage.test_writer import MESSAGE, Bench
 
 TENANTS = ("default", "acme", "globex")
@@ -30,6 +32,36 @@ def url(postgres: Postgres) -> Iterator[str]:
     name = postgres.create()
     yield postgres.url(name)
     postgres.drop(name)
+
+
+async def test_no_version_migrates_under_another(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While an older version has the database open, one that would have to migrate it says so, and changes nothing."""
+    monkeypatch.setattr(database_postgres, "GONE_TRIES", 2)
+    older = await opened(url, "UTC", made_up(seed=3))
+    await older.write(as_first)
+    newer = database_at(url)
+    with pytest.raises(DatabaseInUse, match="stop the services first"):
+        await newer.open()
+    assert await older.write(revision) == "0001"
+    await older.close()
+    await newer.close()
+    newer = database_at(url)
+    await newer.open()
+    assert await is_clean(newer)
+    await newer.close()
+
+
+async def test_an_older_version_does_not_write_what_was_migrated(url: str, postgres: Postgres) -> None:
+    """One that lost its connections while the database was migrated comes back to other tables: it leaves them be."""
+    database = database_at(url)
+    await database.open()
+    postgres.cut(name_of(url))
+    postgres.execute("UPDATE alembic_version SET version_num = '9999'", database=name_of(url))
+    with pytest.raises(StorageUnavailable, match="was migrated by another version"):
+        await database.write(touch)
+    postgres.execute("UPDATE alembic_version SET version_num = %s", REVISION, database=name_of(url))
+    await database.write(touch)
+    await database.close()
 
 
 def name_of(url: str) -> str:
