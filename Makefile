@@ -10,7 +10,7 @@ PANEL := $(filter-out $(LOCKED),$(wildcard web/panel/*.* web/panel/public/* web/
 .PHONY: run cluster test faults bench lint lock clean
 
 run: .venv/runtime .venv/panel
-	@$(BIN)/python -m web.welcome
+	@$(BIN)/python -m web.commands.welcome
 	@# On a terminal the audit of reads would bury the link; a service by itself writes it.
 	@ANALYTICS_AUDIT_LOG=$${ANALYTICS_AUDIT_LOG:-off} exec $(BIN)/convoai-analytics serve
 

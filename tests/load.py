@@ -11,8 +11,8 @@ from sqlalchemy import Column, select
 from storage import schema
 from storage.clock import Days
 from storage.database import read_about
+from storage.proof.verify import Difference, verify
 from storage.urls import database_at
-from storage.verify import Difference, verify
 from tests.conftest import TRACK
 from tests.web.test_tracking import ACTIVITY, CALL, MESSAGE, TALK
 

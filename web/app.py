@@ -15,7 +15,7 @@ from realtime.broker import Broker
 from realtime.broker_memory import MemoryBroker
 from realtime.hub import Hub
 from realtime.node import Node
-from storage.retention import Earliest
+from storage.removal.retention import Earliest
 from storage.urls import database_at
 from storage.writer import Writer
 from web import docs, openapi, series

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from storage.errors import StorageError
-from web import erasure, keys, upkeep
-from web.command import beside, fail, read_settings
+from web.commands import erasure, keys, upkeep
+from web.commands.command import beside, fail, read_settings
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, unknown
 
 if TYPE_CHECKING:
@@ -193,8 +193,8 @@ def watch(
 ) -> None:
     """Show the live figures in the terminal: a panel of text."""
     settings = read_settings()
-    from web import watch as terminal
     from web.auth import ADMIN, make_token
+    from web.commands import watch as terminal
 
     if token_file is not None:
         given = _secret(token_file)
@@ -232,8 +232,8 @@ def replay(
 ) -> None:
     """Post recorded traffic to the service, at the pace at which it happened or faster."""
     settings = read_settings()
-    from web import replay as player
-    from web import traffic
+    from web.commands import replay as player
+    from web.commands import traffic
 
     if (file is None) != sample:
         raise fail("name a file, or --sample")

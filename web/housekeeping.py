@@ -13,8 +13,8 @@ from storage.access import expire
 from storage.changes import Change
 from storage.database import Database
 from storage.errors import StorageError
-from storage.prune import prune, read_tenants
-from storage.steps import Steps
+from storage.removal.prune import prune, read_tenants
+from storage.removal.steps import Steps
 from web.settings import Settings
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from realtime.redis_urls import parse_redis_url
-from storage.retention import Retention
+from storage.removal.retention import Retention
 from storage.urls import parse_url
 
 PREFIX = "ANALYTICS_"

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from storage import events
 from storage.events import Activity, AnyEvent, ApiUsage, Conversation, InvalidEvent, MalformedJson, Message
-from storage.retention import Earliest
+from storage.removal.retention import Earliest
 from storage.writer import Receipt, Writer
 from web.door import Door
 from web.operations import Answer, Operation

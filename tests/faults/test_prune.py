@@ -11,12 +11,12 @@ import httpx
 import pytest
 
 from storage import clock
-from storage.prune import count_due, prune
-from storage.retention import Retention
+from storage.proof.verify import verify
+from storage.removal.prune import count_due, prune
+from storage.removal.retention import Retention
+from storage.removal.steps import Steps
 from storage.snapshots import read_head
-from storage.steps import Steps
 from storage.urls import database_at
-from storage.verify import verify
 from storage.writer import Writer
 from tests.conftest import TRACK, event
 from tests.faults.figures import Figures

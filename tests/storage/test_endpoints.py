@@ -10,9 +10,9 @@ from sqlalchemy import text
 from storage.database import Database
 from storage.endpoints import endpoints
 from storage.metrics import LABELS, mean_seconds
+from storage.proof.verify import verify
 from storage.reports import Page
 from storage.rollups import ENDPOINTS
-from storage.verify import verify
 from tests.storage.test_series import opened
 
 pytestmark = pytest.mark.each_database

@@ -12,8 +12,8 @@ from realtime.protocol import TOPICS
 from storage.errors import WrongDatabase
 from storage.horizons import Horizons
 from storage.legacy import OldDatabase
-from storage.prune import prune
-from storage.steps import Steps
+from storage.removal.prune import prune
+from storage.removal.steps import Steps
 from storage.urls import database_at
 from tests.conftest import start
 from tests.legacy import make

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from storage.database import REVISION, migrate, revision
+from storage.proof.verify import verify
 from storage.urls import database_at
-from storage.verify import verify
 from tests.storage.test_series import made_up, opened
 
 pytestmark = pytest.mark.each_database

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database
+from storage.proof.verify import verify
 from storage.schema import metadata
 from storage.urls import database_at
-from storage.verify import verify
 from storage.writer import Writer
 from tests.conftest import event
 from tests.postgres import Postgres

@@ -16,8 +16,8 @@ from storage import database_postgres, schema
 from storage.commit import commit
 from storage.database import REVISION, Database, revision, touch
 from storage.errors import DatabaseInUse, DataRefused, StorageError, StorageFull, StorageUnavailable, WrongDatabase
+from storage.proof.verify import verify
 from storage.urls import database_at
-from storage.verify import verify
 from tests.conftest import event as make
 from tests.postgres import PASSWORD, Postgres
 from tests.storage.test_migrations import as_first

@@ -15,15 +15,15 @@ from storage import clock, schema
 from storage.changes import Change
 from storage.clock import Days
 from storage.database import Database
-from storage.forget import forget
 from storage.horizons import Horizons, horizon
-from storage.prune import count_due, prune
+from storage.proof.verify import verify
+from storage.removal.forget import forget
+from storage.removal.prune import count_due, prune
+from storage.removal.steps import Done, Step, Steps
 from storage.reports import Page, daily_stats
 from storage.series import METRICS, Column, Interval, points, read_series
 from storage.snapshots import read_changes, read_snapshot
-from storage.steps import Done, Step, Steps
 from storage.urls import database_at
-from storage.verify import verify
 from storage.writer import Writer
 from tests.conftest import event
 from tests.storage.test_series import Silent
@@ -44,14 +44,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few rows a step, few names that are told apart, and a clock that stands."""
     monkeypatch.setattr(clock, "unix", NOW.timestamp)
     for name, value in {
-        "storage.prune.ROWS": 7,
-        "storage.prune.SWEPT_ROWS": 40,
-        "storage.forget.ROWS": 4,
+        "storage.removal.prune.ROWS": 7,
+        "storage.removal.prune.SWEPT_ROWS": 40,
+        "storage.removal.forget.ROWS": 4,
         "storage.rollups.LABELS": 2,
-        "storage.recount.LABELS": 2,
+        "storage.proof.recount.LABELS": 2,
         "storage.rollups.ENDPOINTS": 2,
-        "storage.recount.ENDPOINTS": 2,
-        "storage.carry.ENDPOINTS": 2,
+        "storage.proof.recount.ENDPOINTS": 2,
+        "storage.removal.carry.ENDPOINTS": 2,
         "realtime.feed.PROVE_SECONDS": 0.0,
     }.items():
         monkeypatch.setattr(name, value)

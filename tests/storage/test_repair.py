@@ -9,23 +9,24 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Integer, Table, delete, insert, select, text, update
 
-import storage.recount
+import storage.proof.recount
 from realtime.protocol import TOPICS
-from storage import metrics, rollups, verify
+from storage import metrics, rollups
 from storage.clock import now
 from storage.commit import commit
 from storage.database import Database
 from storage.errors import WrongDatabase
 from storage.events import AnyEvent, Message
-from storage.forget import forget
 from storage.horizons import Horizons, horizon
 from storage.metrics import Counter
-from storage.prune import prune
-from storage.repair import ROLLUPS, cut_anew, rebuild
+from storage.proof import verify
+from storage.proof.repair import ROLLUPS, cut_anew, rebuild
+from storage.proof.verify import Verdict
+from storage.removal.forget import forget
+from storage.removal.prune import prune
+from storage.removal.steps import Steps
 from storage.snapshots import read_changes, read_head
-from storage.steps import Steps
 from storage.urls import database_at
-from storage.verify import Verdict
 from tests.conftest import Running, event, start
 from tests.process import Process
 from tests.storage.test_series import made_up
@@ -288,7 +289,7 @@ async def test_a_new_counter_is_filled_in(database: Database, monkeypatch: pytes
         "message_metrics",
         "SUM(CASE WHEN token_count > 50 THEN 1 ELSE 0 END)",
     )
-    monkeypatch.setattr(storage.recount, "COUNTERS", (*metrics.COUNTERS, counter))
+    monkeypatch.setattr(storage.proof.recount, "COUNTERS", (*metrics.COUNTERS, counter))
     amounts = (*rollups._AMOUNTS[Message], (counter.name, counter.amount))
     monkeypatch.setitem(rollups._AMOUNTS, Message, amounts)
     differences = (await recount(database)).differences

@@ -14,9 +14,9 @@ import pytest
 from storage.clock import moment
 from storage.events import parse_any
 from tests.conftest import Running, free_port
-from web import replay as player
-from web.replay import BATCH_EVENTS, Player, ReplayError, due, replay, wait
-from web.traffic import TRACE_HEADER, USERS, Source, Timed, TrafficError, read, sample
+from web.commands import replay as player
+from web.commands.replay import BATCH_EVENTS, Player, ReplayError, due, replay, wait
+from web.commands.traffic import TRACE_HEADER, USERS, Source, Timed, TrafficError, read, sample
 
 ROWS = [("2023-11-16 18:15:46.6805900", 374, 44), ("2023-11-16 18:15:50.9951690", 396, 109)] + [
     (f"2023-11-16 18:{minute:02}:00.0000000", minute * 3, minute + 7) for minute in range(16, 56)

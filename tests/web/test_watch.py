@@ -18,10 +18,10 @@ from realtime import protocol
 from realtime.panel import Panel
 from realtime.protocol import BAD_MESSAGE, EXPIRED, NOT_ALLOWED, OVER_CAPACITY, RESTARTING, SUBPROTOCOL, TOO_SLOW
 from tests.conftest import SECRET, Running
-from web import watch as terminal
 from web.auth import make_token
-from web.terminal import Link, ago, line, render, status
-from web.watch import Ended, Follower, Refused, backoff, ended, expiry, live_url, rejected, watch
+from web.commands import watch as terminal
+from web.commands.terminal import Link, ago, line, render, status
+from web.commands.watch import Ended, Follower, Refused, backoff, ended, expiry, live_url, rejected, watch
 
 NOW = datetime(2026, 11, 22, 12, 0, 10, tzinfo=UTC)
 SUMMARY = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from web.command import actor, check, fail, read_settings, run
+from web.commands.command import actor, check, fail, read_settings, run
 from web.settings import DEFAULT_TENANT, Settings
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ _Work = Callable[["Database", Settings, str, "Horizons"], Awaitable[Counter[str]
 
 
 async def _each(database: "Database", settings: Settings, tenant: str | None, work: _Work) -> Counter[str]:
-    from storage.prune import read_tenants
+    from storage.removal.prune import read_tenants
 
     async with database.read() as connection:
         tenants = await read_tenants(connection)
@@ -65,24 +65,24 @@ async def _each(database: "Database", settings: Settings, tenant: str | None, wo
 
 
 async def _count(database: "Database", _settings: Settings, tenant_id: str, wanted: "Horizons") -> Counter[str]:
-    from storage.prune import count_due
+    from storage.removal.prune import count_due
 
     async with database.read() as connection:
         return await count_due(connection, tenant_id, wanted)
 
 
 async def _prune(database: "Database", settings: Settings, tenant_id: str, wanted: "Horizons") -> Counter[str]:
-    from storage.prune import prune
-    from storage.steps import Steps
+    from storage.removal.prune import prune
+    from storage.removal.steps import Steps
 
     return await prune(Steps(database, settings.change_log_entries), tenant_id, wanted)
 
 
 async def _forget(database: "Database", settings: Settings, tenant_id: str, user_id: str) -> tuple[Counter[str], bool]:
     from storage.access import note_erasure
-    from storage.forget import forget
-    from storage.prune import read_tenants
-    from storage.steps import Steps
+    from storage.removal.forget import forget
+    from storage.removal.prune import read_tenants
+    from storage.removal.steps import Steps
 
     async with database.read() as connection:
         if tenant_id not in await read_tenants(connection):

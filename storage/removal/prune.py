@@ -12,15 +12,15 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, f
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import schema
-from storage.carry import carry_sums, remove
 from storage.changes import MINUTES, RECENT
 from storage.clock import Days
 from storage.heads import Head, move_horizons
 from storage.horizons import Horizons
 from storage.metrics import NAMES
+from storage.removal.carry import carry_sums, remove
+from storage.removal.steps import NOTHING, ROWS, Done, Step, Steps
 from storage.rows import TIMES
 from storage.snapshots import NEWEST_STARTS
-from storage.steps import NOTHING, ROWS, Done, Step, Steps
 
 _counters = schema.counters.c
 _carried = schema.carried_counters.c

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from web.command import actor, check, fail, run
+from web.commands.command import actor, check, fail, run
 from web.settings import DEFAULT_TENANT
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ from websockets.uri import parse_uri
 
 from realtime.panel import Panel
 from realtime.protocol import BAD_MESSAGE, CLOSES, NOT_ALLOWED, RESTARTING, SUBPROTOCOL, Topic
+from web.commands.terminal import Link, line, printable, render, silence, status
 from web.live import PATH
-from web.terminal import Link, line, printable, render, silence, status
 
 FIRST_SECONDS, LAST_SECONDS = 0.5, 20.0
 """The bounds of the delay before a reconnect: at first, and at most."""

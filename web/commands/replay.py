@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from storage import clock
+from web.commands.traffic import EPOCH, Json, Source, Timed
 from web.door import KEY_HEADER
 from web.tracking import NDJSON, PREFIX
-from web.traffic import EPOCH, Json, Source, Timed
 
 BATCH_EVENTS = 500
 BATCH_SECONDS = 0.05

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from storage.errors import StorageError, StorageUnavailable
-from web.command import Progress, beside, check, fail, read_settings
+from web.commands.command import Progress, beside, check, fail, read_settings
 from web.settings import DEFAULT_TENANT, Settings
 
 if TYPE_CHECKING:
     from storage.database import Database
     from storage.imports import Deviation
     from storage.legacy import OldDatabase
-    from storage.verify import Verdict
+    from storage.proof.verify import Verdict
 
 SHOWN = 10
 """How many tenants, days or rows a summary names; it counts the rest."""
@@ -65,7 +65,7 @@ def verify(
 
 
 async def _recount(settings: Settings) -> "Verdict":
-    from storage.verify import verify as recount
+    from storage.proof.verify import verify as recount
 
     async with beside(settings) as database, database.read() as connection:
         return await recount(connection, database.days)
@@ -79,9 +79,9 @@ def _tell(verdict: "Verdict") -> None:
 
 async def _repair(settings: Settings, rezone: bool) -> "Verdict":
     """Rebuild what differs, or everything with other days; gives what a recount says afterwards."""
-    from storage.repair import cut_anew, rebuild
+    from storage.proof.repair import cut_anew, rebuild
+    from storage.proof.verify import verify as recount
     from storage.urls import database_at
-    from storage.verify import verify as recount
 
     async with beside(settings) as found:
         zone = found.days.zone.key

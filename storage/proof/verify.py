@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.changes import NO_TAG
 from storage.clock import Days
-from storage.recount import (
+from storage.proof.recount import (
     CONVERSATION_COLUMNS,
     USER_COLUMNS,
     Table,

@@ -11,12 +11,12 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, u
 
 from storage import schema
 from storage.bulk import Lookup
-from storage.carry import carry_sums, remove, start_of
 from storage.clock import Days
 from storage.heads import Head
-from storage.prune import newest_activities
+from storage.removal.carry import carry_sums, remove, start_of
+from storage.removal.prune import newest_activities
+from storage.removal.steps import NOTHING, ROWS, Done, Step, Steps
 from storage.rows import TIMES
-from storage.steps import NOTHING, ROWS, Done, Step, Steps
 
 NOBODY = ""
 """The user id of a conversation whose owner was forgotten."""

@@ -1,0 +1,1 @@
+"""The recount of everything, and what is held against it."""

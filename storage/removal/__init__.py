@@ -1,0 +1,1 @@
+"""Removing rows while every figure stays: retention, pruning, forgetting."""
