@@ -8,7 +8,7 @@ from typing import Any
 
 from realtime import protocol
 from realtime.bucket import Bucket
-from realtime.frames import ABORT_SECONDS, RETRY_SECONDS, AsgiSend, Frame, Sink
+from realtime.frames import ABORT_SECONDS, RETRY_SECONDS, UNANSWERED, AsgiSend, Frame, Sink
 from realtime.hub import Audience
 from realtime.protocol import (
     BAD_MESSAGE,
@@ -92,8 +92,8 @@ class Connection:
         "_silence",
         "audience",
         "behind_since",
-        "closed",
         "due",
+        "ended_with",
         "marker",
         "session",
         "sink",
@@ -119,7 +119,8 @@ class Connection:
         self.due = False
         self.subscribed = False
         self.behind_since: float | None = None
-        self.closed: Close | None = None
+        self.ended_with: int | None = None
+        """The code with which it was closed from here; None while it is open, and if the panel went by itself."""
         self._authenticate = authenticate
         self._now = now
         self._limits = limits
@@ -160,16 +161,18 @@ class Connection:
     async def _read(self, receive: AsgiReceive) -> None:
         """Take messages until the panel is gone. This must always run: the server reads no further by itself."""
         while (message := await receive())["type"] == "websocket.receive":
-            if self.closed is None:
+            if self.ended_with is None:
                 await self._take(message.get("text") or message.get("bytes") or "")
             # A flood of messages would else be taken in one go.
             await asyncio.sleep(0)
+        if self.ended_with is None and message.get("code") == UNANSWERED:
+            self.ended_with = UNANSWERED
 
     def end(self, close: Close, message: str, retry: float | None = None) -> None:
         """Send the error frame and close, once; *retry* is after how many seconds the panel may come back."""
-        if self.closed is not None:
+        if self.ended_with is not None:
             return
-        self.closed = close
+        self.ended_with = close.code
         self._ended.set_result(None)
         self.audience.leave(self)
         self.sink.offer(Frame(protocol.error(close, message), "error", retry=retry))

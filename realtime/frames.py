@@ -26,6 +26,8 @@ ABORT_SECONDS = 5.0
 """How long a panel that does not read has to take the close frame, before its socket is cut."""
 MAX_UNREAD = 65_536
 """Bytes that may wait for a panel beside the frame it was sent last."""
+UNANSWERED = 1011
+"""The close code of a panel that answers no ping; it is uvicorn's to choose."""
 RETRY_SECONDS = (0.5, 5.0)
 """The delay that panels are asked to wait before they reconnect to a service that restarts."""
 
@@ -151,6 +153,8 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
 
     def keepalive_timeout(self) -> None:
         """Give up a panel that answers no ping, also if it leaves unread what was sent before."""
+        if self.open:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": UNANSWERED})
         super().keepalive_timeout()
         self.loop.call_later(ABORT_SECONDS, self.transport.abort)
 

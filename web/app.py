@@ -72,7 +72,7 @@ class Service:
             change_log=settings.change_log_entries,
             observer=telemetry,
         )
-        self.housekeeping = Housekeeping(self.database, settings, self.node.publish)
+        self.housekeeping = Housekeeping(self.database, settings, self.node.publish, telemetry.pruned)
         await self.access.start()
         await self.node.start()
         self.writer.start()

@@ -30,8 +30,16 @@ _FAILURES = (SQLAlchemyError, StorageError, OSError)
 class Housekeeping:
     """Looks about once an hour. Several processes may do it at once: each step is taken by one of them."""
 
-    def __init__(self, database: Database, settings: Settings, publish: Callable[[Change], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        publish: Callable[[Change], None],
+        pruned: Callable[[str, int], None],
+    ) -> None:
+        """*pruned* is told of the rows removed from a table."""
         self._database = database
+        self._pruned = pruned
         self._retention = settings.retention
         self._audit_days = settings.retention_audit_days
         self._steps = Steps(database, settings.change_log_entries, publish)
@@ -72,6 +80,8 @@ class Housekeeping:
             removed = await prune(self._steps, tenant_id, wanted)
             if removed:
                 log.info("pruned", **removed)
+            for table, rows in removed.items():
+                self._pruned(table, rows)
 
     def _audit_before(self) -> str | None:
         if not self._audit_days:

@@ -219,8 +219,8 @@ class Live:
         finally:
             self._open.discard(connection)
             self._count(principal, address, -1)
-            if connection.closed is not None:
-                self._telemetry.closes.labels(connection.closed.code).inc()
+            if connection.ended_with is not None:
+                self._telemetry.closes.labels(connection.ended_with).inc()
 
     async def _join(self, principal: Principal) -> Audience:
         try:

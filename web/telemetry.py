@@ -44,6 +44,9 @@ class Telemetry:
         self.feed_disagreements = self._counter(
             "feed_disagreements", "Feeds that held other figures than the database: should stay 0."
         )
+        self.pruned_rows = self._counter(
+            "pruned_rows", "Rows beyond their retention that the service removed, by table.", "table"
+        )
         self.broker_delivering = self._gauge(
             "broker_delivering", "1 if changes arrive by the broker, else 0; of workers, the lowest.", "livemin"
         )
@@ -97,6 +100,10 @@ class Telemetry:
     def feed_disagreed(self) -> None:
         """Take note of a feed whose state was not that of the database."""
         self.feed_disagreements.inc()
+
+    def pruned(self, table: str, rows: int) -> None:
+        """Take note of rows that were removed from a table."""
+        self.pruned_rows.labels(table).inc(rows)
 
     def expose(self) -> bytes:
         """Write all metrics in Prometheus' text format."""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import func, select
 
-from storage import clock
+from storage import clock, schema
 from storage.proof.verify import verify
 from storage.removal.prune import count_due, prune
 from storage.removal.retention import Retention
@@ -88,20 +89,61 @@ async def test_a_killed_prune_leaves_what_is_right(
     operator, draw = Process(tmp_path, DATABASE_URL=database_url, **RETENTION), random.Random(3)
     due = left = await due_rows(database_url)
     for _ in range(kills):
-        reached = await sequence(database_url) + draw.randrange(1, 8)
-        running = await asyncio.create_subprocess_exec(
-            *COMMAND, "prune", env=operator.environment, stdout=asyncio.subprocess.DEVNULL
-        )
-        while running.returncode is None and await sequence(database_url) < reached:  # noqa: ASYNC110
-            await asyncio.sleep(draw.uniform(0, 0.02))
-        running.kill()
-        assert await running.wait() == -signal.SIGKILL
+        await kill_after(draw.randrange(1, 8), operator, "prune")
         before, left = left, await due_rows(database_url)
         assert left <= before
     assert left > 0
     assert operator.command("prune").returncode == 0
     assert await due_rows(database_url) == 0
     figures("prune killed, " + kind(database_url), kills=kills, rows=due, left_by_the_last_kill=left, wrong=0)
+
+
+async def test_a_killed_forget_is_ended_by_the_next(
+    tmp_path: Path, database_url: str, figures: Figures, full: bool
+) -> None:
+    """Killed after some of its steps, over and over, a forget leaves figures that verify; the last one ends it."""
+    kills, count = (20, 60_000) if full else (2, 6_000)
+    whose: list[Json] = traffic(count)
+    for fields in whose[::2]:
+        fields["user_id"] = "gone"
+    await fill(database_url, whose)
+    operator, draw = Process(tmp_path, DATABASE_URL=database_url), random.Random(4)
+    rows = left = await rows_of(database_url, "gone")
+    for _ in range(kills):
+        await kill_after(draw.randrange(1, 3), operator, "forget", "gone")
+        before, left = left, await rows_of(database_url, "gone")
+        assert left <= before
+        await due_rows(database_url)
+    assert left > 0
+    assert operator.command("forget", "gone").returncode == 0
+    assert await rows_of(database_url, "gone") == 0
+    await due_rows(database_url)
+    figures("forget killed, " + kind(database_url), kills=kills, rows=rows, left_by_the_last_kill=left, wrong=0)
+
+
+async def kill_after(steps: int, operator: Process, *command: str) -> None:
+    """Run a command, and kill it when it has come some steps further."""
+    url = operator.environment["ANALYTICS_DATABASE_URL"]
+    reached = await sequence(url) + steps
+    running = await asyncio.create_subprocess_exec(
+        *COMMAND, *command, env=operator.environment, stdout=asyncio.subprocess.DEVNULL
+    )
+    while running.returncode is None and await sequence(url) < reached:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    running.kill()
+    assert await running.wait() == -signal.SIGKILL
+
+
+async def rows_of(url: str, user_id: str) -> int:
+    """Count what the tables hold of a user."""
+    database = database_at(url)
+    database.open_readers()
+    tables = [table for table in schema.metadata.sorted_tables if "user_id" in table.c]
+    counts = [select(func.count()).select_from(table).where(table.c.user_id == user_id) for table in tables]
+    async with database.read() as connection:
+        found = [await connection.scalar(count) or 0 for count in counts]
+    await database.close()
+    return sum(found)
 
 
 async def test_ingest_goes_on_beside_a_prune(tmp_path: Path, database_url: str, figures: Figures, full: bool) -> None:

@@ -121,6 +121,17 @@ async def test_past_the_deadline_it_is_4408(either: Running) -> None:
     assert slow.closed == (4408, "the panel does not read what it is sent")
 
 
+async def test_a_panel_that_answers_no_ping_is_counted(running: Running) -> None:
+    """A panel whose machine has gone is closed by the next ping, and that is seen in the metrics."""
+    running.server.config.ws_ping_interval, running.server.config.ws_ping_timeout = 0.1, 0.2
+    panel = await running.panel()
+    panel.freeze()
+    async with asyncio.timeout(5):
+        while 'convoai_panel_closes_total{code="1011"} 1.0' not in (await running.http.get("/metrics")).text:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    panel.thaw()
+
+
 async def test_a_dead_panel_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A panel that never reads again does not keep its socket, nor what was buffered for it."""
     monkeypatch.setattr("realtime.frames.ABORT_SECONDS", 0.3)

@@ -136,6 +136,9 @@ async def test_a_service_prunes_by_itself(tmp_path: Path, database_url: str, mon
     async with asyncio.timeout(10):
         while len((await running.get("users/activities", limit=100))["items"]) > 15:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+        counted = 'convoai_pruned_rows_total{table="user_activity"} 15.0'
+        while counted not in (await running.http.get("/metrics")).text:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     after = await show(running, panels)
     assert counts(after["summary"]) == counts(before["summary"])
     assert after["summary"]["total_activities"] == 30
