@@ -228,33 +228,24 @@ def roll(
     activities: list[Entry] = []
     called: dict[DayKey, EndpointDay] = {}
     for entry in entries:
-        event, at = entry.event, entry.at
-        sums = by_minute[at[:16]]
+        event = entry.event
+        sums = by_minute[entry.at[:16]]
         for name, amount in _AMOUNTS.get(type(event), ()):
             sums[name] += amount(event)
         if event.user_id is not None:
-            user = users.get(event.user_id)
-            if user is None:
-                user = users[event.user_id] = User(event.user_id, None, None, None, at, at, 0)
-            else:
-                user.see(at)
-            if isinstance(event, Activity):
-                user.act(event, at, entry.id)
-                activities.append(entry)
-            key = (entry.day, event.user_id)
-            if (earliest := first_of_day.get(key)) is None or at < earliest:
-                first_of_day[key] = at
-        if isinstance(event, Message):
+            _see(users, first_of_day, event.user_id, entry)
+        if isinstance(event, Activity):
+            activities.append(entry)
+        elif isinstance(event, Message):
             _hear(talks, event, MESSAGE, entry).add(event)
             _use(known.models, event, sums)
         elif isinstance(event, ApiUsage):
             row = _call(known, entry.day, event)
             called[row.day, row.endpoint] = row
-        elif isinstance(event, Conversation):
-            created = event.action == "created"
-            talk = _hear(talks, event, CREATED if created else DELETED, entry)
-            if not created:
-                talk.status = "deleted"
+        elif event.action == "created":
+            _hear(talks, event, CREATED, entry)
+        else:
+            _hear(talks, event, DELETED, entry).status = "deleted"
     counters = _Sums(day_of, horizons)
     for minute, sums in by_minute.items():
         for name, value in sums.items():
@@ -270,6 +261,20 @@ def roll(
         activities=_newest(activities),
         top_users=_most_active({entry.event.user_id for entry in activities}, users),
     )
+
+
+def _see(users: dict[str, User], first_of_day: dict[DayKey, str], user_id: str, entry: Entry) -> None:
+    """Take note that a user was there, and of what an activity tells of the user."""
+    at, user = entry.at, users.get(user_id)
+    if user is None:
+        user = users[user_id] = User(user_id, None, None, None, at, at, 0)
+    else:
+        user.see(at)
+    if isinstance(entry.event, Activity):
+        user.act(entry.event, at, entry.id)
+    key = (entry.day, user_id)
+    if (earliest := first_of_day.get(key)) is None or at < earliest:
+        first_of_day[key] = at
 
 
 def roll_carried(

@@ -9,7 +9,8 @@ connection breaks altogether, as a phone's does that changes its network.
 import asyncio
 import random
 import time
-from typing import Self
+
+from tests.relay import Relay
 
 SEGMENT = 1448
 """Bytes of a segment on an Ethernet."""
@@ -20,63 +21,26 @@ Segments = asyncio.Queue[tuple[float, bytes]]
 """Bytes that are under way, each with the monotonic time at which they arrive."""
 
 
-class Network:
+class Network(Relay):
     """Passes bytes between a port of its own and the service's. ``lost`` and ``broken`` count what went wrong."""
 
     def __init__(self, port: int, *, latency: float, loss: float, breaks_after: float, seed: int = 1) -> None:
         """*latency* is one way, in seconds; *loss* a share; a connection breaks after *breaks_after* s in the mean."""
-        self._port = port
+        super().__init__(port)
         self._latency = latency
         self._loss = loss
         self._breaks_after = breaks_after
         self._draw = random.Random(seed)
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self.segments = 0
         self.lost = 0
         self.broken = 0
 
-    @property
-    def url(self) -> str:
-        assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, read: bytes = b"") -> None:
         try:
             async with asyncio.timeout(self._draw.expovariate(1 / self._breaks_after)):
-                await self._carry(reader, writer)
+                await super()._carry(reader, writer, read)
         except TimeoutError:
             self.broken += 1
-        except (OSError, asyncio.CancelledError):
-            pass
-        finally:
-            self._tasks.discard(task)
-            writer.transport.abort()
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        onward, back = await asyncio.open_connection("127.0.0.1", self._port)
-        ways = [asyncio.create_task(self._pass(*way)) for way in ((reader, back), (onward, writer))]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
-            back.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one direction on until its end has arrived."""

