@@ -70,16 +70,6 @@ async def due_rows(url: str) -> int:
     return left.total()
 
 
-async def sequence(url: str) -> int:
-    """How many steps and commits there were."""
-    database = database_at(url)
-    database.open_readers()
-    async with database.read() as connection:
-        head = await read_head(connection, "", "default")
-    await database.close()
-    return head.sequence
-
-
 async def test_a_killed_prune_leaves_what_is_right(
     tmp_path: Path, database_url: str, figures: Figures, full: bool
 ) -> None:
@@ -123,15 +113,22 @@ async def test_a_killed_forget_is_ended_by_the_next(
 
 async def kill_after(steps: int, operator: Process, *command: str) -> None:
     """Run a command, and kill it when it has come some steps further."""
-    url = operator.environment["ANALYTICS_DATABASE_URL"]
-    reached = await sequence(url) + steps
+    database = database_at(operator.environment["ANALYTICS_DATABASE_URL"])
+    database.open_readers()
+
+    async def sequence() -> int:
+        async with database.read() as connection:
+            return (await read_head(connection, "", "default")).sequence
+
+    reached = await sequence() + steps
     running = await asyncio.create_subprocess_exec(
         *COMMAND, *command, env=operator.environment, stdout=asyncio.subprocess.DEVNULL
     )
-    while running.returncode is None and await sequence(url) < reached:  # noqa: ASYNC110
-        await asyncio.sleep(0.001)
+    while running.returncode is None and await sequence() < reached:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
     running.kill()
     assert await running.wait() == -signal.SIGKILL
+    await database.close()
 
 
 async def rows_of(url: str, user_id: str) -> int:
