@@ -13,7 +13,7 @@ import typer
 
 from storage.errors import StorageError
 from web.commands import erasure, keys, upkeep
-from web.commands.command import beside, fail, read_settings
+from web.commands.command import beside, fail, own_url, read_settings
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, unknown
 
 if TYPE_CHECKING:
@@ -172,12 +172,6 @@ def _secret(path: Path) -> str:
 
 
 _URL = Annotated[str | None, typer.Option(help="The service. Default: the one the settings describe, on this machine.")]
-
-
-def own_url(settings: Settings) -> str:
-    """Say where the service that *settings* describe is reached from this machine."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 @app.command()

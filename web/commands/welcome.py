@@ -4,7 +4,7 @@ import os
 import sys
 
 from web.auth import ADMIN, make_token, shared_secret
-from web.cli import own_url
+from web.commands.command import own_url
 from web.reports import PREFIX
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings
 from web.tracking import PREFIX as TRACK
