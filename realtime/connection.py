@@ -165,7 +165,7 @@ class Connection:
                 await self._take(message.get("text") or message.get("bytes") or "")
             # A flood of messages would else be taken in one go.
             await asyncio.sleep(0)
-        if self.ended_with is None and message.get("code") == UNANSWERED:
+        if self.ended_with is None and message.get("unanswered"):
             self.ended_with = UNANSWERED
 
     def end(self, close: Close, message: str, retry: float | None = None) -> None:

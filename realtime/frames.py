@@ -27,7 +27,8 @@ ABORT_SECONDS = 5.0
 MAX_UNREAD = 65_536
 """Bytes that may wait for a panel beside the frame it was sent last."""
 UNANSWERED = 1011
-"""The close code of a panel that answers no ping; it is uvicorn's to choose."""
+"""The close code of a panel that answers no ping, as uvicorn has it; panels may send it too, so the message that tells
+of it here has ``unanswered`` beside it."""
 RETRY_SECONDS = (0.5, 5.0)
 """The delay that panels are asked to wait before they reconnect to a service that restarts."""
 
@@ -154,7 +155,8 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
     def keepalive_timeout(self) -> None:
         """Give up a panel that answers no ping, also if it leaves unread what was sent before."""
         if self.open:
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": UNANSWERED})
+            told: Any = {"type": "websocket.disconnect", "code": UNANSWERED, "unanswered": True}
+            self.queue.put_nowait(told)
         super().keepalive_timeout()
         self.loop.call_later(ABORT_SECONDS, self.transport.abort)
 

@@ -71,8 +71,8 @@ class Database(ABC):
         """Make the connections, migrate, and read the epoch.
 
         Raises :exc:`WrongDatabase` if its days were cut in another zone, a newer version has migrated it or it is not
-        one of this service, :exc:`StorageUnavailable` if it cannot be reached, and for SQLite :exc:`DatabaseInUse` if
-        another process writes it.
+        one of this service, :exc:`StorageUnavailable` if it cannot be reached, and :exc:`DatabaseInUse` if another
+        process writes it: SQLite's file in any case, PostgreSQL's tables if they have to be migrated.
         """
 
     async def open_beside(self) -> None:

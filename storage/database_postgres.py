@@ -93,10 +93,7 @@ class PostgresDatabase(Database):
         try:
             cursor.execute("SELECT pg_advisory_lock_shared(%s)", (TABLES_LOCK,))
             if self.epoch:
-                found = cursor.execute("SELECT version_num FROM alembic_version").fetchone()[0]
-                if found != REVISION:
-                    log.error("database_migrated", migration=found, ours=REVISION)
-                    raise StorageUnavailable("the database was migrated by another version: start that one")
+                self._check_tables(cursor)
             connection.commit()
         except Exception:
             connection.close()
@@ -125,6 +122,16 @@ class PostgresDatabase(Database):
             "use_native_hstore": False,
             "connect_args": {"application_name": APPLICATION, **network},
         }
+
+    def _check_tables(self, cursor: Any) -> None:
+        found = cursor.execute("SELECT version_num FROM alembic_version").fetchall()
+        if found != [(REVISION,)]:
+            log.error("database_migrated", ours=REVISION)
+            raise StorageUnavailable("the database was migrated by another version: start that one")
+        about = dict(cursor.execute("SELECT name, value FROM about").fetchall())
+        if (about.get("epoch"), about.get("timezone")) != (self.epoch, self.days.zone.key):
+            log.error("database_changed")
+            raise StorageUnavailable("the database is another one, or its days were cut anew: restart")
 
     def _settle(self) -> str:
         engine = create_engine(self.url, pool_size=1, **self._options())

@@ -1,7 +1,8 @@
 """What storage raises.
 
 StorageError
-  DatabaseInUse       another process writes this SQLite file: stop it, or use another file
+  DatabaseInUse       another process writes this SQLite file, or the PostgreSQL database that is to be changed as a
+                      whole: stop it
   WrongDatabase       the database does not fit the settings or this version: the text says what to do
   DataRefused         the database does not take these events: to send them again does not help
   BackupFailed        no backup was made: the text says why
@@ -17,7 +18,7 @@ class StorageError(Exception):
 
 
 class DatabaseInUse(StorageError):
-    """Another process holds the file's write lock."""
+    """Another process holds what has to be had alone."""
 
 
 class WrongDatabase(StorageError):

@@ -59,8 +59,8 @@ RETURN_SECONDS = (1, 5)
 """After how long a stream that found no room, or a service that stops, may try again."""
 JOINS_PER_SECOND, JOINS_AT_ONCE = 400.0, 50.0
 """How fast panels are let in: each costs a millisecond, and whoever posts waits behind those that came at once."""
-LONGEST_TURN_SECONDS = 30.0
-"""However many stand in line, nobody waits longer."""
+LONGEST_TURN_SECONDS = 8.0
+"""Whoever would have to wait longer is sent away: panels themselves give up after 10 s."""
 
 
 def _topics(value: str, _days: Days) -> list[Topic]:
@@ -142,16 +142,28 @@ class Live:
             streams=True,
         )
 
-    def turn(self) -> float:
+    def turn(self, path: str, headers: Headers) -> float | None:
         """Take a place in the line of those who come: a herd that a restart sent must not hold up those who post.
 
-        Gives the seconds until it is their turn. Of a WebSocket the server asks before it makes one: one that waits
-        costs a socket, and those behind it, who may want to post, are accepted at once.
+        Gives the seconds until it is its turn; None: the line is too long. Of a WebSocket the server asks before it
+        makes one: one that waits costs a socket, and those behind it, who may want to post, are accepted at once.
+        Whoever brings no token, or asks for something else, is refused without a place.
         """
+        return self._take_place() if path == PATH and _brings_token(headers) else 0.0
+
+    def _take_place(self) -> float | None:
         now = asyncio.get_running_loop().time()
         wait = self._turnstile.wait(now)
+        if wait > LONGEST_TURN_SECONDS:
+            return None
         self._turnstile.take(1, now)
-        return min(wait, LONGEST_TURN_SECONDS)
+        return wait
+
+    async def _wait_in_line(self) -> None:
+        wait = self._take_place()
+        if wait is None:
+            raise unavailable("too many panels come at once", random.randint(*RETURN_SECONDS))
+        await asyncio.sleep(wait)
 
     async def drain(self) -> None:
         """Send all panels away, and let none in any more."""
@@ -165,7 +177,7 @@ class Live:
         """Serve one WebSocket, from its handshake to its end."""
         await receive()
         try:
-            principal = await self._admit(scope)
+            principal = await self._admit_from_line(scope)
             audience = await self._join(principal)
         except Problem as problem:
             await _refuse(scope, send, problem)
@@ -189,7 +201,7 @@ class Live:
         query = read_query(request.query_params, PARAMETERS, self._node.days)
         if request.method == "HEAD":
             return _head()
-        await asyncio.sleep(self.turn())
+        await self._wait_in_line()
         subscription = Subscribe(query["topics"], request.headers.get("last-event-id") or query["position"])
         audience = await self._join(principal)
         address = str(self._door.source(request.scope))
@@ -228,6 +240,15 @@ class Live:
         except (SQLAlchemyError, StorageError, OSError):
             log.warning("live_unavailable")
             raise unavailable("the figures cannot be read just now") from None
+
+    async def _admit_from_line(self, scope: Scope) -> Principal:
+        try:
+            return await self._admit(scope)
+        except Problem:
+            if _brings_token(Headers(scope=scope)):
+                # Strangers must not make the line long: they give their place back.
+                self._turnstile.take(-1, asyncio.get_running_loop().time())
+            raise
 
     async def _admit(self, scope: Scope) -> Principal:
         if self._draining:
@@ -276,6 +297,10 @@ class Live:
         _add(self._users, (principal.tenant_id, principal.subject), by)
         _add(self._addresses, address, by)
         self._telemetry.panels.inc(by)
+
+
+def _brings_token(headers: Headers) -> bool:
+    return "authorization" in headers or BEARER in headers.get("sec-websocket-protocol", "")
 
 
 def _add(counts: Counter[Any], name: Any, by: int) -> None:

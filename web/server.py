@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 import uvicorn
 import uvloop
+from starlette.datastructures import Headers
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from realtime.eventstream import TRANSPORT
@@ -32,10 +33,12 @@ SECURITY_HEADERS = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "
 BACKLOG = 2048
 FIRST_REQUEST_SECONDS = 0.5
 """How long a stop waits for the first request of a connection that was accepted just before."""
-COLLECT = 10_000, 5, 200
+COLLECT = 10_000, 5, 50
 """How many objects the garbage collector lets come before it looks at the young ones, how often it does so before it
 looks at the older ones, and these before all. With Python's own numbers a thousand panels that came at once stopped
 everything for 50 ms, twice; connections leave nothing for it to find."""
+LINE_IS_LONG = 5
+"""After how many seconds a panel may come back that found too many others before it."""
 LINE, HEAD, BODY = "line", "head", "body"
 """What may be slow to come: the first line of a request, the rest of its head, its body."""
 
@@ -116,7 +119,7 @@ class BoundedProtocol(HttpToolsProtocol):
     head_seconds = 10.0
     body_seconds = 60.0
     answer_seconds = 60.0
-    turn: Callable[[], float]
+    turn: Callable[[str, Headers], float | None]
 
     def connection_made(self, transport: Any) -> None:
         """Begin with nothing read; the first head is waited for from now on."""
@@ -128,7 +131,7 @@ class BoundedProtocol(HttpToolsProtocol):
         # One timer a connection, which looks again when the time has come: one for each request would cost 2 us.
         self._timer = self.loop.call_later(self.head_seconds, self._check)
         self._unread: asyncio.TimerHandle | None = None
-        self._upgrade: asyncio.TimerHandle | None = None
+        self._upgrade: asyncio.Handle | None = None
         self._draining = False
         super().connection_made(transport)
 
@@ -193,7 +196,11 @@ class BoundedProtocol(HttpToolsProtocol):
         A connection that waits for its next request is closed; on a new one the first is probably on its way.
         """
         self._draining = True
-        if self.cycle:
+        if self._upgrade is not None:
+            # It will be told when to come back.
+            self._upgrade.cancel()
+            self._upgrade = self.loop.call_soon(self._hand_over)
+        elif self.cycle:
             self.cycle.keep_alive = False
             self._leave()
         else:
@@ -221,9 +228,17 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over when it is its turn, with all that is to be waited for."""
+        if self._upgrade is not None or self._is_answering or self.pipeline:
+            # What was asked before is not answered yet, and would go on using this protocol.
+            self.send_400_response("an upgrade has to be the only request")
+            return
         self._timer.cancel()
+        wait = self.turn(self.url.partition(b"?")[0].decode("latin-1"), Headers(raw=self.headers))
+        if wait is None:
+            self._say("503 Service Unavailable", "too many panels come at once", [b"retry-after: %d" % LINE_IS_LONG])
+            return
         self.transport.pause_reading()
-        self._upgrade = self.loop.call_later(self.turn(), self._hand_over)
+        self._upgrade = self.loop.call_later(wait, self._hand_over)
 
     def _hand_over(self) -> None:
         self.transport.resume_reading()
@@ -260,11 +275,15 @@ class BoundedProtocol(HttpToolsProtocol):
         """Say 408 (RFC 9110, 15.5.9) to who began a request and was not answered yet."""
         is_owed = self._part == HEAD or (self._is_answering and not self.cycle.response_started)
         if self._part != LINE and is_owed:
-            text = f"the {self._part} of the request did not come in time".encode()
-            lines = [b"HTTP/1.1 408 Request Timeout", b"content-type: text/plain; charset=utf-8", b"connection: close"]
-            lines += [name + b": " + value for name, value in self.server_state.default_headers]
-            lines += [b"content-length: %d" % len(text), b"", text]
-            self.transport.write(b"\r\n".join(lines))
+            self._say("408 Request Timeout", f"the {self._part} of the request did not come in time")
+        self.transport.close()
+
+    def _say(self, status: str, text: str, headers: Collection[bytes] = ()) -> None:
+        """Answer without the application, and close."""
+        lines = [b"HTTP/1.1 " + status.encode(), b"content-type: text/plain; charset=utf-8", b"connection: close"]
+        lines += [*headers, *(name + b": " + value for name, value in self.server_state.default_headers)]
+        lines += [b"content-length: %d" % len(text), b"", text.encode()]
+        self.transport.write(b"\r\n".join(lines))
         self.transport.close()
 
 
