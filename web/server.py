@@ -33,7 +33,7 @@ SECURITY_HEADERS = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "
 BACKLOG = 2048
 FIRST_REQUEST_SECONDS = 0.5
 """How long a stop waits for the first request of a connection that was accepted just before."""
-COLLECT = 10_000, 5, 50
+COLLECT = 5_000, 2, 200
 """How many objects the garbage collector lets come before it looks at the young ones, how often it does so before it
 looks at the older ones, and these before all. With Python's own numbers a thousand panels that came at once stopped
 everything for 50 ms, twice; connections leave nothing for it to find."""
