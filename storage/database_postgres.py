@@ -78,28 +78,44 @@ class PostgresDatabase(Database):
             raise WrongDatabase(f"{self.name} cannot be used: {_line(error)}") from None
         self._writing = self._writer_engine()
         # From this connection on nobody migrates.
-        await self.write(revision)
+        await self.write(lambda connection: None)
         self.open_readers()
 
+    def _settle(self) -> str:
+        """Migrate and agree, by a connection that shares no tables yet: it may need them alone."""
+        engine = self._engine(1)
+        try:
+            return self._transact(engine, self._prepare)
+        finally:
+            engine.dispose()
+
     def _writer_engine(self) -> Engine:
-        engine = create_engine(self.url, pool_size=self.writers, **self._options())
-        event.listen(engine, "connect", _prepare_writer)
+        engine = self._engine(self.writers)
         event.listen(engine, "connect", self._share_tables)
+        return engine
+
+    def _engine(self, size: int) -> Engine:
+        engine = create_engine(self.url, pool_size=size, **self._options())
+        event.listen(engine, "connect", _prepare_writer)
         return engine
 
     def _share_tables(self, connection: Any, _record: Any) -> None:
         """Hold the tables as this version knows them; one that is open already writes no others."""
-        cursor = connection.cursor()
-        try:
+        with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock_shared(%s)", (TABLES_LOCK,))
             if self.epoch:
                 self._check_tables(cursor)
-            connection.commit()
-        except Exception:
-            connection.close()
-            raise
-        finally:
-            cursor.close()
+        connection.commit()
+
+    def _check_tables(self, cursor: Any) -> None:
+        found = cursor.execute("SELECT version_num FROM alembic_version").fetchall()
+        if found != [(REVISION,)]:
+            log.error("database_migrated", ours=REVISION)
+            raise StorageUnavailable("the database was migrated by another version: start that one")
+        about = dict(cursor.execute("SELECT name, value FROM about").fetchall())
+        if (about.get("epoch"), about.get("timezone")) != (self.epoch, self.days.zone.key):
+            log.error("database_changed")
+            raise StorageUnavailable("the database is another one, or its days were cut anew: restart")
 
     def _reader(self, size: int) -> AsyncEngine:
         return create_async_engine(
@@ -122,24 +138,6 @@ class PostgresDatabase(Database):
             "use_native_hstore": False,
             "connect_args": {"application_name": APPLICATION, **network},
         }
-
-    def _check_tables(self, cursor: Any) -> None:
-        found = cursor.execute("SELECT version_num FROM alembic_version").fetchall()
-        if found != [(REVISION,)]:
-            log.error("database_migrated", ours=REVISION)
-            raise StorageUnavailable("the database was migrated by another version: start that one")
-        about = dict(cursor.execute("SELECT name, value FROM about").fetchall())
-        if (about.get("epoch"), about.get("timezone")) != (self.epoch, self.days.zone.key):
-            log.error("database_changed")
-            raise StorageUnavailable("the database is another one, or its days were cut anew: restart")
-
-    def _settle(self) -> str:
-        engine = create_engine(self.url, pool_size=1, **self._options())
-        event.listen(engine, "connect", _prepare_writer)
-        try:
-            return self._transact(engine, self._prepare)
-        finally:
-            engine.dispose()
 
     def _prepare(self, connection: Connection) -> str:
         # Another process may migrate for longer than a commit may wait.

@@ -55,6 +55,7 @@ HINT = (
     "this is the live endpoint: open a WebSocket, or ask for an event stream, such as with "
     "curl -N -H 'Accept: text/event-stream' -H 'Authorization: Bearer ...'"
 )
+CROWDED = "too many panels come at once"
 RETURN_SECONDS = (1, 5)
 """After how long a stream that found no room, or a service that stops, may try again."""
 JOINS_PER_SECOND, JOINS_AT_ONCE = 400.0, 50.0
@@ -162,7 +163,7 @@ class Live:
     async def _wait_in_line(self) -> None:
         wait = self._take_place()
         if wait is None:
-            raise unavailable("too many panels come at once", random.randint(*RETURN_SECONDS))
+            raise unavailable(CROWDED, random.randint(*RETURN_SECONDS))
         await asyncio.sleep(wait)
 
     async def drain(self) -> None:

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from realtime.eventstream import TRANSPORT
 from realtime.frames import PreparedProtocol
 from web.app import Service
+from web.live import CROWDED
 from web.settings import Settings
 
 log = structlog.get_logger()
@@ -34,11 +35,11 @@ BACKLOG = 2048
 FIRST_REQUEST_SECONDS = 0.5
 """How long a stop waits for the first request of a connection that was accepted just before."""
 COLLECT = 5_000, 2, 200
-"""How many objects the garbage collector lets come before it looks at the young ones, how often it does so before it
-looks at the older ones, and these before all. With Python's own numbers a thousand panels that came at once stopped
-everything for 50 ms, twice; connections leave nothing for it to find."""
-LINE_IS_LONG = 5
-"""After how many seconds a panel may come back that found too many others before it."""
+"""The collector's thresholds: so many new objects before it looks at those, so many such looks before one at the older
+ones too, and so many of these before one at everything. With Python's own numbers a thousand panels that came at once
+stopped the service for 50 ms, twice; connections leave nothing for it to find."""
+CROWDED_RETRY_SECONDS = 5
+"""After how long a panel may come back that found too many others before it."""
 LINE, HEAD, BODY = "line", "head", "body"
 """What may be slow to come: the first line of a request, the rest of its head, its body."""
 
@@ -235,12 +236,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer.cancel()
         wait = self.turn(self.url.partition(b"?")[0].decode("latin-1"), Headers(raw=self.headers))
         if wait is None:
-            self._say("503 Service Unavailable", "too many panels come at once", [b"retry-after: %d" % LINE_IS_LONG])
+            self._say("503 Service Unavailable", CROWDED, [b"retry-after: %d" % CROWDED_RETRY_SECONDS])
             return
         self.transport.pause_reading()
         self._upgrade = self.loop.call_later(wait, self._hand_over)
 
     def _hand_over(self) -> None:
+        """Make it a WebSocket."""
         self.transport.resume_reading()
         super().handle_websocket_upgrade()
         # Else what is left of this protocol would hold itself.

@@ -4,14 +4,18 @@ import asyncio
 import random
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import clock, schema
+from storage.database import Database
 from storage.proof.verify import verify
 from storage.removal.prune import count_due, prune
 from storage.removal.retention import Retention
@@ -59,14 +63,20 @@ async def fill(url: str, events: list[Json]) -> None:
     await database.close()
 
 
-async def due_rows(url: str) -> int:
-    """See that a recount finds every figure, and give how many rows are still to be removed."""
+@asynccontextmanager
+async def reading(url: str) -> AsyncIterator[tuple[Database, AsyncConnection]]:
     database = database_at(url)
     database.open_readers()
     async with database.read() as connection:
+        yield database, connection
+    await database.close()
+
+
+async def due_rows(url: str) -> int:
+    """See that a recount finds every figure, and give how many rows are still to be removed."""
+    async with reading(url) as (database, connection):
         assert (await verify(connection, database.days)).differences == []
         left = await count_due(connection, "default", KEPT.horizons(database.days))
-    await database.close()
     return left.total()
 
 
@@ -133,14 +143,10 @@ async def kill_after(steps: int, operator: Process, *command: str) -> None:
 
 async def rows_of(url: str, user_id: str) -> int:
     """Count what the tables hold of a user."""
-    database = database_at(url)
-    database.open_readers()
     tables = [table for table in schema.metadata.sorted_tables if "user_id" in table.c]
     counts = [select(func.count()).select_from(table).where(table.c.user_id == user_id) for table in tables]
-    async with database.read() as connection:
-        found = [await connection.scalar(count) or 0 for count in counts]
-    await database.close()
-    return sum(found)
+    async with reading(url) as (_, connection):
+        return sum([await connection.scalar(count) or 0 for count in counts])
 
 
 async def test_ingest_goes_on_beside_a_prune(tmp_path: Path, database_url: str, figures: Figures, full: bool) -> None:
