@@ -7,7 +7,8 @@ StorageError
   DataRefused         the database does not take these events: to send them again does not help
   BackupFailed        no backup was made: the text says why
   StorageUnavailable  the database cannot be written or read just now: try again after ``retry_after`` seconds
-    Overloaded        more events wait than the queue may hold: the same
+    Overloaded        more is asked of this process than it may take on: the same
+    ShareExceeded     one client or tenant asks for more than its share: the same, for that one alone
     StorageFull       the database has no room left: the same, once there is some
 (events.py: InvalidEvent and MalformedJson, about what was posted.)
 """
@@ -46,7 +47,11 @@ class StorageUnavailable(StorageError):
 
 
 class Overloaded(StorageUnavailable):
-    """The queue before the writer is full."""
+    """A queue or a budget of this process is full."""
+
+
+class ShareExceeded(StorageUnavailable):
+    """One client or tenant holds or waits for as much as it may; others go on."""
 
 
 class StorageFull(StorageUnavailable):

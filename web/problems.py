@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from storage.errors import StorageFull, StorageUnavailable
+from storage.errors import ShareExceeded, StorageFull, StorageUnavailable
 from storage.events import InvalidEvent, MalformedJson
 
 log = structlog.get_logger()
@@ -72,6 +72,8 @@ def _explain(error: Exception) -> Problem:
             return Problem(400, str(error))
         case StorageFull():
             return Problem(507, str(error), headers={"Retry-After": str(error.retry_after)})
+        case ShareExceeded():
+            return Problem(429, str(error), headers={"Retry-After": str(error.retry_after)})
         case StorageUnavailable():
             return unavailable(str(error), error.retry_after)
         case ClientDisconnect():

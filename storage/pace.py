@@ -1,0 +1,20 @@
+"""Giving way: long work on the event loop stops after a few milliseconds, so that others have their turn."""
+
+import asyncio
+import time
+
+SLICE_SECONDS = 0.003
+"""How long work goes on at a time. A post waits for several turns of the loop, and so long for each."""
+
+
+class Pace:
+    """The pace of one piece of work; it begins now."""
+
+    def __init__(self) -> None:
+        self._since = time.perf_counter()
+
+    async def give_way(self) -> None:
+        """Let others have their turn if this work has gone on for :data:`SLICE_SECONDS`; call it between its steps."""
+        if time.perf_counter() - self._since > SLICE_SECONDS:
+            await asyncio.sleep(0)
+            self._since = time.perf_counter()

@@ -1,0 +1,85 @@
+"""Fair turns: who may do what only a few can do at once. Accounts take turns, however many of theirs wait."""
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+
+from storage.errors import ShareExceeded
+
+
+class Turns:
+    """So many *places*, of which one account has at most *each* at once; at most *waiting* of its own stand in line."""
+
+    def __init__(self, what: str, places: int, each: int, waiting: int) -> None:
+        """Name *what* is waited for, for errors."""
+        self._what = what
+        self._free = places
+        self._each = each
+        self._waiting = waiting
+        self._taken: Counter[Hashable] = Counter()
+        # In the order of their turn; an account that has all its places stays, and is passed over.
+        self._lines: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @asynccontextmanager
+    async def of(self, account: Hashable) -> AsyncIterator[None]:
+        """Wait for a place, and give it back at the end.
+
+        Raises :exc:`ShareExceeded` if too many of the account's own wait already.
+        """
+        await self._enter(account)
+        try:
+            yield
+        finally:
+            self._leave(account)
+
+    async def _enter(self, account: Hashable) -> None:
+        if self._free and self._taken[account] < self._each and account not in self._lines:
+            self._take(account)
+            return
+        line = self._lines.setdefault(account, deque())
+        if len(line) >= self._waiting:
+            raise ShareExceeded(f"{self._what}: too many of this client or tenant wait already")
+        place = asyncio.get_running_loop().create_future()
+        line.append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                # The place was given in the same moment.
+                self._leave(account)
+            else:
+                self._forget(account, place)
+            raise
+
+    def _take(self, account: Hashable) -> None:
+        self._free -= 1
+        self._taken[account] += 1
+
+    def _leave(self, account: Hashable) -> None:
+        self._free += 1
+        self._taken[account] -= 1
+        if not self._taken[account]:
+            del self._taken[account]
+        self._call_next()
+
+    def _call_next(self) -> None:
+        """Give the free places to those whose turn it is."""
+        while self._free:
+            account = next((name for name in self._lines if self._taken[name] < self._each), None)
+            if account is None:
+                return
+            place = self._lines[account].popleft()
+            self._lines.move_to_end(account)
+            if not self._lines[account]:
+                del self._lines[account]
+            if not place.done():
+                self._take(account)
+                place.set_result(None)
+
+    def _forget(self, account: Hashable, place: "asyncio.Future[None]") -> None:
+        line = self._lines.get(account)
+        if line is not None and place in line:
+            line.remove(place)
+            if not line:
+                del self._lines[account]
