@@ -13,9 +13,10 @@ from bench.row import Ratio, Row
 from bench.server import Service, database_url
 from bench.traffic import Traffic, spread
 from storage import clock
+from storage.batch import read_array
 from storage.commit import commit
 from storage.database import Database
-from storage.events import AnyEvent, parse_all
+from storage.events import AnyEvent
 from storage.urls import database_at
 from web.reports import PREFIX
 from web.settings import DEFAULT_TENANT
@@ -58,7 +59,7 @@ async def fill(folder: Path, count: int) -> None:
         traffic, times = Traffic(), spread(count, SPAN_SECONDS)
         for start in range(0, count, BATCH):
             body = msgspec.json.encode([traffic.any(at) for at in times[start : start + BATCH]])
-            await _write(database, parse_all(body) or [])
+            await _write(database, [event for part in read_array(body) for event in part.events])
     finally:
         await database.close()
 

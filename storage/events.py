@@ -24,6 +24,11 @@ MAX_EXTRA_BYTES = 4096
 """The size of ``extra_data`` as compact JSON in UTF-8."""
 MAX_EXTRA_DEPTH = 8
 """How deep ``extra_data`` may nest; the object itself is level 1."""
+MAX_EVENT_BYTES = 64 << 10
+"""The size of an event as JSON text. The largest that keeps every other limit, each of its characters written as an
+escape, has 55 KB; what is larger is not decoded, only searched for the field at fault."""
+MAX_SEARCHED_BYTES = 1 << 20
+"""What is larger than this is not even searched."""
 MAX_FIELD_NAME = 100
 """How much of a field's name an error repeats."""
 EARLIEST = "1970-01-01T00:00:00.000Z"
@@ -116,6 +121,9 @@ class Message(Event, tag="message", tag_field="type"):
     model_used: Identifier | None = None
 
 
+Body = bytes | bytearray
+"""JSON text as it was posted, in UTF-8."""
+
 AnyEvent = Activity | ApiUsage | Conversation | Message
 
 KINDS: dict[str, type[AnyEvent]] = {
@@ -131,7 +139,7 @@ CHOICES = {
 }
 
 
-def parse(body: bytes, kind: type[AnyEvent]) -> AnyEvent:
+def parse(body: Body, kind: type[AnyEvent]) -> AnyEvent:
     """Read one event of a known *kind*.
 
     Raises :exc:`MalformedJson` if *body* is not JSON, :exc:`InvalidEvent` if it breaks a rule.
@@ -139,13 +147,13 @@ def parse(body: bytes, kind: type[AnyEvent]) -> AnyEvent:
     return _checked(body, _DECODERS[kind])
 
 
-def parse_any(item: bytes) -> AnyEvent:
+def parse_any(item: Body) -> AnyEvent:
     """Read one event that names its kind in ``type``; raises as :func:`parse` does."""
     return _checked(item, _ANY)
 
 
-def parse_all(body: bytes) -> list[AnyEvent] | None:
-    """Read a JSON array of events in one pass, or None if any of it needs a look of its own (:func:`split`)."""
+def parse_all(body: Body) -> list[AnyEvent] | None:
+    """Read a JSON array of events in one pass, or None if any of it needs a look of its own."""
     if _NUL in body:
         return None
     try:
@@ -154,42 +162,15 @@ def parse_all(body: bytes) -> list[AnyEvent] | None:
         return None
 
 
-def split(body: bytes) -> Iterator[bytes]:
-    """Cut a JSON array into the texts of its items, one by one; raises :exc:`MalformedJson` if *body* is not an array.
-
-    Only brackets, commas and strings are looked at, so that an item that is too deep, or holds half of a surrogate
-    pair, spoils no other; and nothing is held but the item at hand, so that a caller can stop at a limit.
-    """
-    depth, begin, end, several = 0, 0, None, False
-    for found in _MARK.finditer(body):
-        mark = found.group()
-        if end is not None or (depth == 0 and (mark != b"[" or body[: found.start()].strip())):
-            raise MalformedJson("expected a JSON array of events")
-        if mark in (b"[", b"{"):
-            depth += 1
-            begin = found.end() if depth == 1 else begin
-        elif mark in (b"]", b"}"):
-            depth -= 1
-        if depth == 0 and mark != b"]":
-            break
-        if depth == 0 or (depth == 1 and mark == b","):
-            several = several or mark == b","
-            item = body[begin : found.start()].strip()
-            if item or several:
-                yield item
-            begin, end = found.end(), found.end() if depth == 0 else None
-    if end is None or body[end:].strip():
-        raise MalformedJson("the body is not valid JSON")
-
-
 # A NUL can stand in valid JSON only as this escape, so bodies without it need no search of their fields.
 _NUL = b"\\u0000"
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_MARK = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
 _MISSING, _UNKNOWN = "Object missing required field `", "Object contains unknown field `"
 
 
-def _checked(body: bytes, decoder: "msgspec.json.Decoder[Any]") -> AnyEvent:
+def _checked(body: Body, decoder: "msgspec.json.Decoder[Any]") -> AnyEvent:
+    if len(body) > MAX_EVENT_BYTES and len(body.strip()) > MAX_EVENT_BYTES:
+        raise _too_large(body)
     try:
         event: AnyEvent = decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -203,7 +184,25 @@ def _checked(body: bytes, decoder: "msgspec.json.Decoder[Any]") -> AnyEvent:
     return event
 
 
-def _read_as_json(body: bytes) -> None:
+def _too_large(body: Body) -> InvalidEvent:
+    """Name the largest field of an event that is too large; its values are passed over, none is made."""
+    rule = f"is larger than {MAX_EVENT_BYTES} bytes of JSON"
+    if len(body) > MAX_SEARCHED_BYTES:
+        return InvalidEvent("", rule)
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+        sizes = {name: len(bytes(value)) for name, value in msgspec.structs.asdict(_FIELDS.decode(body)).items()}
+    except msgspec.ValidationError:
+        return InvalidEvent("", rule)
+    except RecursionError:
+        _refuse_depth(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise MalformedJson("the body is not valid JSON") from None
+    largest = max(sizes, key=lambda name: sizes[name])
+    return InvalidEvent(largest, f"makes an event that {rule}") if sizes[largest] else InvalidEvent("", rule)
+
+
+def _read_as_json(body: Body) -> None:
     try:
         msgspec.json.decode(body)
     except msgspec.ValidationError:
@@ -212,28 +211,29 @@ def _read_as_json(body: bytes) -> None:
         _refuse(body)
 
 
-def _refuse(body: bytes) -> NoReturn:
+def _refuse(body: Body) -> NoReturn:
     """Refuse what msgspec cannot read: no JSON, or JSON too deep, or with half of a surrogate pair (RFC 8259, 8.2)."""
     try:
         value = json.loads(body.decode(), parse_constant=_refuse_constant)
     except RecursionError:
-        if _is_closed(body):
-            raise InvalidEvent("extra_data", f"nests deeper than {MAX_EXTRA_DEPTH} levels") from None
-        raise MalformedJson("the body is not valid JSON") from None
+        _refuse_depth(body)
     except ValueError:
         raise MalformedJson("the body is not valid JSON") from None
-    for field, written in _strings(value, ""):
-        if _SURROGATE.search(written):
+    for field, inner in value.items() if isinstance(value, dict) else [("", value)]:
+        if any(map(_SURROGATE.search, _strings([field, inner]))):
             raise InvalidEvent(field, "must not contain half of a surrogate pair")
     raise MalformedJson("the body is not valid JSON")
 
 
-def _is_closed(body: bytes) -> bool:
-    """Say whether every bracket is closed; enough to tell deep JSON from a body of opening brackets."""
-    depth = 0
-    for found in _MARK.finditer(body):
-        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(found.group(), 0)
-    return depth == 0
+def _refuse_depth(body: Body) -> NoReturn:
+    if _is_closed(body):
+        raise InvalidEvent("extra_data", f"nests deeper than {MAX_EXTRA_DEPTH} levels") from None
+    raise MalformedJson("the body is not valid JSON") from None
+
+
+def _is_closed(body: Body) -> bool:
+    """Say whether there are as many closing brackets as opening ones, which tells deep JSON from an open end."""
+    return body.count(b"[") == body.count(b"]") and body.count(b"{") == body.count(b"}")
 
 
 def _explained(message: str) -> InvalidEvent:
@@ -262,17 +262,18 @@ def _refuse_constant(_name: str) -> None:
     raise ValueError("NaN and Infinity are not JSON")
 
 
-def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Walk every string of a JSON *value* with the path of the field that holds it."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield path, key
-            yield from _strings(inner, f"{path}.{key}" if path else key)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _strings(inner, path)
+def _strings(value: Any) -> Iterator[str]:
+    """Give every string of a JSON *value*, names too, in no order; without recursion, however deep it is."""
+    left = [value]
+    while left:
+        inner = left.pop()
+        if isinstance(inner, str):
+            yield inner
+        elif isinstance(inner, dict):
+            left += inner.keys()
+            left += inner.values()
+        elif isinstance(inner, list):
+            left += inner
 
 
 def _timestamp(value: Any) -> Timestamp:
@@ -307,12 +308,17 @@ def _microseconds(value: Any) -> Microseconds:
 def _extra_data(value: Any) -> ExtraData:
     if not isinstance(value, dict):
         raise ValueError("expected an object")
-    if _is_deeper(value, MAX_EXTRA_DEPTH):
-        raise ValueError(f"nests deeper than {MAX_EXTRA_DEPTH} levels")
-    written = msgspec.json.encode(value)
+    # Written first, in one pass of C: what is looked at afterwards is small. Most of it needs no further look.
+    try:
+        written = msgspec.json.encode(value)
+    except RecursionError:
+        raise ValueError(f"nests deeper than {MAX_EXTRA_DEPTH} levels") from None
     if len(written) > MAX_EXTRA_BYTES:
         raise ValueError(f"is larger than {MAX_EXTRA_BYTES} bytes of JSON")
-    if any("\0" in found for _, found in _strings(value, "")):
+    brackets = written.count(b"{") + written.count(b"[")
+    if brackets > MAX_EXTRA_DEPTH and _is_deeper(value, MAX_EXTRA_DEPTH):
+        raise ValueError(f"nests deeper than {MAX_EXTRA_DEPTH} levels")
+    if _NUL in written and any("\0" in found for found in _strings(value)):
         raise ValueError("must not contain the character NUL")
     return ExtraData(written.decode())
 
@@ -337,3 +343,12 @@ _DECODERS: dict[type[AnyEvent], msgspec.json.Decoder[Any]] = {
 }
 _ANY: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent, dec_hook=_hook)
 _ALL: msgspec.json.Decoder[list[AnyEvent]] = msgspec.json.Decoder(list[AnyEvent], dec_hook=_hook)
+_FIELDS: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "Fields",
+        [
+            (name, msgspec.Raw, msgspec.Raw())
+            for name in {name for kind in KINDS.values() for name in kind.__struct_fields__}
+        ],
+    )
+)

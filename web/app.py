@@ -16,6 +16,7 @@ from realtime.broker_memory import MemoryBroker
 from realtime.hub import Hub
 from realtime.node import Node
 from storage.removal.retention import Earliest
+from storage.shares import Shares
 from storage.urls import database_at
 from storage.writer import Writer
 from web import docs, openapi, series
@@ -27,6 +28,7 @@ from web.cors import Cors
 from web.door import Door
 from web.health import Health
 from web.housekeeping import Housekeeping
+from web.intake import Intake
 from web.live import PATH as LIVE_PATH
 from web.live import Live
 from web.logs import AccessLog
@@ -40,6 +42,8 @@ from web.tracking import Tracking
 
 GZIP_BYTES = 1000
 GZIP_LEVEL = 5
+MEMORY_WEIGHTS = 1.0, 0.5
+"""The shares of memory of a tenant, and of one of its keys or subjects: alone it gets a half, and a third, of all."""
 
 
 class Service:
@@ -53,6 +57,7 @@ class Service:
         self.database = database_at(settings.database_url, settings.timezone)
         self.access = Access(self.database)
         self.verifier = verifier(settings, self.access.revokes)
+        self.memory = Shares("memory", settings.memory_mb << 20, *MEMORY_WEIGHTS)
 
     async def open(self) -> None:
         """Open the database and start the tasks; raises what ``storage.errors`` lists."""
@@ -111,12 +116,14 @@ class Service:
         door = Door(self.settings, self.access)
         rates = Rates(self.settings.tracking_events_per_second, self.settings.tracking_burst_events)
         earliest = Earliest(self.settings.retention, self.database.days)
+        intake = Intake(rates, self.memory)
+        self.tracking = Tracking(self.writer, door, intake, earliest, self.telemetry.tracked)
         reports = Reports(self.database, self.verifier, self.settings.heartbeat_seconds)
         audit = Audit(self.settings.audit_log == "on")
         self.live = Live(self.settings, self.node, self.verifier, door, self.telemetry, audit)
         self.access.changed = lambda: self.live.end_revoked(self.access.revokes)
         operations = [
-            *Tracking(self.writer, door, rates, earliest, self.telemetry.tracked).operations(),
+            *self.tracking.operations(),
             *reports.operations(),
             series.operation(reports),
             self.live.operation(),

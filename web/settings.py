@@ -224,6 +224,13 @@ class Settings:
         _number(1, 3600),
         "seconds",
     )
+    memory_mb: int = _setting(
+        "64",
+        "What bodies and answers in flight may hold: a tenant alone a half, one key or subject a third; then 429. The "
+        "objects made of a body take up to five times its size.",
+        _whole(1, 1_000_000),
+        "MB",
+    )
     queue_events: int = _setting(
         "50000", "Events that may wait for their commit; beyond it posts get 503.", _whole(1, 10_000_000), "events"
     )

@@ -1,0 +1,129 @@
+"""What a post costs its sender before it is served: a rate, a share of memory, and turns.
+
+Bytes are paid for as they come, so what turns out to be no event at all is paid for too. What a post holds in memory,
+from its first bytes until its answer, counts against one budget of the process, of which each tenant and each key has a
+share. Long bodies are read in slices, a slice for each sender in turn.
+"""
+
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+from starlette.requests import Request
+
+from storage.batch import BatchTooLarge, Part
+from storage.events import Body
+from storage.shares import Holding, Shares
+from storage.turns import Turns
+from web.door import Guest
+from web.problems import Problem
+from web.rates import Rates
+
+SMALL = 4096
+"""Bytes of a body that is not worth counting in memory."""
+TOKEN_BYTES = 1024
+"""Bytes that count as much as an event does."""
+INFLATED = 64 << 10
+"""Bytes that are decompressed in one go, in some 0.2 ms."""
+MAX_MEMBERS = 10_000
+"""Members of a gzip body (RFC 1952, 2.2): each costs some microseconds, also if nothing is in it."""
+WAITING = 10_000
+"""Bodies of a tenant that may wait for their next slice; memory ends earlier."""
+
+
+class Intake:
+    """Lets posts in, each as one :class:`Post`."""
+
+    def __init__(self, rates: Rates, memory: Shares) -> None:
+        self._rates = rates
+        self._memory = memory
+        self._slices = Turns("bodies to be read", 1, 1, WAITING)
+
+    @contextmanager
+    def begin(self, guest: Guest) -> Iterator["Post"]:
+        """Begin a post, which costs one event at the least; raises a 429 :exc:`Problem` if nothing is left."""
+        self._rates.check(guest.account)
+        self._rates.count(guest.account, 1)
+        holding = Holding(self._memory, guest.tenant_id, guest.account)
+        with holding:
+            yield Post(guest, self._rates, holding, self._slices)
+
+
+class Post:
+    """One post: what it has paid for, and what it holds."""
+
+    def __init__(self, guest: Guest, rates: Rates, holding: Holding, slices: Turns) -> None:
+        self._guest = guest
+        self._rates = rates
+        self._holding = holding
+        self._slices = slices
+        self._paid = 1
+
+    async def body(self, request: Request, limit: int) -> Body:
+        """Read a body of at most *limit* bytes, as it comes.
+
+        Raises a 413 :exc:`Problem` beyond the limit; ShareExceeded or Overloaded if there is no memory for it.
+        """
+        length = request.headers.get("content-length", "")
+        if length.isdigit() and int(length) > limit:
+            raise _too_large(limit)
+        return await self._gather(request.stream(), limit)
+
+    async def gunzipped(self, request: Request, limit: int) -> Body:
+        """Read a body of at most *limit* bytes, as it comes and as it is once it is decompressed; raises likewise."""
+        return await self._gather(self._gunzip(request.stream(), limit), limit)
+
+    async def parts(self, parts: Iterator[Part]) -> AsyncIterator[Part]:
+        """Read on part by part, in turn with others; raises a 413 :exc:`Problem` beyond a limit of batches."""
+        try:
+            while True:
+                async with self._slices.of(self._guest.tenant_id):
+                    part = next(parts, None)
+                if part is None:
+                    return
+                yield part
+        except BatchTooLarge as error:
+            raise Problem(413, str(error)) from None
+
+    def pay(self, events: int) -> None:
+        """Pay for so many events, as far as their bytes did not."""
+        if events > self._paid:
+            self._rates.count(self._guest.account, events - self._paid)
+            self._paid = events
+
+    async def _gather(self, stream: AsyncIterator[bytes], limit: int) -> Body:
+        body = bytearray()
+        async for chunk in stream:
+            if len(body) + len(chunk) > limit:
+                raise _too_large(limit)
+            self.pay((len(body) + len(chunk)) // TOKEN_BYTES)
+            if len(body) + len(chunk) > SMALL:
+                self._holding.grow(len(body) + len(chunk) - self._holding.amount)
+            body += chunk
+        return body
+
+    async def _gunzip(self, stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+        """Decompress piece by piece, so that a small body cannot become a large one before the limit is seen."""
+        inflate, taken, members = zlib.decompressobj(wbits=31), 0, 1
+        try:
+            async for chunk in stream:
+                taken += len(chunk)
+                if taken > limit:
+                    raise _too_large(limit)
+                while chunk:
+                    if inflate.eof:
+                        inflate, members = zlib.decompressobj(wbits=31), members + 1
+                    if members > MAX_MEMBERS:
+                        raise Problem(400, f"the gzip body has more than {MAX_MEMBERS} members")
+                    async with self._slices.of(self._guest.tenant_id):
+                        piece = inflate.decompress(chunk, INFLATED)
+                    yield piece
+                    chunk = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+        except zlib.error:
+            raise Problem(400, "the body is not valid gzip") from None
+        if not inflate.eof:
+            raise Problem(400, "the gzip body ends too early")
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(413, f"the body holds more than {limit} bytes")
