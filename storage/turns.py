@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Hashable
+from types import TracebackType
 
 from storage.errors import ShareExceeded
 
@@ -21,47 +21,45 @@ class Turns:
         # In the order of their turn; an account that has all its places stays, and is passed over.
         self._lines: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
 
-    @asynccontextmanager
-    async def of(self, account: Hashable) -> AsyncIterator[None]:
-        """Wait for a place, and give it back at the end.
+    def of(self, account: Hashable) -> "Turn":
+        """Give a turn of an account, to be taken by ``async with``: it waits for a place, and gives it back at the end.
 
-        Raises :exc:`ShareExceeded` if too many of the account's own wait already.
+        It raises :exc:`ShareExceeded` if too many of the account's own wait already.
         """
-        await self._enter(account)
-        try:
-            yield
-        finally:
-            self._leave(account)
+        return Turn(self, account)
 
-    async def _enter(self, account: Hashable) -> None:
+    def enter(self, account: Hashable) -> "asyncio.Future[None] | None":
+        """Take a place, or stand in line: None, or what is to be waited for."""
         if self._free and self._taken[account] < self._each and account not in self._lines:
             self._take(account)
-            return
+            return None
         line = self._lines.setdefault(account, deque())
         if len(line) >= self._waiting:
             raise ShareExceeded(f"{self._what}: too many of this client or tenant wait already")
         place = asyncio.get_running_loop().create_future()
         line.append(place)
-        try:
-            await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                # The place was given in the same moment.
-                self._leave(account)
-            else:
-                self._forget(account, place)
-            raise
+        return place
 
-    def _take(self, account: Hashable) -> None:
-        self._free -= 1
-        self._taken[account] += 1
-
-    def _leave(self, account: Hashable) -> None:
+    def leave(self, account: Hashable) -> None:
+        """Give a place back."""
         self._free += 1
         self._taken[account] -= 1
         if not self._taken[account]:
             del self._taken[account]
-        self._call_next()
+        if self._lines:
+            self._call_next()
+
+    def give_up(self, account: Hashable, place: "asyncio.Future[None]") -> None:
+        """Wait no longer."""
+        if place.done() and not place.cancelled():
+            # The place was given in the same moment.
+            self.leave(account)
+        else:
+            self._forget(account, place)
+
+    def _take(self, account: Hashable) -> None:
+        self._free -= 1
+        self._taken[account] += 1
 
     def _call_next(self) -> None:
         """Give the free places to those whose turn it is."""
@@ -83,3 +81,28 @@ class Turns:
             line.remove(place)
             if not line:
                 del self._lines[account]
+
+
+class Turn:
+    """A turn of an account, from its place on until the end. A class: the decorator for generators costs 3 us more."""
+
+    __slots__ = ("_account", "_turns")
+
+    def __init__(self, turns: Turns, account: Hashable) -> None:
+        self._turns = turns
+        self._account = account
+
+    async def __aenter__(self) -> None:
+        place = self._turns.enter(self._account)
+        if place is None:
+            return
+        try:
+            await place
+        except asyncio.CancelledError:
+            self._turns.give_up(self._account, place)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._turns.leave(self._account)

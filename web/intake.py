@@ -7,7 +7,8 @@ share. Long bodies are read in slices, a slice for each sender in turn.
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 from starlette.requests import Request
 
@@ -39,25 +40,34 @@ class Intake:
         self._memory = memory
         self._slices = Turns("bodies to be read", 1, 1, WAITING)
 
-    @contextmanager
-    def begin(self, guest: Guest) -> Iterator["Post"]:
+    def begin(self, guest: Guest) -> "Post":
         """Begin a post, which costs one event at the least; raises a 429 :exc:`Problem` if nothing is left."""
         self._rates.check(guest.account)
         self._rates.count(guest.account, 1)
-        holding = Holding(self._memory, guest.tenant_id, guest.account)
-        with holding:
-            yield Post(guest, self._rates, holding, self._slices)
+        return Post(guest, self._rates, self._memory, self._slices)
 
 
 class Post:
-    """One post: what it has paid for, and what it holds."""
+    """One post: what it has paid for, and what it holds until its end."""
 
-    def __init__(self, guest: Guest, rates: Rates, holding: Holding, slices: Turns) -> None:
+    __slots__ = ("_guest", "_holding", "_memory", "_paid", "_rates", "_slices")
+
+    def __init__(self, guest: Guest, rates: Rates, memory: Shares, slices: Turns) -> None:
         self._guest = guest
         self._rates = rates
-        self._holding = holding
+        self._memory = memory
         self._slices = slices
         self._paid = 1
+        self._holding: Holding | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._holding is not None:
+            self._holding.release()
 
     async def body(self, request: Request, limit: int) -> Body:
         """Read a body of at most *limit* bytes, as it comes.
@@ -92,15 +102,24 @@ class Post:
             self._paid = events
 
     async def _gather(self, stream: AsyncIterator[bytes], limit: int) -> Body:
-        body = bytearray()
+        body: Body = b""
         async for chunk in stream:
-            if len(body) + len(chunk) > limit:
-                raise _too_large(limit)
-            self.pay((len(body) + len(chunk)) // TOKEN_BYTES)
-            if len(body) + len(chunk) > SMALL:
-                self._holding.grow(len(body) + len(chunk) - self._holding.amount)
-            body += chunk
+            if chunk:
+                size = len(body) + len(chunk)
+                if size > limit:
+                    raise _too_large(limit)
+                if size > TOKEN_BYTES:
+                    self._count(size)
+                # Most bodies come in one piece, which is taken as it is.
+                body = chunk if not body else _appended(body, chunk)
         return body
+
+    def _count(self, size: int) -> None:
+        self.pay(size // TOKEN_BYTES)
+        if size > SMALL:
+            if self._holding is None:
+                self._holding = Holding(self._memory, self._guest.tenant_id, self._guest.account)
+            self._holding.grow(size - self._holding.amount)
 
     async def _gunzip(self, stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
         """Decompress piece by piece, so that a small body cannot become a large one before the limit is seen."""
@@ -127,3 +146,9 @@ class Post:
 
 def _too_large(limit: int) -> Problem:
     return Problem(413, f"the body holds more than {limit} bytes")
+
+
+def _appended(body: Body, chunk: bytes) -> bytearray:
+    whole = body if isinstance(body, bytearray) else bytearray(body)
+    whole += chunk
+    return whole
