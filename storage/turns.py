@@ -27,13 +27,14 @@ class Turns:
 
         Raises :exc:`ShareExceeded` if too many of the account's own wait already.
         """
-        await self._enter(account)
+        await self.enter(account)
         try:
             yield
         finally:
-            self._leave(account)
+            self.leave(account)
 
-    async def _enter(self, account: Hashable) -> None:
+    async def enter(self, account: Hashable) -> None:
+        """Wait for a place, which is to be left again; raises as :meth:`of` does."""
         if self._free and self._taken[account] < self._each and account not in self._lines:
             self._take(account)
             return
@@ -47,7 +48,7 @@ class Turns:
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
                 # The place was given in the same moment.
-                self._leave(account)
+                self.leave(account)
             else:
                 self._forget(account, place)
             raise
@@ -56,7 +57,8 @@ class Turns:
         self._free -= 1
         self._taken[account] += 1
 
-    def _leave(self, account: Hashable) -> None:
+    def leave(self, account: Hashable) -> None:
+        """Give a place back."""
         self._free += 1
         self._taken[account] -= 1
         if not self._taken[account]:

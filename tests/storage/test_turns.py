@@ -43,28 +43,28 @@ async def test_a_line_has_an_end() -> None:
     """Who has too many in line is refused; others are not."""
     turns = Turns("reports", 1, 1, 1)
     async with turns.of("a"):
-        waiting = asyncio.create_task(turns._enter("a"))
+        waiting = asyncio.create_task(turns.enter("a"))
         await asyncio.sleep(0)
         with pytest.raises(ShareExceeded):
-            await turns._enter("a")
-        other = asyncio.create_task(turns._enter("b"))
+            await turns.enter("a")
+        other = asyncio.create_task(turns.enter("b"))
         await asyncio.sleep(0)
         assert not other.done()
     await waiting
-    turns._leave("a")
+    turns.leave("a")
     await other
 
 
 async def test_who_leaves_while_waiting_holds_nothing() -> None:
     """One that is cancelled, in line or in the moment of its turn, keeps no place."""
     turns = Turns("reports", 1, 1, 10)
-    await turns._enter("a")
-    in_line = asyncio.create_task(turns._enter("a"))
-    called = asyncio.create_task(turns._enter("b"))
+    await turns.enter("a")
+    in_line = asyncio.create_task(turns.enter("a"))
+    called = asyncio.create_task(turns.enter("b"))
     await asyncio.sleep(0)
     in_line.cancel()
     await asyncio.sleep(0)
-    turns._leave("a")
+    turns.leave("a")
     called.cancel()
     await asyncio.gather(in_line, called, return_exceptions=True)
     async with asyncio.timeout(1), turns.of("c"):

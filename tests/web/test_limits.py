@@ -17,13 +17,13 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from realtime.connection import Connection
-from realtime.frames import PreparedProtocol
 from realtime.protocol import SUBPROTOCOL
+from realtime.websocket import PreparedProtocol
 from tests.conftest import API, TRACK, Running, start
 from tests.process import Process
 from tests.web.test_tracking import ACTIVITY, BATCH
 from web import live
-from web.server import BoundedProtocol
+from web.http_protocol import BoundedProtocol
 
 HEAD = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = f"POST {TRACK}/activity-public HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n".encode()
@@ -210,7 +210,7 @@ async def test_every_answer_has_the_security_headers(running: Running, caplog: p
 
 async def test_a_herd_is_let_in_at_a_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Panels that come at once are let in one after the other, all of them; a post does not wait for them."""
-    monkeypatch.setattr(live, "JOINS_AT_ONCE", 2.0)
+    monkeypatch.setattr(live, "JOINS_AT_ONCE", 2)
     monkeypatch.setattr(live, "JOINS_PER_SECOND", 5.0)
     found = await start(tmp_path)
     began = time.monotonic()
@@ -228,7 +228,7 @@ async def test_a_herd_is_let_in_at_a_pace(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.fixture
 async def slow_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
     """A service that lets one panel in, and the next one five seconds later."""
-    monkeypatch.setattr(live, "JOINS_AT_ONCE", 1.0)
+    monkeypatch.setattr(live, "JOINS_AT_ONCE", 1)
     monkeypatch.setattr(live, "JOINS_PER_SECOND", 0.2)
     found = await start(tmp_path)
     yield found
