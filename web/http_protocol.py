@@ -14,8 +14,9 @@ from web.problems import Problem
 
 MAX_HEAD = 32 * 1024
 """Bytes of a request before its body; between and after the chunks of a body as many, and as many as the body has."""
-FRAMING = 5
-"""Bytes around each chunk of a body, at the least."""
+FRAMING, MAX_FRAMING = 5, 16 * 1024
+"""Bytes around each chunk of a body, at the least; and how many more than the body's own these may be, which is 4,000
+chunks of one byte, or 6 ms."""
 MAX_TARGET = 8 * 1024
 """Bytes of a request's target: room for the longest parameters, each byte of them escaped."""
 MAX_FIELDS = 100
@@ -163,7 +164,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_body(body)
         self._head -= 2 * len(body)
         self._framing = max(0, self._framing + FRAMING - len(body))
-        if self._framing > MAX_HEAD:
+        if self._framing > MAX_FRAMING:
             self._refuse(400, "the chunks of the body are too small")
 
     def _refuse(self, status: int, text: str) -> None:
