@@ -113,6 +113,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_last:
             self.flow.pause_reading()
             return
+        if self._part is None:
+            self._head = 0
         self._head += len(data)
         before = self._steps
         super().data_received(data)
@@ -123,19 +125,19 @@ class BoundedProtocol(HttpToolsProtocol):
             self._due = None if self._part is None else self.loop.time() + self._seconds
         # What a body is larger than its framing is no credit for what follows it.
         self._head = max(0, self._head)
-        if self._head > MAX_HEAD and not self.transport.is_closing():
+        if self._head > MAX_HEAD and not (self._is_last or self.transport.is_closing()):
             self._say(431, "the head or the trailer of the request is too long")
         elif self._part == HEAD:
             self.others.holds(self, self._head)
 
     def on_message_begin(self) -> None:
-        """Count from the beginning of a request, and offer the connection to the application."""
+        """Begin a request, and offer the connection to the application."""
         if len(self.pipeline) >= MAX_PIPELINE:
             # Those that wait are answered, and the connection is closed behind them (RFC 9112, 9.3.2).
             self.cycle.keep_alive, self._is_last = False, True
             raise _Refused
         super().on_message_begin()
-        self._head = self._framing = 0
+        self._framing = 0
         self._begin(HEAD)
         self.scope["extensions"] = {TRANSPORT: self.transport, EXTENSION: self.visitor}  # type: ignore[dict-item]
 

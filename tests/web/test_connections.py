@@ -72,7 +72,7 @@ def test_unfinished_heads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 async def small(tmp_path: Path) -> AsyncIterator[Running]:
     """A service with room for six connections."""
     found = await start(tmp_path)
-    found.server.config.http_protocol_class.others.room = 6  # type: ignore[union-attr]
+    found.server.config.http_protocol_class.others.room = 6  # type: ignore[attr-defined]
     yield found
     await found.drop()
 
