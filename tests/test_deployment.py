@@ -72,6 +72,13 @@ def test_every_container_is_hardened(name: str) -> None:
     assert all(needed == {"condition": "service_healthy"} for needed in service.get("depends_on", {}).values())
 
 
+def test_there_are_descriptors_enough() -> None:
+    """The service may have as many descriptors as its panels and all others need: it lowers no limit."""
+    service = services()["analytics"]
+    settings = Settings.read(service["environment"])
+    assert fitting(settings, service["ulimits"]["nofile"]) is settings
+
+
 def test_the_balancer_is_outside() -> None:
     """Nobody is trusted by address; the one proxy that is named is the balancer, and no other can have its address."""
     found, networks = services(), RAW["networks"]
