@@ -24,6 +24,11 @@ class Bucket:
         self._fill(now)
         return max(0.0, (1 - self._level) / self._rate)
 
+    def holds(self, tokens: float, now: float) -> bool:
+        """Tell whether there are so many *tokens* in it now."""
+        self._fill(now)
+        return self._level >= tokens
+
     def take(self, tokens: float, now: float) -> None:
         """Take *tokens*, whether they are there or not."""
         self._fill(now)

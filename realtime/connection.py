@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from realtime import protocol
-from realtime.bucket import Bucket
-from realtime.frames import ABORT_SECONDS, RETRY_SECONDS, UNANSWERED, AsgiSend, Frame, Sink
+from realtime.frames import AsgiSend, Frame, Sink
 from realtime.hub import Audience
 from realtime.protocol import (
     BAD_MESSAGE,
@@ -24,25 +23,14 @@ from realtime.protocol import (
     Topics,
 )
 from realtime.state import Marker
+from realtime.websocket import ABORT_SECONDS, RETRY_SECONDS, TOO_MUCH, UNANSWERED, AsgiReceive
 from storage.changes import Position
 
-AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-
-BURST_SECONDS = 10.0
-"""What a panel may send in so many seconds, it may send at once."""
 LOOK_SECONDS = 4.0
 """How often at least it is looked whether a token has ended: timers do not follow the clock when it is set, or when the
 machine was asleep. A look costs 5 us, for 10,000 panels 1.2 % of a core."""
 DISAGREE_SECONDS = 60.0
 """Of a panel that says more often that its figures are wrong, the rest is not counted."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long a new connection may stay silent before it subscribes, and how much a panel may say over time."""
-
-    subscribe_seconds: float
-    messages_per_second: float
 
 
 @dataclass(frozen=True)
@@ -83,13 +71,12 @@ class Connection:
 
     __slots__ = (
         "_authenticate",
-        "_bucket",
         "_disagreed",
         "_ended",
         "_expiry",
-        "_limits",
         "_now",
         "_silence",
+        "_subscribe_seconds",
         "audience",
         "behind_since",
         "due",
@@ -108,9 +95,12 @@ class Connection:
         sink: Sink,
         authenticate: Authenticate,
         now: Callable[[], float],
-        limits: Limits,
+        subscribe_seconds: float,
     ) -> None:
-        """*now* gives the Unix time, as :attr:`Session.expires` counts it."""
+        """*now* gives the Unix time, as :attr:`Session.expires` counts it.
+
+        A panel may stay silent for *subscribe_seconds* before it subscribes.
+        """
         self.session = session
         self.audience = audience
         self.sink = sink
@@ -123,9 +113,7 @@ class Connection:
         """The code with which it was closed from here; None while it is open, and if the panel went by itself."""
         self._authenticate = authenticate
         self._now = now
-        self._limits = limits
-        rate = limits.messages_per_second
-        self._bucket = Bucket(rate, rate * BURST_SECONDS, asyncio.get_running_loop().time())
+        self._subscribe_seconds = subscribe_seconds
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._disagreed = -DISAGREE_SECONDS
         self._expiry: asyncio.TimerHandle | None = None
@@ -137,8 +125,8 @@ class Connection:
         A *subscription* that is known already, as that of a stream, is served at once; else it has to come in time.
         """
         if subscription is None:
-            loop, seconds = asyncio.get_running_loop(), self._limits.subscribe_seconds
-            self._silence = loop.call_later(seconds, self.end, BAD_MESSAGE, "no subscription came")
+            loop = asyncio.get_running_loop()
+            self._silence = loop.call_later(self._subscribe_seconds, self.end, BAD_MESSAGE, "no subscription came")
         else:
             self._subscribe(subscription)
         self._watch_expiry()
@@ -162,7 +150,7 @@ class Connection:
         """Take messages until the panel is gone. This must always run: the server reads no further by itself."""
         while (message := await receive())["type"] == "websocket.receive":
             if self.ended_with is None:
-                await self._take(message.get("text") or message.get("bytes") or "")
+                await self._take(message)
             # A flood of messages would else be taken in one go.
             await asyncio.sleep(0)
         if self.ended_with is None and message.get("unanswered"):
@@ -184,14 +172,12 @@ class Connection:
         retry = round(random.uniform(*RETRY_SECONDS), 1)
         self.end(RESTARTING, f"retry after {retry:.1f} s", retry)
 
-    async def _take(self, text: str | bytes) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._bucket.wait(now) > 0:
-            self.end(TOO_MANY, f"at most {self._limits.messages_per_second:g} messages a second")
+    async def _take(self, message: MutableMapping[str, Any]) -> None:
+        if TOO_MUCH in message:
+            self.end(TOO_MANY, message[TOO_MUCH])
             return
-        self._bucket.take(1, now)
         try:
-            request = protocol.parse(text)
+            request = protocol.parse(message.get("text") or message.get("bytes") or "")
         except BadMessage as error:
             self.end(BAD_MESSAGE, str(error))
             return

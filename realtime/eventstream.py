@@ -10,7 +10,8 @@ import random
 from collections.abc import MutableMapping
 from typing import Any
 
-from realtime.frames import ABORT_SECONDS, RETRY_SECONDS, UNSENT_BYTES, AsgiSend, Frame, PlainSink, Sink, set_option
+from realtime.frames import UNSENT_BYTES, AsgiSend, Frame, PlainSink, Sink, as_chunk, set_option
+from realtime.websocket import ABORT_SECONDS, RETRY_SECONDS
 
 TRANSPORT = "convoai.transport"
 """The name of the ASGI extension in an HTTP scope's ``extensions``; its value is the transport of the connection."""
@@ -26,19 +27,37 @@ UNANSWERED_MS = 40_000
 """How long a machine that has vanished may leave bytes unacknowledged: a stream has no pings to find that out."""
 
 
-def greeting() -> bytes:
-    """Write what every stream begins with: a drawn delay, after which a browser's own client reconnects."""
-    return b"retry: %d\n\n" % (random.uniform(*RETRY_SECONDS) * 1000)
+def _opening() -> bytes:
+    """Write the field that the first event begins with: a drawn delay, after which a browser's own client reconnects.
+
+    It is no event of its own: some clients would deliver an empty message.
+    """
+    return b"retry: %d\n" % (random.uniform(*RETRY_SECONDS) * 1000)
 
 
 class PreparedStream:
-    """Writes prepared chunks to the *transport* of an HTTP/1.1 response that has begun, and is chunked."""
+    """Writes prepared events to the *transport* of a response that has begun: in chunks, or as they are.
 
-    __slots__ = ("_closed", "_finishing", "_is_closing", "_send", "_transport", "_unsent", "_write")
+    A client of HTTP/1.0 knows no chunks; its body ends with the connection.
+    """
 
-    def __init__(self, transport: asyncio.WriteTransport, send: AsgiSend) -> None:
+    __slots__ = (
+        "_closed",
+        "_finishing",
+        "_in_chunks",
+        "_is_closing",
+        "_opening",
+        "_send",
+        "_transport",
+        "_unsent",
+        "_write",
+    )
+
+    def __init__(self, transport: asyncio.WriteTransport, send: AsgiSend, in_chunks: bool) -> None:
         self._transport = transport
         self._send = send
+        self._in_chunks = in_chunks
+        self._opening = _opening()
         self._unsent = transport.get_write_buffer_size
         self._is_closing = transport.is_closing
         self._write = transport.write
@@ -57,8 +76,14 @@ class PreparedStream:
         if self._unsent():
             return False
         if not self._closed and not self._is_closing():
-            self._write(frame.chunk)
+            self._write(self._encode(frame))
         return True
+
+    def _encode(self, frame: Frame) -> bytes:
+        if not self._opening:
+            return frame.chunk if self._in_chunks else frame.event
+        event, self._opening = self._opening + frame.event, b""
+        return as_chunk(event) if self._in_chunks else event
 
     def close(self, code: int, reason: str) -> None:
         """End the response; cut the connection if the panel has not taken the end in time."""
@@ -75,8 +100,13 @@ class PreparedStream:
 class PlainStream(PlainSink):
     """Sends through plain ASGI: one task at a time, so that no queue grows."""
 
+    def __init__(self, send: AsgiSend) -> None:
+        super().__init__(send)
+        self._opening = _opening()
+
     def _message(self, frame: Frame) -> MutableMapping[str, Any]:
-        return {"type": "http.response.body", "body": frame.event, "more_body": True}
+        event, self._opening = self._opening + frame.event, b""
+        return {"type": "http.response.body", "body": event, "more_body": True}
 
     def _farewell(self, code: int, reason: str) -> MutableMapping[str, Any]:
         return dict(_END)
@@ -88,4 +118,6 @@ _END: MutableMapping[str, Any] = {"type": "http.response.body", "body": b"", "mo
 def stream_for(scope: MutableMapping[str, Any], send: AsgiSend) -> Sink:
     """Choose the way to the panel of this ASGI *scope*."""
     transport = scope.get("extensions", {}).get(TRANSPORT)
-    return PlainStream(send) if transport is None else PreparedStream(transport, send)
+    if transport is None:
+        return PlainStream(send)
+    return PreparedStream(transport, send, in_chunks=scope["http_version"] >= "1.1")

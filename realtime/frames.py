@@ -3,34 +3,17 @@
 Measured, server CPU a delivered frame of 445 bytes, 1,000 sockets: ``send_json`` in a gather 42 us, ``send_text`` in a
 loop 17 us, a frame that is prepared once and written to each transport 10.6 us, a bare C ``send()`` loop 8.0 us.
 
-uvicorn lets a program choose the WebSocket protocol class; :class:`PreparedProtocol` offers the transport to the
-application as an ASGI extension. A server without it gets :class:`PlainSink`.
+A server with :class:`PreparedProtocol` offers its transport as an ASGI extension; another one gets :class:`PlainSink`.
 """
 
 import asyncio
 import contextlib
-import random
 import socket
 import struct
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.protocol import State as WireState
-
-from realtime.protocol import RESTARTING
-
-EXTENSION = "convoai.prepared_frames"
-"""The name of the ASGI extension in ``scope["extensions"]``; its value is the protocol of the connection."""
-ABORT_SECONDS = 5.0
-"""How long a panel that does not read has to take the close frame, before its socket is cut."""
-MAX_UNREAD = 65_536
-"""Bytes that may wait for a panel beside the frame it was sent last."""
-UNANSWERED = 1011
-"""The close code of a panel that answers no ping, as uvicorn has it; panels may send it too, so the message that tells
-of it here has ``unanswered`` beside it."""
-RETRY_SECONDS = (0.5, 5.0)
-"""The delay that panels are asked to wait before they reconnect to a service that restarts."""
+from realtime.websocket import ABORT_SECONDS, EXTENSION, PreparedProtocol
 
 UNSENT_BYTES = 16_384
 """What the kernel may hold for a panel beyond what is on its way. Left to itself it takes megabytes, so that a panel
@@ -42,7 +25,7 @@ AsgiSend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class Frame:
     """A text frame, made once for all panels that get it."""
 
-    __slots__ = ("_chunk", "_kind", "_position", "_retry", "payload", "wire")
+    __slots__ = ("_chunk", "_event", "_kind", "_position", "_retry", "payload", "wire")
 
     def __init__(self, payload: bytes, kind: str, position: str | None = None, retry: float | None = None) -> None:
         """Take the text as UTF-8; ``wire`` is how it goes over the wire (RFC 6455, 5.2; final, text, not masked).
@@ -54,25 +37,36 @@ class Frame:
         self._kind = kind
         self._position = position
         self._retry = retry
+        self._event: bytes | None = None
         self._chunk: bytes | None = None
 
     @property
     def event(self) -> bytes:
-        """The frame as a server-sent event (HTML standard, 9.2); JSON has no line ends of its own."""
+        """The frame as a server-sent event (HTML standard, 9.2); made once, when the first stream needs it."""
+        if self._event is None:
+            self._event = self._as_event()
+        return self._event
+
+    def _as_event(self) -> bytes:
         fields = [f"event: {self._kind}"]
         if self._position is not None:
             fields.append(f"id: {self._position}")
         if self._retry is not None:
             fields.append(f"retry: {self._retry * 1000:.0f}")
+        # JSON has no line ends of its own.
         return b"%s\ndata: %s\n\n" % ("\n".join(fields).encode(), self.payload)
 
     @property
     def chunk(self) -> bytes:
-        """The event as a chunk of an HTTP body (RFC 9112, 7.1); made once, when the first stream needs it."""
+        """The event as a chunk of an HTTP body; made once, too."""
         if self._chunk is None:
-            event = self.event
-            self._chunk = b"%x\r\n%s\r\n" % (len(event), event)
+            self._chunk = as_chunk(self.event)
         return self._chunk
+
+
+def as_chunk(data: bytes) -> bytes:
+    """Write *data* as a chunk of an HTTP body (RFC 9112, 7.1)."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 def _header(length: int) -> bytes:
@@ -98,100 +92,6 @@ class Sink(Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """End the connection with a close frame, or without one if the panel does not take it."""
-
-
-class PreparedProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol, which offers itself to the application as :data:`EXTENSION`."""
-
-    async def run_asgi(self) -> None:
-        """Run the application, with the extension in its scope."""
-        extensions: dict[str, Any] = self.scope["extensions"]
-        extensions[EXTENSION] = self
-        try:
-            await super().run_asgi()
-        finally:
-            del extensions[EXTENSION]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End, and leave nothing that holds itself: the collector, which would have to find it, stops the service."""
-        super().connection_lost(exc)
-        self.conn.parser.close()
-
-    async def send(self, message: Any) -> None:
-        """Send what the application says; uvicorn forgets its own headers, and that all is said, in a refusal."""
-        if message["type"] == "websocket.http.response.start":
-            message = {**message, "headers": [*self.default_headers, *message["headers"]]}
-        await super().send(message)
-        if message["type"] == "websocket.accept" and self.handshake_complete:
-            # Two dozen lists, which nobody needs any more.
-            del self.request, self.response
-        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
-            # Else it would log an error.
-            self.handshake_complete = True
-
-    def handle_ping(self) -> None:
-        """Answer a ping, unless the panel has not taken the answers to those before: it would fill the memory."""
-        if self.transport.get_write_buffer_size() > MAX_UNREAD:
-            self.transport.abort()
-        else:
-            super().handle_ping()
-
-    def handle_cont(self, event: Any) -> None:
-        """Take a part of a message; empty parts, of which a message may have any number, are not kept."""
-        if event.data or event.fin:
-            super().handle_cont(event)
-
-    def send_receive_event_to_app(self) -> None:
-        """Hand a message over; one that is no UTF-8 ends the connection, and is not logged as an error of ours."""
-        if self.curr_msg_data_type == "text":
-            try:
-                b"".join(self.frames).decode()
-            except UnicodeDecodeError:
-                self.conn.send_close(1007)
-                self.handle_parser_exception()
-                return
-        super().send_receive_event_to_app()
-
-    def keepalive_timeout(self) -> None:
-        """Give up a panel that answers no ping, also if it leaves unread what was sent before."""
-        if self.open:
-            told: Any = {"type": "websocket.disconnect", "code": UNANSWERED, "unanswered": True}
-            self.queue.put_nowait(told)
-        super().keepalive_timeout()
-        self.loop.call_later(ABORT_SECONDS, self.transport.abort)
-
-    def shutdown(self) -> None:
-        """Say 1012 with a reconnect delay to a panel that came in while the others were sent away."""
-        if self.handshake_complete and self.open:
-            self.say_close(RESTARTING.code, f"retry after {random.uniform(*RETRY_SECONDS):.1f} s")
-            self.loop.call_later(ABORT_SECONDS, self.transport.abort)
-        super().shutdown()
-
-    def data_received(self, data: bytes) -> None:
-        """Read; a handshake that is refused while it is read, such as one with a huge header, is answered and ended.
-
-        uvicorn leaves that answer unsent and the connection open.
-        """
-        super().data_received(data)
-        if self.conn.handshake_exc is not None and not self.handshake_initiated:
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            self.transport.close()
-
-    @property
-    def open(self) -> bool:
-        """Whether data frames may still be sent."""
-        return not self.close_sent and not self.disconnected and self.conn.state is WireState.OPEN
-
-    def say_close(self, code: int, reason: str) -> None:
-        """Send the close frame as uvicorn's own ``websocket.close`` does: the panel's answer closes the transport."""
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        self.conn.send_close(code, reason)
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
 
 
 def set_option(transport: asyncio.BaseTransport, name: str, value: int) -> None:

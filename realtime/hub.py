@@ -74,6 +74,7 @@ class Audience:
         self._tick: asyncio.TimerHandle | None = None
         self._flushing: Iterator[None] | None = None
         self._changed = False
+        self._joined = 0
         self.empty_since: float | None = None
 
     def __len__(self) -> int:
@@ -89,10 +90,15 @@ class Audience:
         self._listeners.pop(listener, None)
         self.touch()
 
+    def hold(self, panels: int) -> None:
+        """Take note that so many *panels* more (or fewer) are connected, whether they have subscribed or not."""
+        self._joined += panels
+        self.touch()
+
     def touch(self) -> None:
         """If there is no panel, count the time without one from now on."""
-        if not self._listeners:
-            self.empty_since = asyncio.get_running_loop().time()
+        is_empty = not (self._joined or self._listeners)
+        self.empty_since = asyncio.get_running_loop().time() if is_empty else None
 
     def changed(self) -> None:
         """Take note that the feed's state changed: send at once if the last frame is a tick ago, else at the tick."""

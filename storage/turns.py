@@ -28,8 +28,19 @@ class Turns:
         """
         return Turn(self, account)
 
-    def enter(self, account: Hashable) -> "asyncio.Future[None] | None":
-        """Take a place, or stand in line: None, or what is to be waited for."""
+    async def enter(self, account: Hashable) -> None:
+        """Wait for a place, which is to be left again; raises as :meth:`of` does."""
+        place = self.claim(account)
+        if place is None:
+            return
+        try:
+            await place
+        except asyncio.CancelledError:
+            self._give_up(account, place)
+            raise
+
+    def claim(self, account: Hashable) -> "asyncio.Future[None] | None":
+        """Take a place (None), or stand in line for one: what it gives is to be waited for."""
         if self._free and self._taken[account] < self._each and account not in self._lines:
             self._take(account)
             return None
@@ -49,14 +60,6 @@ class Turns:
         if self._lines:
             self._call_next()
 
-    def give_up(self, account: Hashable, place: "asyncio.Future[None]") -> None:
-        """Wait no longer."""
-        if place.done() and not place.cancelled():
-            # The place was given in the same moment.
-            self.leave(account)
-        else:
-            self._forget(account, place)
-
     def _take(self, account: Hashable) -> None:
         self._free -= 1
         self._taken[account] += 1
@@ -74,6 +77,13 @@ class Turns:
             if not place.done():
                 self._take(account)
                 place.set_result(None)
+
+    def _give_up(self, account: Hashable, place: "asyncio.Future[None]") -> None:
+        if place.done() and not place.cancelled():
+            # The place was given in the same moment.
+            self.leave(account)
+        else:
+            self._forget(account, place)
 
     def _forget(self, account: Hashable, place: "asyncio.Future[None]") -> None:
         line = self._lines.get(account)
@@ -93,14 +103,7 @@ class Turn:
         self._account = account
 
     async def __aenter__(self) -> None:
-        place = self._turns.enter(self._account)
-        if place is None:
-            return
-        try:
-            await place
-        except asyncio.CancelledError:
-            self._turns.give_up(self._account, place)
-            raise
+        await self._turns.enter(self._account)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

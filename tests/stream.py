@@ -28,7 +28,6 @@ class StreamPanel(Fed):
         self._at = (parts.hostname, parts.port)
         self._query = query
         self.events: list[Event] = []
-        self.retry: int | None = None
         self.status = 0
         self.headers: dict[str, str] = {}
         self.ended: bool | None = None
@@ -69,9 +68,9 @@ class StreamPanel(Fed):
         rest = b""
         try:
             while True:
-                size = int(await reader.readline(), 16)
-                rest += (await reader.readexactly(size + 2))[:-2]
-                if not size:
+                part = await self._part(reader)
+                rest += part
+                if not part:
                     self.ended = True
                     break
                 *whole, rest = rest.split(b"\n\n")
@@ -81,12 +80,17 @@ class StreamPanel(Fed):
             self.ended = False
         self._arrived.set()
 
+    async def _part(self, reader: asyncio.StreamReader) -> bytes:
+        """Read the next part of the body, empty at its end: a chunk, or to a client of HTTP/1.0 what has come."""
+        if self.headers.get("transfer-encoding") != "chunked":
+            return await reader.read(65_536)
+        size = int(await reader.readline(), 16)
+        return (await reader.readexactly(size + 2))[:-2]
+
     def _dispatch(self, block: str) -> None:
+        """Take an event; one without data would be an empty message to some clients."""
         fields = dict(line.split(": ", 1) for line in block.split("\n"))
         retry = int(fields["retry"]) if "retry" in fields else None
-        if "data" not in fields:
-            self.retry = retry
-            return
         self.events.append(Event(fields["event"], fields.get("id"), retry, fields["data"]))
         self.take(json.loads(fields["data"]))
 

@@ -16,6 +16,7 @@ import yaml
 from tests.cluster import COMPOSE, CONFIGURATION, ROOT, program, services
 from tests.conftest import Running
 from tests.postgres import Postgres
+from web.descriptors import fitting
 from web.settings import Settings, unknown
 
 SECRETS = ("SECRET", "PASSWORD", "KEYS")
@@ -70,6 +71,13 @@ def test_every_container_is_hardened(name: str) -> None:
         assert re.fullmatch(r"[\w/]+:\d+\.\d+(\.\d+)?-\w+", service["image"])
     assert set(service.get("depends_on", {})) <= set(SERVICES)
     assert all(needed == {"condition": "service_healthy"} for needed in service.get("depends_on", {}).values())
+
+
+def test_there_are_descriptors_enough() -> None:
+    """The service may have as many descriptors as its panels and all others need: it lowers no limit."""
+    service = services()["analytics"]
+    settings = Settings.read(service["environment"])
+    assert fitting(settings, service["ulimits"]["nofile"]) is settings
 
 
 def test_the_balancer_is_outside() -> None:

@@ -14,6 +14,7 @@ from starlette.types import Scope
 
 from web.access import Access, digest
 from web.auth import bearer
+from web.connections import vouch
 from web.problems import unauthorized
 from web.settings import DEFAULT_TENANT, Network, Settings
 
@@ -42,6 +43,11 @@ class Door:
 
     def admit(self, scope: Scope) -> Guest:
         """Say which tenant the request may post to; raises a 401 :exc:`Problem`."""
+        guest = self._guest(scope)
+        vouch(scope)
+        return guest
+
+    def _guest(self, scope: Scope) -> Guest:
         names = {name for name, _ in scope["headers"]}
         if names & _CREDENTIALS:
             return self._by_key(Headers(scope=scope))

@@ -4,6 +4,7 @@ What happens then is ``realtime/connection.py``.
 """
 
 import asyncio
+import math
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,8 +19,8 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from realtime import eventstream
-from realtime.bucket import Bucket
-from realtime.connection import Connection, Limits, Refused, Session, turn_away
+from realtime.allowance import Allowances
+from realtime.connection import Connection, Refused, Session, turn_away
 from realtime.drain import drain
 from realtime.frames import Sink, sink_for
 from realtime.hub import Audience
@@ -35,12 +36,15 @@ from realtime.protocol import (
     Subscribe,
     Topic,
 )
+from realtime.websocket import metered
 from storage import clock
 from storage.clock import Days
-from storage.errors import StorageError
+from storage.errors import ShareExceeded, StorageError
+from storage.turns import Turns
 from web.accept import prefers
 from web.audit import PRINCIPAL, Audit
 from web.auth import Principal, Verifier, bearer
+from web.connections import vouch
 from web.door import Door
 from web.operations import Answer, Operation, Parameter, read_query, text
 from web.problems import MEDIA_TYPE, Problem, unauthorized, unavailable
@@ -56,9 +60,10 @@ HINT = (
     "curl -N -H 'Accept: text/event-stream' -H 'Authorization: Bearer ...'"
 )
 CROWDED = "too many panels come at once"
+TALKATIVE = "the panels of this subject sent too many messages"
 RETURN_SECONDS = (1, 5)
 """After how long a stream that found no room, or a service that stops, may try again."""
-JOINS_PER_SECOND, JOINS_AT_ONCE = 400.0, 50.0
+JOINS_PER_SECOND, JOINS_AT_ONCE = 400.0, 50
 """How fast panels are let in: each costs a millisecond, and whoever posts waits behind those that came at once."""
 LONGEST_TURN_SECONDS = 8.0
 """Whoever would have to wait longer is sent away: panels themselves give up after 10 s."""
@@ -106,8 +111,9 @@ class Live:
         self._door = door
         self._telemetry = telemetry
         self._audit = audit
-        self._limits = Limits(settings.subscribe_seconds, settings.messages_per_second)
-        self._turnstile = Bucket(JOINS_PER_SECOND, JOINS_AT_ONCE, asyncio.get_running_loop().time())
+        self._allowances = Allowances(settings.messages_per_second, settings.max_connections_per_user)
+        waiting = int(JOINS_PER_SECOND * LONGEST_TURN_SECONDS)
+        self._turns = Turns("the line of panels", JOINS_AT_ONCE, JOINS_AT_ONCE, waiting)
         self._total = 0
         self._tenants: Counter[str] = Counter()
         self._users: Counter[tuple[str, str]] = Counter()
@@ -143,28 +149,36 @@ class Live:
             streams=True,
         )
 
-    def turn(self, path: str, headers: Headers) -> float | None:
-        """Take a place in the line of those who come: a herd that a restart sent must not hold up those who post.
+    async def turn(self, path: str, headers: Headers) -> None:
+        """Wait in the line of those who come: a herd that a restart sent must not hold up those who post.
 
-        Gives the seconds until it is its turn; None: the line is too long. Of a WebSocket the server asks before it
-        makes one: one that waits costs a socket, and those behind it, who may want to post, are accepted at once.
-        Whoever brings no token, or asks for something else, is refused without a place.
+        Raises a 429 :exc:`Problem` if the subject has sent too many messages, a 503 if the line is too long. Of a
+        WebSocket the server asks before it makes one: one that waits costs a socket, and those behind it, who may want
+        to post, are accepted at once. Whoever brings no valid token, or asks for something else, is refused without a
+        place.
         """
-        return self._take_place() if path == PATH and _brings_token(headers) else 0.0
+        token = _token(headers)
+        if path != PATH or token is None or self._draining:
+            return
+        try:
+            principal = await self._verifier.verify_admin(token)
+        except Problem:
+            return
+        await self._await_turn(principal)
 
-    def _take_place(self) -> float | None:
-        now = asyncio.get_running_loop().time()
-        wait = self._turnstile.wait(now)
-        if wait > LONGEST_TURN_SECONDS:
-            return None
-        self._turnstile.take(1, now)
-        return wait
-
-    async def _wait_in_line(self) -> None:
-        wait = self._take_place()
-        if wait is None:
-            raise unavailable(CROWDED, random.randint(*RETURN_SECONDS))
-        await asyncio.sleep(wait)
+    async def _await_turn(self, principal: Principal) -> None:
+        """Let subjects in by turns, however many panels of each wait."""
+        subject, loop = _subject(principal), asyncio.get_running_loop()
+        wait = self._allowances.come(subject, loop.time())
+        if wait:
+            raise Problem(429, TALKATIVE, headers={"Retry-After": str(math.ceil(wait))})
+        try:
+            async with asyncio.timeout(LONGEST_TURN_SECONDS):
+                await self._turns.enter(subject)
+        except (ShareExceeded, TimeoutError):
+            raise unavailable(CROWDED, RETURN_SECONDS[1]) from None
+        # So many places, each for so long, are the pace.
+        loop.call_later(JOINS_AT_ONCE / JOINS_PER_SECOND, self._turns.leave, subject)
 
     async def drain(self) -> None:
         """Send all panels away, and let none in any more."""
@@ -178,11 +192,13 @@ class Live:
         """Serve one WebSocket, from its handshake to its end."""
         await receive()
         try:
-            principal = await self._admit_from_line(scope)
+            principal = await self._admit(scope)
             audience = await self._join(principal)
         except Problem as problem:
             await _refuse(scope, send, problem)
             return
+        allowance = self._allowances.of(_subject(principal), asyncio.get_running_loop().time())
+        receive = metered(scope, receive, allowance)
         chosen = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
         await send({"type": "websocket.accept", "subprotocol": chosen, "headers": []})
         address = str(self._door.source(scope))
@@ -197,12 +213,13 @@ class Live:
     async def follow(self, request: Request) -> Response:
         """Serve one event stream."""
         principal = request.scope[PRINCIPAL] = await self._admit(request.scope)
+        vouch(request.scope)
         if not prefers(request.headers.get("accept", ""), eventstream.MEDIA_TYPE, MEDIA_TYPE):
             raise Problem(406, HINT)
         query = read_query(request.query_params, PARAMETERS, self._node.days)
         if request.method == "HEAD":
             return _head()
-        await self._wait_in_line()
+        await self._await_turn(principal)
         subscription = Subscribe(query["topics"], request.headers.get("last-event-id") or query["position"])
         audience = await self._join(principal)
         address = str(self._door.source(request.scope))
@@ -214,7 +231,6 @@ class Live:
             sink = eventstream.stream_for(scope, send)
             with self._seat(principal, address, audience, sink) as connection:
                 await send({"type": "http.response.start", "status": 200, "headers": _head().raw_headers})
-                await send({"type": "http.response.body", "body": eventstream.greeting(), "more_body": True})
                 if query["disagree"] is not None:
                     audience.disagree(connection)
                 await connection.run(_until_gone(receive), subscription)
@@ -224,13 +240,16 @@ class Live:
     @contextmanager
     def _seat(self, principal: Principal, address: str, audience: Audience, sink: Sink) -> Iterator[Connection]:
         """Count a panel for as long as it is here."""
-        connection = Connection(_session(principal), audience, sink, self._authenticate, clock.unix, self._limits)
+        seconds = self._settings.subscribe_seconds
+        connection = Connection(_session(principal), audience, sink, self._authenticate, clock.unix, seconds)
         self._count(principal, address, 1)
+        audience.hold(1)
         self._open.add(connection)
         try:
             yield connection
         finally:
             self._open.discard(connection)
+            audience.hold(-1)
             self._count(principal, address, -1)
             if connection.ended_with is not None:
                 self._telemetry.closes.labels(connection.ended_with).inc()
@@ -242,15 +261,6 @@ class Live:
             log.warning("live_unavailable")
             raise unavailable("the figures cannot be read just now") from None
 
-    async def _admit_from_line(self, scope: Scope) -> Principal:
-        try:
-            return await self._admit(scope)
-        except Problem:
-            if _brings_token(Headers(scope=scope)):
-                # Strangers must not make the line long: they give their place back.
-                self._turnstile.take(-1, asyncio.get_running_loop().time())
-            raise
-
     async def _admit(self, scope: Scope) -> Principal:
         if self._draining:
             raise unavailable("the service restarts", random.randint(*RETURN_SECONDS))
@@ -258,9 +268,8 @@ class Live:
         origin = headers.get("origin")
         if origin is not None and not self._is_allowed(origin, headers.get("host", "")):
             raise Problem(403, "this origin may not connect: see ANALYTICS_ALLOWED_ORIGINS")
-        offered = [name for name in scope.get("subprotocols", ()) if name.startswith(BEARER)]
-        token = bearer(headers.get("authorization")) or (offered[0].removeprefix(BEARER) if offered else None)
-        if not token:
+        token = _token(headers)
+        if token is None:
             raise unauthorized("send a token as Authorization: Bearer, or as a second subprotocol bearer.<token>")
         return await self._verifier.verify_admin(token)
 
@@ -288,20 +297,27 @@ class Live:
         return (
             self._total >= limits.max_connections
             or self._tenants[principal.tenant_id] >= limits.max_connections_per_tenant
-            or self._users[principal.tenant_id, principal.subject] >= limits.max_connections_per_user
+            or self._users[_subject(principal)] >= limits.max_connections_per_user
             or self._addresses[address] >= limits.max_connections_per_address
         )
 
     def _count(self, principal: Principal, address: str, by: int) -> None:
         self._total += by
         _add(self._tenants, principal.tenant_id, by)
-        _add(self._users, (principal.tenant_id, principal.subject), by)
+        _add(self._users, _subject(principal), by)
         _add(self._addresses, address, by)
         self._telemetry.panels.inc(by)
 
 
-def _brings_token(headers: Headers) -> bool:
-    return "authorization" in headers or BEARER in headers.get("sec-websocket-protocol", "")
+def _token(headers: Headers) -> str | None:
+    """Take the token out of ``Authorization``, or of the subprotocols that a browser offers; None if there is none."""
+    offered = [name.strip() for name in headers.get("sec-websocket-protocol", "").split(",")]
+    tokens = [name.removeprefix(BEARER) for name in offered if name.startswith(BEARER)]
+    return bearer(headers.get("authorization")) or next(iter(tokens), None) or None
+
+
+def _subject(principal: Principal) -> tuple[str, str]:
+    return principal.tenant_id, principal.subject
 
 
 def _add(counts: Counter[Any], name: Any, by: int) -> None:

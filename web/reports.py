@@ -22,6 +22,7 @@ from web import shapes
 from web.accept import prefers
 from web.audit import PRINCIPAL
 from web.auth import Verifier, bearer
+from web.connections import vouch
 from web.etag import matches, weak
 from web.exports import EVERYTHING, Exports, Selection, download
 from web.formats import Csv
@@ -120,6 +121,7 @@ class Reports:
         if token is None:
             raise unauthorized("send the token as Authorization: Bearer")
         principal = request.scope[PRINCIPAL] = await self._verifier.verify(token)
+        vouch(request.scope)
         principal.check_admin()
         return principal.tenant_id
 

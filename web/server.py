@@ -4,21 +4,18 @@ import asyncio
 import gc
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Collection
-from typing import Any
 
 import structlog
 import uvicorn
 import uvloop
-from starlette.datastructures import Headers
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from realtime.eventstream import TRANSPORT
-from realtime.frames import PreparedProtocol
+from realtime.websocket import PreparedProtocol
 from web.app import Service
-from web.live import CROWDED
+from web.connections import BESIDE_PANELS, Connections
+from web.descriptors import fitting, for_connections, raise_limit
+from web.http_protocol import BoundedProtocol
 from web.settings import Settings
 
 log = structlog.get_logger()
@@ -27,21 +24,13 @@ MAX_MESSAGE = 16 * 1024
 """Bytes of a message from a panel: room for a token of the longest kind."""
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open: longer than balancers keep theirs, so that none is cut under a request."""
-MAX_HEAD = 64 * 1024
-"""Bytes of a request before its body."""
 SECURITY_HEADERS = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
 """On every answer, also those that uvicorn makes by itself. What pages need beside them is with the pages."""
 BACKLOG = 2048
-FIRST_REQUEST_SECONDS = 0.5
-"""How long a stop waits for the first request of a connection that was accepted just before."""
 COLLECT = 5_000, 2, 200
 """The collector's thresholds: so many new objects before it looks at those, so many such looks before one at the older
 ones too, and so many of these before one at everything. With Python's own numbers a thousand panels that came at once
 stopped the service for 50 ms, twice; connections leave nothing for it to find."""
-CROWDED_RETRY_SECONDS = 5
-"""After how long a panel may come back that found too many others before it."""
-LINE, HEAD, BODY = "line", "head", "body"
-"""What may be slow to come: the first line of a request, the rest of its head, its body."""
 
 
 class CannotListen(Exception):
@@ -51,12 +40,14 @@ class CannotListen(Exception):
 def configuration(service: Service) -> uvicorn.Config:
     """Say how uvicorn serves *service*, which must be open."""
     settings = service.settings
+    room = min(for_connections(raise_limit()), settings.max_connections + BESIDE_PANELS)
 
     class Protocol(BoundedProtocol):
         head_seconds = settings.head_seconds
         body_seconds = settings.body_seconds
         answer_seconds = settings.answer_seconds
         turn = staticmethod(service.live.turn)
+        others = Connections(room)
 
     return uvicorn.Config(
         service.app,
@@ -109,186 +100,6 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, with bounds that it lacks.
-
-    It would hold a head of any length in memory until it ends, and wait for ever for one that never ends; so it would
-    for a body. Here a head has to be complete ``head_seconds`` after the connection, or the answer before it, is there;
-    a body ``body_seconds`` after its head. An answer that is left unread for ``answer_seconds`` is broken off.
-    """
-
-    head_seconds = 10.0
-    body_seconds = 60.0
-    answer_seconds = 60.0
-    turn: Callable[[str, Headers], float | None]
-
-    def connection_made(self, transport: Any) -> None:
-        """Begin with nothing read; the first head is waited for from now on."""
-        self._head = 0
-        # What is being received (None: nothing), a number that moves with each step, and when it has to be complete.
-        self._part: str | None = LINE
-        self._steps = 0
-        self._due: float | None = self.loop.time() + self.head_seconds
-        # One timer a connection, which looks again when the time has come: one for each request would cost 2 us.
-        self._timer = self.loop.call_later(self.head_seconds, self._check)
-        self._unread: asyncio.TimerHandle | None = None
-        self._upgrade: asyncio.Handle | None = None
-        self._draining = False
-        super().connection_made(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
-        self._timer.cancel()
-        if self._upgrade is not None:
-            self._upgrade.cancel()
-        self._await_reader(None)
-        super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """Wait for the client to read on; called when the kernel takes no more and 64 KiB wait here.
-
-        The kernel asks for more when a third of its buffer is free again: of some megabytes, so that a client counts as
-        reading from 15 KB/s on.
-        """
-        self._await_reader(self.answer_seconds)
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        """Go on: most of it was read."""
-        self._await_reader(None)
-        super().resume_writing()
-
-    def _await_reader(self, seconds: float | None) -> None:
-        if self._unread is not None:
-            self._unread.cancel()
-        self._unread = None if seconds is None else self.loop.call_later(seconds, self.transport.abort)
-
-    def data_received(self, data: bytes) -> None:
-        """Read on, unless the head of a request has gone on for too long."""
-        self._head += len(data)
-        before = self._steps
-        super().data_received(data)
-        if self._part is None and self.timeout_keep_alive_task is None and not self._is_answering:
-            # Empty lines before a head: uvicorn waits no longer, and the parser says nothing of them.
-            self._begin(LINE)
-        if self._steps != before:
-            self._due = None if self._part is None else self.loop.time() + self._seconds
-        if self._head > MAX_HEAD and not self.transport.is_closing():
-            self.send_400_response("the head of the request is too long")
-
-    def on_message_begin(self) -> None:
-        """Count from the beginning of a request, and offer the transport to event streams."""
-        super().on_message_begin()
-        self._head = 0
-        self._begin(HEAD)
-        self.scope["extensions"] = {TRANSPORT: self.transport}  # type: ignore[dict-item]
-
-    def on_headers_complete(self) -> None:
-        """Count no more: what follows is the body, which the endpoint bounds."""
-        super().on_headers_complete()
-        if self._draining and self.cycle is not None:
-            self.cycle.keep_alive = False
-        self._head = -sys.maxsize
-        self._begin(BODY)
-
-    def drain(self) -> None:
-        """Take one more request at the most, so that the one after it goes to another process.
-
-        A connection that waits for its next request is closed; on a new one the first is probably on its way.
-        """
-        self._draining = True
-        if self._upgrade is not None:
-            # It will be told when to come back.
-            self._upgrade.cancel()
-            self._upgrade = self.loop.call_soon(self._hand_over)
-        elif self.cycle:
-            self.cycle.keep_alive = False
-            self._leave()
-        else:
-            self.loop.call_later(FIRST_REQUEST_SECONDS, self._leave)
-
-    def shutdown(self) -> None:
-        """End when uvicorn wants to, but cut no request of which a part has come."""
-        self.drain()
-
-    def _leave(self) -> None:
-        """Close, unless a request comes in or is answered, or the connection has become a WebSocket."""
-        if self in self.connections and self._part not in (HEAD, BODY) and not self._is_answering:
-            self.transport.close()
-
-    def on_message_complete(self) -> None:
-        """Wait for nothing: the service has its turn."""
-        super().on_message_complete()
-        self._begin(None)
-
-    def on_response_complete(self) -> None:
-        """Give what the client sends meanwhile its whole time, from now on."""
-        super().on_response_complete()
-        if self._due is not None:
-            self._due = self.loop.time() + self._seconds
-
-    def handle_websocket_upgrade(self) -> None:
-        """Hand the connection over when it is its turn, with all that is to be waited for."""
-        if self._upgrade is not None or self._is_answering or self.pipeline:
-            # What was asked before is not answered yet, and would go on using this protocol.
-            self.send_400_response("an upgrade has to be the only request")
-            return
-        self._timer.cancel()
-        wait = self.turn(self.url.partition(b"?")[0].decode("latin-1"), Headers(raw=self.headers))
-        if wait is None:
-            self._say("503 Service Unavailable", CROWDED, [b"retry-after: %d" % CROWDED_RETRY_SECONDS])
-            return
-        self.transport.pause_reading()
-        self._upgrade = self.loop.call_later(wait, self._hand_over)
-
-    def _hand_over(self) -> None:
-        """Make it a WebSocket."""
-        self.transport.resume_reading()
-        super().handle_websocket_upgrade()
-        # Else what is left of this protocol would hold itself.
-        self._upgrade = self.parser = None  # type: ignore[assignment]
-
-    @property
-    def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
-
-    @property
-    def _seconds(self) -> float:
-        return self.body_seconds if self._part == BODY else self.head_seconds
-
-    def _begin(self, part: str | None) -> None:
-        self._part = part
-        self._steps += 1
-
-    def _check(self) -> None:
-        """End a connection whose request is not complete in time, unless it is the service that is slow."""
-        now = self.loop.time()
-        if self._due is not None and (self.flow.read_paused or (self._part != BODY and self._is_answering)):
-            self._due = now + self._seconds
-        if self._due is None:
-            self._timer = self.loop.call_later(self.head_seconds, self._check)
-        elif now < self._due:
-            # Another request, with a deadline of its own, may have begun before this one's.
-            self._timer = self.loop.call_later(min(self._due - now, self.head_seconds), self._check)
-        elif not self.transport.is_closing():
-            self._time_out()
-
-    def _time_out(self) -> None:
-        """Say 408 (RFC 9110, 15.5.9) to who began a request and was not answered yet."""
-        is_owed = self._part == HEAD or (self._is_answering and not self.cycle.response_started)
-        if self._part != LINE and is_owed:
-            self._say("408 Request Timeout", f"the {self._part} of the request did not come in time")
-        self.transport.close()
-
-    def _say(self, status: str, text: str, headers: Collection[bytes] = ()) -> None:
-        """Answer without the application, and close."""
-        lines = [b"HTTP/1.1 " + status.encode(), b"content-type: text/plain; charset=utf-8", b"connection: close"]
-        lines += [*headers, *(name + b": " + value for name, value in self.server_state.default_headers)]
-        lines += [b"content-length: %d" % len(text), b"", text.encode()]
-        self.transport.write(b"\r\n".join(lines))
-        self.transport.close()
-
-
 def listen(settings: Settings) -> socket.socket:
     """Bind the address that is to be served on; raises :exc:`CannotListen`."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -317,7 +128,7 @@ def run(
 async def _serve(
     settings: Settings, given: socket.socket | None, serving: Callable[[], object], asked: Collection[int]
 ) -> None:
-    service = Service(settings, is_worker=given is not None)
+    service = Service(fitting(settings, raise_limit()), is_worker=given is not None)
     await service.open()
     try:
         with given or listen(settings) as listener:

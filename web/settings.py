@@ -196,8 +196,8 @@ class Settings:
     )
     messages_per_second: float = _setting(
         "5",
-        "What a panel may send over time, ten seconds' worth of it at once; then 4429.",
-        _number(0.1, 1_000_000),
+        "What a panel may send over time, ten seconds' worth of it at once, pings and pongs too; then 4429.",
+        _number(0.1, 50),
         "messages/s",
     )
     tracking_events_per_second: int = _setting(

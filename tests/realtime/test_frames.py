@@ -1,6 +1,7 @@
 """How frames reach panels, prepared and through plain ASGI; and what a panel that does not read costs."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 
@@ -45,6 +47,17 @@ async def test_both_ways_deliver(either: Running) -> None:
     assert panel.closed == (4401, "the token has expired")
     assert panel.frames[-1]["code"] == "token_expired"
     assert {frame["type"] for frame in panel.frames} == {"snapshot", "delta", "heartbeat", "error"}
+
+
+async def test_either_way_counts_messages(either: Running) -> None:
+    """Who says too much is closed with 4429 either way."""
+    panel = await either.panel()
+    with contextlib.suppress(ConnectionClosed):
+        for _ in range(60):
+            await panel.send(type="subscribe", topics=["summary"], position=None)
+    await panel.until(lambda: panel.closed is not None)
+    assert panel.closed == (4429, "the panel sends too many messages")
+    assert panel.frames[-1] == {"type": "error", "code": "too_many_messages", "message": "at most 5 messages a second"}
 
 
 async def stalled(running: Running) -> LivePanel:

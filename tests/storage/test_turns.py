@@ -43,9 +43,9 @@ async def test_a_line_has_an_end() -> None:
     """Who has too many in line is refused; others are not."""
     turns = Turns("reports", 1, 1, 1)
     async with turns.of("a"):
-        waiting, other = turns.enter("a"), turns.enter("b")
+        waiting, other = turns.claim("a"), turns.claim("b")
         with pytest.raises(ShareExceeded):
-            turns.enter("a")
+            turns.claim("a")
         assert waiting is not None
         assert other is not None
         assert not other.done()
@@ -62,7 +62,7 @@ async def test_who_leaves_while_waiting_holds_nothing() -> None:
         async with turns.of(account):
             pass
 
-    turns.enter("a")
+    turns.claim("a")
     in_line, called = asyncio.create_task(wait("a")), asyncio.create_task(wait("b"))
     await asyncio.sleep(0)
     in_line.cancel()

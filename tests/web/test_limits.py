@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import gzip
+import json
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -17,13 +18,13 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from realtime.connection import Connection
-from realtime.frames import PreparedProtocol
 from realtime.protocol import SUBPROTOCOL
+from realtime.websocket import PreparedProtocol
 from tests.conftest import API, TRACK, Running, start
 from tests.process import Process
 from tests.web.test_tracking import ACTIVITY, BATCH
 from web import live
-from web.server import BoundedProtocol
+from web.http_protocol import BoundedProtocol
 
 HEAD = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = f"POST {TRACK}/activity-public HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n".encode()
@@ -144,6 +145,79 @@ async def test_who_is_quick_is_not_cut(impatient: Running) -> None:
     assert len(connections) <= 1
 
 
+CHUNKED = f"POST {TRACK}/batch HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+UNBOUNDED = {
+    "a target": (b"GET /", b"a", 414),
+    "a field": (HEAD[:-2] + b"x: ", b"a", 431),
+    "short fields": (HEAD[:-2], b"a:b\r\n", 431),
+    "tiny chunks": (CHUNKED, b"1\r\n \r\n", 400),
+    "an extension of a chunk": (CHUNKED + b"1;", b"a", 431),
+    "a field behind a body": (CHUNKED.replace(b"/batch", b"/none") + b"0\r\nx: ", b"a", 431),
+    "short fields behind a body": (CHUNKED.replace(b"/batch", b"/none") + b"0\r\n", b"a:b\r\n", 431),
+}
+
+
+@pytest.mark.parametrize("name", UNBOUNDED)
+async def test_what_has_no_end_is_cut_early(running: Running, name: str) -> None:
+    """Whatever is sent without an end, before a body, in it or after it, is refused after some kilobytes."""
+    first, again, status = UNBOUNDED[name]
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.service.settings.port)
+    writer.write(first)
+    sent, answer = 0, b""
+    with contextlib.suppress(ConnectionError):
+        while not reader.at_eof() and sent < 1 << 20:
+            writer.write(again * (1000 // len(again)))
+            await writer.drain()
+            sent += 1000
+            await asyncio.sleep(0)
+    with contextlib.suppress(ConnectionError):
+        answer = await reader.read()
+    writer.close()
+    assert sent < 1 << 20
+    assert (b"HTTP/1.1 %d " % status) in answer or answer == b""
+
+
+@pytest.mark.parametrize("name", UNBOUNDED)
+async def test_what_has_no_end_is_told_why(running: Running, name: str) -> None:
+    """In one read or in many, the answer says what there was too much of; a neighbour's request is served."""
+    first, again, status = UNBOUNDED[name]
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.service.settings.port)
+    writer.write(first + again * (60_000 // len(again)))
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    writer.close()
+    assert b"HTTP/1.1 %d " % status in answer
+    assert (await running.http.get("/health")).status_code == 200
+
+
+async def test_pipelined_requests_are_bounded(running: Running) -> None:
+    """Of thousands of requests that come at once some are answered, in their order, and then the connection ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.service.settings.port)
+    writer.write(HEAD * 5000)
+    answers = b""
+    with contextlib.suppress(ConnectionError):
+        while part := await reader.read(65_536):
+            answers += part
+    writer.close()
+    assert 1 < answers.count(b"HTTP/1.1 200 OK") <= 20
+    assert b"HTTP/1.1 4" not in answers
+    # The client is told not to wait for the others.
+    assert answers.count(b"connection: close") == 1
+
+
+async def test_a_body_in_chunks_is_taken(running: Running) -> None:
+    """A batch that is streamed line by line is taken, however many lines it has."""
+    line = json.dumps(BATCH[0]).encode() + b"\n"
+
+    async def lines() -> AsyncIterator[bytes]:
+        for _ in range(9_000):
+            yield line
+
+    headers = {"Content-Type": "application/x-ndjson"}
+    answer = await running.http.post(f"{TRACK}/batch", content=lines(), headers=headers)
+    assert answer.json()["recorded"] == 9_000
+
+
 async def test_a_slow_service_cuts_nobody(impatient: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the service takes to answer, who sent a whole request gets the answer, and so does the next one."""
     touch = impatient.service.database.write
@@ -210,7 +284,7 @@ async def test_every_answer_has_the_security_headers(running: Running, caplog: p
 
 async def test_a_herd_is_let_in_at_a_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Panels that come at once are let in one after the other, all of them; a post does not wait for them."""
-    monkeypatch.setattr(live, "JOINS_AT_ONCE", 2.0)
+    monkeypatch.setattr(live, "JOINS_AT_ONCE", 2)
     monkeypatch.setattr(live, "JOINS_PER_SECOND", 5.0)
     found = await start(tmp_path)
     began = time.monotonic()
@@ -228,7 +302,7 @@ async def test_a_herd_is_let_in_at_a_pace(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.fixture
 async def slow_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
     """A service that lets one panel in, and the next one five seconds later."""
-    monkeypatch.setattr(live, "JOINS_AT_ONCE", 1.0)
+    monkeypatch.setattr(live, "JOINS_AT_ONCE", 1)
     monkeypatch.setattr(live, "JOINS_PER_SECOND", 0.2)
     found = await start(tmp_path)
     yield found
@@ -272,6 +346,27 @@ async def test_strangers_take_no_place_in_the_line(slow_line: Running) -> None:
                 await connect(f"{slow_line.url.replace('http', 'ws')}{API}/live{path}", subprotocols=protocols)
     async with asyncio.timeout(2):
         await slow_line.panel()
+
+
+async def test_subjects_take_turns_in_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many panels of one subject wait, another subject's panel comes after the next of them."""
+    monkeypatch.setattr(live, "JOINS_AT_ONCE", 1)
+    monkeypatch.setattr(live, "JOINS_PER_SECOND", 4.0)
+    found = await start(tmp_path)
+    came: list[str] = []
+
+    async def come(sub: str) -> None:
+        await found.panel(token=found.token(sub=sub))
+        came.append(sub)
+
+    herd = [asyncio.create_task(come("ada")) for _ in range(8)]
+    async with asyncio.timeout(5):
+        while not came:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await come("eve")
+    assert came.count("ada") <= 4
+    await asyncio.gather(*herd)
+    await found.drop()
 
 
 async def test_an_upgrade_is_the_only_request(slow_line: Running) -> None:

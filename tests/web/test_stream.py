@@ -6,12 +6,14 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from realtime.eventstream import PlainStream
 from realtime.protocol import TOPICS
 from tests.conftest import API, Running, start
 from tests.live import PATH
+from tests.nginx import Nginx
 from tests.realtime.test_frames import flood
 from tests.stream import StreamPanel
 from tests.web.test_live import equals_snapshot
@@ -79,9 +81,9 @@ async def test_a_stream_is_not_held_up(running: Running, follow: Follow) -> None
     assert "content-encoding" not in panel.headers
     assert "content-length" not in panel.headers
     other = await follow(running)
-    assert panel.retry is not None
-    assert 500 <= panel.retry <= 5000
-    assert panel.retry != other.retry
+    retries = [event.retry for event in (panel.events[0], other.events[0])]
+    assert all(retry is not None and 500 <= retry <= 5000 for retry in retries)
+    assert retries[0] != retries[1]
     await panel.close()
 
 
@@ -92,8 +94,8 @@ async def test_curl_follows(running: Running) -> None:
     assert curl.stdout is not None
     try:
         async with asyncio.timeout(10):
-            while not (await curl.stdout.readline()).startswith(b"event: snapshot"):
-                pass
+            assert (await curl.stdout.readline()).startswith(b"retry: ")
+            assert (await curl.stdout.readline()) == b"event: snapshot\n"
             await running.post("message-public", MESSAGE)
             while not (await curl.stdout.readline()).startswith(b"event: delta"):
                 pass
@@ -284,3 +286,57 @@ async def test_the_stream_is_described(running: Running) -> None:
     assert set(described["responses"]) == {"200", "401", "403", "406", "422", "503"}
     assert "text/event-stream" in described["responses"]["200"]["content"]
     assert [parameter["name"] for parameter in described["parameters"]] == ["topics", "position", "disagree"]
+
+
+async def test_a_client_of_http_1_0_gets_no_chunks(running: Running) -> None:
+    """To HTTP/1.0 a stream, and a CSV, is what comes until the connection ends (RFC 9112, 6.3)."""
+    panel = StreamPanel(running.url, running.token())
+    await panel.open(version="1.0")
+    assert "transfer-encoding" not in panel.headers
+    receipt = await running.post("activity-public", ACTIVITY)
+    await panel.until_position(receipt["position"])
+    await equals_snapshot(running, panel)
+    await running.service.live.drain()
+    await panel.until(lambda: panel.ended is not None)
+    assert panel.events[-1].name == "error"
+    await panel.close()
+
+
+@pytest.mark.parametrize("accept", ["text/csv", "application/json"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_an_answer_to_http_1_0_ends_with_its_connection(running: Running, accept: str, method: str) -> None:
+    """A CSV of unknown length is not cut into chunks, what has a length keeps it, and HEAD has no body."""
+    await running.post("activity-public", ACTIVITY)
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.service.settings.port)
+    lines = [f"{method} {API}/users/activities HTTP/1.0", f"Accept: {accept}", "Connection: keep-alive"]
+    lines += [f"{name}: {value}" for name, value in running.admin().items()]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"transfer-encoding" not in head.lower()
+    assert (b"content-length" in head.lower()) == (accept == "application/json")
+    asked = {**running.admin(), "Accept": accept}
+    whole = (await running.http.get(f"{API}/users/activities", headers=asked)).content
+    assert body == (whole if method == "GET" else b"")
+
+
+async def test_a_stream_passes_nginx(running: Running, tmp_path: Path) -> None:
+    """Through nginx with no line but proxy_pass, a stream and a CSV come as they do without it, and at once."""
+    nginx = Nginx(tmp_path, running.url)
+    await nginx.start()
+    try:
+        panel = StreamPanel(nginx.url, running.token())
+        await panel.open()
+        for number in range(5):
+            receipt = await running.post("activity-public", {**ACTIVITY, "user_id": f"u{number}"})
+            await panel.until_position(receipt["position"])
+        await equals_snapshot(running, panel)
+        assert {event.name for event in panel.events} >= {"snapshot", "delta"}
+        asked = {**running.admin(), "Accept": "text/csv"}
+        async with httpx.AsyncClient(base_url=nginx.url) as client:
+            passed = await client.get(f"{API}/users/activities", headers=asked)
+        assert passed.content == (await running.http.get(f"{API}/users/activities", headers=asked)).content
+        await panel.close()
+    finally:
+        nginx.stop()

@@ -1,0 +1,91 @@
+"""The connections of this process: how many there may be, and which of them goes when another one needs its place.
+
+First those of strangers, who have shown no valid credential, longest idle first; then those that wait for their next
+request; a connection whose request is answered, and a WebSocket, never.
+"""
+
+from collections.abc import Collection, MutableMapping
+from typing import Any, Protocol
+
+EXTENSION = "convoai.connection"
+"""The name of the ASGI extension in an HTTP scope's ``extensions``; its value is the :class:`Visitor`."""
+BESIDE_PANELS = 5_000
+"""Connections that there may be beside the panels: of services that post, of admins who read, and of strangers."""
+MOST_IN_HEADS = 32 << 20
+"""Bytes of heads that are not complete yet, over all connections: a head is read before it is known whose it is."""
+
+
+class Visitor:
+    """Who is at the other end of a connection: *known* once a valid credential was shown."""
+
+    __slots__ = ("known",)
+
+    def __init__(self) -> None:
+        self.known = False
+
+
+class Client(Protocol):
+    """A connection as it is seen here."""
+
+    visitor: Visitor
+
+    def cut(self) -> None:
+        """End it at once."""
+
+
+class Connections:
+    """All connections of a process, of which there may be *room*."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self._strangers: dict[Client, None] = {}
+        self._idle: dict[Client, None] = {}
+        self._heads: dict[Client, int] = {}
+        self._in_heads = 0
+
+    def make_room(self, connected: Collection[Any]) -> bool:
+        """Let go the one that matters least if as many are *connected* as may be; False: each of them matters more."""
+        if len(connected) < self.room:
+            return True
+        least = next(iter(self._strangers), None) or next(iter(self._idle), None)
+        if least is None:
+            return False
+        self._cut(least)
+        return True
+
+    def rests(self, client: Client) -> None:
+        """Take note that a client has nothing to be answered, from now on."""
+        self.leaves(client)
+        (self._idle if client.visitor.known else self._strangers)[client] = None
+
+    def asks(self, client: Client) -> None:
+        """Take note that a client is being answered; a stranger may still be cut, after those who wait."""
+        self.leaves(client)
+        if not client.visitor.known:
+            self._strangers[client] = None
+
+    def leaves(self, client: Client) -> None:
+        """Forget a client."""
+        self._strangers.pop(client, None)
+        self._idle.pop(client, None)
+        self.holds(client, 0)
+
+    def holds(self, client: Client, size: int) -> None:
+        """Take note how many bytes of a head that is not complete a client has sent; too many, and the oldest goes."""
+        if size or client in self._heads:
+            self._in_heads += size - self._heads.pop(client, 0)
+            if size:
+                self._heads[client] = size
+            if self._in_heads > MOST_IN_HEADS:
+                self._cut(next(iter(self._heads)))
+
+    def _cut(self, client: Client) -> None:
+        self.leaves(client)
+        client.cut()
+
+
+def vouch(scope: MutableMapping[str, Any]) -> None:
+    """Take note that the client of this ASGI *scope* has shown a valid credential."""
+    visitor = scope.get("extensions", {}).get(EXTENSION)
+    if visitor is not None:
+        visitor.known = True
