@@ -9,23 +9,25 @@ PANEL := $(filter-out $(LOCKED),$(wildcard web/panel/*.* web/panel/public/* web/
 
 .PHONY: run cluster test faults bench lint lock clean
 
+# To try it out: programs of this machine post without a key, and on a terminal the audit of reads would bury the link.
+run: export ANALYTICS_TRUSTED_NETWORKS ?= 127.0.0.0/8,::1/128
+run: export ANALYTICS_AUDIT_LOG ?= off
 run: .venv/runtime .venv/panel
 	@$(BIN)/python -m web.commands.welcome
-	@# On a terminal the audit of reads would bury the link; a service by itself writes it.
-	@ANALYTICS_AUDIT_LOG=$${ANALYTICS_AUDIT_LOG:-off} exec $(BIN)/convoai-analytics serve
+	@exec $(BIN)/convoai-analytics serve
 
 # What docker-compose.yml describes, without Docker: three processes on PostgreSQL and Valkey behind HAProxy.
-cluster: .venv/dev .venv/panel .venv/haproxy
+cluster: .venv/dev .venv/panel .venv/proxies
 	@exec $(BIN)/python -m tests.cluster
 
-test: .venv/dev .venv/panel-dev .venv/browser .venv/haproxy lint
+test: .venv/dev .venv/panel-dev .venv/browser .venv/proxies lint
 	@$(NPM) run --silent test -- --no-color
 	@# Two processes, a file to each: half of the time is waiting for others.
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # What `make test` breaks in short form, at its full size, with its table of figures; half an hour and more.
 ATTACKS := $(addprefix tests/web/test_,fuzz.py openapi.py credentials.py)
-faults: .venv/dev .venv/panel .venv/browser .venv/haproxy
+faults: .venv/dev .venv/panel .venv/browser .venv/proxies
 	$(BIN)/python -m pytest --full tests/faults $(ATTACKS)
 
 lint: .venv/dev .venv/panel-dev
@@ -60,10 +62,11 @@ bench: .venv/dev
 		$(BIN)/python -m playwright install --with-deps chromium
 	@touch $@
 
-# Debian keeps it where only root looks for it.
-.venv/haproxy: | .venv/dev
-	@PATH="$$PATH:/usr/sbin" command -v haproxy >/dev/null || { apt-get -qq update && apt-get -qq install -y haproxy >/dev/null; } || \
-		{ echo "haproxy is needed: install it with your system's packages" >&2; exit 1; }
+# The proxies that the tests put before the service; Debian keeps them where only root looks for them.
+.venv/proxies: | .venv/dev
+	@PATH="$$PATH:/usr/sbin"; { command -v haproxy && command -v nginx; } >/dev/null || \
+		{ apt-get -qq update && apt-get -qq install -y haproxy nginx-light >/dev/null; } || \
+		{ echo "haproxy and nginx are needed: install them with your system's packages" >&2; exit 1; }
 	@touch $@
 
 # The panel, from web/panel/ into web/static/. Without a network, what is built already is served.

@@ -166,8 +166,8 @@ class Settings:
         "", "Keys of services that post, each as key or tenant:key, separated by commas.", _keys
     )
     trusted_networks: tuple[Network, ...] = _setting(
-        "127.0.0.0/8,::1/128",
-        "Networks whose peers may post to the default tenant without a key; none: a key is always needed.",
+        "none",
+        "Networks whose clients may post to the default tenant without a key; none: a key is always needed.",
         _networks,
     )
     trusted_proxies: tuple[Network, ...] = _setting(
