@@ -25,9 +25,9 @@ from tests.process import Process
 from tests.program import spawn
 from tests.proxies import program
 from tests.valkey import Valkey
-from web.auth import ADMIN, make_token
+from web.auth import ADMIN, make_token, purpose
 from web.commands.welcome import HOURS
-from web.settings import DEFAULT_TENANT
+from web.settings import DEFAULT_TENANT, Settings
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
@@ -175,8 +175,8 @@ class Cluster:
 
 def greeting(cluster: Cluster, key: str) -> str:
     """Write where the dashboard is, how to post, and what to break."""
-    secret = cluster.processes[0].environment["ANALYTICS_JWT_SECRET"]
-    token = make_token(secret, "admin", [ADMIN], DEFAULT_TENANT, HOURS * 3600)
+    settings = Settings.read(cluster.processes[0].environment)
+    token = make_token(settings.jwt_secret, "admin", [ADMIN], DEFAULT_TENANT, HOURS * 3600, **purpose(settings))
     url = cluster.processes[0].url
     processes = "\n".join(f"    kill -9 {process.pid}    # {process.url}" for process in cluster.processes)
     return f"""

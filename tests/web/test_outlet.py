@@ -59,7 +59,7 @@ async def ask(process: Process, requests: int) -> None:
 
 
 async def test_pipes_that_nobody_reads_hold_nothing_up(piped: Piped) -> None:
-    """Hundreds of reads beyond what a pipe takes, each a line of audit and of log, are answered, and SIGTERM ends the process in time."""
+    """Far more reads than a pipe takes lines of are answered, and SIGTERM ends the process in time."""
     await ask(piped, 800)
     async with httpx.AsyncClient(base_url=piped.url, timeout=5) as client:
         assert (await client.get("/ready")).status_code == 200

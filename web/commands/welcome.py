@@ -3,7 +3,7 @@
 import os
 import sys
 
-from web.auth import ADMIN, make_token, shared_secret
+from web.auth import ADMIN, make_token, purpose, shared_secret
 from web.commands.command import own_url
 from web.reports import PREFIX
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings
@@ -24,7 +24,7 @@ REPORTS = (
 def greeting(settings: Settings) -> str:
     """Write the greeting, with an admin token of twelve hours if the service signs its own."""
     url, secret = own_url(settings), shared_secret(settings)
-    token = "<token of your auth service>" if secret is None else _token(secret)
+    token = "<token of your auth service>" if secret is None else _token(secret, settings)
     reports = "\n".join(f"    {url}{PREFIX}/{report}" for report in REPORTS)
     return f"""
 ConvoAI Analytics
@@ -49,8 +49,8 @@ def _key(settings: Settings) -> str:
     return "" if trusted else '-H "X-Tracking-Key: $KEY" '
 
 
-def _token(secret: str) -> str:
-    return make_token(secret, "admin", [ADMIN], DEFAULT_TENANT, HOURS * 3600)
+def _token(secret: str, settings: Settings) -> str:
+    return make_token(secret, "admin", [ADMIN], DEFAULT_TENANT, HOURS * 3600, **purpose(settings))
 
 
 if __name__ == "__main__":
