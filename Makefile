@@ -9,10 +9,12 @@ PANEL := $(filter-out $(LOCKED),$(wildcard web/panel/*.* web/panel/public/* web/
 
 .PHONY: run cluster test faults bench lint lock clean
 
+# To try it out: programs of this machine post without a key, and on a terminal the audit of reads would bury the link.
+run: export ANALYTICS_TRUSTED_NETWORKS ?= 127.0.0.0/8,::1/128
+run: export ANALYTICS_AUDIT_LOG ?= off
 run: .venv/runtime .venv/panel
 	@$(BIN)/python -m web.commands.welcome
-	@# On a terminal the audit of reads would bury the link; a service by itself writes it.
-	@ANALYTICS_AUDIT_LOG=$${ANALYTICS_AUDIT_LOG:-off} exec $(BIN)/convoai-analytics serve
+	@exec $(BIN)/convoai-analytics serve
 
 # What docker-compose.yml describes, without Docker: three processes on PostgreSQL and Valkey behind HAProxy.
 cluster: .venv/dev .venv/panel .venv/proxies
@@ -60,9 +62,9 @@ bench: .venv/dev
 		$(BIN)/python -m playwright install --with-deps chromium
 	@touch $@
 
-# What stands before the service in tests. Debian keeps them where only root looks for them.
+# The proxies that the tests put before the service; Debian keeps them where only root looks for them.
 .venv/proxies: | .venv/dev
-	@PATH="$$PATH:/usr/sbin"; command -v haproxy >/dev/null && command -v nginx >/dev/null || \
+	@PATH="$$PATH:/usr/sbin"; { command -v haproxy && command -v nginx; } >/dev/null || \
 		{ apt-get -qq update && apt-get -qq install -y haproxy nginx >/dev/null; } || \
 		{ echo "haproxy and nginx are needed: install them with your system's packages" >&2; exit 1; }
 	@touch $@

@@ -71,6 +71,8 @@ class Service(Server):
             f"{PREFIX}DATABASE_URL": database_url(folder),
             f"{PREFIX}PORT": str(port),
             f"{PREFIX}LOG_LEVEL": "warning",
+            # The loads post without a key.
+            f"{PREFIX}TRUSTED_NETWORKS": "127.0.0.0/8",
             # Nobody reads its standard output here, which is a pipe.
             f"{PREFIX}AUDIT_LOG": "off",
         }

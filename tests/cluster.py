@@ -7,7 +7,6 @@ import asyncio
 import os
 import re
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,10 +23,11 @@ from tests.conftest import TRACK, free_port
 from tests.postgres import PASSWORD, Postgres
 from tests.process import Process
 from tests.program import spawn
+from tests.proxies import program
 from tests.valkey import Valkey
-from web.auth import ADMIN, make_token
+from web.auth import ADMIN, make_token, purpose
 from web.commands.welcome import HOURS
-from web.settings import DEFAULT_TENANT
+from web.settings import DEFAULT_TENANT, Settings
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
@@ -86,7 +86,7 @@ class Balancer:
     async def start(self, status: int = 200) -> None:
         """Start it, and wait until it answers so: 200 when it has found a process, 503 before."""
         with self.log.open("ab") as log:
-            command: list[str | Path] = [program(), "-db", "-f", CONFIGURATION]
+            command: list[str | Path] = [program("haproxy"), "-db", "-f", CONFIGURATION]
             self._program = spawn(command, env=self._environment, stdout=log, stderr=log)
         await self.until(status)
 
@@ -113,14 +113,6 @@ class Balancer:
         if self._program is not None:
             self._program.terminate()
             self._program.wait(10)
-
-
-def program() -> str:
-    """Find HAProxy, which Debian keeps where only root looks for it."""
-    found = shutil.which("haproxy", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
-    if found is None:
-        sys.exit("haproxy is needed: apt-get install haproxy")
-    return found
 
 
 class Cluster:
@@ -183,8 +175,8 @@ class Cluster:
 
 def greeting(cluster: Cluster, key: str) -> str:
     """Write where the dashboard is, how to post, and what to break."""
-    secret = cluster.processes[0].environment["ANALYTICS_JWT_SECRET"]
-    token = make_token(secret, "admin", [ADMIN], DEFAULT_TENANT, HOURS * 3600)
+    settings = Settings.read(cluster.processes[0].environment)
+    token = make_token(settings.jwt_secret, "admin", [ADMIN], DEFAULT_TENANT, HOURS * 3600, **purpose(settings))
     url = cluster.processes[0].url
     processes = "\n".join(f"    kill -9 {process.pid}    # {process.url}" for process in cluster.processes)
     return f"""

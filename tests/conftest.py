@@ -120,6 +120,7 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
         "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/analytics.db",
         "JWT_SECRET": SECRET,
         "TRACKING_KEYS": "acme:acme-key-0123456789,globex:globex-key-0123456789,own-key-0123456789",
+        "TRUSTED_NETWORKS": "127.0.0.0/8,::1/128",
         "PORT": str(free_port()),
         "TICK_MS": "20",
         "HEARTBEAT_SECONDS": "0.5",

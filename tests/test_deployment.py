@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster import COMPOSE, CONFIGURATION, ROOT, program, services
+from tests.cluster import COMPOSE, CONFIGURATION, ROOT, services
 from tests.conftest import Running
 from tests.postgres import Postgres
+from tests.proxies import program
 from web.descriptors import fitting
 from web.settings import Settings, unknown
 
@@ -132,7 +133,7 @@ def test_the_balancer_understands_its_configuration() -> None:
     """HAProxy takes haproxy.cfg with the environment that docker-compose.yml gives, without a warning."""
     environment = {**os.environ, **services()["balancer"]["environment"]}
     done = subprocess.run(
-        [program(), "-c", "-dW", "-f", CONFIGURATION], env=environment, capture_output=True, text=True
+        [program("haproxy"), "-c", "-dW", "-f", CONFIGURATION], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     used = set(re.findall(r"\$\{(\w+)\}|defined\((\w+)\)", CONFIGURATION.read_text()))

@@ -1,5 +1,6 @@
 """The composition root: the one place that wires storage, realtime and web into a service."""
 
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from web.live import PATH as LIVE_PATH
 from web.live import Live
 from web.logs import AccessLog
 from web.operations import Operation
+from web.outlet import ERR, OUT
 from web.problems import HANDLERS
 from web.rates import Rates
 from web.reports import Reports
@@ -54,6 +56,8 @@ class Service:
         self.settings = settings
         self._static = static
         self.telemetry = Telemetry(shared=is_worker)
+        for outlet in (OUT, ERR):
+            outlet.dropped = partial(self.telemetry.log_dropped, outlet.name)
         self.database = database_at(settings.database_url, settings.timezone)
         self.access = Access(self.database)
         self.verifier = verifier(settings, self.access.revokes)

@@ -2,41 +2,34 @@
 
 One algorithm for each key: HS256 for the shared secret, RS256 for an RSA key and ES256 for a P-256 key of the JWKS.
 A token's own idea of where its key lies (``jku``, ``x5u``) is ignored. No leeway: a token ends when it says so.
+One that names an audience is refused by all others (RFC 7519, 4.1.3).
 """
 
-import asyncio
 import math
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jwt
-import structlog
 
 from storage.urls import file_of
-from web.problems import Problem, unauthorized, unavailable
+from web.keyset import ALGORITHMS, KeySet
+from web.problems import Problem, unauthorized
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings
-
-log = structlog.get_logger()
 
 ADMIN = "admin"
 """The role that may read."""
-KEYS_SECONDS = 600.0
-"""How long fetched keys are used before they are fetched again."""
-REFETCH_SECONDS = 30.0
-"""How soon an unknown key id, or a failed fetch, may cause another fetch."""
-FETCH_SECONDS = 5.0
-"""How long a fetch may take."""
 MAX_TOKEN = 8192
 """Characters of a token."""
 
 _LATEST = 1e12
 """Beyond it, in seconds since 1970, nothing is a time."""
-_ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}
+# Audience and issuer are checked here: with our words, and with one rule for all.
+_OPTIONS: Any = {"require": ["sub", "exp"], "verify_aud": False, "verify_iss": False, "verify_iat": False}
 
 
 @dataclass(frozen=True)
@@ -62,13 +55,23 @@ class Principal:
 class Verifier:
     """Verifies tokens by the shared secret, the published keys, or both."""
 
-    def __init__(self, secret: str | None, jwks_url: str | None, revokes: Callable[[Principal], bool]) -> None:
+    def __init__(
+        self,
+        secret: str | None,
+        jwks_url: str | None,
+        revokes: Callable[[Principal], bool],
+        audiences: Iterable[str] = (),
+        issuers: Iterable[str] = (),
+    ) -> None:
         """Take the HS256 *secret* (None: such tokens are refused) and where the public keys are (None: likewise).
 
-        *revokes* says whose token was revoked.
+        *revokes* says whose token was revoked. *audiences* are the names of this service: a token has to be for one of
+        them; without any it must name none. *issuers*: a token has to be of one of them; without any, of anybody.
         """
         self._secret = secret
         self._revokes = revokes
+        self._audiences = frozenset(audiences)
+        self._issuers = frozenset(issuers)
         self._keys = KeySet(jwks_url) if jwks_url else None
 
     async def verify(self, token: str) -> Principal:
@@ -83,7 +86,7 @@ class Verifier:
                 token,
                 key,
                 algorithms=[algorithm],
-                options={"require": ["sub", "exp"], "verify_aud": False, "verify_iat": False},
+                options=_OPTIONS,
             )
         except jwt.ExpiredSignatureError:
             raise unauthorized("the token has expired") from None
@@ -93,6 +96,7 @@ class Verifier:
             raise unauthorized(f"the token lacks the claim {error.claim}") from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError, AttributeError):
             raise unauthorized("the token is not valid") from None
+        self._check_purpose(claims)
         principal = _principal(claims)
         if self._revokes(principal):
             raise unauthorized("the token has been revoked")
@@ -109,10 +113,21 @@ class Verifier:
         if self._keys is not None:
             await self._keys.close()
 
+    def _check_purpose(self, claims: dict[str, Any]) -> None:
+        """See that a token is meant for this service, and of an issuer that may sign for it."""
+        audience, issuer = claims.get("aud"), claims.get("iss")
+        named = audience if isinstance(audience, list) else [audience]
+        if audience is None and self._audiences:
+            raise unauthorized("the token lacks the claim aud, which ANALYTICS_JWT_AUDIENCE asks for")
+        if audience is not None and not any(isinstance(name, str) and name in self._audiences for name in named):
+            raise unauthorized("the token is for another audience: ANALYTICS_JWT_AUDIENCE says which ones are taken")
+        if self._issuers and not (isinstance(issuer, str) and issuer in self._issuers):
+            raise unauthorized("the token is not of an issuer that ANALYTICS_JWT_ISSUER names")
+
     async def _key(self, algorithm: str, kid: Any) -> Any:
         if algorithm == "HS256" and self._secret:
             return self._secret
-        if algorithm in _ALGORITHMS.values() and self._keys is not None:
+        if algorithm in ALGORITHMS.values() and self._keys is not None:
             return await self._keys.get(algorithm, kid if isinstance(kid, str) else None)
         raise jwt.InvalidAlgorithmError("not accepted here")
 
@@ -159,79 +174,10 @@ def _is_name(text: str) -> bool:
     return 0 < len(text) <= 255 and "\0" not in text and text.encode(errors="replace").decode() == text
 
 
-class KeySet:
-    """The public keys of the auth service (JWKS, RFC 7517), fetched when they are needed."""
-
-    def __init__(self, url: str) -> None:
-        # Imported here: the client costs 2 MB, which a service with a shared secret need not pay.
-        import httpx
-
-        self._url = url
-        self._failure = httpx.HTTPError
-        self._client = httpx.AsyncClient(timeout=FETCH_SECONDS, follow_redirects=False)
-        self._keys: dict[tuple[str, str | None], Any] = {}
-        self._fetched_at = -math.inf
-        self._tried_at = -math.inf
-        self._lock = asyncio.Lock()
-
-    async def get(self, algorithm: str, kid: str | None) -> Any:
-        """Find the key *kid* for *algorithm*; a token without a key id gets the only one there is.
-
-        Raises ``jwt.InvalidKeyError`` if there is none, a 503 :exc:`Problem` if no keys could be fetched yet.
-        """
-        if self._is_outdated(algorithm, kid):
-            async with self._lock:
-                if self._is_outdated(algorithm, kid):
-                    self._tried_at = time.monotonic()
-                    await self._fetch()
-        key = self._find(algorithm, kid)
-        if key is None:
-            if self._fetched_at == -math.inf:
-                raise unavailable("the keys of the auth service cannot be had just now", int(REFETCH_SECONDS))
-            raise jwt.InvalidKeyError("unknown key")
-        return key
-
-    async def close(self) -> None:
-        """Give connections back."""
-        await self._client.aclose()
-
-    def _is_outdated(self, algorithm: str, kid: str | None) -> bool:
-        now = time.monotonic()
-        wanted = now - self._fetched_at > KEYS_SECONDS or self._find(algorithm, kid) is None
-        return wanted and now - self._tried_at > REFETCH_SECONDS
-
-    def _find(self, algorithm: str, kid: str | None) -> Any:
-        if kid is not None:
-            return self._keys.get((algorithm, kid))
-        fitting = [key for (name, _), key in self._keys.items() if name == algorithm]
-        return fitting[0] if len(fitting) == 1 else None
-
-    async def _fetch(self) -> None:
-        try:
-            response = await self._client.get(self._url)
-            response.raise_for_status()
-            self._keys = dict(filter(None, map(_public_key, response.json()["keys"])))
-            self._fetched_at = time.monotonic()
-        except (self._failure, jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError) as error:
-            # Keys that were fetched before stay in use: an auth service that is away locks nobody out.
-            log.warning("jwks_fetch_failed", error=type(error).__name__)
-
-
-def _public_key(document: Any) -> tuple[tuple[str, str | None], Any] | None:
-    """Read one key of a set; None if it is not of the kinds that are accepted, or broken: the others still count."""
-    try:
-        name = _ALGORITHMS[document["kty"]]
-        kid = document.get("kid")
-        if document.get("use", "sig") != "sig" or not isinstance(kid, str | None):
-            return None
-        return (name, kid), jwt.PyJWK(document, algorithm=name).key
-    except (jwt.PyJWTError, KeyError, ValueError, TypeError, AttributeError):
-        return None
-
-
 def verifier(settings: Settings, revokes: Callable[[Principal], bool]) -> Verifier:
     """Make the verifier that *settings* ask for."""
-    return Verifier(shared_secret(settings), settings.jwks_url or None, revokes)
+    secret, url = shared_secret(settings), settings.jwks_url or None
+    return Verifier(secret, url, revokes, settings.jwt_audience, settings.jwt_issuer)
 
 
 def shared_secret(settings: Settings) -> str | None:
@@ -264,12 +210,18 @@ def _kept_secret(path: Path) -> str:
     return path.read_text().strip()
 
 
-def make_token(secret: str, subject: str, roles: list[str], tenant: str, seconds: float) -> str:
-    """Sign a token that ends in so many *seconds*, with an id of its own."""
+def make_token(secret: str, subject: str, roles: list[str], tenant: str, seconds: float, **more: str) -> str:
+    """Sign a token that ends in so many *seconds*, with an id of its own and *more* claims."""
     now = time.time()
-    claims = {"sub": subject, "roles": roles, "tenant": tenant, "iat": int(now), "exp": int(now + seconds)}
+    claims = {"sub": subject, "roles": roles, "tenant": tenant, "iat": int(now), "exp": int(now + seconds), **more}
     claims["jti"] = secrets.token_urlsafe(12)
     return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def purpose(settings: Settings) -> dict[str, str]:
+    """Give the claims by which a token is for the service of *settings*: its first audience and issuer, if any."""
+    wanted = {"aud": settings.jwt_audience, "iss": settings.jwt_issuer}
+    return {claim: names[0] for claim, names in wanted.items() if names}
 
 
 def bearer(authorization: str | None) -> str | None:

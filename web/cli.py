@@ -74,12 +74,13 @@ def token(
     hours: Annotated[float, typer.Option(help="How long it is valid.", min=0.001, max=24 * 366)] = 12.0,
 ) -> None:
     """Print a token signed with the service's HS256 secret."""
-    from web.auth import ADMIN, make_token
+    from web.auth import ADMIN, make_token, purpose
 
-    secret = _signing_secret(read_settings())
+    settings = read_settings()
+    secret = _signing_secret(settings)
     if secret is None:
         raise fail("tokens come from your auth service: ANALYTICS_JWKS_URL is set, ANALYTICS_JWT_SECRET is not")
-    typer.echo(make_token(secret, sub, role or [ADMIN], tenant, hours * 3600))
+    typer.echo(make_token(secret, sub, role or [ADMIN], tenant, hours * 3600, **purpose(settings)))
 
 
 def _signing_secret(settings: Settings) -> str | None:
@@ -187,7 +188,7 @@ def watch(
 ) -> None:
     """Show the live figures in the terminal: a panel of text."""
     settings = read_settings()
-    from web.auth import ADMIN, make_token
+    from web.auth import ADMIN, make_token, purpose
     from web.commands import watch as terminal
 
     if token_file is not None:
@@ -202,7 +203,7 @@ def watch(
             raise fail("give a token with --token-file: there is no ANALYTICS_JWT_SECRET here to sign one with")
 
         def supply() -> str:
-            return make_token(secret, "watch", [ADMIN], tenant, 3600)
+            return make_token(secret, "watch", [ADMIN], tenant, 3600, **purpose(settings))
 
     try:
         asyncio.run(terminal.watch(url or own_url(settings), supply))

@@ -1,10 +1,13 @@
 """The door of the tracking endpoints: which tenant a request may post to, if any.
 
-A tracking key, of the settings or of the database, names its tenant. Without one, only peers in the trusted networks
-may post, and only to the default tenant; a request that a browser or a proxy passed on does not count as one of theirs.
+A tracking key, of the settings or of the database, names its tenant. Without one, only clients in the trusted networks
+may post, and only to the default tenant. A proxy or a browser beside the service has an address of those networks too,
+so such a request has to look like one that its client sent itself. A proxy that passes a stranger's bytes on unchanged
+cannot be told from a client: where one may stand, no network should be trusted, which is the default.
 """
 
 import ipaddress
+import re
 from collections.abc import Hashable
 from functools import lru_cache
 from typing import NamedTuple
@@ -20,6 +23,23 @@ from web.settings import DEFAULT_TENANT, Network, Settings
 
 KEY_HEADER = "x-tracking-key"
 _CREDENTIALS = {b"authorization", KEY_HEADER.encode()}
+_FORWARDED = (b"forwarded", b"x-forwarded")
+"""By which a proxy names the client; by those that begin with the second also what the client asked for."""
+_PASSED_ON = tuple(
+    b"forwarded x-forwarded via x-real- x-client-ip x-cluster-client- client-ip true-client- x-original- "
+    b"x-originating- x-remote- x-host x-scheme x-rewrite-url proxy- x-proxy x-haproxy- x-accel- x-varnish x-envoy- "
+    b"x-arr- max-forwards cf- cdn- fastly- fly- do-connecting- incap- x-akamai- x-amz-cf- x-appengine- x-azure- "
+    b"x-sucuri-".split()
+)
+"""What the names of headers begin with that proxies, balancers and content networks add."""
+_PAGE = (b"origin", b"sec-fetch-")
+"""What the names of headers begin with that browsers add to the requests of pages."""
+_HOST = re.compile(rb"\[?(localhost|[0-9a-f:.]{2,45}?)\]?(?::[0-9]+)?")
+"""A header Host that may name this machine's loopback: a name or an address, and a port."""
+_NEEDS_KEY = (
+    "send a tracking key, which convoai-analytics keys add makes; or name your network in ANALYTICS_TRUSTED_NETWORKS "
+    "if no proxy stands before the service"
+)
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -48,15 +68,24 @@ class Door:
         return guest
 
     def _guest(self, scope: Scope) -> Guest:
-        names = {name for name, _ in scope["headers"]}
-        if names & _CREDENTIALS:
+        names = [name for name, _ in scope["headers"]]
+        if not _CREDENTIALS.isdisjoint(names):
             return self._by_key(Headers(scope=scope))
-        if b"origin" in names:
+        if any(name.startswith(_PAGE) for name in names):
             raise unauthorized("a request from a browser's page needs a tracking key")
-        address = self.address(scope)
+        address = self._client(scope)
         if address is None or not _within(address, self._networks):
-            raise unauthorized("a tracking key is needed from this address")
+            raise unauthorized(_NEEDS_KEY)
         return Guest(DEFAULT_TENANT, address)
+
+    def _client(self, scope: Scope) -> Address | None:
+        """Tell the address of who sent a request without a key; None if it does not look as if they sent it here."""
+        address, peer = self.address(scope), _peer(scope)
+        if address is None or peer is None:
+            return None
+        if _within(peer, self._proxies):
+            return address if _is_forwarded(scope) else None
+        return address if _is_direct(scope, peer) else None
 
     def _by_key(self, headers: Headers) -> Guest:
         key = headers.get(KEY_HEADER) or bearer(headers.get("authorization"))
@@ -80,8 +109,8 @@ class Door:
 
         Behind a named proxy it is the last address in X-Forwarded-For that is not a named proxy itself.
         """
-        peer = _address(scope["client"][0]) if scope.get("client") else None
-        if not any(name == b"forwarded" or name.startswith(b"x-forwarded-") for name, _ in scope["headers"]):
+        peer = _peer(scope)
+        if not _is_forwarded(scope):
             return peer
         if peer is None or not _within(peer, self._proxies):
             return None
@@ -91,6 +120,34 @@ class Door:
             if address is None or not _within(address, self._proxies):
                 return address
         return None
+
+
+def _peer(scope: Scope) -> Address | None:
+    return _address(scope["client"][0]) if scope.get("client") else None
+
+
+def _is_forwarded(scope: Scope) -> bool:
+    return any(name.startswith(_FORWARDED) for name, _ in scope["headers"])
+
+
+def _is_direct(scope: Scope, peer: Address) -> bool:
+    """Say whether a request looks as if its client had connected to this service.
+
+    nginx before 1.29.7 speaks HTTP/1.0 to those behind it, which services do not. A balancer on this machine passes on
+    the public name in Host, and so does a page whose name was made to mean this machine (DNS rebinding).
+    """
+    if scope["http_version"] == "1.0" or any(name.startswith(_PASSED_ON) for name, _ in scope["headers"]):
+        return False
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    return not peer.is_loopback or (len(hosts) == 1 and _names_loopback(hosts[0]))
+
+
+def _names_loopback(host: bytes) -> bool:
+    found = _HOST.fullmatch(host.lower())
+    if found is None:
+        return False
+    address = _address(found[1].decode())
+    return found[1] == b"localhost" or (address is not None and address.is_loopback)
 
 
 @lru_cache(maxsize=1024)

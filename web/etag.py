@@ -1,9 +1,15 @@
 """Entity tags (RFC 9110, 8.8.3). All are weak: an answer may be gzipped on its way, and is then other bytes."""
 
+import hashlib
+from importlib.metadata import version
 
-def weak(version: str) -> str:
-    """Write the header ETag of an answer's *version*."""
-    return f'W/"{version}"'
+BUILD = hashlib.sha256(version("convoai-analytics").encode()).hexdigest()[:8]
+"""The code that answers: another version may answer otherwise from the same data. A digest, as no answer names it."""
+
+
+def weak(state: str) -> str:
+    """Write the header ETag of an answer that this version makes of a *state*."""
+    return f'W/"{BUILD}.{state}"'
 
 
 def matches(header: str, etag: str) -> bool:

@@ -2,8 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +20,8 @@ from storage.removal.steps import Steps
 from web.settings import Settings
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 FIRST_SECONDS = (30.0, 120.0)
 """The wait before the first look, drawn: processes that start together take turns."""
@@ -60,30 +64,47 @@ class Housekeeping:
         while True:
             await asyncio.sleep(random.uniform(*wait))
             wait = NEXT_SECONDS
-            try:
-                await self.tidy()
-            except _FAILURES as error:
-                log.warning("housekeeping_failed", error=type(error).__name__)
-            except Exception:
-                # It must go on whatever happens: the tables would else grow unnoticed.
-                log.exception("housekeeping_broken")
+            await self.tidy()
 
     async def tidy(self) -> None:
-        """Remove what is due now; raises what the database raises."""
+        """Remove what is due now. What fails is logged, and keeps nothing else from being removed."""
+        failures: Counter[str] = Counter()
+        await _attempt(self._expire(), failures)
+        for tenant_id in await _attempt(self._tenants(), failures) or []:
+            await _attempt(self._prune(tenant_id), failures)
+        if failures:
+            log.warning("housekeeping_failed", errors=dict(failures))
+
+    async def _expire(self) -> None:
         await self._database.write(lambda connection: expire(connection, self._audit_before()))
+
+    async def _tenants(self) -> list[str]:
         if not self._retention.removes:
-            return
+            return []
         async with self._database.read() as connection:
-            tenants = await read_tenants(connection)
-        for tenant_id in tenants:
-            wanted = self._retention.horizons(self._database.days)
-            removed = await prune(self._steps, tenant_id, wanted)
-            if removed:
-                log.info("pruned", **removed)
-            for table, rows in removed.items():
-                self._pruned(table, rows)
+            return list(await read_tenants(connection))
+
+    async def _prune(self, tenant_id: str) -> None:
+        removed = await prune(self._steps, tenant_id, self._retention.horizons(self._database.days))
+        if removed:
+            log.info("pruned", **removed)
+        for table, rows in removed.items():
+            self._pruned(table, rows)
 
     def _audit_before(self) -> str | None:
         if not self._audit_days:
             return None
         return clock.text(clock.moment(clock.now()) - timedelta(days=self._audit_days))
+
+
+async def _attempt(work: Awaitable[T], failures: Counter[str]) -> T | None:
+    """Do one thing; if it fails, count that by its kind, and give None."""
+    try:
+        return await work
+    except _FAILURES as error:
+        failures[type(error).__name__] += 1
+    except Exception as error:
+        # It must go on whatever happens: the tables would else grow unnoticed.
+        log.exception("housekeeping_broken")
+        failures[type(error).__name__] += 1
+    return None

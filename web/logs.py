@@ -3,10 +3,12 @@
 import logging
 import sys
 import time
+from typing import TextIO, cast
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from web.outlet import ERR
 from web.telemetry import Telemetry
 
 log = structlog.get_logger()
@@ -30,12 +32,13 @@ def configure(level: str, form: str, **context: object) -> None:
     structlog.configure(
         processors=[*shared, *exceptions, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", ERR)),
         cache_logger_on_first_use=True,
     )
     # uvicorn's own lines below a warning hold paths with query strings, in which a client may have put a token.
-    handler = logging.StreamHandler(sys.stderr)
-    formatter = structlog.stdlib.ProcessorFormatter(processors=[*exceptions, renderer], foreign_pre_chain=shared)
+    handler = logging.StreamHandler(ERR)
+    plain = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    formatter = structlog.stdlib.ProcessorFormatter(processors=[plain, *exceptions, renderer], foreign_pre_chain=shared)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 

@@ -96,6 +96,10 @@ def _items(value: str) -> list[str]:
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(_items(value))
+
+
 def _networks(value: str) -> tuple[Network, ...]:
     if value == "none":
         return ()
@@ -162,12 +166,23 @@ class Settings:
     jwks_url: str = _setting(
         "", "Where the auth service publishes its RS256 or ES256 keys. Empty: only HS256.", _url("http", "https")
     )
+    jwt_audience: tuple[str, ...] = _setting(
+        "",
+        "The names of this service in the claim aud, separated by commas; a token has to have one of them. "
+        "Empty: none, so that a token that names an audience is refused.",
+        _names,
+    )
+    jwt_issuer: tuple[str, ...] = _setting(
+        "",
+        "Issuers whose tokens are taken, by the claim iss, separated by commas. Empty: any that has the key.",
+        _names,
+    )
     tracking_keys: Mapping[str, str] = _setting(
         "", "Keys of services that post, each as key or tenant:key, separated by commas.", _keys
     )
     trusted_networks: tuple[Network, ...] = _setting(
-        "127.0.0.0/8,::1/128",
-        "Networks whose peers may post to the default tenant without a key; none: a key is always needed.",
+        "none",
+        "Networks whose clients may post to the default tenant without a key; none: a key is always needed.",
         _networks,
     )
     trusted_proxies: tuple[Network, ...] = _setting(

@@ -47,6 +47,9 @@ class Telemetry:
         self.pruned_rows = self._counter(
             "pruned_rows", "Rows beyond their retention that the service removed, by table.", "table"
         )
+        self.log_lines_dropped = self._counter(
+            "log_lines_dropped", "Lines of logs and of the audit that found no room, by stream.", "stream"
+        )
         self.broker_delivering = self._gauge(
             "broker_delivering", "1 if changes arrive by the broker, else 0; of workers, the lowest.", "livemin"
         )
@@ -104,6 +107,10 @@ class Telemetry:
     def pruned(self, table: str, rows: int) -> None:
         """Take note of rows that were removed from a table."""
         self.pruned_rows.labels(table).inc(rows)
+
+    def log_dropped(self, stream: str, lines: int) -> None:
+        """Take note of lines that were not written."""
+        self.log_lines_dropped.labels(stream).inc(lines)
 
     def expose(self) -> bytes:
         """Write all metrics in Prometheus' text format."""

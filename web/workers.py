@@ -25,6 +25,7 @@ import structlog
 from storage.errors import StorageError
 from storage.urls import file_of
 from web import logs
+from web.outlet import ERR
 from web.server import listen, run
 from web.settings import InvalidSetting, Settings
 
@@ -220,7 +221,7 @@ def work(listener: int, line: int, number: int) -> None:
     try:
         run(settings, socket.socket(fileno=listener), lambda: parent.send(b"\n"))
     except (StorageError, InvalidSetting) as error:
-        print(f"convoai-analytics: {error}", file=sys.stderr)
+        ERR.write(f"convoai-analytics: {error}\n")
         sys.exit(2)
     finally:
         if orphaned.is_set():

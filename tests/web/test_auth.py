@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import gzip
 import hmac
+import itertools
 import json
 import time
 from collections.abc import AsyncIterator
@@ -21,14 +23,19 @@ from starlette.routing import Route
 from websockets.exceptions import InvalidStatus
 
 from tests.conftest import API, SECRET, Running, free_port, start
-from web.auth import ADMIN, make_token, shared_secret
+from tests.process import Process
+from web import keyset
+from web.auth import ADMIN, Verifier, make_token, shared_secret
+from web.problems import Problem
 from web.settings import Settings
 
 CLAIMS: dict[str, Any] = {"sub": "ada", "roles": [ADMIN]}
 
 
 def sign(claims: dict[str, Any], key: Any = SECRET, algorithm: str = "HS256", **headers: Any) -> str:
-    return jwt.encode({"exp": int(time.time()) + 60, **claims}, key, algorithm=algorithm, headers=headers)
+    # The layer below refuses to sign claims that are none, which others do.
+    body = json.dumps({"exp": int(time.time()) + 60, **claims}).encode()
+    return jwt.PyJWS().encode(body, key, algorithm, headers)
 
 
 def unsigned() -> str:
@@ -118,6 +125,8 @@ class AuthService:
         self.keys: dict[str, Any] = {}
         self.fetches = 0
         self.up = True
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.port = free_port()
 
     @property
@@ -129,6 +138,7 @@ class AuthService:
 
     async def publish(self, _request: Request) -> Response:
         self.fetches += 1
+        await self.answers.wait()
         if not self.up:
             return Response(status_code=500)
         keys = []
@@ -183,7 +193,9 @@ async def test_published_keys_verify(tmp_path: Path, auth_service: AuthService) 
         await found.stop()
 
 
-async def test_keys_survive_their_service(tmp_path: Path, auth_service: AuthService) -> None:
+async def test_keys_survive_their_service(
+    tmp_path: Path, auth_service: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While no keys were ever had it is a 503; once they were, an auth service that is away locks nobody out."""
     key = rsa.generate_private_key(65537, 2048)
     auth_service.add("r", key)
@@ -192,17 +204,206 @@ async def test_keys_survive_their_service(tmp_path: Path, auth_service: AuthServ
     try:
         token = sign(CLAIMS, key, "RS256", kid="r")
         assert await status(found, token) == 503
-        keys = found.service.verifier._keys
-        assert keys is not None
-        auth_service.up, keys._tried_at = True, -1e9
+        auth_service.up = True
+        monkeypatch.setattr(keyset, "REFETCH_SECONDS", 0.0)
         assert await status(found, token) == 200
-        auth_service.up, keys._tried_at, keys._fetched_at = False, -1e9, -1e9
+        auth_service.up = False
+        assert await status(found, sign(CLAIMS, key, "RS256", kid="new")) == 401
         assert await status(found, token) == 200
         # An unknown key id asks again, but not at every request.
+        monkeypatch.setattr(keyset, "REFETCH_SECONDS", 30.0)
         fetches = auth_service.fetches
         for _ in range(5):
             assert await status(found, sign(CLAIMS, key, "RS256", kid="new")) == 401
-        assert auth_service.fetches == fetches
+        # One may have been planned before.
+        assert auth_service.fetches <= fetches + 1
+    finally:
+        await found.stop()
+
+
+async def test_keys_are_fetched_again_by_themselves(
+    tmp_path: Path, auth_service: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that the auth service takes back is worth nothing after a while, also if nobody asks meanwhile."""
+    monkeypatch.setattr(keyset, "KEYS_SECONDS", 0.1)
+    key = rsa.generate_private_key(65537, 2048)
+    auth_service.add("r", key)
+    found = await start(tmp_path, JWKS_URL=auth_service.url)
+    try:
+        assert await status(found, sign(CLAIMS, key, "RS256", kid="r")) == 200
+        del auth_service.keys["r"]
+        fetches = auth_service.fetches
+        async with asyncio.timeout(20):
+            while auth_service.fetches < fetches + 2:  # noqa: ASYNC110 - the service asks by itself
+                await asyncio.sleep(0.02)
+        assert await status(found, sign(CLAIMS, key, "RS256", kid="r")) == 401
+    finally:
+        await found.stop()
+
+
+async def test_a_fetch_that_hangs_holds_up_strangers_alone(
+    tmp_path: Path, auth_service: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the auth service answers nothing, whoever has a token of a known key is let in at once."""
+    monkeypatch.setattr(keyset, "REFETCH_SECONDS", 0.0)
+    monkeypatch.setattr(keyset, "FETCH_SECONDS", 30.0)
+    key = rsa.generate_private_key(65537, 2048)
+    auth_service.add("r", key)
+    found = await start(tmp_path, JWKS_URL=auth_service.url)
+    try:
+        token = sign(CLAIMS, key, "RS256", kid="r")
+        assert await status(found, token) == 200
+        auth_service.answers.clear()
+        strangers = [asyncio.create_task(status(found, sign(CLAIMS, key, "RS256", kid=f"{n}"))) for n in range(20)]
+        async with asyncio.timeout(20):
+            while auth_service.fetches < 2:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+            for _ in range(5):
+                assert await status(found, token) == 200
+        assert not any(stranger.done() for stranger in strangers)
+        auth_service.answers.set()
+        assert set(await asyncio.gather(*strangers)) == {401}
+        assert auth_service.fetches < 20
+    finally:
+        auth_service.answers.set()
+        await found.stop()
+
+
+JWKS_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+
+
+@pytest.mark.parametrize("manner", ["trickles", "floods", "nests", "packs", "is no set"])
+async def test_a_strange_auth_service_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manner: str) -> None:
+    """A set of keys that never ends, is huge, or is none, is given up soon: a 503 that says when to come back."""
+    monkeypatch.setattr(keyset, "FETCH_SECONDS", 0.5)
+    sent = 0
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        head = JWKS_HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n") if manner == "packs" else JWKS_HEAD
+        writer.write(head)
+        pieces = {
+            "trickles": itertools.repeat(b" "),
+            "floods": itertools.repeat(b" " * 65536),
+            "nests": [b'{"keys":' + b"[" * 500_000],
+            "packs": [gzip.compress(b'{"keys":[]' + b" " * (64 << 20) + b"}")],
+            "is no set": [b'{"keys": 5}'],
+        }[manner]
+        try:
+            for piece in pieces:
+                writer.write(piece)
+                sent += len(piece)
+                await writer.drain()
+                await asyncio.sleep(0.05 if manner == "trickles" else 0)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks.json"
+    found = await start(tmp_path, JWKS_URL=url)
+    try:
+        async with asyncio.timeout(10):
+            key = rsa.generate_private_key(65537, 2048)
+            assert await status(found, sign(CLAIMS, key, "RS256", kid="r")) == 503
+        assert sent < 20 << 20
+    finally:
+        await found.stop()
+        server.close()
+
+
+async def test_a_huge_set_is_cut(tmp_path: Path, auth_service: AuthService) -> None:
+    """Of a set with very many keys the first ones count, and broken ones do no harm."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    auth_service.keys = {f"{number}": key for number in range(keyset.MAX_KEYS + 1)}
+    found = await start(tmp_path, JWKS_URL=auth_service.url)
+    try:
+        assert await status(found, sign(CLAIMS, key, "ES256", kid="0")) == 200
+        assert await status(found, sign(CLAIMS, key, "ES256", kid=f"{keyset.MAX_KEYS}")) == 401
+    finally:
+        await found.stop()
+
+
+AUDIENCES: list[tuple[str, dict[str, Any], bool]] = [
+    ("", {}, True),
+    ("", {"aud": None}, True),
+    ("", {"aud": "billing"}, False),
+    ("", {"aud": ["billing"]}, False),
+    ("", {"aud": []}, False),
+    ("", {"aud": ""}, False),
+    ("analytics", {}, False),
+    ("analytics", {"aud": None}, False),
+    ("analytics", {"aud": "analytics"}, True),
+    ("analytics", {"aud": ["billing", "analytics"]}, True),
+    ("analytics", {"aud": "billing"}, False),
+    ("analytics", {"aud": "Analytics"}, False),
+    ("analytics", {"aud": "analytics,live"}, False),
+    ("analytics", {"aud": ["billing", 5, None, {}, ["analytics"]]}, False),
+    ("analytics", {"aud": {"analytics": 1}}, False),
+    ("analytics, live", {"aud": "live"}, True),
+]
+ISSUERS: list[tuple[str, dict[str, Any], bool]] = [
+    ("", {"iss": "anybody"}, True),
+    ("", {"iss": 5}, True),
+    ("https://id.example", {"iss": "https://id.example"}, True),
+    ("https://other.example,https://id.example", {"iss": "https://id.example"}, True),
+    ("https://id.example", {}, False),
+    ("https://id.example", {"iss": None}, False),
+    ("https://id.example", {"iss": "https://id.example/"}, False),
+    ("https://id.example", {"iss": ["https://id.example"]}, False),
+]
+
+
+@pytest.mark.parametrize("keys", ["shared secret", "key set"])
+async def test_a_token_is_for_this_service(tmp_path: Path, auth_service: AuthService, keys: str) -> None:
+    """With one key for many services, a token for another audience or of another issuer is a 401; both are settings."""
+    published = rsa.generate_private_key(65537, 2048)
+    auth_service.add("r", published)
+    for setting, rows in (("JWT_AUDIENCE", AUDIENCES), ("JWT_ISSUER", ISSUERS)):
+        for value, claims, is_taken in rows:
+            held = Verifier(SECRET, auth_service.url, lambda _: False, *purposes(**{setting: value}))
+            if keys == "key set":
+                token = sign({**CLAIMS, **claims}, published, "RS256", kid="r")
+            else:
+                token = sign({**CLAIMS, **claims})
+            refused = await refusal(held, token)
+            assert (refused is None) == is_taken, (setting, value, claims)
+            assert refused is None or (refused.startswith("401 ") and f"ANALYTICS_{setting}" in refused)
+            await held.close()
+
+
+async def refusal(held: Verifier, token: str) -> str | None:
+    try:
+        await held.verify(token)
+    except Problem as problem:
+        return f"{problem.status} {problem.detail}"
+    return None
+
+
+def purposes(**values: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    settings = Settings.read({f"ANALYTICS_{name}": value for name, value in values.items()})
+    return settings.jwt_audience, settings.jwt_issuer
+
+
+async def test_own_tokens_are_for_this_service(tmp_path: Path) -> None:
+    """What the command token prints is taken by the service with the same settings, and by no other."""
+    audience, issuer = "analytics,live", "https://id.example"
+    process = Process(tmp_path, JWT_AUDIENCE=audience, JWT_ISSUER=issuer)
+    token = process.command("token").stdout.strip()
+    claims = jwt.decode(token, SECRET, ["HS256"], audience="analytics")
+    assert (claims["aud"], claims["iss"]) == ("analytics", "https://id.example")
+    other = Process(tmp_path).command("token").stdout.strip()
+    found = await start(tmp_path, JWT_AUDIENCE=audience, JWT_ISSUER=issuer)
+    try:
+        assert await status(found, token) == 200
+        assert await status(found, other) == 401
+    finally:
+        await found.stop()
+    found = await start(tmp_path)
+    try:
+        assert await status(found, token) == 401
+        assert await status(found, other) == 200
     finally:
         await found.stop()
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from storage import clock
 from tests.conftest import API, Running, start
 from tests.web.test_tracking import ACTIVITY, CALL, MESSAGE, TALK
+from web import etag
 
 LISTS = (
     "users/activities",
@@ -444,15 +445,26 @@ async def test_an_etag_saves_the_body(running: Running, name: str) -> None:
     await running.post("activity-public", ACTIVITY)
     first = await running.http.get(f"{API}/{name}", headers=running.admin())
     assert first.headers["cache-control"] == "private, no-cache"
-    etag = first.headers["etag"]
-    assert etag.startswith('W/"')
-    for value in (etag, etag.removeprefix("W/"), f'"other", {etag}', "*"):
+    known = first.headers["etag"]
+    assert known.startswith('W/"')
+    for value in (known, known.removeprefix("W/"), f'"other", {known}', "*"):
         again = await running.http.get(f"{API}/{name}", headers={**running.admin(), "If-None-Match": value})
         assert (again.status_code, again.content) == (304, b"")
-    assert (await running.http.get(f"{API}/{name}", headers={"If-None-Match": etag})).status_code == 401
+    assert (await running.http.get(f"{API}/{name}", headers={"If-None-Match": known})).status_code == 401
     await running.post("activity-public", ACTIVITY)
-    changed = await running.http.get(f"{API}/{name}", headers={**running.admin(), "If-None-Match": etag})
+    changed = await running.http.get(f"{API}/{name}", headers={**running.admin(), "If-None-Match": known})
     assert changed.status_code == 200
+
+
+async def test_an_upgrade_changes_every_etag(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 304 does not outlive the version that the body was of: another one may answer otherwise from the same data."""
+    paths = (f"{API}/summary", f"{API}/users/list", f"{API}/series?metrics=messages&interval=day")
+    known = {path: (await running.http.get(path, headers=running.admin())).headers["etag"] for path in paths}
+    for build, status in ((etag.BUILD, 304), ("another", 200)):
+        monkeypatch.setattr(etag, "BUILD", build)
+        for path in paths:
+            headers = {**running.admin(), "If-None-Match": known[path]}
+            assert (await running.http.get(path, headers=headers)).status_code == status, path
 
 
 async def test_answers_are_gzipped(running: Running) -> None:

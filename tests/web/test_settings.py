@@ -12,12 +12,12 @@ from web.settings import InvalidSetting, Settings, unknown
 
 
 def test_defaults_are_those_of_the_contract() -> None:
-    """Without any variable the service is the embedded one on port 8002, open to loopback alone."""
+    """Without any variable the service is the embedded one on port 8002, and takes nothing without a key."""
     settings = Settings.read({})
     assert (settings.host, settings.port, settings.tick_ms) == ("127.0.0.1", 8002, 50)
     assert settings.database_url == "sqlite+aiosqlite:///data/analytics.db"
     assert (settings.redis_url, settings.jwt_secret, settings.jwks_url) == ("", "", "")
-    assert [str(network) for network in settings.trusted_networks] == ["127.0.0.0/8", "::1/128"]
+    assert settings.trusted_networks == ()
     assert settings == Settings.read({"ANALYTICS_PORT": ""})
 
 

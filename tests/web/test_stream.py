@@ -11,9 +11,9 @@ import pytest
 
 from realtime.eventstream import PlainStream
 from realtime.protocol import TOPICS
-from tests.conftest import API, Running, start
+from tests.conftest import API, Running, free_port, start
 from tests.live import PATH
-from tests.nginx import Nginx
+from tests.proxies import nginx
 from tests.realtime.test_frames import flood
 from tests.stream import StreamPanel
 from tests.web.test_live import equals_snapshot
@@ -323,10 +323,10 @@ async def test_an_answer_to_http_1_0_ends_with_its_connection(running: Running, 
 
 async def test_a_stream_passes_nginx(running: Running, tmp_path: Path) -> None:
     """Through nginx with no line but proxy_pass, a stream and a CSV come as they do without it, and at once."""
-    nginx = Nginx(tmp_path, running.url)
-    await nginx.start()
+    proxy = nginx(tmp_path, free_port(), running.service.settings.port)
+    url = f"http://127.0.0.1:{proxy.port}"
     try:
-        panel = StreamPanel(nginx.url, running.token())
+        panel = StreamPanel(url, running.token())
         await panel.open()
         for number in range(5):
             receipt = await running.post("activity-public", {**ACTIVITY, "user_id": f"u{number}"})
@@ -334,9 +334,9 @@ async def test_a_stream_passes_nginx(running: Running, tmp_path: Path) -> None:
         await equals_snapshot(running, panel)
         assert {event.name for event in panel.events} >= {"snapshot", "delta"}
         asked = {**running.admin(), "Accept": "text/csv"}
-        async with httpx.AsyncClient(base_url=nginx.url) as client:
+        async with httpx.AsyncClient(base_url=url) as client:
             passed = await client.get(f"{API}/users/activities", headers=asked)
         assert passed.content == (await running.http.get(f"{API}/users/activities", headers=asked)).content
         await panel.close()
     finally:
-        nginx.stop()
+        proxy.stop()

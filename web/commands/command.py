@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from storage.errors import StorageError
+from web.outlet import ERR
 from web.settings import InvalidSetting, Settings
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ PROGRESS_STEPS = 200
 
 def fail(message: str) -> typer.Exit:
     """Say in one line why it could not be done; the caller raises what this gives."""
-    typer.echo(f"convoai-analytics: {message}", err=True)
+    # Behind what the log says, and like that without waiting for whoever reads it.
+    ERR.write(f"convoai-analytics: {message}\n")
     return typer.Exit(2)
 
 

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from web.auth import ADMIN, make_token, shared_secret
+from web.auth import ADMIN, make_token, purpose, shared_secret
 from web.commands.command import own_url
 from web.reports import PREFIX
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings
@@ -24,7 +24,7 @@ REPORTS = (
 def greeting(settings: Settings) -> str:
     """Write the greeting, with an admin token of twelve hours if the service signs its own."""
     url, secret = own_url(settings), shared_secret(settings)
-    token = "<token of your auth service>" if secret is None else _token(secret)
+    token = "<token of your auth service>" if secret is None else _token(secret, settings)
     reports = "\n".join(f"    {url}{PREFIX}/{report}" for report in REPORTS)
     return f"""
 ConvoAI Analytics
@@ -38,13 +38,19 @@ ConvoAI Analytics
 {reports}
 
   Post an event:
-    curl {url}{TRACK}/activity-public -H 'Content-Type: application/json' \\
+    curl {url}{TRACK}/activity-public -H 'Content-Type: application/json' {_key(settings)}\\
       -d '{{"user_id": "u-1", "username": "Ada", "activity_type": "login"}}'
 """
 
 
-def _token(secret: str) -> str:
-    return make_token(secret, "admin", [ADMIN], DEFAULT_TENANT, HOURS * 3600)
+def _key(settings: Settings) -> str:
+    """Write the header that this machine needs, if it is not trusted."""
+    trusted = any(network.is_loopback for network in settings.trusted_networks)
+    return "" if trusted else '-H "X-Tracking-Key: $KEY" '
+
+
+def _token(secret: str, settings: Settings) -> str:
+    return make_token(secret, "admin", [ADMIN], DEFAULT_TENANT, HOURS * 3600, **purpose(settings))
 
 
 if __name__ == "__main__":

@@ -65,11 +65,12 @@ export const text = {
     activityCount: (count: string) => `${count} activities`,
     empty: {
       title: "No events yet",
-      body: "Figures appear here the moment your services post their first event, such as a message:",
+      body: "Figures appear here the moment your services post their first event, with a key that convoai-analytics keys add makes:",
       example: (url: string) =>
         [
           `curl ${url}/api/v1/analytics/track/message-public \\`,
           "  -H 'Content-Type: application/json' \\",
+          '  -H "X-Tracking-Key: $KEY" \\',
           `  -d '{"message_id": "m-1", "conversation_id": "c-1",`,
           `  "user_id": "u-1", "role": "user", "token_count": 42}'`,
         ].join("\n"),
