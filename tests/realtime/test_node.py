@@ -60,8 +60,9 @@ async def test_who_misses_much_keeps_nobody_waiting(running: Running) -> None:
 
     async def miss() -> None:
         while True:
-            node._hub.audiences["acme"].feed.miss()
-            node._wake.set()
+            feed = node._hub.audiences["acme"].feed
+            feed.miss()
+            node._look(feed)
             await asyncio.sleep(0.05)
 
     missing = asyncio.create_task(miss())
