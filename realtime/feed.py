@@ -6,6 +6,7 @@ or what contradicts it (a database restored from an old copy), is loaded anew.
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -19,6 +20,8 @@ from storage.database import Database
 from storage.snapshots import read_changes, read_heads, read_log, read_snapshot
 
 log = structlog.get_logger()
+
+_ticks = time.monotonic
 
 STALE_SECONDS = 3.0
 """How long the database may be out of reach before the figures count as stale."""
@@ -239,7 +242,3 @@ def _agree(copy: State, fresh: Snapshot, log_: list[Change], days: Days, window:
     there = State(fresh, (), days, window)
     there.turn(copy.day)
     return there.snapshot() == copy.snapshot()
-
-
-def _ticks() -> float:
-    return asyncio.get_running_loop().time()

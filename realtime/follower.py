@@ -20,8 +20,8 @@ from storage.turns import Turns
 
 log = structlog.get_logger()
 
-COMPARED = 500
-"""Feeds that are compared by one query: 2 ms of the event loop."""
+COMPARED = 1000
+"""Feeds that are compared by one query: 3 ms of the event loop."""
 PROVE_SHARE = 0.05
 """How much of the time proofs may take. At 8 ms each they are six a second: 375 tenants a minute."""
 LOAD, MEND, PROVE = "load", "mend", "prove"
