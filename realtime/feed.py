@@ -6,28 +6,27 @@ or what contradicts it (a database restored from an old copy), is loaded anew.
 
 import asyncio
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from realtime.state import State
+from realtime.state import Marker, State
 from storage import clock
 from storage.changes import Change, Position, Snapshot
 from storage.clock import Days
 from storage.database import Database
-from storage.snapshots import read_changes, read_head, read_snapshot
+from storage.snapshots import read_changes, read_heads, read_log, read_snapshot
 
 log = structlog.get_logger()
 
-REFILL_PAGE = 500
-"""Entries of the change log that are read at a time."""
+_ticks = time.monotonic
+
 STALE_SECONDS = 3.0
 """How long the database may be out of reach before the figures count as stale."""
-
-
 PROVE_SECONDS = 60.0
-"""How often the live state is held against the database's own figures."""
+"""How soon after the last proof a live state that has changed is held against the database's own figures again."""
 
 
 class Feed:
@@ -47,8 +46,11 @@ class Feed:
         self.at = clock.now()
         self._matched_at = _ticks()
         self._was_stale = False
+        # Whoever reads for the feed does so alone; what is received meanwhile is taken all the same.
+        self._reading = asyncio.Lock()
+        self._proven: Marker | None = None
         # Drawn, so that tenants whose panels came at once (after a restart) are not all read again at once.
-        self._prove_at = _ticks() + PROVE_SECONDS * random.uniform(0.5, 1)
+        self.prove_at = _ticks() + PROVE_SECONDS * random.uniform(0.5, 1)
         self.reloads = 0
         self.refills = 0
 
@@ -60,18 +62,17 @@ class Feed:
     async def load(self) -> None:
         """Read the state, and the change log up to it, in one transaction."""
         at = clock.now()
-        async with self._database.follow() as connection:
+        async with self._reading, self._database.follow() as connection:
             await self._load(connection, at)
 
     async def _load(self, connection: AsyncConnection, at: str) -> None:
         days, epoch = self._database.days, self._database.epoch
         snapshot = await read_snapshot(connection, epoch, self.tenant_id, days.today())
-        entries: list[Change] = []
-        after = max(0, snapshot.position.sequence - self._window)
-        while page := await read_changes(connection, self.tenant_id, after, REFILL_PAGE):
-            entries += page
-            after = page[-1].sequence
+        sequence = snapshot.position.sequence
+        after = max(0, sequence - self._window)
+        entries = [change async for change in read_log(connection, self.tenant_id, after)] if sequence else []
         self.state = State(snapshot, entries, days, self._window)
+        self._proven = self.state.marker
         self._matched(at)
         self._changed()
 
@@ -96,31 +97,53 @@ class Feed:
 
         Raises what the database raises; ``at`` then stays, and with it grows the age of the figures.
         """
-        state, at = self.state, clock.now()
-        if state is None:
-            await self.load()
-            return
+        if await compare(self._database, [self]):
+            await self.mend()
+
+    def stand(self) -> Position | None:
+        """Say where the feed stands, before a head is read that it :meth:`meets`; None: it has no state yet."""
         self._behind = False
-        before = state.position
-        async with self._database.follow() as connection:
-            head = await read_head(connection, self._database.epoch, self.tenant_id)
-            if head.sequence > state.position.sequence:
-                fits = await self._refill(connection, state)
-            else:
-                # The head was read after `before`, so a head further back is a database that went back.
-                fits = head.sequence >= before.sequence and state.knows(head)
-            if fits:
-                self._matched(at)
-                return
-            # After a reset too: the log then begins with it, so that no panel gets a difference over it.
-            log.warning("feed_reloaded", sequence=before.sequence, head=head.sequence)
-            self.reloads += 1
-            await self._load(connection, at)
+        return None if self.state is None else self.state.position
+
+    def meets(self, head: Position, before: Position | None, at: str) -> bool:
+        """Say whether the state is that of the *head*, or lies behind it by changes received meanwhile.
+
+        The head was read at the time *at* or later, and after the feed stood at *before*. If the state is neither, what
+        is missing, or all of it, has to be read: :meth:`mend`.
+        """
+        state = self.state
+        if state is None or before is None or head.sequence > state.position.sequence:
+            return False
+        # A head that lies before where the feed stood is a database that went back.
+        if head.sequence < before.sequence or not state.knows(head):
+            return False
+        self._matched(at)
+        return True
+
+    async def mend(self) -> None:
+        """Read what is missing from the change log or, if that does not continue the state, load it anew.
+
+        Raises what the database raises.
+        """
+        async with self._reading:
+            state, at = self.state, clock.now()
+            self._behind = False
+            # Taken before the transaction begins, so that its change log has this position if it ever had it.
+            before = None if state is None else state.position
+            async with self._database.follow() as connection:
+                if state is not None and before is not None and await self._refill(connection, state, before):
+                    self._matched(at)
+                    return
+                await self._load(connection, at)
+            if before is not None:
+                # After a reset too: the log then begins with it, so that no panel gets a difference over it.
+                log.warning("feed_reloaded", sequence=before.sequence)
+                self.reloads += 1
 
     @property
     def unproven(self) -> bool:
-        """Whether it is time to :meth:`prove` the state."""
-        return _ticks() >= self._prove_at
+        """Whether it is time to :meth:`prove` the state: it has changed since it last was, and that is a while ago."""
+        return self.state is not None and self.state.marker is not self._proven and _ticks() >= self.prove_at
 
     async def prove(self) -> bool:
         """Compare all that panels show with the database's own figures at the same position.
@@ -128,40 +151,45 @@ class Feed:
         False: they differed, and the state was loaded anew. Raises what the database raises. It costs 8 ms for a tenant
         of any size whose 66 minutes are all full, most of them spent reading.
         """
-        self._prove_at = _ticks() + PROVE_SECONDS
-        state, at = self.state, clock.now()
-        if state is None:
-            return True
-        # The live state goes on meanwhile: what is compared is a copy, brought to where the database stands.
-        copy = state.copy()
-        async with self._database.follow() as connection:
-            fresh = await read_snapshot(connection, self._database.epoch, self.tenant_id, copy.day)
-            log_ = await read_changes(connection, self.tenant_id, copy.position.sequence, self._window)
-            if _agree(copy, fresh, log_, self._database.days, self._window):
+        async with self._reading:
+            self.prove_at = _ticks() + PROVE_SECONDS
+            if await self._holds():
                 return True
-            log.error("feed_disagrees", sequence=fresh.position.sequence)
-            self.reloads += 1
-            await self._load(connection, at)
         # What the live state had taken beyond is taken again.
         await self.match()
         return False
 
-    async def _refill(self, connection: AsyncConnection, state: State) -> bool:
-        """Read what follows the state from the change log; False if the log does not continue it."""
+    async def _holds(self) -> bool:
+        state, at = self.state, clock.now()
+        if state is None:
+            return True
+        # The live state goes on meanwhile: what is compared is a copy, brought to where the database stands.
+        marker, copy = state.marker, state.copy()
+        async with self._database.follow() as connection:
+            fresh = await read_snapshot(connection, self._database.epoch, self.tenant_id, copy.day)
+            log_ = await read_changes(connection, self.tenant_id, copy.position.sequence, self._window)
+            if _agree(copy, fresh, log_, self._database.days, self._window):
+                self._proven = marker
+                return True
+            log.error("feed_disagrees", sequence=fresh.position.sequence)
+            self.reloads += 1
+            await self._load(connection, at)
+        return False
+
+    async def _refill(self, connection: AsyncConnection, state: State, start: Position) -> bool:
+        """Read what follows *start* from the change log into the state; False if the log does not continue it."""
         self.refills += 1
-        start = state.position
         if not await self._is_in_log(connection, start):
             return False
-        after = start.sequence
-        while page := await read_changes(connection, self.tenant_id, after, REFILL_PAGE):
-            for change in page:
+        try:
+            async for change in read_log(connection, self.tenant_id, start.sequence):
                 if change.sequence == state.position.sequence + 1 and not change.reset:
                     state.apply(change)
                 elif change.sequence > state.position.sequence:
                     return False
-            after = page[-1].sequence
+            return True
+        finally:
             self._changed()
-        return True
 
     async def _is_in_log(self, connection: AsyncConnection, position: Position) -> bool:
         if position.sequence == 0:
@@ -190,6 +218,19 @@ class Feed:
         self._matched_at = _ticks()
 
 
+async def compare(database: Database, feeds: Sequence[Feed]) -> list[Feed]:
+    """Compare *feeds* with where their tenants stand, read by one query, and give those that miss something.
+
+    Raises what the database raises; nothing is then known of any of them.
+    """
+    at = clock.now()
+    before = [feed.stand() for feed in feeds]
+    async with database.follow() as connection:
+        heads = await read_heads(connection, database.epoch, [feed.tenant_id for feed in feeds])
+    stood = zip(feeds, before, strict=True)
+    return [feed for feed, position in stood if not feed.meets(heads[feed.tenant_id], position, at)]
+
+
 def _agree(copy: State, fresh: Snapshot, log_: list[Change], days: Days, window: int) -> bool:
     """Say whether *copy*, brought on by the changes of *log_*, is *fresh*; True also if they do not lead there."""
     for change in log_:
@@ -201,7 +242,3 @@ def _agree(copy: State, fresh: Snapshot, log_: list[Change], days: Days, window:
     there = State(fresh, (), days, window)
     there.turn(copy.day)
     return there.snapshot() == copy.snapshot()
-
-
-def _ticks() -> float:
-    return asyncio.get_running_loop().time()

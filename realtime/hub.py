@@ -6,7 +6,7 @@ it misses is merged by its marker alone, and past the write deadline it is close
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from realtime.feed import Feed
 from realtime.frames import Frame, Sink
 from realtime.protocol import TOO_SLOW, Close, Topics
 from realtime.state import Marker
+from storage.pace import Pace
 
 log = structlog.get_logger()
 
@@ -25,6 +26,8 @@ NOTHING, PASSED_OVER = "nothing", "passed over"
 """What can become of a panel at a tick, beside the frame that it is sent."""
 SLICE = 250
 """Frames written in one go, about 3 ms; the event loop then serves others before the next slice."""
+BEAT_SECONDS = 0.02
+"""How far apart it is looked which audiences are due for a heartbeat."""
 
 
 class Observer(Protocol):
@@ -300,6 +303,8 @@ class Hub:
         self.write_deadline = write_deadline
         self.observer = observer
         self.audiences: dict[str, Audience] = {}
+        # When each audience is due; the interval is the same for all, so whoever is put last is due last.
+        self._beats: deque[tuple[float, Audience]] = deque()
         self._task: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -328,6 +333,7 @@ class Hub:
     def open(self, feed: Feed) -> Audience:
         """Make the audience of a tenant's feed."""
         audience = self.audiences[feed.tenant_id] = Audience(feed, self)
+        self._beats.append((asyncio.get_running_loop().time() + self.heartbeat_seconds, audience))
         return audience
 
     def drop(self, tenant_id: str) -> None:
@@ -335,7 +341,17 @@ class Hub:
         self.audiences.pop(tenant_id).close()
 
     async def _beat(self) -> None:
+        """Send each audience a heartbeat an interval after the one before; those that came apart are served apart."""
+        now = asyncio.get_running_loop().time
         while True:
-            await asyncio.sleep(self.heartbeat_seconds)
-            for audience in list(self.audiences.values()):
+            wait = self._beats[0][0] - now() if self._beats else self.heartbeat_seconds
+            await asyncio.sleep(max(wait, BEAT_SECONDS))
+            pace, until = Pace(), now()
+            while self._beats and self._beats[0][0] <= until:
+                due, audience = self._beats.popleft()
+                if self.audiences.get(audience.feed.tenant_id) is not audience:
+                    continue
+                # Not for every interval that the machine was asleep.
+                self._beats.append((max(due + self.heartbeat_seconds, until), audience))
                 await audience.beat()
+                await pace.give_way()

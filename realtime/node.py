@@ -1,25 +1,21 @@
 """The node: the one place where broker, feeds and hub meet.
 
 It opens a tenant's feed when the first panel comes, drops it a while after the last one left, and follows the database:
-every second it compares each feed with its head, so that whatever the broker lost, or a crash between a commit and its
-publication, is mended within that second.
+every second all feeds are compared with their heads, so that whatever the broker lost, or a crash between a commit and
+its publication, is mended within that second.
 """
 
 import asyncio
 import contextlib
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
-
 from realtime.broker import Broker
 from realtime.feed import Feed
+from realtime.follower import Follower
 from realtime.hub import Audience, Hub
 from storage.changes import Change
 from storage.clock import Days
 from storage.database import Database
-from storage.errors import StorageError
-
-log = structlog.get_logger()
+from storage.pace import Pace
 
 FOLLOW_SECONDS = 1.0
 """How often each feed is compared with the database."""
@@ -27,8 +23,6 @@ ALONE_SECONDS = 0.5
 """How often, while the broker does not deliver: panels then lag by no more than a second, their tick included."""
 LINGER_SECONDS = 30.0
 """How long a feed stays after its last panel left, so that a reload of the page finds it warm."""
-
-_FAILURES = (SQLAlchemyError, StorageError, OSError)
 
 
 class Node:
@@ -40,6 +34,8 @@ class Node:
         self._hub = hub
         self._window = window
         self._loading: dict[str, asyncio.Task[Audience]] = {}
+        self._follower = Follower(database, self._look, self._disproved)
+        self._behind: dict[Feed, None] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -63,6 +59,7 @@ class Node:
         self._hub.start()
         self._tasks = [
             asyncio.create_task(self._follow(), name="follow"),
+            asyncio.create_task(self._prove(), name="prove"),
             asyncio.create_task(self._watch(), name="watch"),
         ]
 
@@ -71,6 +68,7 @@ class Node:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._follower.stop()
         await self._hub.stop()
         await self._broker.stop()
 
@@ -92,7 +90,7 @@ class Node:
         feed = Feed(tenant_id, self._database, self._window, lambda: self._changed(tenant_id))
         self._broker.subscribe(tenant_id)
         try:
-            await feed.load()
+            await self._follower.load(feed)
         except BaseException:
             self._broker.unsubscribe(tenant_id)
             raise
@@ -100,7 +98,7 @@ class Node:
         audience.touch()
         # What was committed while the state was read came before there was a feed to receive it.
         feed.miss()
-        self._wake.set()
+        self._look(feed)
         return audience
 
     def _changed(self, tenant_id: str) -> None:
@@ -113,12 +111,12 @@ class Node:
         if audience is not None:
             audience.feed.receive(change)
             if audience.feed.behind:
-                self._wake.set()
+                self._look(audience.feed)
 
     def _miss(self) -> None:
-        for audience in self._hub.audiences.values():
-            audience.feed.miss()
-        self._wake.set()
+        for feed in self._feeds():
+            feed.miss()
+            self._look(feed)
 
     async def _follow(self) -> None:
         """Compare every feed with the database each second, and those that miss something at once."""
@@ -128,36 +126,44 @@ class Node:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._due(matched_at) - _ticks())
             self._wake.clear()
-            everyone = _ticks() >= self._due(matched_at)
-            if everyone:
+            behind, self._behind = self._behind, {}
+            if _ticks() >= self._due(matched_at):
                 matched_at = _ticks()
-            for audience in list(self._hub.audiences.values()):
-                if everyone or audience.feed.behind:
-                    await self._match(audience)
+                await self._follower.compare(self._feeds())
+            else:
+                await self._follower.compare(behind)
 
     def _due(self, matched_at: float) -> float:
         """When all feeds are to be compared again, if they last were at *matched_at*."""
         return matched_at + (FOLLOW_SECONDS if self.delivering else min(ALONE_SECONDS, FOLLOW_SECONDS))
 
-    async def _match(self, audience: Audience) -> None:
-        feed = audience.feed
-        try:
-            await feed.match()
-            if feed.unproven and not await feed.prove():
-                audience.begin_anew()
-                self._hub.observer.feed_disagreed()
-        except _FAILURES as error:
-            log.warning("follow_failed", error=type(error).__name__)
-            feed.miss()
-        except Exception:
-            # Following must go on whatever happens: without it a lost change would stay lost.
-            log.exception("follow_broken")
+    def _look(self, feed: Feed) -> None:
+        """Have a feed compared with the database at once."""
+        self._behind[feed] = None
+        self._wake.set()
+
+    async def _prove(self) -> None:
+        """Prove the feeds that changed, over and over."""
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            await self._follower.prove(self._feeds())
+
+    def _disproved(self, feed: Feed) -> None:
+        self._hub.observer.feed_disagreed()
+        audience = self._hub.audiences.get(feed.tenant_id)
+        if audience is not None:
+            audience.begin_anew()
+
+    def _feeds(self) -> list[Feed]:
+        return [audience.feed for audience in self._hub.audiences.values()]
 
     async def _watch(self) -> None:
         """Tell what time alone changes, even while the database hangs: the day, staleness, and idle feeds."""
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
+            pace = Pace()
             for audience in list(self._hub.audiences.values()):
+                await pace.give_way()
                 audience.feed.turn()
                 if audience.feed.freshness_changed():
                     await audience.beat()

@@ -32,7 +32,7 @@ REVISION = "0004"
 """The newest migration; a test holds it to the files."""
 READERS = 4
 """Connections that read at the same time."""
-FOLLOWERS = 2
+FOLLOWERS = 4
 """Further ones for the live feeds."""
 POOL_SECONDS = 10.0
 """How long a read waits for a connection."""

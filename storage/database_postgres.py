@@ -49,7 +49,7 @@ _LIMIT_EXCEEDED = "54"
 
 
 class PostgresDatabase(Database):
-    """A database on a server: ten connections from each process."""
+    """A database on a server: twelve connections from each process."""
 
     writers = 4
 

@@ -1,6 +1,6 @@
 """What a live feed reads: heads, snapshots, and the change log. Every function reads in the caller's transaction."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
 from sqlalchemy import Select, bindparam, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,20 +11,26 @@ from storage.clock import Days
 from storage.heads import HORIZON_COLUMNS
 from storage.horizons import Horizons
 from storage.metrics import NAMES
+from storage.pace import Pace
+
+PAGE = 500
+"""Entries of the change log that are read at a time."""
 
 _heads = schema.heads.c
 _log = schema.changes.c
 _counters = schema.counters.c
 _activity = schema.user_activity.c
 _users = schema.users.c
+# Made once: SQLAlchemy would look at each of a thousand names anew.
+_HEADS = select(_heads.tenant_id, _heads.sequence, _heads.tag).where(
+    _heads.tenant_id.in_(bindparam("tenants", expanding=True))
+)
 
 
 async def read_heads(connection: AsyncConnection, epoch: str, tenant_ids: Iterable[str]) -> dict[str, Position]:
     """Read where each tenant stands; a tenant that never sent an event stands at sequence 0."""
     wanted = list(tenant_ids)
-    rows = await connection.execute(
-        select(_heads.tenant_id, _heads.sequence, _heads.tag).where(_heads.tenant_id.in_(wanted))
-    )
+    rows = await connection.execute(_HEADS, {"tenants": wanted})
     found = {tenant_id: Position(epoch, sequence, tag) for tenant_id, sequence, tag in rows}
     return {tenant_id: found.get(tenant_id, Position(epoch, 0, NO_TAG)) for tenant_id in wanted}
 
@@ -61,8 +67,14 @@ async def read_totals(connection: AsyncConnection, tenant_id: str, today: str) -
 
 async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str, today: str) -> Snapshot:
     """Read all that a panel shows. Its cost does not depend on the number of events behind it."""
-    position = await read_head(connection, epoch, tenant_id)
-    horizons = await read_horizons(connection, tenant_id)
+    head = await connection.execute(
+        select(_heads.sequence, _heads.tag, *HORIZON_COLUMNS).where(_heads.tenant_id == tenant_id)
+    )
+    row = head.one_or_none()
+    if row is None:
+        # Whoever writes for a tenant makes its head row first: without one there is nothing else.
+        return Snapshot(Position(epoch, 0, NO_TAG), today, {}, {}, [], [], {})
+    sequence, tag, *horizons = row
     totals, active_users = await read_totals(connection, tenant_id, today)
     activities = await connection.execute(
         select(_activity.id, _activity.user_id, _activity.username, _activity.activity_type, _activity.timestamp)
@@ -77,13 +89,13 @@ async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str,
         .limit(TOP)
     )
     return Snapshot(
-        position=position,
+        position=Position(epoch, sequence, tag),
         day=today,
         totals=totals,
         active_users=active_users,
         activities=[RecentActivity(*row) for row in activities],
         top_users=[TopUser(*row) for row in top_users],
-        minutes=await read_minutes(connection, tenant_id, {*totals, "active_users"}, horizons.latest),
+        minutes=await read_minutes(connection, tenant_id, {*totals, "active_users"}, Horizons(*horizons).latest),
     )
 
 
@@ -127,3 +139,16 @@ async def read_changes(connection: AsyncConnection, tenant_id: str, after: int, 
         select(_log.body).where(_log.tenant_id == tenant_id, _log.sequence > after).order_by(_log.sequence).limit(limit)
     )
     return [Change.decode(body) for (body,) in rows]
+
+
+async def read_log(connection: AsyncConnection, tenant_id: str, after: int) -> AsyncIterator[Change]:
+    """Read the change log behind the sequence *after* to its end, oldest first; others have their turn meanwhile."""
+    pace, more = Pace(), True
+    while more:
+        page = await read_changes(connection, tenant_id, after, PAGE)
+        for change in page:
+            yield change
+            after = change.sequence
+            await pace.give_way()
+        # Within one transaction nothing is added to it.
+        more = len(page) == PAGE

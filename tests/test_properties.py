@@ -103,6 +103,7 @@ class Platform(RuleBasedStateMachine):
         self.patch.setattr(clock, "unix", lambda: time.time() + self.shift)
         self.patch.setattr("realtime.node.FOLLOW_SECONDS", 0.05)
         self.patch.setattr("realtime.feed.PROVE_SECONDS", 0.0)
+        self.patch.setattr("realtime.follower.PROVE_SHARE", 1.0)
         self.seen: set[tuple[str, str, str]] = set()
         self.messages: set[tuple[str, str]] = set()
         self.commits = dict.fromkeys(KEYS, 0)

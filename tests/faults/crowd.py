@@ -1,8 +1,9 @@
 """Very many panels in a process of their own, each of which really holds what it shows.
 
-``python -m tests.faults.crowd PORT COUNT STALLING``: the first line of standard input is a token, the answer ``ready``
-when all are served. Then each line is a command, answered by a line of JSON; :class:`Crowd` is the other end. A panel
-whose connection ends comes back at once, with its position. The first STALLING ones have small receive buffers.
+``python -m tests.faults.crowd PORT COUNT STALLING``: the first line of standard input has tokens, separated by spaces,
+which the panels take in turn; the answer is ``ready`` when all are served. Then each line is a command, answered by a
+line of JSON; :class:`Crowd` is the other end. A panel whose connection ends comes back at once, with its position; one
+that is refused comes back later. The first STALLING ones have small receive buffers.
 """
 
 import asyncio
@@ -27,6 +28,8 @@ SMALL = 4096
 """Bytes of a small receive buffer."""
 PAUSE_SECONDS = (0.05, 0.2)
 """Between two tries to reach a service that is not there."""
+REFUSED_SECONDS = (0.5, 5.0)
+"""Between two tries when the service has no room just now."""
 SHARED = 5000
 """Frames whose outcome is remembered."""
 
@@ -61,13 +64,15 @@ class Connection(Panel):
         super().__init__(token, subscription(member.view.position))
         self._member = member
         self.lost = asyncio.Event()
+        self.refused = False
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost.set()
 
     def _upgrade(self, buffer: bytes) -> int:
         if HEAD_END in buffer and not buffer.startswith(b"HTTP/1.1 101"):
-            # A service that has just begun, or is about to end.
+            # A service that has just begun, is about to end, or has too many that come at once.
+            self.refused = True
             self.abort()
             return 0
         return super()._upgrade(buffer)
@@ -101,6 +106,9 @@ class Member:
         self.view = panel.Panel()
         self.disagreements = 0
         self.snapshots = 0
+        self.heartbeats = 0
+        self.stale = 0
+        self.refusals = 0
         self.stalled = False
         self.arrivals: list[Arrival] = []
 
@@ -112,6 +120,8 @@ class Member:
         self.view = self._views.after(self.view, payload)
         self.disagreements += not self.view.agrees
         self.snapshots += payload.startswith(b'{"type":"snapshot"')
+        self.heartbeats += payload.startswith(b'{"type":"heartbeat"')
+        self.stale += self.view.stale_since is not None
         assert self.view.position is not None
         self.arrivals.append((now, int(self.view.position.split(".")[1])))
 
@@ -134,7 +144,10 @@ class Member:
             target["sock"].connect(("127.0.0.1", self._port))
         await asyncio.get_running_loop().create_connection(lambda: connection, **target)
         await connection.lost.wait()
-        if not connection.served.is_set():
+        if connection.refused:
+            self.refusals += 1
+            await asyncio.sleep(random.uniform(*REFUSED_SECONDS))
+        elif not connection.served.is_set():
             raise ConnectionError("not served")
 
     def stall(self) -> None:
@@ -147,9 +160,9 @@ class Member:
 class Members:
     """All of them, and what can be asked of them."""
 
-    def __init__(self, port: int, token: str, count: int, stalling: int) -> None:
+    def __init__(self, port: int, tokens: list[str], count: int, stalling: int) -> None:
         views = Views()
-        self._all = [Member(views, port, token, number < stalling) for number in range(count)]
+        self._all = [Member(views, port, tokens[number % len(tokens)], number < stalling) for number in range(count)]
         self._stalling = stalling
         self._tasks = [asyncio.create_task(member.follow()) for member in self._all]
 
@@ -174,6 +187,15 @@ class Members:
         """Take note of arrivals from now on."""
         for member in self._all:
             member.arrivals.clear()
+            member.heartbeats = member.stale = member.refusals = 0
+
+    def heartbeats(self) -> dict[str, int]:
+        """Count the heartbeats, those of them that said stale, and refusals, since the last :meth:`forget`."""
+        return {
+            "all": sum(member.heartbeats for member in self._all),
+            "stale": sum(member.stale for member in self._all),
+            "refusals": sum(member.refusals for member in self._all),
+        }
 
     def behind(self, sequence: int) -> int:
         """Say how many of those who read have not reached a *sequence*."""
@@ -207,14 +229,17 @@ class Members:
 
 
 class Crowd(Process):
-    """The other end: *count* panels of the service on *port*, of which *stalling* can be told to read no more."""
+    """The other end: *count* panels of the service on *port*, of which *stalling* can be told to read no more.
 
-    def __init__(self, port: int, token: str, count: int, stalling: int = 0) -> None:
+    *tokens* are one or more, separated by spaces.
+    """
+
+    def __init__(self, port: int, tokens: str, count: int, stalling: int = 0) -> None:
         super().__init__(python("tests.faults.crowd", str(port), str(count), str(stalling)))
-        self._token = token
+        self._tokens = tokens
 
     async def __aenter__(self) -> "Crowd":
-        await asyncio.to_thread(self.ask, self._token)
+        await asyncio.to_thread(self.ask, self._tokens)
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -237,7 +262,7 @@ class Crowd(Process):
 async def main(port: int, count: int, stalling: int) -> None:
     """Connect, then answer until standard input ends."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    members = Members(port, sys.stdin.readline().strip(), count, stalling)
+    members = Members(port, sys.stdin.readline().split(), count, stalling)
     while members.missing():  # noqa: ASYNC110 - each comes in its own time
         await asyncio.sleep(0.02)
     print("ready", flush=True)

@@ -182,12 +182,19 @@ async def test_a_proof_bears_that_the_figures_go_on(followed: Followed) -> None:
 
 
 async def test_a_proof_has_its_time(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A feed is due within a minute after it was loaded, and again a minute after each proof."""
-    monkeypatch.setattr("realtime.feed.PROVE_SECONDS", 0.05)
+    """A feed that changed is due a minute after it was proven; one that stands where it was proven is not."""
+
+    async def is_due(seconds: float) -> bool:
+        monkeypatch.setattr("realtime.feed.PROVE_SECONDS", seconds)
+        await followed.feed.prove()
+        await followed.post(f"m{seconds}")
+        followed.feed.receive(followed.changes[-1])
+        return followed.feed.unproven
+
+    assert not await is_due(3600)
+    assert await is_due(0)
     await followed.feed.prove()
     assert not followed.feed.unproven
-    await asyncio.sleep(0.06)
-    assert followed.feed.unproven
 
 
 async def test_stale_is_said(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +206,7 @@ async def test_stale_is_said(followed: Followed, monkeypatch: pytest.MonkeyPatch
     matched = followed.feed.at
     assert not followed.feed.freshness_changed()
     with monkeypatch.context() as patch:
-        patch.setattr("realtime.feed.read_head", fail)
+        patch.setattr("realtime.feed.read_heads", fail)
         with pytest.raises(StorageUnavailable):
             await followed.feed.match()
         followed.feed._matched_at -= 4

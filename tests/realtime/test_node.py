@@ -6,6 +6,7 @@ import pytest
 
 from realtime.protocol import TOPICS
 from tests.conftest import Running
+from tests.live import LivePanel
 from tests.web.test_live import equals_snapshot
 from tests.web.test_tracking import ACTIVITY
 
@@ -60,8 +61,9 @@ async def test_who_misses_much_keeps_nobody_waiting(running: Running) -> None:
 
     async def miss() -> None:
         while True:
-            node._hub.audiences["acme"].feed.miss()
-            node._wake.set()
+            feed = node._hub.audiences["acme"].feed
+            feed.miss()
+            node._look(feed)
             await asyncio.sleep(0.05)
 
     missing = asyncio.create_task(miss())
@@ -82,3 +84,20 @@ async def test_a_dead_broker_is_followed_twice_as_often(running: Running, monkey
     receipt = await running.post("activity-public", ACTIVITY)
     await panel.until_position(receipt["position"], seconds=10)
     await equals_snapshot(running, panel)
+
+
+async def test_heartbeats_keep_their_interval(impatient: None, running: Running) -> None:
+    """Each tenant is sent a heartbeat an interval, also one whose feed was dropped and opened again."""
+    first, other = await running.panel("acme"), await running.panel("globex")
+    await first.close()
+    async with asyncio.timeout(5):
+        while "acme" in running.service.hub.audiences:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    again = await running.panel("acme")
+
+    def beats(panel: LivePanel) -> int:
+        return sum(frame["type"] == "heartbeat" for frame in panel.frames)
+
+    before = beats(other)
+    await other.until(lambda: beats(other) >= before + 4)
+    assert 3 <= beats(again) <= 5

@@ -548,7 +548,7 @@ async def test_stale_figures_do_not_look_live(running: Running, monkeypatch: pyt
     def fail(*_arguments: object) -> None:
         raise StorageUnavailable("gone")
 
-    monkeypatch.setattr("realtime.feed.read_head", fail)
+    monkeypatch.setattr("realtime.feed.read_heads", fail)
     feed = running.service.hub.audiences["default"].feed
     # What was being read when the database went away may still end well.
     await asyncio.sleep(0.1)
