@@ -2,6 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 SLICE_SECONDS = 0.003
 """How long work goes on at a time. A post waits for several turns of the loop, and so long for each."""
@@ -18,3 +22,12 @@ class Pace:
         if time.perf_counter() - self._since > SLICE_SECONDS:
             await asyncio.sleep(0)
             self._since = time.perf_counter()
+
+
+async def collect(items: Iterable[T]) -> list[T]:
+    """Make a list of *items*, and give way while they are made one by one."""
+    pace, collected = Pace(), []
+    for item in items:
+        collected.append(item)
+        await pace.give_way()
+    return collected

@@ -6,7 +6,6 @@ from pathlib import Path
 import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -16,13 +15,17 @@ from realtime.broker_memory import MemoryBroker
 from realtime.hub import Hub
 from realtime.node import Node
 from storage.removal.retention import Earliest
+from storage.shares import Shares
 from storage.urls import database_at
 from storage.writer import Writer
 from web import docs, openapi, series
 from web.access import Access
+from web.admission import Admission
+from web.answers import Held
 from web.assets import FOLDER, Assets
 from web.audit import Audit, Audited
 from web.auth import verifier
+from web.copies import Copies
 from web.cors import Cors
 from web.door import Door
 from web.health import Health
@@ -37,9 +40,6 @@ from web.reports import Reports
 from web.settings import Settings
 from web.telemetry import Telemetry
 from web.tracking import Tracking
-
-GZIP_BYTES = 1000
-GZIP_LEVEL = 5
 
 
 class Service:
@@ -111,7 +111,9 @@ class Service:
         door = Door(self.settings, self.access)
         rates = Rates(self.settings.tracking_events_per_second, self.settings.tracking_burst_events)
         earliest = Earliest(self.settings.retention, self.database.days)
-        reports = Reports(self.database, self.verifier, self.settings.heartbeat_seconds)
+        memory = Shares("memory", self.settings.memory_mb << 20, 1.0, 0.5)
+        admission, copies = Admission(memory), Copies(self.settings.exports_mb << 20)
+        reports = Reports(self.database, self.verifier, self.settings.heartbeat_seconds, admission, copies)
         audit = Audit(self.settings.audit_log == "on")
         self.live = Live(self.settings, self.node, self.verifier, door, self.telemetry, audit)
         self.access.changed = lambda: self.live.end_revoked(self.access.revokes)
@@ -135,13 +137,13 @@ class Service:
 
 
 def _route(operation: Operation, audit: Audit) -> Route:
-    """Make an endpoint's route. Reports are audited, and gzipped: what services post is answered too shortly."""
+    """Make an endpoint's route. Reports are audited, and held until they are taken: what services post is short."""
     if operation.access != "admin":
         return Route(operation.path, operation.endpoint, methods=[operation.method])
     parameters = frozenset(parameter.name for parameter in operation.parameters)
     middleware = [Middleware(Audited, audit, operation.path, parameters)]
     if not operation.streams:
-        middleware.append(Middleware(GZipMiddleware, minimum_size=GZIP_BYTES, compresslevel=GZIP_LEVEL))
+        middleware.append(Middleware(Held))
     return Route(operation.path, operation.endpoint, methods=[operation.method], middleware=middleware)
 
 
