@@ -8,10 +8,11 @@ second. In both lines tenants take turns, and within a tenant its subjects do.
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 
 from starlette.requests import ClientDisconnect, Request
 
+from storage.pace import SharedPace
 from storage.shares import Holding, Shares
 from storage.turns import Turns
 from web.audit import PRINCIPAL
@@ -41,8 +42,13 @@ class Admission:
     def __init__(self, memory: Shares) -> None:
         """*memory* is shared by accounts of two kinds: tenants, and their subjects."""
         self._memory = memory
+        self._arrivals = SharedPace()
         self._heavy = _Line("reports", HEAVY_PLACES, HEAVY_EACH, HEAVY_WAITING)
         self._light = _Line("reads", LIGHT_PLACES, LIGHT_PLACES, LIGHT_WAITING)
+
+    async def arrive(self) -> None:
+        """Wait until the requests that came before have begun; nobody is known yet, so that takes no turns."""
+        await self._arrivals.enter()
 
     def hold(self, request: Request, principal: Principal) -> None:
         """Begin to count what the answer to *request* holds; raises as :meth:`Shares.take` does."""
@@ -59,7 +65,8 @@ class Admission:
         """
         line = self._heavy if heavy else self._light
         async with AsyncExitStack() as turn:
-            async with present(request):
+            # Who waits for what costs little has waited for a moment only.
+            async with present(request) if heavy else nullcontext():
                 await turn.enter_async_context(line.of(request.scope[PRINCIPAL]))
             yield
 
