@@ -6,10 +6,11 @@ StorageError
   WrongDatabase       the database does not fit the settings or this version: the text says what to do
   DataRefused         the database does not take these events: to send them again does not help
   BackupFailed        no backup was made: the text says why
+  RowsRemoved         rows went while they were read page by page: begin anew
   StorageUnavailable  the database cannot be written or read just now: try again after ``retry_after`` seconds
     Overloaded        more is asked of this process than it may take on: the same
     ShareExceeded     one client or tenant asks for more than its share: the same, for that one alone
-    StorageFull       the database has no room left: the same, once there is some
+    StorageFull       the database, or the folder of temporary files, has no room left: the same, once there is some
 (events.py: InvalidEvent and MalformedJson, about what was posted.)
 """
 
@@ -34,6 +35,10 @@ class BackupFailed(StorageError):
     """No backup was made, and nothing is left of it."""
 
 
+class RowsRemoved(StorageError):
+    """Some of the rows that were to be read page by page have been removed meanwhile: what was read is not whole."""
+
+
 class StorageUnavailable(StorageError):
     """Nothing of the request was acknowledged; it may be sent again after ``retry_after`` seconds.
 
@@ -55,7 +60,7 @@ class ShareExceeded(StorageUnavailable):
 
 
 class StorageFull(StorageUnavailable):
-    """The database has no room left; it goes on by itself when there is some."""
+    """The database, or the folder of temporary files, has no room left; it goes on by itself when there is some."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_after=30)

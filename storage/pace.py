@@ -2,6 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 SLICE_SECONDS = 0.003
 """How long work goes on at a time. A post waits for several turns of the loop, and so long for each."""
@@ -18,3 +22,36 @@ class Pace:
         if time.perf_counter() - self._since > SLICE_SECONDS:
             await asyncio.sleep(0)
             self._since = time.perf_counter()
+
+
+class SharedPace:
+    """The pace of many short pieces of work that come at once: together they go on for a slice in each turn of the loop.
+
+    A thousand requests that come in the same moment would else be one piece of work of half a second.
+    """
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._is_over = True
+
+    async def enter(self) -> None:
+        """Wait until there is room in a turn of the loop."""
+        while time.perf_counter() > self._until:
+            if self._is_over:
+                # It runs before all who wait here from now on.
+                asyncio.get_running_loop().call_soon(self._begin)
+                self._is_over = False
+            await asyncio.sleep(0)
+
+    def _begin(self) -> None:
+        self._until = time.perf_counter() + SLICE_SECONDS
+        self._is_over = True
+
+
+async def collect(items: Iterable[T]) -> list[T]:
+    """Make a list of *items*, and give way while they are made one by one."""
+    pace, collected = Pace(), []
+    for item in items:
+        collected.append(item)
+        await pace.give_way()
+    return collected

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, FromClause, Select, String, and_, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, Row, Select, String, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import schema
 from storage.clock import Days
 from storage.metrics import mean_seconds
+from storage.pace import collect
 
 Item = dict[str, Any]
 Key = Sequence[Any]
@@ -39,6 +40,8 @@ class Page:
 
     ``start`` (inclusive) and ``end`` (exclusive) are timestamps; None: no bound. Of a table of events, rows with an id
     above ``newest_id`` are left out (None: none is): ids grow with every commit, so it holds a list at one moment.
+    ``characters`` bounds the text of all rows together (None: it is not), but there is one row at the least.
+    ``counts``: the listing is to say how many rows there are in all.
     """
 
     limit: int
@@ -46,14 +49,20 @@ class Page:
     start: str | None = None
     end: str | None = None
     newest_id: int | None = None
+    characters: int | None = None
+    counts: bool = False
 
 
 @dataclass(frozen=True)
 class Listing:
-    """One page: its ``items``, and the key behind which the ``next`` one begins (None: this is the last)."""
+    """One page: its ``items``, and the key behind which the ``next`` one begins (None: this is the last).
+
+    ``count``: how many rows there are from here on, this page's included; None unless the page asked for it.
+    """
 
     items: list[Item]
     next: Key | None
+    count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,6 @@ def _newest(table: FromClause, time: str) -> tuple[Order, ...]:
 
 
 _by_user_id = Order(schema.users.c.user_id, "user_id")
-# Only the first two have an index. The others sort the tenant's users: their cost grows with these, not with events.
 USER_ORDERS: dict[str, tuple[Order, ...]] = {
     "user_id": (_by_user_id,),
     "activity_count": (Order(schema.users.c.activity_count, "activity_count", descending=True), _by_user_id),
@@ -79,6 +87,8 @@ USER_ORDERS: dict[str, tuple[Order, ...]] = {
     "last_seen": (Order(schema.users.c.last_seen, "last_seen", descending=True), _by_user_id),
 }
 """What users can be sorted by; a user without a name is sorted as one whose name is empty."""
+INDEXED_USER_ORDERS = ("user_id", "activity_count")
+"""Those with an index. The others sort the tenant's users: their cost grows with these, not with events."""
 
 
 async def last_id(connection: AsyncConnection, tenant_id: str) -> int:
@@ -310,11 +320,28 @@ async def read_page(
     """Read one page of *query*, and one row more to know whether there is a next one."""
     if page.after is not None:
         query = query.where(_beyond(order, page.after))
+    count = await _count(connection, query) if page.counts else None
     query = query.order_by(*(by.column.desc() if by.descending else by.column for by in order))
     rows = (await connection.execute(query.limit(page.limit + 1))).all()
-    shown = [row._mapping for row in rows[: page.limit]]
-    more = len(rows) > page.limit
-    return Listing([item(row) for row in shown], tuple(_value(shown[-1], by) for by in order) if more else None)
+    shown: list[Any] = [row._mapping for row in _fitting(rows[: page.limit], page.characters)]
+    more = len(rows) > len(shown)
+    items = await collect(map(item, shown))
+    return Listing(items, tuple(_value(shown[-1], by) for by in order) if more else None, count)
+
+
+async def _count(connection: AsyncConnection, query: Select[Any]) -> int:
+    return int(await connection.scalar(query.with_only_columns(func.count(), maintain_column_froms=True)) or 0)
+
+
+def _fitting(rows: Sequence[Row[Any]], characters: int | None) -> Sequence[Row[Any]]:
+    """Give the first rows, one at the least, whose text is no longer than so many *characters*."""
+    if characters is None:
+        return rows
+    for number, row in enumerate(rows):
+        characters -= sum(len(value) for value in row if isinstance(value, str))
+        if characters < 0:
+            return rows[: max(number, 1)]
+    return rows
 
 
 def _value(row: Mapping[str, Any], by: Order) -> Any:

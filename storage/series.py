@@ -19,6 +19,7 @@ from storage import clock, schema
 from storage.clock import Days
 from storage.horizons import Horizons
 from storage.metrics import ACTIVE_USERS_TODAY, FIGURES, LABELLED, NAMES, label_bounds, mean_seconds
+from storage.pace import collect
 from storage.snapshots import read_horizons
 
 Interval = Literal["minute", "hour", "day"]
@@ -58,10 +59,10 @@ def measure(interval: Interval, start: str, end: str) -> int:
     return int((clock.moment(end) - clock.moment(start)) / _STEP[interval]) + 2
 
 
-def points(days: Days, interval: Interval, start: str, end: str) -> Points:
+async def points(days: Days, interval: Interval, start: str, end: str) -> Points:
     """Make the points from the one that holds *start* to the one that holds the last moment before *end*."""
-    keys = list(_keys(days, interval, start, end))
-    starts = [days.start(key) if interval == "day" else key + _REST[interval] for key in keys]
+    keys = await collect(_keys(days, interval, start, end))
+    starts = await collect(days.start(key) if interval == "day" else key + _REST[interval] for key in keys)
     return Points(interval, keys, starts)
 
 
@@ -94,13 +95,13 @@ async def read_series(
             columns.update(await rollups.by_model(metric))
         elif metric in MEANS:
             total, count = [await rollups.amounts(name) for name in MEANS[metric]]
-            columns[metric] = [_mean(us, among) for us, among in zip(total, count, strict=True)]
+            columns[metric] = await collect(map(_mean, total, count))
         elif metric == ACTIVE_USERS_TODAY:
             columns[metric] = await rollups.active_so_far()
         else:
             needs = STANDING[metric].needs
             standing = zip(*[await rollups.standing(name) for name in needs], strict=True)
-            columns[metric] = [_figure(metric, dict(zip(needs, row, strict=True))) for row in standing]
+            columns[metric] = await collect(_figure(metric, dict(zip(needs, row, strict=True))) for row in standing)
     return columns
 
 
@@ -187,30 +188,34 @@ class _Rollups:
         covered, days = self._covered, self._days
         if covered.interval == "day":
             return await self.amounts("active_users")
-        grain = self._grain_within_days()
+        grain = await self._grain_within_days()
         morning = days.start(days.of(covered.starts[0]))[: _WIDTH[grain]]
         last = covered.keys[-1] + (":59" if grain != covered.interval else "")
         found = await self._read(grain, "active_users", morning, last)
-        so_far = {key: (day, count) for key, day, count in _running(days, grain, found, covered.interval)}
-        column: list[int] = []
-        standing = next((so_far[key] for key in reversed(so_far) if key < covered.keys[0]), ("", 0))
-        for key, end in zip(covered.keys, [*covered.starts[1:], self._end], strict=True):
-            standing = so_far.get(key, standing)
-            column.append(standing[1] if standing[0] == days.last_before(end) else 0)
+        running = await collect(_running(days, grain, found, covered.interval))
+        column = await collect(self._so_far({key: (day, count) for key, day, count in running}))
         closed = self._closed("active_users")
         return [None] * closed + column[closed:]
+
+    def _so_far(self, counts: dict[str, tuple[str, int]]) -> Iterator[int]:
+        """Give the count at the end of each point, 0 if the last one is of an earlier day."""
+        covered, days = self._covered, self._days
+        standing = next((counts[key] for key in reversed(counts) if key < covered.keys[0]), ("", 0))
+        for key, end in zip(covered.keys, [*covered.starts[1:], self._end], strict=True):
+            standing = counts.get(key, standing)
+            yield standing[1] if standing[0] == days.last_before(end) else 0
 
     @property
     def _end(self) -> str:
         return clock.text(clock.moment(self._covered.starts[-1]) + _STEP[self._covered.interval])
 
-    def _grain_within_days(self) -> Interval:
+    async def _grain_within_days(self) -> Interval:
         """Say which rows belong to one day each: hours do, unless some day of the range begins within one."""
         covered = self._covered
         if covered.interval == "minute":
             return "minute"
-        mornings = points(self._days, "day", covered.starts[0], self._end).starts
-        return "hour" if all(start[14:16] == "00" for start in mornings) else "minute"
+        mornings = await points(self._days, "day", covered.starts[0], self._end)
+        return "hour" if all(start[14:16] == "00" for start in mornings.starts) else "minute"
 
     async def _read(self, grain: Interval, metric: str, first: str, last: str) -> dict[str, int]:
         """Read the rows of a counter from one key to another, in their order; where nothing was added there is none."""

@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -22,9 +21,12 @@ from storage.urls import database_at
 from storage.writer import Writer
 from web import docs, openapi, series
 from web.access import Access
+from web.admission import Admission
+from web.answers import Held
 from web.assets import FOLDER, Assets
 from web.audit import Audit, Audited
 from web.auth import verifier
+from web.copies import Copies
 from web.cors import Cors
 from web.door import Door
 from web.health import Health
@@ -42,8 +44,6 @@ from web.settings import Settings
 from web.telemetry import Telemetry
 from web.tracking import Tracking
 
-GZIP_BYTES = 1000
-GZIP_LEVEL = 5
 MEMORY_WEIGHTS = 1.0, 0.5
 """The shares of memory of a tenant, and of one of its keys or subjects: alone it gets a half, and a third, of all."""
 
@@ -122,7 +122,8 @@ class Service:
         earliest = Earliest(self.settings.retention, self.database.days)
         intake = Intake(rates, self.memory)
         self.tracking = Tracking(self.writer, door, intake, earliest, self.telemetry.tracked)
-        reports = Reports(self.database, self.verifier, self.settings.heartbeat_seconds)
+        admission, copies = Admission(self.memory), Copies(self.settings.exports_mb << 20)
+        reports = Reports(self.database, self.verifier, self.settings.heartbeat_seconds, admission, copies)
         audit = Audit(self.settings.audit_log == "on")
         self.live = Live(self.settings, self.node, self.verifier, door, self.telemetry, audit)
         self.access.changed = lambda: self.live.end_revoked(self.access.revokes)
@@ -146,13 +147,13 @@ class Service:
 
 
 def _route(operation: Operation, audit: Audit) -> Route:
-    """Make an endpoint's route. Reports are audited, and gzipped: what services post is answered too shortly."""
+    """Make an endpoint's route. Reports are audited, and held until they are taken: what services post is short."""
     if operation.access != "admin":
         return Route(operation.path, operation.endpoint, methods=[operation.method])
     parameters = frozenset(parameter.name for parameter in operation.parameters)
     middleware = [Middleware(Audited, audit, operation.path, parameters)]
     if not operation.streams:
-        middleware.append(Middleware(GZipMiddleware, minimum_size=GZIP_BYTES, compresslevel=GZIP_LEVEL))
+        middleware.append(Middleware(Held))
     return Route(operation.path, operation.endpoint, methods=[operation.method], middleware=middleware)
 
 

@@ -107,8 +107,10 @@ def export(
 ) -> None:
     """Write a table to standard output, beside a running service: newest first, users by user id."""
     settings = read_settings()
+    from storage.errors import RowsRemoved, StorageFull
     from storage.reports import Page, first_day
-    from web.exports import Exports, Selection
+    from web.copies import Copies
+    from web.exports import Exports, Reader, Selection
     from web.formats import Csv, Format, Ndjson
     from web.lists import LISTS
 
@@ -130,9 +132,16 @@ def export(
                 async with database.read() as connection:
                     first = await first_day(connection, tenant) or database.days.today()
                 page = replace(page, start=database.days.start(first))
-            async with aclosing(Exports(database).stream(source, Selection(tenant, page, {}), forms[form])) as pieces:
-                async for piece in pieces:
-                    sys.stdout.buffer.write(piece)
+            pieces = Exports(database, Copies()).stream(source, Selection(tenant, page, {}), forms[form], Reader())
+            try:
+                async with aclosing(pieces):
+                    async for piece in pieces:
+                        sys.stdout.buffer.write(piece)
+            except StorageFull as error:
+                raise fail(str(error)) from None
+            except RowsRemoved as error:
+                fail(str(error))
+                raise typer.Exit(1) from None
             sys.stdout.flush()
 
     with _output():

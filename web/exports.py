@@ -1,44 +1,54 @@
 """Exports: all that a list's filters select, as a stream of one moment.
 
 The rows of events never change and their ids grow with every commit, so these are read page by page, each in a read
-transaction of its own and none above the id that was the last at the start. What does change - users, conversations,
-days - is copied aside in one transaction, as fast as it can be read (360,000 users: 2.5 s by id, 7 s by another order,
-during which the log is not folded). Either way a slow download keeps no connection to the database.
+transaction of its own and none above the id that was the last at the start. Rows can be removed meanwhile: they are
+counted at the start, and an export that does not come to that number ends as one that failed. What does change - users,
+conversations, days - is copied aside in one transaction, as fast as it can be read (360,000 users: 2.5 s by id, 7 s by
+another order, during which the log is not folded). Either way a slow download keeps no connection to the database.
 """
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
-from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from functools import partial
+from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from storage import reports
 from storage.database import Database
-from storage.errors import StorageError, StorageUnavailable
-from storage.reports import Item, Listing, Page
+from storage.errors import RowsRemoved, ShareExceeded, StorageError
+from storage.pace import Pace
+from storage.reports import Item, Page
+from storage.snapshots import read_horizons
+from web.answers import GZIP_LEVEL, GZIP_WINDOW
+from web.copies import Copies, Copy
 from web.formats import Format
 from web.lists import Ask, List
 
 log = structlog.get_logger()
 
 ROWS = 1000
-"""Rows that are read and written at a time."""
+"""Rows that are read at a time, unless they are long."""
+CHARACTERS = 1 << 19
+"""How much text they may hold together; 2 MiB at the most, since a character has up to four bytes."""
+WRITTEN_ROWS = 100
+"""Rows that are written at a time, in half a millisecond."""
 COPIED_ROWS = 5000
 """Rows that are read at a time while a list is copied aside: some sort all of it for every page."""
-SPOOL_BYTES = 1 << 20
-"""How much of a copy is kept in memory; what is beyond lies in a temporary file."""
-CHUNK_BYTES = 1 << 16
+HELD_BYTES = (4 * CHARACTERS) + (1 << 18)
+"""What a download holds while the client reads: a page, and what zlib keeps."""
 EVERYTHING = sys.maxsize
-WAITING = 8
-"""Copies that may wait for one another; beyond it an export is asked to come back."""
+
+Turn = Callable[[], AbstractAsyncContextManager[None]]
+"""Waits for its turn to read, and ends it; raises :exc:`ShareExceeded` if too many wait."""
 
 
 @dataclass(frozen=True)
@@ -51,83 +61,124 @@ class Selection:
     limit: int = EVERYTHING
 
 
+async def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who takes an export: how it waits for its ``turn``, whether it has left, and whether it takes gzip."""
+
+    turn: Turn = nullcontext
+    has_left: Callable[[], Awaitable[bool]] = _never
+    gzip: bool = False
+
+
 class Exports:
     """Makes exports of one database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, copies: Copies) -> None:
         self._database = database
-        # One copy at a time: several would keep every reading connection busy.
-        self._copying = asyncio.Lock()
-        self._copies = 0
+        self._copies = copies
 
-    def stream(self, source: List, wanted: Selection, form: Format) -> AsyncGenerator[bytes, None]:
-        """Write what is *wanted* piece by piece; raises :exc:`StorageUnavailable`, also between two pieces."""
-        return (self._pages if source.appended else self._copy)(source, wanted, form)
+    def stream(self, source: List, wanted: Selection, form: Format, reader: Reader) -> AsyncGenerator[bytes, None]:
+        """Write what is *wanted* piece by piece.
 
-    async def _pages(self, source: List, wanted: Selection, form: Format) -> AsyncGenerator[bytes, None]:
-        today = self._database.days.today()
-        async with self._database.read() as connection:
-            newest = await reports.last_id(connection, wanted.tenant_id)
+        Raises :exc:`StorageUnavailable` and :exc:`RowsRemoved`, also between two pieces, and :exc:`ClientDisconnect`.
+        """
+        if not source.appended:
+            return self._copy(source, wanted, form, reader)
+        pieces = self._pages(source, wanted, form, reader)
+        return _gzipped(pieces) if reader.gzip else pieces
 
-        async def read(page: Page) -> Listing:
-            async with self._database.read() as connection:
-                return await source.read(self._ask(connection, wanted, today, page))
-
+    async def _pages(
+        self, source: List, wanted: Selection, form: Format, reader: Reader
+    ) -> AsyncGenerator[bytes, None]:
+        today, turn = self._database.days.today(), reader.turn
+        page, left = replace(wanted.page, characters=CHARACTERS, counts=True), wanted.limit
         head = form.head()
-        async for items in _walk(read, replace(wanted.page, newest_id=newest), wanted.limit, ROWS):
-            yield head + form.write(items)
-            head = b""
+        while True:
+            async with turn():
+                async with self._database.read() as connection:
+                    if page.counts:
+                        page = await _of_now(connection, source, wanted.tenant_id, page)
+                    asked = replace(page, limit=min(ROWS, left))
+                    listing = await source.read(self._ask(connection, wanted, today, asked))
+                piece = head + await _write(form, listing.items)
+            if listing.count is not None:
+                left = min(left, listing.count)
+            left, after = left - len(listing.items), listing.next
+            # Not kept while the client reads.
+            del listing
+            yield piece
+            if after is None or not left:
+                break
+            page, head, turn = replace(page, counts=False, after=after), b"", partial(_patient, reader.turn)
+        if left:
+            raise RowsRemoved(f"{left:,} rows were removed while they were exported: export them anew")
 
-    async def _copy(self, source: List, wanted: Selection, form: Format) -> AsyncGenerator[bytes, None]:
-        with SpooledTemporaryFile(SPOOL_BYTES) as copy:
-            copy.write(form.head())
-            async with self._turn(), self._database.read() as connection:
-                await self._fill(copy, connection, source, wanted, form)
-            copy.seek(0)
-            while chunk := copy.read(CHUNK_BYTES):
-                yield chunk
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Wait until no other copy is made; raises :exc:`StorageUnavailable` if many wait already."""
-        if self._copies >= WAITING:
-            raise StorageUnavailable("many exports are being made just now")
-        self._copies += 1
-        try:
-            async with self._copying:
-                yield
-        finally:
-            self._copies -= 1
+    async def _copy(self, source: List, wanted: Selection, form: Format, reader: Reader) -> AsyncGenerator[bytes, None]:
+        async with self._copies.make(wanted.tenant_id) as copy:
+            async with reader.turn(), self._database.read() as connection:
+                await self._fill(copy, connection, source, wanted, form, reader)
+            async for piece in copy.gzipped() if reader.gzip else copy.plain():
+                yield piece
 
     async def _fill(
-        self, copy: IO[bytes], connection: AsyncConnection, source: List, wanted: Selection, form: Format
+        self, copy: Copy, connection: AsyncConnection, source: List, wanted: Selection, form: Format, reader: Reader
     ) -> None:
-        today = self._database.days.today()
-
-        def read(page: Page) -> Awaitable[Listing]:
-            return source.read(self._ask(connection, wanted, today, page))
-
-        async for items in _walk(read, wanted.page, wanted.limit, COPIED_ROWS):
-            for begin in range(0, len(items), ROWS):
-                copy.write(form.write(items[begin : begin + ROWS]))
-                # Others have their turn: to write so many rows takes milliseconds.
-                await asyncio.sleep(0)
+        today, page, left = self._database.days.today(), wanted.page, wanted.limit
+        await copy.write(form.head())
+        while True:
+            asked = replace(page, limit=min(COPIED_ROWS, left))
+            listing = await source.read(self._ask(connection, wanted, today, asked))
+            await copy.write(await _write(form, listing.items))
+            left -= len(listing.items)
+            if listing.next is None or left <= 0:
+                break
+            if await reader.has_left():
+                raise ClientDisconnect
+            page = replace(page, after=listing.next)
+        await copy.end()
 
     def _ask(self, connection: AsyncConnection, wanted: Selection, today: str, page: Page) -> Ask:
         return Ask(connection, wanted.tenant_id, self._database.days, today, page, wanted.values)
 
 
-async def _walk(
-    read: Callable[[Page], Awaitable[Listing]], page: Page, limit: int, size: int
-) -> AsyncIterator[list[Item]]:
-    """Read page after page; the first one even if it is empty."""
-    while True:
-        listing = await read(replace(page, limit=min(size, limit)))
-        yield listing.items
-        limit -= len(listing.items)
-        if listing.next is None or limit <= 0:
-            return
-        page = replace(page, after=listing.next)
+async def _of_now(connection: AsyncConnection, source: List, tenant_id: str, page: Page) -> Page:
+    """Leave out events that come later, and those that are just being pruned, which would break the export off."""
+    newest = await reports.last_id(connection, tenant_id)
+    horizon = getattr(await read_horizons(connection, tenant_id), source.table or "")
+    return replace(page, newest_id=newest, start=max(page.start or "", horizon) or None)
+
+
+async def _write(form: Format, items: Sequence[Item]) -> bytes:
+    pace, parts = Pace(), []
+    for begin in range(0, len(items), WRITTEN_ROWS):
+        parts.append(form.write(items[begin : begin + WRITTEN_ROWS]))
+        await pace.give_way()
+    return b"".join(parts)
+
+
+async def _gzipped(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    gzip = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP_WINDOW)
+    async with aclosing(pieces):
+        async for piece in pieces:
+            yield await asyncio.to_thread(lambda: gzip.compress(piece) + gzip.flush(zlib.Z_SYNC_FLUSH))  # noqa: B023
+    yield gzip.flush()
+
+
+@asynccontextmanager
+async def _patient(turn: Turn) -> AsyncIterator[None]:
+    """Wait for a turn, however many wait: what has begun is not broken off for that."""
+    async with AsyncExitStack() as taken:
+        while True:
+            try:
+                await taken.enter_async_context(turn())
+                break
+            except ShareExceeded as error:
+                await asyncio.sleep(error.retry_after)
+        yield
 
 
 class Download(Response):
@@ -158,20 +209,26 @@ class Download(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         try:
             piece = None if scope["method"] == "HEAD" else self._first
+            self._first = b""
             while piece is not None:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 if await request.is_disconnected():
                     return
                 piece = await anext(self._rest, None)
-        except StorageError:
+        except ClientDisconnect:
+            return
+        except StorageError as error:
             # Without the last message the server closes the connection, and the client sees that something is missing.
-            log.warning("export_broken_off")
+            log.warning("export_broken_off", error=type(error).__name__)
             return
         finally:
             await self._rest.aclose()
         await send({"type": "http.response.body", "body": b""})
 
 
-async def download(source: List, pieces: AsyncGenerator[bytes, None], headers: Mapping[str, str]) -> Download:
+async def download(
+    source: List, pieces: AsyncGenerator[bytes, None], headers: Mapping[str, str], *, gzip: bool
+) -> Download:
     """Begin an export as an answer; raises what its first piece raises."""
-    return Download(source.name, await anext(pieces), pieces, headers)
+    encoding = {"Content-Encoding": "gzip"} if gzip else {}
+    return Download(source.name, await anext(pieces), pieces, {**headers, **encoding})

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage import reports
 from storage.clock import Days
 from storage.endpoints import endpoints
-from storage.reports import Listing, Page
+from storage.reports import INDEXED_USER_ORDERS, Listing, Page
 from web import shapes
 from web.operations import JsonSchema, Parameter, boolean, choice, text, whole
 from web.problems import invalid
@@ -18,8 +18,41 @@ MAX_LIMIT = 1000
 DEFAULT_LIMIT = 50
 DEFAULT_DAYS = 30
 MAX_DAYS = 3650
+LIGHT_ROWS = 200
+"""Rows up to which a page costs little, if an index leads to them."""
 
 Values = dict[str, Any]
+Cost = Callable[[Page, Mapping[str, Any]], bool]
+"""Says whether what is asked for costs much: a scan, or a sort, of more than is shown."""
+
+
+def is_long(page: Page, _values: Mapping[str, Any]) -> bool:
+    """Say whether a page is long; for what has no other cost."""
+    return page.limit > LIGHT_ROWS
+
+
+def _always(_page: Page, _values: Mapping[str, Any]) -> bool:
+    return True
+
+
+def _by_type(page: Page, values: Mapping[str, Any]) -> bool:
+    """Activities have no index by type."""
+    return is_long(page, values) or values["activity_type"] is not None
+
+
+def _in_range(page: Page, values: Mapping[str, Any]) -> bool:
+    """What lies in a range is counted."""
+    return is_long(page, values) or page.start is not None or page.end is not None
+
+
+def _of_users(page: Page, values: Mapping[str, Any]) -> bool:
+    """Only two orders have an index; whoever else is selected has to be looked for."""
+    is_sorted = values["sort"] not in INDEXED_USER_ORDERS
+    return is_sorted or values["active_only"] or values["search"] is not None or _in_range(page, values)
+
+
+def _of_days(page: Page, values: Mapping[str, Any]) -> bool:
+    return (values["days"] or 0) > LIGHT_ROWS or page.start is not None
 
 
 @dataclass(frozen=True)
@@ -44,7 +77,8 @@ class List:
     ``name`` is that of its CSV file, ``item`` the shape of what it holds. ``keys`` has the shape of a cursor's key for
     each sort, ``{"": ...}`` if there is but one. ``table`` is the name that the command ``export`` knows it by, None if
     it does not. A list that is ``appended`` is one of events: its rows never change, and new ones have higher ids.
-    ``beside`` reads what is told of all that is selected, ``beside_shape`` is the shape of that.
+    ``beside`` reads what is told of all that is selected, ``beside_shape`` is the shape of that. ``is_heavy`` says what
+    costs much; a file of all of it always does.
     """
 
     path: str
@@ -60,6 +94,7 @@ class List:
     limit: int = DEFAULT_LIMIT
     beside: Callable[[Ask], Awaitable[Values]] | None = None
     beside_shape: JsonSchema = field(default_factory=dict)
+    is_heavy: Cost = is_long
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -175,6 +210,7 @@ LISTS = (
         (_USER, _TYPE),
         table="user_activity",
         appended=True,
+        is_heavy=_by_type,
     ),
     List(
         "users/top",
@@ -184,6 +220,7 @@ LISTS = (
         shapes.TOP_USER,
         _top_users,
         {"": "is"},
+        is_heavy=_in_range,
     ),
     List(
         "users/list",
@@ -195,6 +232,7 @@ LISTS = (
         _SORTS,
         (_ACTIVE, _SORT, _SEARCH),
         table="users",
+        is_heavy=_of_users,
     ),
     List(
         "conversations",
@@ -232,6 +270,7 @@ LISTS = (
         appended=True,
         beside=_api_stats,
         beside_shape={"stats": shapes.STATS},
+        is_heavy=_always,
     ),
     List(
         "api-usage/endpoints",
@@ -241,6 +280,7 @@ LISTS = (
         shapes.ENDPOINT,
         _endpoints,
         {"": "is"},
+        is_heavy=_always,
     ),
     List(
         "daily-stats",
@@ -253,5 +293,6 @@ LISTS = (
         (_DAYS,),
         table="daily_stats",
         limit=MAX_LIMIT,
+        is_heavy=_of_days,
     ),
 )

@@ -2,13 +2,14 @@
 
 All that an answer holds is read in one transaction, so its figures and its position are from one moment. Its ETag
 (RFC 9110, 8.8.3) is made of position and local day, on which alone it depends; it is weak, since an answer may be
-gzipped on its way. A list is also there as CSV, for those who would rather have that.
+gzipped or not. A list is also there as CSV, for those who would rather have that. Who asks waits for a turn, in which
+an answer is read, written and compressed; what it then holds is counted until the client has taken it.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,14 +20,17 @@ from storage.metrics import summary
 from storage.reports import Page
 from storage.snapshots import read_head, read_snapshot, read_totals
 from web import shapes
-from web.accept import prefers
+from web.accept import prefers, takes_gzip
+from web.admission import HOLDING, Admission
+from web.answers import GZIP_BYTES, compress, encode
 from web.audit import PRINCIPAL
 from web.auth import Verifier, bearer
 from web.connections import vouch
+from web.copies import Copies
 from web.etag import matches, weak
-from web.exports import EVERYTHING, Exports, Selection, download
+from web.exports import EVERYTHING, HELD_BYTES, Exports, Reader, Selection, download
 from web.formats import Csv
-from web.lists import LISTS, MAX_LIMIT, Ask, List, Values
+from web.lists import LISTS, MAX_LIMIT, Ask, Cost, List, Values, is_long
 from web.operations import (
     Answer,
     Endpoint,
@@ -40,9 +44,11 @@ from web.operations import (
     whole,
     write_cursor,
 )
-from web.problems import invalid, unauthorized
+from web.problems import Problem, invalid, unauthorized
 
 PREFIX = "/api/v1/analytics"
+LONGEST_QUERY = 16 << 10
+"""Bytes; more than all parameters need. To take 60 KB of them apart would take 25 ms."""
 JSON = "application/json"
 CSV = "text/csv"
 VARY = {"Vary": "Authorization, Origin, Accept, Accept-Encoding"}
@@ -59,11 +65,14 @@ _CURSOR = Parameter("cursor", "The `next` of the page before.", {"type": "string
 class Reports:
     """The endpoints."""
 
-    def __init__(self, database: Database, verifier: Verifier, heartbeat_seconds: float) -> None:
+    def __init__(
+        self, database: Database, verifier: Verifier, heartbeat_seconds: float, admission: Admission, copies: Copies
+    ) -> None:
         self._database = database
         self._verifier = verifier
         self._heartbeat_seconds = heartbeat_seconds
-        self._exports = Exports(database)
+        self._admission = admission
+        self._exports = Exports(database, copies)
 
     def operations(self) -> list[Operation]:
         """List the endpoints."""
@@ -85,18 +94,22 @@ class Reports:
         parameters: tuple[Parameter, ...] = (),
         *,
         moving: bool = False,
+        is_heavy: Cost = is_long,
     ) -> Operation:
         """Make an endpoint that answers with what *read* gives, and the position; ``ask.page`` holds its range.
 
-        One that is *moving* answers differently every minute, also if nothing was committed.
+        One that is *moving* answers differently every minute, also if nothing was committed. *is_heavy* says in which
+        line it waits.
         """
 
         async def endpoint(request: Request) -> Response:
             tenant_id = await self._admit(request)
             values = read_query(request.query_params, parameters, self._database.days)
             start, end = _range(values)
+            page = Page(1, None, start, end)
             stamp = f".{clock.now()[:16]}" if moving else ""
-            return await self._answer(request, tenant_id, Page(1, None, start, end), values, read, stamp)
+            async with self._admission.turn(request, heavy=is_heavy(page, values)):
+                return await self._answer(request, tenant_id, page, values, read, stamp)
 
         return _operation(path, name, title, endpoint, Answer("The report.", shape), parameters)
 
@@ -109,21 +122,33 @@ class Reports:
             page = _page(source, values)
             if prefers(request.headers.get("accept", ""), CSV, JSON):
                 wanted = Selection(tenant_id, page, values, values["limit"] or EVERYTHING)
-                return await download(source, self._exports.stream(source, wanted, Csv(source.columns)), VARY)
-            return await self._answer(request, tenant_id, page, values, _reader(source))
+                return await self._download(request, source, wanted)
+            async with self._admission.turn(request, heavy=source.is_heavy(page, values)):
+                return await self._answer(request, tenant_id, page, values, _reader(source))
 
         answer = Answer("The report.", _shape(source), also={CSV: CSV_SHAPE})
         return _operation(source.path, source.operation, source.title, endpoint, answer, parameters)
 
     async def _admit(self, request: Request) -> str:
-        """Name the tenant whose admin asks; raises a 401 or 403 :exc:`Problem`."""
+        """Name the tenant whose admin asks; raises a :exc:`Problem`, and as :meth:`Shares.take` does."""
+        await self._admission.arrive()
+        if len(request.scope["query_string"]) > LONGEST_QUERY:
+            raise Problem(414, f"the query is longer than {LONGEST_QUERY:,} bytes")
         token = bearer(request.headers.get("authorization"))
         if token is None:
             raise unauthorized("send the token as Authorization: Bearer")
         principal = request.scope[PRINCIPAL] = await self._verifier.verify(token)
         vouch(request.scope)
         principal.check_admin()
+        self._admission.hold(request, principal)
         return principal.tenant_id
+
+    async def _download(self, request: Request, source: List, wanted: Selection) -> Response:
+        request.scope[HOLDING].grow(HELD_BYTES)
+        gzip = takes_gzip(request.headers.get("accept-encoding", ""))
+        reader = Reader(partial(self._admission.turn, request, heavy=True), request.is_disconnected, gzip)
+        pieces = self._exports.stream(source, wanted, Csv(source.columns), reader)
+        return await download(source, pieces, VARY, gzip=gzip)
 
     async def _answer(
         self, request: Request, tenant_id: str, page: Page, values: Values, read: Read, stamp: str = ""
@@ -138,7 +163,12 @@ class Reports:
                 return Response(status_code=304, headers=headers)
             body = await read(Ask(connection, tenant_id, self._database.days, today, page, values))
         body["position"] = str(position)
-        return Response(msgspec.json.encode(body), headers=headers, media_type=JSON)
+        written = await encode(body)
+        if len(written) >= GZIP_BYTES and takes_gzip(request.headers.get("accept-encoding", "")):
+            written = await compress(written)
+            headers["Content-Encoding"] = "gzip"
+        request.scope[HOLDING].grow(len(written))
+        return Response(written, headers=headers, media_type=JSON)
 
     async def _summary(self, ask: Ask) -> Values:
         totals, active_users = await read_totals(ask.connection, ask.tenant_id, ask.today)

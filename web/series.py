@@ -1,9 +1,12 @@
 """The endpoint of charts: metrics over time, read from the rollups."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from storage import clock
 from storage.clock import Days
+from storage.reports import Page
 from storage.series import BY_MODEL, METRICS, Interval, measure, points, read_series
 from web import shapes
 from web.lists import Ask, Values
@@ -13,6 +16,8 @@ from web.reports import Reports
 
 MAX_POINTS = 11_000
 """A week of minutes, a year of hours or thirty years of days."""
+LIGHT_VALUES = 2000
+"""Up to so many, points times metrics, a series costs little: a chart has some 60 to 720 of them."""
 INTERVALS: dict[str, tuple[Interval, timedelta]] = {
     "minute": ("minute", timedelta(minutes=59)),
     "hour": ("hour", timedelta(hours=23)),
@@ -71,19 +76,28 @@ _SHAPE = shapes.record(
 def operation(reports: Reports) -> Operation:
     """Make the endpoint."""
     title = "Metrics over time, from a minute to a day a point"
-    return reports.report("series", "getSeries", title, _read, _SHAPE, _PARAMETERS, moving=True)
+    return reports.report("series", "getSeries", title, _read, _SHAPE, _PARAMETERS, moving=True, is_heavy=_is_heavy)
+
+
+def _range(page: Page, values: Mapping[str, Any]) -> tuple[str, str]:
+    end = page.end or clock.text(clock.moment(clock.now()) + timedelta(milliseconds=1))
+    return page.start or clock.text(clock.moment(end) - INTERVALS[values["interval"]][1]), end
+
+
+def _is_heavy(page: Page, values: Mapping[str, Any]) -> bool:
+    interval, _ = INTERVALS[values["interval"]]
+    return measure(interval, *_range(page, values)) * len(values["metrics"] or ()) > LIGHT_VALUES
 
 
 async def _read(ask: Ask) -> Values:
-    metrics, (interval, width) = ask.values["metrics"], INTERVALS[ask.values["interval"]]
+    metrics, (interval, _) = ask.values["metrics"], INTERVALS[ask.values["interval"]]
     if metrics is None:
         raise invalid("metrics", f"is required: some of {', '.join(METRICS)}, separated by commas")
-    end = ask.page.end or clock.text(clock.moment(clock.now()) + timedelta(milliseconds=1))
-    start = ask.page.start or clock.text(clock.moment(end) - width)
+    start, end = _range(ask.page, ask.values)
     if start >= end:
         raise invalid("to", "must lie after from")
     if measure(interval, start, end) > MAX_POINTS:
         raise invalid("interval", f"makes more than {MAX_POINTS:,} points of this range: take a longer one")
-    covered = points(ask.days, interval, start, end)
+    covered = await points(ask.days, interval, start, end)
     columns = await read_series(ask.connection, ask.tenant_id, ask.days, metrics, covered)
     return {"interval": interval, "timezone": ask.days.zone.key, "start": covered.starts, "metrics": columns}

@@ -249,6 +249,12 @@ class Settings:
     queue_events: int = _setting(
         "50000", "Events that may wait for their commit; beyond it posts get 503.", _whole(1, 10_000_000), "events"
     )
+    exports_mb: int = _setting(
+        "1024",
+        "Room for exports that wait to be read, in the folder of temporary files; shared and refused in the same way.",
+        _whole(1, 1_000_000),
+        "MB",
+    )
     change_log_entries: int = _setting(
         "10000", "Changes kept for each tenant: how far back a panel resumes.", _whole(1, 1_000_000), "changes"
     )

@@ -218,7 +218,7 @@ async def test_what_is_closed_has_no_value(database_url: str) -> None:
 
 
 async def series(database: Database, interval: Interval, start: str, end: str) -> tuple[list[str], dict[str, Column]]:
-    covered = points(database.days, interval, start, end)
+    covered = await points(database.days, interval, start, end)
     async with database.read() as connection:
         found = await read_series(connection, TENANT, database.days, METRICS, covered)
     return covered.starts, {name: list(column) for name, column in found.items()}

@@ -72,7 +72,7 @@ async def opened(url: str, zone: str, events: list[Json]) -> Database:
 
 
 async def read(database: Database, interval: Interval, start: str, end: str) -> tuple[list[str], dict[str, Column]]:
-    covered = points(database.days, interval, start, end)
+    covered = await points(database.days, interval, start, end)
     async with database.read() as connection:
         return covered.starts, await read_series(connection, "default", database.days, METRICS, covered)
 
@@ -166,22 +166,20 @@ async def test_points_are_what_the_events_say(
 async def test_points_begin_with_the_one_that_holds_the_start() -> None:
     """A range is cut to whole points, also where clocks jump at midnight: the last one holds its last moment."""
     days = Days("Europe/Berlin")
-    hours = points(days, "hour", "2026-03-01T10:59:59.999Z", "2026-03-01T12:00:00.000Z")
+    hours = await points(days, "hour", "2026-03-01T10:59:59.999Z", "2026-03-01T12:00:00.000Z")
     assert hours.starts == ["2026-03-01T10:00:00.000Z", "2026-03-01T11:00:00.000Z"]
     cairo = Days("Africa/Cairo")
-    assert points(cairo, "day", cairo.start("2026-04-22"), cairo.start("2026-04-24")).keys == [
-        "2026-04-22",
-        "2026-04-23",
-    ]
-    local = points(days, "day", "2026-03-28T23:30:00.000Z", "2026-03-29T22:00:00.001Z")
+    nights = await points(cairo, "day", cairo.start("2026-04-22"), cairo.start("2026-04-24"))
+    assert nights.keys == ["2026-04-22", "2026-04-23"]
+    local = await points(days, "day", "2026-03-28T23:30:00.000Z", "2026-03-29T22:00:00.001Z")
     assert local.keys == ["2026-03-29", "2026-03-30"]
     assert local.starts == ["2026-03-28T23:00:00.000Z", "2026-03-29T22:00:00.000Z"]
 
 
 @pytest.mark.parametrize("interval", ["minute", "hour", "day"])
-def test_the_number_of_points_is_known_before(interval: Interval) -> None:
+async def test_the_number_of_points_is_known_before(interval: Interval) -> None:
     """What a range costs is known without making its points, two more at the most."""
     for seconds in (0, 1, 59, 3600, 90_061, 400_000):
         end = clock.text(BEGIN + timedelta(seconds=seconds))
-        made = len(points(Days("UTC"), interval, clock.text(BEGIN), end).keys)
+        made = len((await points(Days("UTC"), interval, clock.text(BEGIN), end)).keys)
         assert made <= measure(interval, clock.text(BEGIN), end) <= made + 2

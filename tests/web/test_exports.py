@@ -11,15 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-import web.lists
 from storage import reports
 from storage.errors import StorageUnavailable
-from storage.reports import Listing, Page
+from storage.reports import Listing
 from tests.conftest import API, TRACK, Running
 from tests.web.test_reports import LISTS, at, crowd, fill
 from tests.web.test_tracking import ACTIVITY, CALL, MESSAGE
-from web.exports import WAITING, Exports, Selection
-from web.formats import Csv
 
 each_database = pytest.mark.each_database
 
@@ -317,20 +314,3 @@ async def test_a_client_that_leaves_ends_its_export(running: Running, monkeypatc
     await asyncio.sleep(0.3)
     assert calls == seen < 25
     assert not running.server.server_state.tasks
-
-
-async def test_copies_do_not_pile_up(running: Running) -> None:
-    """Where many exports wait for one another the next one is asked to come back; those that wait are served."""
-    exports = Exports(running.service.database)
-    users = next(source for source in web.lists.LISTS if source.name == "users")
-
-    async def whole() -> bytes:
-        pieces = exports.stream(users, Selection("default", Page(1000), {}), Csv(users.columns))
-        return b"".join([piece async for piece in pieces])
-
-    async with exports._copying:
-        waiting = [asyncio.create_task(whole()) for _ in range(WAITING)]
-        await asyncio.sleep(0.05)
-        with pytest.raises(StorageUnavailable, match="exports"):
-            await whole()
-    assert len(set(await asyncio.gather(*waiting))) == 1
