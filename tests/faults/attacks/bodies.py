@@ -72,7 +72,9 @@ def _keys(count: int) -> bytes:
 
 
 ESCAPE, OPENING = rb"\"", b"[" * 2000 + b'["'
-WIDE = {f"key-{number:03}": "x" * 20 for number in range(130)}
+WIDE = {f"key-{number:03}": "x" * 17 for number in range(130)}
+"""Extra data of as many bytes as are taken; this many of it make a batch of 16 MB."""
+WIDE_ITEMS = 4000
 
 BODIES: dict[str, Callable[[], bytes]] = {
     # Row 1 of the issue.
@@ -89,7 +91,7 @@ BODIES: dict[str, Callable[[], bytes]] = {
     "half a surrogate, 5.6 M strings": lambda: zipped(repeated(b'"",', BATCH, rb'["\ud800",', b'""]')),
     "half a surrogate, single": lambda: post("activity-public", repeated(b'"",', SINGLE, rb'["\ud800",', b'""]')),
     "a million deep": lambda: zipped(b"[" * 1_000_000 + b"]" * 1_000_000),
-    "130 keys of extra data": lambda: zipped(array(_activity(extra_data=WIDE), 4500)),
+    "130 keys of extra data": lambda: zipped(array(_activity(extra_data=WIDE), WIDE_ITEMS)),
     "130 short keys, 10,000 events": lambda: zipped(
         array(_activity(extra_data={f"k{number}": number for number in range(130)}))
     ),
@@ -110,13 +112,13 @@ BODIES: dict[str, Callable[[], bytes]] = {
     "a batch of 9,999 wrong ones": lambda: zipped(
         array(_activity(unknown=1))[:-1] + b"," + _activity().encode() + b"]"
     ),
-    "9,999 wrong at their ends": lambda: zipped(array(_activity(extra_data={**WIDE, "a": "\0"}), 4500)),
-    "9,999 with long names": lambda: zipped(array(json.dumps({"x" * 1600: 1}))),
+    "4,000 wrong at their ends": lambda: zipped(array(_activity(extra_data={**WIDE, "a": "\0"}), WIDE_ITEMS)),
+    "10,000 with long names": lambda: zipped(array(json.dumps({"x" * 1600: 1}))),
     "a number of 16 M digits": lambda: zipped(repeated(b"1", BATCH, b'[{"status_code":', b"}]")),
     "16 numbers of a million digits": lambda: zipped(array(_call("9" * 1_000_000), 16)),
     "a fraction of a million digits": lambda: zipped(array(_call(f"0.{'1' * 1_000_000}"), 16)),
     "4,000-digit numbers": lambda: zipped(array(_call("9" * 4000), 3900)),
-    "exponents": lambda: zipped(array(_call("1e308"))[:-1] + b"," + array(_call("1e-99999"), 5)[1:]),
+    "exponents": lambda: zipped(array(_call("1e308"), ITEMS - 5)[:-1] + b"," + array(_call("1e-99999"), 5)[1:]),
     "16 MB of exponents": lambda: zipped(repeated(b"1e9,", BATCH, b"[", b"1]")),
     "depth 8 in every event": lambda: zipped(array(_activity(extra_data=_deep(7)))),
     "escapes that are right": lambda: zipped(array(json.dumps({**_ACTIVITY, "user_agent": "é" * 1024}), 2500)),
@@ -132,7 +134,7 @@ BODIES: dict[str, Callable[[], bytes]] = {
     "250,000 keys": lambda: zipped(b'[{"type":"activity","extra_data":' + _keys(250_000) + b"}]"),
     "a timestamp of 1 MB": lambda: post("activity-public", repeated(b"1", SINGLE, b'{"timestamp":"T', b'"}')),
     "a name of 16 MB": lambda: zipped(repeated(b"x", BATCH, b'[{"', b'":1}]')),
-    "a comma too many, at the end": lambda: zipped(array(_activity())[:-1] + b",]"),
+    "a comma too many, at the end": lambda: zipped(array(_activity(), ITEMS - 1)[:-1] + b",]"),
     "a different day each": lambda: zipped(_every_day()),
     "a different user and endpoint each": lambda: zipped(_of_everyone()),
     "one event 10,000 times": lambda: zipped(array(_activity(event_id="same"))),
