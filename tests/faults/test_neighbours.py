@@ -19,7 +19,7 @@ from tests.faults.figures import Figures
 from tests.faults.scene import START_SECONDS
 from tests.faults.stage import Stage
 from tests.process import Process
-from tests.web.test_tracking import CALL
+from tests.web.test_tracking import BATCH
 
 HANG_MS = 5000.0
 """What nobody waits for however busy the machine is: in short form, times decide only that nothing hangs."""
@@ -34,7 +34,8 @@ class Attack:
 
     An attack is a function of ``tests.faults.attacks`` that takes the service's URL and for how many seconds it goes
     on, then its ``options``; ``small`` are those that differ in short form. ``settings`` are the service's, without
-    their prefix; ``calls`` says how many API calls of the attacker's tenant are in its database before.
+    their prefix; ``events`` says how many the attacker's tenant has in its database before, each of another user: three
+    in four are API calls, one is an activity.
     """
 
     name: str
@@ -42,13 +43,13 @@ class Attack:
     options: Mapping[str, Any] = field(default_factory=dict)
     small: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
-    calls: int = 0
+    events: int = 0
 
     def scaled(self, full: bool) -> "Attack":
         """Give it at the size that is asked for."""
         if full:
             return self
-        return dataclasses.replace(self, options={**self.options, **self.small}, calls=self.calls // 30)
+        return dataclasses.replace(self, options={**self.options, **self.small}, events=self.events // 40)
 
 
 def _body(name: str) -> Attack:
@@ -71,28 +72,29 @@ ATTACKS = [
 
 
 class Databases:
-    """Databases with API calls of the attacker's tenant, each made once."""
+    """Databases with events of the attacker's tenant, each made once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def copy(self, calls: int, folder: Path) -> None:
-        """Put a copy of one into the *folder* of a service that is not started yet."""
-        made = self._folder / str(calls)
-        if calls and not made.exists():
+    async def copy(self, events: int, folder: Path) -> None:
+        """Put a copy of one with so many *events* into the *folder* of a service that is not started yet."""
+        made = self._folder / str(events)
+        if events and not made.exists():
             made.mkdir()
-            await self._make(calls, made)
-        if calls:
+            await _fill(made, events)
+        if events:
             shutil.copytree(made, folder, dirs_exist_ok=True)
 
-    async def _make(self, calls: int, folder: Path) -> None:
-        process = Process(folder)
-        await process.start(START_SECONDS)
-        async with httpx.AsyncClient(headers={"X-Tracking-Key": KEY}, timeout=60) as client:
-            for part in range(0, calls, 10_000):
-                rows = [{"type": "api_usage", **CALL, "user_id": f"u{part}"}] * min(10_000, calls - part)
-                (await client.post(f"{process.url}{TRACK}/batch", json=rows)).raise_for_status()
-        process.terminate()
+
+async def _fill(folder: Path, events: int) -> None:
+    process = Process(folder)
+    await process.start(START_SECONDS)
+    async with httpx.AsyncClient(headers={"X-Tracking-Key": KEY}, timeout=60) as client:
+        for begin in range(0, events, 10_000):
+            rows = [{**BATCH[number % 4 > 0], "user_id": f"user-{number}"} for number in range(begin, begin + 10_000)]
+            (await client.post(f"{process.url}{TRACK}/batch", json=rows)).raise_for_status()
+    process.terminate()
 
 
 @pytest.fixture(scope="session")
@@ -111,11 +113,11 @@ class Stages:
 
     async def of(self, attack: Attack) -> Stage:
         """Give the stage for an attack."""
-        kind = (attack.settings, attack.calls)
+        kind = (attack.settings, attack.events)
         if self._stage is None or self._kind != kind:
             assert self.close() == []
             folder = self._factory.mktemp("stage")
-            await self._databases.copy(attack.calls, folder)
+            await self._databases.copy(attack.events, folder)
             self._kind, self._stage = kind, Stage(folder, **attack.settings)
             await self._stage.open()
         return self._stage
