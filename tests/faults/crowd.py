@@ -11,7 +11,6 @@ import copy
 import random
 import socket
 import sys
-import time
 from bisect import bisect_left
 from collections import Counter
 from typing import Any
@@ -21,8 +20,8 @@ import uvloop
 
 from bench.line import HEAD_END
 from bench.panels import PING, TEXT, Frame, Panel, masked, subscription
-from bench.process import Process, python
 from realtime import panel
+from tests.faults.remote import Remote, run
 
 SMALL = 4096
 """Bytes of a small receive buffer."""
@@ -228,14 +227,14 @@ class Members:
         return [member for member in self._all if not member.stalled]
 
 
-class Crowd(Process):
+class Crowd(Remote):
     """The other end: *count* panels of the service on *port*, of which *stalling* can be told to read no more.
 
     *tokens* are one or more, separated by spaces.
     """
 
     def __init__(self, port: int, tokens: str, count: int, stalling: int = 0) -> None:
-        super().__init__(python("tests.faults.crowd", str(port), str(count), str(stalling)))
+        super().__init__("tests.faults.crowd", port, count, stalling)
         self._tokens = tokens
 
     async def __aenter__(self) -> "Crowd":
@@ -245,38 +244,14 @@ class Crowd(Process):
     async def __aexit__(self, *_error: object) -> None:
         await asyncio.to_thread(self.end)
 
-    async def tell(self, command: str, *arguments: Any) -> Any:
-        """Give a command, the name of a method of :class:`Members`, and its answer."""
-        line = msgspec.json.encode([command, *arguments]).decode()
-        return msgspec.json.decode(await asyncio.to_thread(self.ask, line))
-
-    async def until_none(self, command: str, *arguments: Any, seconds: float = 300) -> float:
-        """Wait until the answer to a command, such as ``missing``, is 0; tell the seconds that took."""
-        began = time.monotonic()
-        async with asyncio.timeout(seconds):
-            while await self.tell(command, *arguments):  # noqa: ASYNC110 - it is another process
-                await asyncio.sleep(0.02)
-        return time.monotonic() - began
-
 
 async def main(port: int, count: int, stalling: int) -> None:
     """Connect, then answer until standard input ends."""
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
     members = Members(port, sys.stdin.readline().split(), count, stalling)
     while members.missing():  # noqa: ASYNC110 - each comes in its own time
         await asyncio.sleep(0.02)
     print("ready", flush=True)
-
-    def answer() -> None:
-        line = sys.stdin.readline()
-        if not line:
-            ended.set()
-            return
-        command, *arguments = msgspec.json.decode(line)
-        print(msgspec.json.encode(getattr(members, command)(*arguments)).decode(), flush=True)
-
-    loop.add_reader(sys.stdin, answer)
-    await ended.wait()
+    await run(members)
 
 
 if __name__ == "__main__":

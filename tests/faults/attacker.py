@@ -1,0 +1,45 @@
+"""Whoever attacks, in a process of its own: ``python -m tests.faults.attacker URL``, told by :class:`Attacker`."""
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import uvloop
+
+from tests.faults.remote import Remote, run
+
+GRACE_SECONDS = 20.0
+"""What an attack may take beyond its time, for connections that a hanging service does not end."""
+
+
+class Attacks:
+    """What the process does."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def attack(self, module: str, name: str, seconds: float, options: dict[str, Any]) -> Any:
+        """Run an attack for some *seconds*, and give what it tells."""
+        run_it = getattr(importlib.import_module(module), name)
+        try:
+            async with asyncio.timeout(seconds + GRACE_SECONDS):
+                return await run_it(self._url, seconds, **options)
+        except TimeoutError:
+            return {"unfinished": 1}
+
+
+class Attacker(Remote):
+    """The other end."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__("tests.faults.attacker", url)
+
+    async def attack(self, module: str, name: str, seconds: float, options: Mapping[str, Any]) -> Any:
+        """Let it run a function of a *module* under ``tests/faults/attacks``."""
+        return await self.tell("attack", module, name, seconds, options)
+
+
+if __name__ == "__main__":
+    uvloop.run(run(Attacks(sys.argv[1])))

@@ -1,0 +1,159 @@
+"""Noisy neighbours: whatever one tenant's client does, another tenant's posts, reads and panel go on as before."""
+
+import asyncio
+import dataclasses
+import shutil
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import TRACK
+from tests.faults.attacks import posting
+from tests.faults.attacks.bodies import BODIES
+from tests.faults.attacks.wire import KEY
+from tests.faults.figures import Figures
+from tests.faults.scene import START_SECONDS
+from tests.faults.stage import Stage
+from tests.process import Process
+from tests.web.test_tracking import BATCH
+
+HANG_MS = 5000.0
+"""What nobody waits for however busy the machine is: in short form, times decide only that nothing hangs."""
+QUIET_SECONDS, ATTACK_SECONDS = 5.0, 8.0
+
+Function = Callable[..., Coroutine[Any, Any, Any]]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A row of the table.
+
+    An attack is a function of ``tests.faults.attacks`` that takes the service's URL and for how many seconds it goes
+    on, then its ``options``; ``small`` are those that differ in short form. ``settings`` are the service's, without
+    their prefix; ``events`` says how many the attacker's tenant has in its database before, each of another user: three
+    in four are API calls, one is an activity.
+    """
+
+    name: str
+    function: Function
+    options: Mapping[str, Any] = field(default_factory=dict)
+    small: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    events: int = 0
+
+    def scaled(self, full: bool) -> "Attack":
+        """Give it at the size that is asked for."""
+        if full:
+            return self
+        return dataclasses.replace(self, options={**self.options, **self.small}, events=self.events // 40)
+
+
+def _body(name: str) -> Attack:
+    return Attack(name, posting.bodies, {"names": [name], "connections": 2}, {"connections": 1})
+
+
+ATTACKS = [
+    *(_body(name) for name in BODIES),
+    Attack("all of these bodies at once", posting.bodies, {"names": list(BODIES)[:20], "connections": 8}),
+    Attack("100 unfinished bodies of 16 MB", posting.unfinished, {}, {"connections": 20}),
+    Attack("500 bodies that drip", posting.dripping, {}, {"connections": 50}),
+    Attack("chunks of one byte", posting.one_byte_chunks, {}, {"connections": 1}),
+    Attack("4,000 headers a request", posting.header_flood, {}, {"connections": 2}),
+    Attack("a flood of single posts", posting.singles, {}, {"connections": 8}),
+    Attack("pipelined posts", posting.pipelined, {}, {"connections": 2, "ahead": 100}),
+    Attack("a flood of refused posts", posting.refused, {}, {"connections": 4}),
+    Attack("16 MB to who takes none", posting.large_for_nothing, {}, {"connections": 1}),
+    Attack("coming and going", posting.coming_and_going, {}, {"connections": 2}),
+]
+
+
+class Databases:
+    """Databases with events of the attacker's tenant, each made once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def copy(self, events: int, folder: Path) -> None:
+        """Put a copy of one with so many *events* into the *folder* of a service that is not started yet."""
+        made = self._folder / str(events)
+        if events and not made.exists():
+            made.mkdir()
+            await _fill(made, events)
+        if events:
+            shutil.copytree(made, folder, dirs_exist_ok=True)
+
+
+async def _fill(folder: Path, events: int) -> None:
+    process = Process(folder)
+    await process.start(START_SECONDS)
+    async with httpx.AsyncClient(headers={"X-Tracking-Key": KEY}, timeout=60) as client:
+        for begin in range(0, events, 10_000):
+            rows = [{**BATCH[number % 4 > 0], "user_id": f"user-{number}"} for number in range(begin, begin + 10_000)]
+            (await client.post(f"{process.url}{TRACK}/batch", json=rows)).raise_for_status()
+    process.terminate()
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    return Databases(tmp_path_factory.mktemp("databases"))
+
+
+class Stages:
+    """The stage at hand: attacks whose services have the same settings may share it, until one of them breaks it."""
+
+    def __init__(self, factory: pytest.TempPathFactory, databases: Databases) -> None:
+        self._factory = factory
+        self._databases = databases
+        self._kind: object = None
+        self._stage: Stage | None = None
+
+    async def of(self, attack: Attack) -> Stage:
+        """Give the stage for an attack."""
+        kind = (attack.settings, attack.events)
+        if self._stage is None or self._kind != kind:
+            assert self.close() == []
+            folder = self._factory.mktemp("stage")
+            await self._databases.copy(attack.events, folder)
+            self._kind, self._stage = kind, Stage(folder, **attack.settings)
+            await self._stage.open()
+        return self._stage
+
+    def discard(self) -> None:
+        """End the one at hand, whatever state it is in."""
+        if self._stage is not None:
+            self._stage.discard()
+        self._stage = None
+
+    def close(self) -> list[str]:
+        """End the one at hand as an operator would, and tell what is wrong with that."""
+        stage, self._stage = self._stage, None
+        return stage.close() if stage is not None else []
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[Stages]:
+    made = Stages(tmp_path_factory, databases)
+    yield made
+    assert made.close() == []
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name.replace(" ", "-"))
+async def test_neighbours_are_not_disturbed(attack: Attack, stages: Stages, full: bool, figures: Figures) -> None:
+    """What one tenant does, another one does not feel: nothing refused or stale, and in full form waits as before."""
+    attack = attack.scaled(full)
+    stage = await stages.of(attack)
+    try:
+        quiet, seconds = (QUIET_SECONDS, ATTACK_SECONDS) if full else (0.4, 0.8)
+        outcome = await stage.run(attack.function.__module__, attack.function.__name__, attack.options, quiet, seconds)
+        if full:
+            outcome.faults += await asyncio.to_thread(stages.close)
+        figures(attack.name, table="noisy neighbours", **outcome.row())
+        assert outcome.faults == [], outcome.answers
+        assert outcome.late() == [] if full else outcome.during.longest() < HANG_MS, outcome.answers
+    except BaseException:
+        stages.discard()
+        raise
