@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from storage import events
 from storage.events import Activity, AnyEvent, ApiUsage, Conversation, InvalidEvent, MalformedJson, Message
+from storage.groups import Receipt
 from storage.removal.retention import Earliest
-from storage.writer import Receipt, Writer
+from storage.writer import Writer
 from web.door import Door
 from web.operations import Answer, Operation
 from web.problems import Problem
@@ -144,6 +145,7 @@ class Tracking:
         """Take many events at once."""
         guest = self._door.admit(request.scope)
         self._rates.check(guest.account)
+        self._writer.check(guest.tenant_id)
         stream: AsyncIterator[bytes] = request.stream()
         encoding = request.headers.get("content-encoding", "identity").lower()
         if encoding == "gzip":
