@@ -5,7 +5,6 @@ import itertools
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
 
 import httpx
 import msgspec
@@ -73,21 +72,18 @@ async def _repeat(post: Post, seconds: float, connections: int, key: str) -> See
     """Post over so many connections until the time is over; what has not been answered by then is broken off."""
     seen = Seen()
 
-    async def run() -> None:
-        async with _client(key) as client:
-            while True:
-                try:
-                    seen[(await post(client)).status_code] += 1
-                except httpx.TransportError as error:
-                    seen[type(error).__name__] += 1
+    async def run(client: httpx.AsyncClient) -> None:
+        while True:
+            try:
+                seen[(await post(client)).status_code] += 1
+            except httpx.TransportError as error:
+                seen[type(error).__name__] += 1
 
-    runs = [asyncio.create_task(run()) for _ in range(connections)]
-    await asyncio.sleep(seconds)
-    for task in runs:
-        task.cancel()
-    await asyncio.gather(*runs, return_exceptions=True)
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    async with httpx.AsyncClient(headers={"X-Tracking-Key": key}, timeout=60, limits=limits) as client:
+        runs = [asyncio.create_task(run(client)) for _ in range(connections)]
+        await asyncio.sleep(seconds)
+        for task in runs:
+            task.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)
     return seen
-
-
-def _client(key: str, **options: Any) -> httpx.AsyncClient:
-    return httpx.AsyncClient(headers={"X-Tracking-Key": key}, timeout=60, **options)
