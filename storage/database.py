@@ -22,7 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from storage import schema
 from storage.bulk import replace
 from storage.clock import Days, now
-from storage.errors import DataRefused, StorageError, StorageFull, StorageUnavailable, WrongDatabase
+from storage.errors import DataRefused, Locked, StorageError, StorageFull, StorageUnavailable, WrongDatabase
+from storage.patience import Patience
 
 log = structlog.get_logger()
 
@@ -110,9 +111,20 @@ class Database(ABC):
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run *work* in a writer's thread, in a transaction; it is committed, durably, when this returns.
 
-        *work* may be run anew, in another transaction, if the database asks for that. Raises :exc:`DataRefused` if it
-        does not take what *work* writes, :exc:`StorageUnavailable` if it cannot be written just now.
+        *work* may be run anew, in another transaction, if the database asks for that, or after a pause if another
+        process holds what it needs. Raises :exc:`DataRefused` if the database does not take what *work* writes,
+        :exc:`StorageUnavailable` if it cannot be written just now, :exc:`Locked` if that other process holds on.
         """
+        patience = Patience()
+        while True:
+            try:
+                return await self.attempt(work)
+            except Locked:
+                if not await patience.pause():
+                    raise
+
+    async def attempt(self, work: Callable[[Connection], T]) -> T:
+        """Do as :meth:`write`, but raise :exc:`Locked` soon: the thread is others' too, so the caller has to wait."""
         engine = self._writing
         if engine is None:
             raise StorageUnavailable("the database is not open for writing")
@@ -166,11 +178,17 @@ class Database(ABC):
         """Say whether the data are at fault, so that the same would fail again."""
         return isinstance(error, DataError | IntegrityError)
 
+    def _is_locked(self, _error: DBAPIError) -> bool:
+        """Say whether another process holds what was to be written."""
+        return False
+
     def _explain(self, error: Exception) -> StorageError:
         if isinstance(error, DBAPIError) and self._is_refusal(error):
             return DataRefused("the database refused these events")
         if isinstance(error, DBAPIError) and self._is_full(error):
             return StorageFull("the database has no room left")
+        if isinstance(error, DBAPIError) and self._is_locked(error):
+            return Locked("another process holds what is to be written")
         return StorageUnavailable("the database cannot be written just now")
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

@@ -23,8 +23,8 @@ TABLES_LOCK = MIGRATION_LOCK + 1
 """The advisory lock that every connection that writes shares: who changes the tables under it must have it alone."""
 ATTEMPTS = 4
 """How often a transaction is tried that the database gave up for another one's sake."""
-LOCK_SECONDS = 10
-"""How long a commit waits for its tenant's head row, which another process may hold."""
+LOCK_MS = 100
+"""How long a transaction waits for a lock, such as its tenant's head row, before it gives its connection to others."""
 IDLE_SECONDS = 30
 """How long a writing transaction may stand still before the server ends it: a process that was stopped in the middle of
 a commit would else keep its tenant locked."""
@@ -44,6 +44,7 @@ otherwise."""
 
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _DISK_FULL = "53100"
+_LOCK_NOT_AVAILABLE = "55P03"
 _LIMIT_EXCEEDED = "54"
 """A class of errors: a value that no index takes, among others."""
 
@@ -177,6 +178,9 @@ class PostgresDatabase(Database):
     def _is_full(self, error: DBAPIError) -> bool:
         return _sqlstate(error) == _DISK_FULL
 
+    def _is_locked(self, error: DBAPIError) -> bool:
+        return _sqlstate(error) == _LOCK_NOT_AVAILABLE
+
     def _is_refusal(self, error: DBAPIError) -> bool:
         return super()._is_refusal(error) or _sqlstate(error).startswith(_LIMIT_EXCEEDED)
 
@@ -197,7 +201,7 @@ def _prepare_writer(connection: Any, _record: Any) -> None:
     # A plan that was made while a table was small would read all of a tenant's rows for every commit, until the table
     # has statistics. To plan anew costs 0.5 ms a commit.
     cursor.execute("SET plan_cache_mode = force_custom_plan")
-    cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+    cursor.execute(f"SET lock_timeout = {LOCK_MS}")
     cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
     cursor.close()
     connection.commit()

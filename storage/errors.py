@@ -10,6 +10,7 @@ StorageError
   StorageUnavailable  the database cannot be written or read just now: try again after ``retry_after`` seconds
     Overloaded        more is asked of this process than it may take on: the same
     ShareExceeded     one client or tenant asks for more than its share: the same, for that one alone
+    Locked            another process holds what is to be written: the same
     StorageFull       the database, or the folder of temporary files, has no room left: the same, once there is some
 (events.py: InvalidEvent and MalformedJson, about what was posted.)
 """
@@ -28,7 +29,7 @@ class WrongDatabase(StorageError):
 
 
 class DataRefused(StorageError):
-    """The database does not take what was to be written; nothing of it was."""
+    """The database does not take what was to be written; nothing of it was, but for a large request's earlier parts."""
 
 
 class BackupFailed(StorageError):
@@ -42,8 +43,8 @@ class RowsRemoved(StorageError):
 class StorageUnavailable(StorageError):
     """Nothing of the request was acknowledged; it may be sent again after ``retry_after`` seconds.
 
-    Only a connection that is lost in the very moment of a commit leaves open whether it was committed: sent again with
-    the same ids, its events count once.
+    Some of it may be recorded all the same: the earlier parts of a large request that is committed in parts, and what a
+    commit wrote in whose very moment the connection was lost. Sent again with the same ids, its events count once.
     """
 
     def __init__(self, message: str, retry_after: int = 1) -> None:
@@ -57,6 +58,10 @@ class Overloaded(StorageUnavailable):
 
 class ShareExceeded(StorageUnavailable):
     """One client or tenant holds or waits for as much as it may; others go on."""
+
+
+class Locked(StorageUnavailable):
+    """Another process holds a row that is to be written, for now."""
 
 
 class StorageFull(StorageUnavailable):

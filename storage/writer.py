@@ -1,41 +1,39 @@
-"""The writer: events wait in a bounded queue, and are committed in groups.
+"""The writer: events wait in a queue that tenants share, and are committed in groups.
 
 What makes "durable before the answer" cheap is that whoever arrives while a commit runs shares the next one. A group
-is of one tenant, so that one commit is one change; tenants take turns. A tenant has one commit at a time, and as many
-tenants commit at once as the database has connections for: one on SQLite, several on PostgreSQL.
+is of one tenant, so that one commit is one change. A tenant has one commit at a time, and as many tenants commit at
+once as the database has connections for: one on SQLite, several on PostgreSQL. Tenants take turns, and groups are
+small while several of them write, so that nobody waits long for another one's.
 """
 
 import asyncio
 import contextlib
-from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 import structlog
 
 from storage import clock
-from storage.changes import Change, Position
+from storage.changes import Change
 from storage.commit import Outcome, commit
 from storage.database import Database
-from storage.errors import DataRefused, Overloaded, StorageUnavailable
+from storage.errors import DataRefused, Locked, ShareExceeded, StorageUnavailable
 from storage.events import AnyEvent
+from storage.groups import Arrived, Receipt, Request, group, settle
+from storage.patience import Patience
+from storage.shares import Shares
+from storage.turns import Turns
 
 log = structlog.get_logger()
 
 FEW, PAUSE_SECONDS = 4, 0.001
 """After a group of more than a few requests the next one is given a moment to gather."""
 GROUP_EVENTS = 2000
-"""A group stops growing here: 2,000 events commit in about 50 ms, and others wait that long."""
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """The answer to one request: how many events are new, how many were known, and the position they reached."""
-
-    recorded: int
-    duplicates: int
-    position: Position
+"""A group stops growing here: 2,000 events commit in about 50 ms."""
+SHARED_EVENTS, SHARED_SECONDS = 500, 10.0
+"""While several tenants write, and for some seconds after, it stops growing here: others wait that long."""
 
 
 class Observer(Protocol):
@@ -45,14 +43,12 @@ class Observer(Protocol):
         """Take note of a commit that took so many *seconds*."""
 
 
-@dataclass(eq=False)
-class _Request:
-    arrived: list[tuple[AnyEvent, str]]
-    done: "asyncio.Future[Receipt]"
-
-
 class Writer:
-    """Commits events in groups, and hands each change to *publish* after its commit, in order."""
+    """Commits events in groups, and hands each change to *publish* after its commit, in order.
+
+    *queue_events* may wait; one tenant has at most half of that, several have less each, so that there is room for
+    others.
+    """
 
     def __init__(
         self,
@@ -65,120 +61,156 @@ class Writer:
     ) -> None:
         self._database = database
         self._publish = publish
-        self._queue_events = queue_events
         self._change_log = change_log
         self._observer = observer
-        self._queues: OrderedDict[str, deque[_Request]] = OrderedDict()
-        self._committing: set[str] = set()
+        self._shares = Shares("events that wait to be written", queue_events, 1.0)
+        self._turns = Turns("commits", database.writers, each=1, waiting=1)
+        # Whose head row is held elsewhere may not take all writers to wait for it.
+        self._blocked_turns = Turns("commits that were held up", max(1, database.writers // 2), each=1, waiting=1)
+        self._blocked: set[str] = set()
+        self._refused: dict[str, float] = {}
+        self._queues: dict[str, deque[Request]] = {}
         self._crowded: set[str] = set()
-        self._waiting = 0
-        self._wake = asyncio.Event()
+        self._shared_until = 0.0
         self._stopping = False
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def waiting(self) -> int:
         """Say how many events wait for their commit."""
-        return self._waiting
-
-    def start(self) -> None:
-        """Begin to commit."""
-        self._tasks = [asyncio.create_task(self._run(), name="writer") for _ in range(self._database.writers)]
+        return self._shares.used
 
     async def stop(self) -> None:
         """Take nothing more, commit what waits, and end."""
         self._stopping = True
-        self._wake.set()
         await asyncio.gather(*self._tasks)
 
-    async def write(self, tenant_id: str, events: Sequence[AnyEvent]) -> Receipt:
-        """Commit *events* of one request together; returns when they are durable.
+    def check(self, tenant_id: str) -> None:
+        """Refuse a tenant again that was refused just now, before anything that it sends is read.
 
-        Raises :exc:`Overloaded` if too many events wait, :exc:`StorageUnavailable` if the database cannot be written,
-        :exc:`DataRefused` if it does not take them. After the first two the request may be sent again, with its ids.
+        Raises :exc:`ShareExceeded` until it may come back, or nothing of it waits any more.
+        """
+        if tenant_id in self._queues and _now() < self._refused.get(tenant_id, 0):
+            raise ShareExceeded("this tenant was told to come back later")
+
+    async def write(self, tenant_id: str, events: Sequence[AnyEvent]) -> Receipt:
+        """Commit *events* of one request; returns when all of them are durable.
+
+        More than :data:`SHARED_EVENTS` may be committed in parts. Raises :exc:`ShareExceeded` if too many events of
+        this tenant wait, :exc:`Overloaded` if too many of all, :exc:`StorageUnavailable` if the database cannot be
+        written, :exc:`DataRefused` if it does not take them: of a request in parts, the earlier ones may be recorded.
+        After all but the last the request may be sent again, with its ids.
         """
         if self._stopping:
             raise StorageUnavailable("the service is stopping")
-        if self._waiting and self._waiting + len(events) > self._queue_events:
-            raise Overloaded("too many events wait to be written")
+        self._take_share(tenant_id, len(events))
         arrival = clock.now()
-        request = _Request([(event, arrival) for event in events], asyncio.get_running_loop().create_future())
-        self._queues.setdefault(tenant_id, deque()).append(request)
-        self._waiting += len(events)
-        self._wake.set()
+        request = Request([(event, arrival) for event in events], asyncio.get_running_loop().create_future())
+        self._append(tenant_id, request)
         return await request.done
 
-    async def _run(self) -> None:
-        while self._queues or not self._stopping:
-            tenant_id = next((name for name in self._queues if name not in self._committing), None)
-            if tenant_id is None:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            self._committing.add(tenant_id)
-            await self._commit_next(tenant_id)
-            self._committing.discard(tenant_id)
-        # The other tasks may wait for a tenant that there will be no more of.
-        self._wake.set()
-
-    async def _commit_next(self, tenant_id: str) -> None:
-        """Commit the tenant's next group."""
-        if tenant_id in self._crowded and not self._stopping:
-            # Those who were just answered come back together: without this pause two halves take turns, and each
-            # pays for a commit of its own (15 % more CPU an event).
-            await asyncio.sleep(PAUSE_SECONDS)
-        requests = self._take(tenant_id)
-        (self._crowded.add if len(requests) > FEW else self._crowded.discard)(tenant_id)
-        await self._commit_or_fail(tenant_id, requests)
-        self._waiting -= sum(len(request.arrived) for request in requests)
-
-    def _take(self, tenant_id: str) -> list[_Request]:
-        """Take the tenant's group, and put the tenant at the end of the line."""
-        queue = self._queues.pop(tenant_id)
-        group = [queue.popleft()]
-        events = len(group[0].arrived)
-        while queue and events + len(queue[0].arrived) <= GROUP_EVENTS:
-            events += len(queue[0].arrived)
-            group.append(queue.popleft())
-        if queue:
-            self._queues[tenant_id] = queue
-        return group
-
-    async def _commit_or_fail(self, tenant_id: str, requests: list[_Request]) -> None:
+    def _take_share(self, tenant_id: str, events: int) -> None:
         try:
-            await self._commit(tenant_id, requests)
+            self._shares.take(events, tenant_id)
+        except ShareExceeded as error:
+            self._refused[tenant_id] = _now() + error.retry_after
+            raise
+
+    def _append(self, tenant_id: str, request: Request) -> None:
+        queue = self._queues.get(tenant_id)
+        if queue is None:
+            queue = self._queues[tenant_id] = deque()
+            task = asyncio.create_task(self._serve(tenant_id, queue), name="writer")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        queue.append(request)
+        if len(self._queues) > 1:
+            self._shared_until = _now() + SHARED_SECONDS
+
+    async def _serve(self, tenant_id: str, queue: deque[Request]) -> None:
+        """Commit the tenant's groups, one after the other, until nothing waits."""
+        patience = Patience()
+        while queue:
+            try:
+                await self._gather(tenant_id)
+                async with self._place(tenant_id):
+                    await self._commit_next(tenant_id, queue)
+            except Locked as error:
+                self._blocked.add(tenant_id)
+                if not await patience.pause():
+                    self._fail(tenant_id, queue, len(queue), error)
+            else:
+                self._blocked.discard(tenant_id)
+                patience = Patience()
+        del self._queues[tenant_id]
+        self._refused.pop(tenant_id, None)
+
+    async def _gather(self, tenant_id: str) -> None:
+        """Wait a moment for those who were just answered, who come back together.
+
+        Without this pause two halves take turns, and each pays for a commit of its own (15 % more CPU an event).
+        """
+        if tenant_id in self._crowded and not self._stopping:
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    @asynccontextmanager
+    async def _place(self, tenant_id: str) -> AsyncIterator[None]:
+        """Wait for the tenant's turn to commit."""
+        blocked = self._blocked_turns.of(tenant_id) if tenant_id in self._blocked else contextlib.nullcontext()
+        async with blocked, self._turns.of(tenant_id):
+            yield
+
+    async def _commit_next(self, tenant_id: str, queue: deque[Request]) -> None:
+        """Commit the tenant's next group, which stays in the queue until it is; raises :exc:`Locked`."""
+        requests, arrived = group(queue, SHARED_EVENTS if _now() < self._shared_until else GROUP_EVENTS)
+        (self._crowded.add if len(requests) > FEW else self._crowded.discard)(tenant_id)
+        started = _now()
+        try:
+            outcome = await self._commit(tenant_id, arrived)
+        except Locked:
+            raise
         except DataRefused as error:
-            if len(requests) == 1:
-                log.error("commit_refused", error=_cause(error))
-                _fail(requests, error)
+            if len(requests) > 1:
+                # One request's data spoiled the group: alone, only the culprit fails.
+                for request in requests:
+                    request.alone = True
                 return
-            # One request's data spoiled the group: alone, only the culprit fails.
-            for request in requests:
-                await self._commit_or_fail(tenant_id, [request])
+            log.error("commit_refused", error=_cause(error))
+            self._fail(tenant_id, queue, 1, error)
         except StorageUnavailable as error:
             log.error("commit_failed", error=type(error).__name__, cause=_cause(error))
-            _fail(requests, error)
+            self._fail(tenant_id, queue, len(requests), error)
         except Exception as error:
             # A bug must not end the writer, nor leave anyone without an answer.
             log.exception("commit_broken")
-            _fail(requests, error)
+            self._fail(tenant_id, queue, len(requests), error)
+        else:
+            # It is durable: whatever becomes of the rest, nobody may be told otherwise.
+            settle(queue, requests, outcome.recorded, outcome.position)
+            self._shares.give(len(arrived), tenant_id)
+            self._tell(outcome, _now() - started)
 
-    async def _commit(self, tenant_id: str, requests: list[_Request]) -> None:
-        started = asyncio.get_running_loop().time()
-        arrived = [pair for request in requests for pair in request.arrived]
+    async def _commit(self, tenant_id: str, arrived: list[Arrived]) -> Outcome:
         epoch, days, keep = self._database.epoch, self._database.days, self._change_log
-        outcome = await self._database.write(
+        return await self._database.attempt(
             lambda connection: commit(connection, epoch, days, tenant_id, arrived, keep)
         )
-        # It is durable: whatever becomes of the rest, nobody may be told otherwise.
-        _answer(requests, outcome)
+
+    def _tell(self, outcome: Outcome, seconds: float) -> None:
         try:
-            self._observer.committed(outcome, asyncio.get_running_loop().time() - started)
+            self._observer.committed(outcome, seconds)
             if outcome.change is not None:
                 self._publish(outcome.change)
         except Exception:
             # The feeds find the change in the log within a second.
             log.exception("publish_failed")
+
+    def _fail(self, tenant_id: str, queue: deque[Request], count: int, error: Exception) -> None:
+        """Answer the first requests with an *error*, and forget them."""
+        for _ in range(count):
+            request = queue.popleft()
+            request.fail(error)
+            self._shares.give(len(request.arrived), tenant_id)
 
 
 def _cause(error: Exception) -> str:
@@ -187,16 +219,5 @@ def _cause(error: Exception) -> str:
     return type(getattr(cause, "orig", None) or cause).__name__
 
 
-def _answer(requests: list[_Request], outcome: Outcome) -> None:
-    recorded = iter(outcome.recorded)
-    for request in requests:
-        new = sum(next(recorded) for _ in request.arrived)
-        # A client that has gone cancels the future; its events are recorded all the same.
-        with contextlib.suppress(asyncio.InvalidStateError):
-            request.done.set_result(Receipt(new, len(request.arrived) - new, outcome.position))
-
-
-def _fail(requests: list[_Request], error: Exception) -> None:
-    for request in requests:
-        with contextlib.suppress(asyncio.InvalidStateError):
-            request.done.set_exception(error)
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -84,7 +84,6 @@ class Service:
         self.housekeeping = Housekeeping(self.database, settings, self.node.publish, telemetry.pruned)
         await self.access.start()
         await self.node.start()
-        self.writer.start()
         self.health = Health(self.database, self.writer, self.node, self.hub, telemetry)
         self.health.start()
         self.housekeeping.start()

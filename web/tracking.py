@@ -11,9 +11,10 @@ from starlette.responses import Response
 from storage import events
 from storage.batch import MAX_EVENTS, Part, Rejected, begins_array, read_array, read_lines
 from storage.events import Activity, AnyEvent, ApiUsage, Body, Conversation, InvalidEvent, Message
+from storage.groups import Receipt
 from storage.removal.retention import Earliest
 from storage.turns import Turns
-from storage.writer import Receipt, Writer
+from storage.writer import Writer
 from web.door import Door
 from web.intake import Intake
 from web.operations import Answer, Operation
@@ -142,6 +143,7 @@ class Tracking:
     async def batch(self, request: Request) -> Response:
         """Take many events at once."""
         guest = self._door.admit(request.scope)
+        self._writer.check(guest.tenant_id)
         with self._intake.begin(guest) as post:
             encoding = request.headers.get("content-encoding", "identity").lower()
             if encoding not in ("gzip", "identity"):

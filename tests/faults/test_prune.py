@@ -56,7 +56,6 @@ async def fill(url: str, events: list[Json]) -> None:
     database = database_at(url)
     await database.open()
     writer = Writer(database, lambda change: None, queue_events=10**6, change_log=10_000, observer=Silent())
-    writer.start()
     for begin in range(0, len(events), 2000):
         await writer.write("default", [event(**fields) for fields in events[begin : begin + 2000]])
     await writer.stop()

@@ -42,7 +42,6 @@ class Followed(Bench):
 async def followed(database_url: str) -> AsyncIterator[Followed]:
     found = Followed(database_url)
     await found.database.open()
-    found.writer.start()
     await found.feed.load()
     yield found
     await found.writer.stop()

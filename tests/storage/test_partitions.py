@@ -21,7 +21,6 @@ STATEMENTS = re.findall(r"```sql\n(.*?)```", OPERATIONS, re.DOTALL)
 async def post(database: Database, seed: int) -> list[int]:
     """Post some events twice; gives how many were recorded each time."""
     writer = Writer(database, lambda change: None, queue_events=10_000, change_log=100, observer=Silent())
-    writer.start()
     events = [event(**fields) for fields in made_up(seed) if fields["type"] == "message"]
     receipts = [await writer.write("acme", events) for _ in range(2)]
     await writer.stop()

@@ -149,9 +149,7 @@ class Watching(Steps):
 async def watch(url: str, zone: str) -> Watched:
     database = database_at(url, zone)
     await database.open()
-    watched = Watched(database)
-    watched.writer.start()
-    return watched
+    return Watched(database)
 
 
 async def end(watched: Watched) -> None:

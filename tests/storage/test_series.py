@@ -64,7 +64,6 @@ async def opened(url: str, zone: str, events: list[Json]) -> Database:
     database = database_at(url, zone)
     await database.open()
     writer = Writer(database, lambda change: None, queue_events=10_000, change_log=100, observer=Silent())
-    writer.start()
     for begin in range(0, len(events), 70):
         await writer.write("default", [event(**fields) for fields in events[begin : begin + 70]])
     await writer.stop()

@@ -53,7 +53,6 @@ class Bench:
 async def bench(database_url: str) -> AsyncIterator[Bench]:
     found = Bench(database_url)
     await found.database.open()
-    found.writer.start()
     yield found
     await found.writer.stop()
     await found.database.close()
@@ -142,7 +141,6 @@ async def test_the_queue_is_bounded(database_url: str) -> None:
     await asyncio.sleep(0)
     with pytest.raises(Overloaded):
         await found.post("late")
-    found.writer.start()
     assert (await large).recorded == 10
     await found.writer.stop()
     with pytest.raises(StorageUnavailable):
@@ -150,8 +148,10 @@ async def test_the_queue_is_bounded(database_url: str) -> None:
     await found.database.close()
 
 
-async def test_tenants_take_turns(bench: Bench) -> None:
+async def test_tenants_take_turns(database_url: str) -> None:
     """A tenant with much to write does not keep another waiting for all of it."""
+    bench = Bench(database_url, queue_events=20_000)
+    await bench.database.open()
     order: list[str] = []
 
     async def post(tenant: str, name: str) -> None:
@@ -159,16 +159,16 @@ async def test_tenants_take_turns(bench: Bench) -> None:
         order.append(tenant)
 
     heavy = [post("heavy", f"h{number}") for number in range(6)]
-    bench.writer._queue_events = 10_000
     await asyncio.gather(*heavy, post("light", "l"))
     assert order[-1] == "heavy"
+    await bench.writer.stop()
+    await bench.database.close()
 
 
 async def test_the_change_log_is_bounded(database_url: str) -> None:
     """The change log keeps what it must and not much more."""
     found = Bench(database_url, change_log=20)
     await found.database.open()
-    found.writer.start()
     for number in range(CUT_EVERY + 5):
         await found.post(f"m{number}")
     assert await found.count(schema.changes) == 20 + 5
@@ -182,7 +182,6 @@ async def test_a_stop_commits_what_waits(database_url: str) -> None:
     await found.database.open()
     waiting = [asyncio.create_task(found.post(f"m{number}")) for number in range(20)]
     await asyncio.sleep(0)
-    found.writer.start()
     await found.writer.stop()
     assert [receipt.recorded for receipt in await asyncio.gather(*waiting)] == [1] * 20
     await found.database.close()

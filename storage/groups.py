@@ -1,0 +1,77 @@
+"""Requests that wait for their commit, and the groups in which they are committed. Pure."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from storage.changes import Position
+from storage.events import AnyEvent
+
+Arrived = tuple[AnyEvent, str]
+"""An event, and the time at which it arrived."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The answer to one request: how many events are new, how many were known, and the position they reached."""
+
+    recorded: int
+    duplicates: int
+    position: Position
+
+
+@dataclass(eq=False)
+class Request:
+    """A request: what of it is not committed yet, and what became of the rest.
+
+    ``alone``: the database refused a commit that it shared, so it shares none any more.
+    """
+
+    arrived: list[Arrived]
+    done: "asyncio.Future[Receipt]"
+    alone: bool = False
+    recorded: int = 0
+    duplicates: int = 0
+
+    def settle(self, recorded: Sequence[bool], position: Position) -> None:
+        """Take note that its next events are durable; with the last of them it is answered."""
+        new = sum(recorded)
+        self.recorded += new
+        self.duplicates += len(recorded) - new
+        del self.arrived[: len(recorded)]
+        if not self.arrived:
+            # A client that has gone cancels the future; its events are recorded all the same.
+            with contextlib.suppress(asyncio.InvalidStateError):
+                self.done.set_result(Receipt(self.recorded, self.duplicates, position))
+
+    def fail(self, error: Exception) -> None:
+        """Answer with an *error*; what was committed before stays."""
+        with contextlib.suppress(asyncio.InvalidStateError):
+            self.done.set_exception(error)
+
+
+def group(queue: deque[Request], most: int) -> tuple[list[Request], list[Arrived]]:
+    """Choose the next group: whole requests of at most *most* events together, or a part of one that has more.
+
+    They stay in the *queue*, which must not be empty.
+    """
+    requests = [queue[0]]
+    arrived = queue[0].arrived[:most]
+    for request in islice(queue, 1, None):
+        if requests[0].alone or request.alone or len(arrived) + len(request.arrived) > most:
+            break
+        requests.append(request)
+        arrived += request.arrived
+    return requests, arrived
+
+
+def settle(queue: deque[Request], requests: Sequence[Request], recorded: Sequence[bool], position: Position) -> None:
+    """Take note of what became of a group's events, and take the requests out of the *queue* that are answered."""
+    results = iter(recorded)
+    for request in requests:
+        request.settle(list(islice(results, len(request.arrived))), position)
+        if not request.arrived:
+            queue.popleft()

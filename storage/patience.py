@@ -1,0 +1,29 @@
+"""Patience: what is locked is tried again after pauses that grow, for so long in all."""
+
+import asyncio
+import random
+import time
+
+LOCK_SECONDS = 10.0
+"""How long a write waits in all for what another process holds, such as a tenant's head row."""
+FIRST_SECONDS, MOST_SECONDS = 0.01, 0.25
+"""The first pause, and the longest; each is drawn between a half and all of it, so that processes do not keep step."""
+
+
+class Patience:
+    """The patience of one write; it begins to run out with the first pause."""
+
+    def __init__(self) -> None:
+        self._until: float | None = None
+        self._pause = FIRST_SECONDS
+
+    async def pause(self) -> bool:
+        """Wait before the next attempt; gives False, at once, if there is to be none."""
+        now = time.monotonic()
+        if self._until is None:
+            self._until = now + LOCK_SECONDS
+        if now >= self._until:
+            return False
+        await asyncio.sleep(self._pause * random.uniform(0.5, 1))
+        self._pause = min(2 * self._pause, MOST_SECONDS)
+        return True
