@@ -25,7 +25,7 @@ class Pace:
 
 
 class SharedPace:
-    """The pace of many short pieces of work that come at once: in each turn of the loop they go on for a slice together.
+    """The pace of many short pieces of work that come at once: in a turn of the loop they go on for a slice together.
 
     A thousand requests that come in the same moment would else be one piece of work of half a second.
     """

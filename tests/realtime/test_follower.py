@@ -47,7 +47,6 @@ def sequence(feed: Feed) -> int:
 async def followed(database_url: str) -> AsyncIterator[Followed]:
     found = Followed(database_url)
     await found.database.open()
-    found.writer.start()
     for feed in found.feeds:
         await found.follower.load(feed)
     yield found

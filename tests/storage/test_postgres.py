@@ -188,7 +188,7 @@ async def test_a_cut_connection_is_unavailable(bench: Bench, url: str, postgres:
     with held_head(postgres, url, "default") as held:
         cut = asyncio.create_task(bench.post("n"))
         # It waits for a tenth of a second at a time.
-        while not postgres.cut(name_of(url), "active"):
+        while not postgres.cut(name_of(url), "active"):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         with pytest.raises(StorageUnavailable):
             await cut
