@@ -247,7 +247,10 @@ class Settings:
         "MB",
     )
     queue_events: int = _setting(
-        "50000", "Events that may wait for their commit; beyond it posts get 503.", _whole(1, 10_000_000), "events"
+        "50000",
+        "Events that may wait for their commit: beyond its share a tenant gets 429, beyond all of it posts get 503.",
+        _whole(1, 10_000_000),
+        "events",
     )
     exports_mb: int = _setting(
         "1024",
