@@ -50,7 +50,7 @@ class Service:
         self.settings = settings
         self._static = static
         self.telemetry = Telemetry(shared=is_worker)
-        self.database = database_at(settings.database_url, settings.timezone)
+        self.database = database_at(settings.database_url, settings.timezone, settings.read_seconds)
         self.access = Access(self.database)
         self.verifier = verifier(settings, self.access.revokes)
 

@@ -224,6 +224,12 @@ class Settings:
         _number(1, 3600),
         "seconds",
     )
+    read_seconds: float = _setting(
+        "30",
+        "How long one read of the database may take; then it is ended, and a report gets 503.",
+        _number(1, 3600),
+        "seconds",
+    )
     queue_events: int = _setting(
         "50000", "Events that may wait for their commit; beyond it posts get 503.", _whole(1, 10_000_000), "events"
     )
