@@ -4,7 +4,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -101,11 +101,15 @@ class SqliteDatabase(Database):
         return engine
 
     @asynccontextmanager
-    async def _admit(self, connection: AsyncConnection) -> AsyncIterator[None]:
-        async with self._readers.admit(connection):
-            if self._files is not None:
-                self._files.check()
-            yield
+    async def _read_by(self, engine: AsyncEngine | None) -> AsyncIterator[AsyncConnection]:
+        # First of all: a new connection would make a new file where there is none.
+        if self._files is not None:
+            self._files.check()
+        async with super()._read_by(engine) as connection:
+            yield connection
+
+    def _admit(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
+        return self._readers.admit(connection)
 
     async def close(self) -> None:
         """Close every connection and give the lock back."""
@@ -124,7 +128,7 @@ class SqliteDatabase(Database):
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Write as any database does; the log is emptied when it is long."""
         found = await super().write(work)
-        self._log.grown(self._log_bytes)
+        await self._log.grown(self._log_bytes)
         return found
 
     async def scrub(self) -> bool:
