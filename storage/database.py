@@ -8,7 +8,7 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -145,11 +145,26 @@ class Database(ABC):
 
         Raises :exc:`StorageUnavailable` if the database cannot be read just now.
         """
-        return _reading(self._reading)
+        return self._read_by(self._reading)
 
     def follow(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open a read transaction for a live feed: slow reports do not keep it waiting."""
-        return _reading(self._following)
+        return self._read_by(self._following)
+
+    @asynccontextmanager
+    async def _read_by(self, engine: AsyncEngine | None) -> AsyncIterator[AsyncConnection]:
+        if engine is None:
+            raise StorageUnavailable("the database is not open")
+        try:
+            async with engine.begin() as connection, self._admit(connection):
+                yield connection
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            log.warning("read_failed", error=type(error).__name__)
+            raise StorageUnavailable("the database cannot be read just now") from error
+
+    def _admit(self, _connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
+        """Let a read transaction begin that has read nothing yet."""
+        return nullcontext()
 
     @abstractmethod
     def hold_alone(self, connection: Connection) -> None:
@@ -249,15 +264,3 @@ def revision(connection: Connection) -> str | None:
         return None
     found = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return None if found is None else str(found)
-
-
-@asynccontextmanager
-async def _reading(engine: AsyncEngine | None) -> AsyncIterator[AsyncConnection]:
-    if engine is None:
-        raise StorageUnavailable("the database is not open")
-    try:
-        async with engine.begin() as connection:
-            yield connection
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
-        log.warning("read_failed", error=type(error).__name__)
-        raise StorageUnavailable("the database cannot be read just now") from error

@@ -3,28 +3,40 @@
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from storage.database import POOL_SECONDS, Database, migrate
 from storage.errors import DatabaseInUse, StorageUnavailable, WrongDatabase
+from storage.files import Files
+from storage.readers import Readers
+from storage.write_ahead_log import Checkpoint, Mode, WriteAheadLog
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
+PAGE_BYTES = 4096
 CHECKPOINT_PAGES = 16_000
-"""Pages of 4 KB that the write-ahead log may hold, 64 MB. A commit of 500 events writes 360 in a new database and 980
-after 30,000 events: at SQLite's own default of 1,000 nearly every commit would pay for a checkpoint (ingest 0.30 of
-plain SQLite's rate; so 0.39)."""
+"""Pages after which SQLite folds the write-ahead log by itself, 64 MB. A commit of 500 events writes 360 in a new
+database and 980 after 30,000 events: at SQLite's own default of 1,000 nearly every commit would pay for a checkpoint
+(ingest 0.30 of plain SQLite's rate; so 0.39)."""
 PREPARED = 512
 """Prepared statements that the writing connection keeps."""
 BUSY_MS = 5000
 """How long SQLite waits for a lock that another program holds, before a write fails."""
+FOLD_BUSY_MS = 50
+"""How long a checkpoint waits for readers: nobody writes meanwhile."""
+SCRUB_SECONDS = 10.0
+"""How long it is tried to empty the log of what was erased."""
 
 
 class SqliteDatabase(Database):
@@ -32,9 +44,13 @@ class SqliteDatabase(Database):
 
     writers = 1
 
-    def __init__(self, url: URL, zone: str = "UTC") -> None:
+    def __init__(self, url: URL, zone: str = "UTC", read_seconds: float | None = None) -> None:
         super().__init__(url, zone)
         self._file = Path(url.database or "")
+        self._files: Files | None = None
+        self._readers = Readers(read_seconds)
+        self._log = WriteAheadLog(self._readers, self._checkpoint)
+        self._log_bytes = 0
         self._lock: int | None = None
         self._writer: Connection | None = None
 
@@ -81,10 +97,23 @@ class SqliteDatabase(Database):
             self.url, pool_size=size, max_overflow=0, pool_timeout=POOL_SECONDS, hide_parameters=True
         )
         _configure(engine.sync_engine, begin="BEGIN", readonly=True)
+        event.listen(engine.sync_engine, "before_cursor_execute", self._readers.check)
         return engine
+
+    @asynccontextmanager
+    async def _read_by(self, engine: AsyncEngine | None) -> AsyncIterator[AsyncConnection]:
+        # First of all: a new connection would make a new file where there is none.
+        if self._files is not None:
+            self._files.check()
+        async with super()._read_by(engine) as connection:
+            yield connection
+
+    def _admit(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
+        return self._readers.admit(connection)
 
     async def close(self) -> None:
         """Close every connection and give the lock back."""
+        await self._log.close()
         if self._writer is not None:
             await self._in_thread(self._writer.close)
             self._writer = None
@@ -96,23 +125,33 @@ class SqliteDatabase(Database):
     def hold_alone(self, connection: Connection) -> None:
         """Do nothing: whoever has a file open for writing is alone by its lock."""
 
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Write as any database does; the log is emptied when it is long."""
+        found = await super().write(work)
+        await self._log.grown(self._log_bytes)
+        return found
+
     async def scrub(self) -> bool:
-        """Fold the write-ahead log, which holds pages as they were, into the file, and empty it."""
+        """Empty the write-ahead log, which holds pages as they were."""
+        return await self._log.fold(SCRUB_SECONDS)
+
+    async def _checkpoint(self, mode: Mode) -> Checkpoint:
         engine = self._writing
         if engine is None:
             raise StorageUnavailable("the database is not open for writing")
-
-        def checkpoint() -> bool:
-            # Outside of a transaction: within one it does nothing.
-            cursor = self._connected(engine).connection.cursor()
-            return bool(cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
-
-        return await self._in_thread(checkpoint)
+        return await self._in_thread(lambda: _checkpoint(self._connected(engine), mode))
 
     def _transact(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         writer = self._connected(engine)
+        if self._files is not None:
+            self._files.check()
         with writer.begin():
-            return work(writer)
+            # From here on all of its files are there.
+            files = self._files = self._files or Files(self._file)
+            found = work(writer)
+        # Before anybody is told: what went into a file that has gone is not recorded.
+        self._log_bytes = files.check()
+        return found
 
     def _connected(self, engine: Engine) -> Connection:
         # One connection for good: taking it from the pool and putting it back costs as much as a statement.
@@ -122,6 +161,20 @@ class SqliteDatabase(Database):
 
     def _is_full(self, error: DBAPIError) -> bool:
         return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
+def _checkpoint(writer: Connection, mode: Mode) -> Checkpoint:
+    """Fold what can be folded of the log; outside of a transaction, within one it does nothing."""
+    cursor = writer.connection.cursor()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout={FOLD_BUSY_MS}")
+        busy, _, folded = cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+    except sqlite3.Error as error:
+        log.warning("checkpoint_failed", error=getattr(error, "sqlite_errorname", type(error).__name__))
+        return Checkpoint(is_empty=False, folded=-1)
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    return Checkpoint(is_empty=mode == "TRUNCATE" and not busy, folded=folded)
 
 
 def _lock(path: Path) -> int:
@@ -153,6 +206,8 @@ def _configure(engine: Engine, *, begin: str, readonly: bool) -> None:
             # 64 MB of page cache for the writer, whose indexes are large and touched at random.
             cursor.execute("PRAGMA cache_size=-65536")
             cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+            # When it begins anew after readers let it grow, it becomes as short again.
+            cursor.execute(f"PRAGMA journal_size_limit={CHECKPOINT_PAGES * PAGE_BYTES}")
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -30,14 +30,14 @@ def parse_url(url: str) -> URL:
     return parsed
 
 
-def database_at(url: str, zone: str = "UTC") -> Database:
-    """Make the database that *url* names, not yet opened.
+def database_at(url: str, zone: str = "UTC", read_seconds: float | None = None) -> Database:
+    """Make the database that *url* names, not yet opened; a read transaction may take *read_seconds*, None: any time.
 
     Raises ``ValueError`` as :func:`parse_url` does, and :exc:`WrongDatabase` if its driver is not installed.
     """
     parsed = parse_url(url)
     if parsed.drivername == SQLITE:
-        return SqliteDatabase(parsed, zone)
+        return SqliteDatabase(parsed, zone, read_seconds)
     # Imported here: its driver costs 13 MB, which a service on SQLite need not pay.
     from storage.database_postgres import PostgresDatabase
 

@@ -58,7 +58,7 @@ class Service:
         self.telemetry = Telemetry(shared=is_worker)
         for outlet in (OUT, ERR):
             outlet.dropped = partial(self.telemetry.log_dropped, outlet.name)
-        self.database = database_at(settings.database_url, settings.timezone)
+        self.database = database_at(settings.database_url, settings.timezone, settings.read_seconds)
         self.access = Access(self.database)
         self.verifier = verifier(settings, self.access.revokes)
         self.memory = Shares("memory", settings.memory_mb << 20, *MEMORY_WEIGHTS)

@@ -246,6 +246,12 @@ class Settings:
         _whole(1, 1_000_000),
         "MB",
     )
+    read_seconds: float = _setting(
+        "30",
+        "How long one read of the database may take; then it is ended, and a report gets 503.",
+        _number(1, 3600),
+        "seconds",
+    )
     queue_events: int = _setting(
         "50000",
         "Events that may wait for their commit: beyond its share a tenant gets 429, beyond all of it posts get 503.",
