@@ -9,25 +9,28 @@ T = TypeVar("T")
 
 SLICE_SECONDS = 0.003
 """How long work goes on at a time. A post waits for several turns of the loop, and so long for each."""
+COLLECT_SECONDS = 0.001
+"""How long a list is made at a time."""
 
 
 class Pace:
     """The pace of one piece of work; it begins now."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = SLICE_SECONDS) -> None:
+        self._seconds = seconds
         self._since = time.perf_counter()
 
     async def give_way(self) -> None:
-        """Let others have their turn if this work has gone on for :data:`SLICE_SECONDS`; call it between its steps."""
-        if time.perf_counter() - self._since > SLICE_SECONDS:
+        """Let others have their turn if this work has gone on for its slice; call it between its steps."""
+        if time.perf_counter() - self._since > self._seconds:
             await asyncio.sleep(0)
             self._since = time.perf_counter()
 
 
 class SharedPace:
-    """The pace of many short pieces of work that come at once: in a turn of the loop they go on for a slice together.
+    """The pace of many short pieces of work that come together: they go on for one slice in each turn of the loop.
 
-    A thousand requests that come in the same moment would else be one piece of work of half a second.
+    A thousand requests that come in one moment would else be one piece of work of half a second.
     """
 
     def __init__(self) -> None:
@@ -49,8 +52,11 @@ class SharedPace:
 
 
 async def collect(items: Iterable[T]) -> list[T]:
-    """Make a list of *items*, and give way while they are made one by one."""
-    pace, collected = Pace(), []
+    """Make a list of *items*, and give way while they are made one by one.
+
+    In shorter slices than others': whoever makes long lists is in less of a hurry.
+    """
+    pace, collected = Pace(COLLECT_SECONDS), []
     for item in items:
         collected.append(item)
         await pace.give_way()

@@ -25,7 +25,7 @@ from starlette.types import Receive, Scope, Send
 from storage import reports
 from storage.database import Database
 from storage.errors import RowsRemoved, ShareExceeded, StorageError
-from storage.pace import Pace
+from storage.pace import collect
 from storage.reports import Item, Page
 from storage.snapshots import read_horizons
 from web.answers import GZIP_LEVEL, GZIP_WINDOW
@@ -39,8 +39,8 @@ ROWS = 1000
 """Rows that are read at a time, unless they are long."""
 CHARACTERS = 1 << 19
 """How much text they may hold together; 2 MiB at the most, since a character has up to four bytes."""
-WRITTEN_ROWS = 100
-"""Rows that are written at a time, in half a millisecond."""
+WRITTEN_ROWS = 50
+"""Rows that are written at a time, in a third of a millisecond."""
 COPIED_ROWS = 5000
 """Rows that are read at a time while a list is copied aside: some sort all of it for every page."""
 HELD_BYTES = (4 * CHARACTERS) + (1 << 18)
@@ -153,11 +153,8 @@ async def _of_now(connection: AsyncConnection, source: List, tenant_id: str, pag
 
 
 async def _write(form: Format, items: Sequence[Item]) -> bytes:
-    pace, parts = Pace(), []
-    for begin in range(0, len(items), WRITTEN_ROWS):
-        parts.append(form.write(items[begin : begin + WRITTEN_ROWS]))
-        await pace.give_way()
-    return b"".join(parts)
+    slices = range(0, len(items), WRITTEN_ROWS)
+    return b"".join(await collect(form.write(items[begin : begin + WRITTEN_ROWS]) for begin in slices))
 
 
 async def _gzipped(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
