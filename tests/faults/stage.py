@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import subprocess
 import time
@@ -25,6 +26,7 @@ CEILING_MS = 250.0
 FLOOR_MS = 30.0
 """A p99 of so much is within its bound, whatever it was before: two slices of others' work, and a tick."""
 MOST_MEMORY_MB = 256.0
+MOST_LOG_MB = 128.0
 STOP_SECONDS = 15.0
 """What a stop may take: ANALYTICS_STOP_SECONDS, and the end of the process."""
 SAMPLE_SECONDS = 0.1
@@ -32,10 +34,11 @@ SAMPLE_SECONDS = 0.1
 
 @dataclass
 class Memory:
-    """What the service holds, in MB: at first, and at most."""
+    """What the service holds, in MB: at first, and at most; and the most that SQLite's log had."""
 
     before: float
     peak: float
+    log: float = 0
 
     def grown(self) -> float:
         return self.peak - self.before
@@ -72,6 +75,7 @@ class Outcome:
             "longest": f"{self.during.longest():.0f}",
             "clock": f"{self.during.p99('clock'):.0f}",
             "MB": f"{self.memory.before:.0f} > {self.memory.peak:.0f}",
+            "log MB": f"{self.memory.log:.0f}",
             "refused": str(sum(self.during.refused.values())),
             "stale": str(self.during.stale),
             "within": "yes" if not found else f"no: {', '.join(found)}",
@@ -81,10 +85,15 @@ class Outcome:
 class Stage:
     """The three of them. After an attack that broke something, :meth:`discard` it."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *, unread: bool = False, **settings: str) -> None:
+        """*unread*: what the service writes to its standard output, the audit, is a pipe that nobody reads."""
         self.process = Process(folder, **settings)
+        self._log = folder / "analytics.db-wal"
         self._remotes: contextlib.ExitStack = contextlib.ExitStack()
         self._logged = 0
+        if unread:
+            os.mkfifo(folder / "audit.log")
+            self._remotes.callback(os.close, os.open(folder / "audit.log", os.O_RDONLY | os.O_NONBLOCK))
 
     async def open(self) -> None:
         """Start them; the neighbour goes on from then on."""
@@ -115,6 +124,8 @@ class Stage:
         found = [f"{what} x {count}" for span in (during, after) for what, count in span.refused.items()]
         if outcome.memory.grown() > MOST_MEMORY_MB:
             found.append(f"{outcome.memory.grown():.0f} MB")
+        if outcome.memory.log > MOST_LOG_MB:
+            found.append(f"a log of {outcome.memory.log:.0f} MB")
         if stale := during.stale + after.stale:
             found.append(f"{stale} stale")
         if self.process.pid is None:
@@ -134,6 +145,7 @@ class Stage:
     async def _watch(self, memory: Memory) -> None:
         while self.process.pid is not None:
             memory.peak = max(memory.peak, self._resident())
+            memory.log = max(memory.log, self._log.stat().st_size / 1e6 if self._log.exists() else 0)
             await asyncio.sleep(SAMPLE_SECONDS)
 
     def _resident(self) -> float:

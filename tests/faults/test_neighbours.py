@@ -1,19 +1,15 @@
 """Noisy neighbours: whatever one tenant's client does, another tenant's posts, reads and panel go on as before."""
 
 import asyncio
-import dataclasses
 import shutil
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from tests.conftest import TRACK
-from tests.faults.attacks import posting
-from tests.faults.attacks.bodies import BODIES
+from tests.faults.attacks.rows import ATTACKS, Attack
 from tests.faults.attacks.wire import KEY
 from tests.faults.figures import Figures
 from tests.faults.scene import START_SECONDS
@@ -24,51 +20,6 @@ from tests.web.test_tracking import BATCH
 HANG_MS = 5000.0
 """What nobody waits for however busy the machine is: in short form, times decide only that nothing hangs."""
 QUIET_SECONDS, ATTACK_SECONDS = 5.0, 8.0
-
-Function = Callable[..., Coroutine[Any, Any, Any]]
-
-
-@dataclass(frozen=True)
-class Attack:
-    """A row of the table.
-
-    An attack is a function of ``tests.faults.attacks`` that takes the service's URL and for how many seconds it goes
-    on, then its ``options``; ``small`` are those that differ in short form. ``settings`` are the service's, without
-    their prefix; ``events`` says how many the attacker's tenant has in its database before, each of another user: three
-    in four are API calls, one is an activity.
-    """
-
-    name: str
-    function: Function
-    options: Mapping[str, Any] = field(default_factory=dict)
-    small: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
-    events: int = 0
-
-    def scaled(self, full: bool) -> "Attack":
-        """Give it at the size that is asked for."""
-        if full:
-            return self
-        return dataclasses.replace(self, options={**self.options, **self.small}, events=self.events // 40)
-
-
-def _body(name: str) -> Attack:
-    return Attack(name, posting.bodies, {"names": [name], "connections": 2}, {"connections": 1})
-
-
-ATTACKS = [
-    *(_body(name) for name in BODIES),
-    Attack("all of these bodies at once", posting.bodies, {"names": list(BODIES)[:20], "connections": 8}),
-    Attack("100 unfinished bodies of 16 MB", posting.unfinished, {}, {"connections": 20}),
-    Attack("500 bodies that drip", posting.dripping, {}, {"connections": 50}),
-    Attack("chunks of one byte", posting.one_byte_chunks, {}, {"connections": 1}),
-    Attack("4,000 headers a request", posting.header_flood, {}, {"connections": 2}),
-    Attack("a flood of single posts", posting.singles, {}, {"connections": 8}),
-    Attack("pipelined posts", posting.pipelined, {}, {"connections": 2, "ahead": 100}),
-    Attack("a flood of refused posts", posting.refused, {}, {"connections": 4}),
-    Attack("16 MB to who takes none", posting.large_for_nothing, {}, {"connections": 1}),
-    Attack("coming and going", posting.coming_and_going, {}, {"connections": 2}),
-]
 
 
 class Databases:
@@ -113,12 +64,12 @@ class Stages:
 
     async def of(self, attack: Attack) -> Stage:
         """Give the stage for an attack."""
-        kind = (attack.settings, attack.events)
+        kind = (attack.settings, attack.events, attack.unread)
         if self._stage is None or self._kind != kind:
             assert self.close() == []
             folder = self._factory.mktemp("stage")
             await self._databases.copy(attack.events, folder)
-            self._kind, self._stage = kind, Stage(folder, **attack.settings)
+            self._kind, self._stage = kind, Stage(folder, unread=attack.unread, **attack.settings)
             await self._stage.open()
         return self._stage
 
