@@ -63,7 +63,7 @@ bench: .venv/dev
 # What stands before the service in tests. Debian keeps them where only root looks for them.
 .venv/proxies: | .venv/dev
 	@PATH="$$PATH:/usr/sbin"; command -v haproxy >/dev/null && command -v nginx >/dev/null || \
-		{ apt-get -qq update && apt-get -qq install -y haproxy nginx-light >/dev/null; } || \
+		{ apt-get -qq update && apt-get -qq install -y haproxy nginx >/dev/null; } || \
 		{ echo "haproxy and nginx are needed: install them with your system's packages" >&2; exit 1; }
 	@touch $@
 

@@ -16,6 +16,7 @@ import yaml
 from tests.cluster import COMPOSE, CONFIGURATION, ROOT, program, services
 from tests.conftest import Running
 from tests.postgres import Postgres
+from web.descriptors import fitting
 from web.settings import Settings, unknown
 
 SECRETS = ("SECRET", "PASSWORD", "KEYS")
