@@ -58,10 +58,12 @@ def group(queue: deque[Request], most: int) -> tuple[list[Request], list[Arrived
 
     They stay in the *queue*, which must not be empty.
     """
-    requests = [queue[0]]
-    arrived = queue[0].arrived[:most]
+    first = queue[0]
+    requests, arrived = [first], first.arrived[:most]
+    if first.alone or len(first.arrived) > most:
+        return requests, arrived
     for request in islice(queue, 1, None):
-        if requests[0].alone or request.alone or len(arrived) + len(request.arrived) > most:
+        if request.alone or len(arrived) + len(request.arrived) > most:
             break
         requests.append(request)
         arrived += request.arrived

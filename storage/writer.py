@@ -113,7 +113,8 @@ class Writer:
         try:
             self._shares.take(events, tenant_id)
         except ShareExceeded as error:
-            self._refused[tenant_id] = _now() + error.retry_after
+            if tenant_id in self._queues:
+                self._refused[tenant_id] = _now() + error.retry_after
             raise
 
     def _append(self, tenant_id: str, request: Request) -> None:

@@ -225,7 +225,10 @@ class Settings:
         "seconds",
     )
     queue_events: int = _setting(
-        "50000", "Events that may wait for their commit; beyond it posts get 503.", _whole(1, 10_000_000), "events"
+        "50000",
+        "Events that may wait for their commit: beyond its share a tenant gets 429, beyond all of it posts get 503.",
+        _whole(1, 10_000_000),
+        "events",
     )
     change_log_entries: int = _setting(
         "10000", "Changes kept for each tenant: how far back a panel resumes.", _whole(1, 1_000_000), "changes"

@@ -12,10 +12,19 @@ import pytest
 from sqlalchemy import Connection, event, select, text
 from sqlalchemy.exc import DBAPIError
 
-from storage import database_postgres, schema
+from storage import database_postgres, patience, schema
 from storage.commit import commit
 from storage.database import REVISION, Database, revision, touch
-from storage.errors import DatabaseInUse, DataRefused, StorageError, StorageFull, StorageUnavailable, WrongDatabase
+from storage.errors import (
+    DatabaseInUse,
+    DataRefused,
+    Locked,
+    StorageError,
+    StorageFull,
+    StorageUnavailable,
+    WrongDatabase,
+)
+from storage.heads import lock
 from storage.proof.verify import verify
 from storage.urls import database_at
 from tests.conftest import event as make
@@ -149,6 +158,83 @@ async def test_tenants_do_not_wait_for_each_other(bench: Bench, url: str, postgr
     assert (await stuck).recorded == 1
 
 
+async def test_those_who_wait_for_a_lock_leave_room(bench: Bench, url: str, postgres: Postgres) -> None:
+    """More tenants than there are connections wait for another process: everybody else is served, and so is `touch`."""
+    blocked = [f"blocked{number}" for number in range(2 * bench.database.writers)]
+    await asyncio.gather(*(bench.post("m", tenant=tenant) for tenant in blocked))
+    with held_head(postgres, url, "%") as held:
+        stuck = [asyncio.create_task(bench.post("n", tenant=tenant)) for tenant in blocked]
+        # Longer than each of them may wait the first time, after which they are known.
+        await asyncio.sleep(3 * database_postgres.LOCK_MS / 1000)
+        async with asyncio.timeout(patience.LOCK_SECONDS / 2):
+            for number in range(20):
+                assert (await bench.post(f"m{number}", tenant="free")).recorded == 1
+                await bench.database.attempt(touch)
+        assert not any(task.done() for task in stuck)
+        held.rollback()
+    assert [receipt.recorded for receipt in await asyncio.gather(*stuck)] == [1] * len(blocked)
+    assert bench.writer._blocked == set()
+
+
+async def test_a_lock_is_waited_for_in_order(bench: Bench, url: str, postgres: Postgres) -> None:
+    """What waits for a lock keeps its place: it is committed before what came later, and as one group with it."""
+    await bench.post("before")
+    with held_head(postgres, url, "default") as held:
+        first = asyncio.create_task(bench.post("first"))
+        await asyncio.sleep(0.3)
+        later = [asyncio.create_task(bench.post(f"later{number}")) for number in range(5)]
+        await asyncio.sleep(0.1)
+        held.rollback()
+    receipts = [await first, *await asyncio.gather(*later)]
+    assert {receipt.position.sequence for receipt in receipts} == {2}
+
+
+async def test_patience_has_an_end(bench: Bench, url: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a lock was waited for long enough, all of that tenant's posts are refused, and nothing of them is kept."""
+    monkeypatch.setattr(patience, "LOCK_SECONDS", 0.5)
+    await bench.post("m")
+    with held_head(postgres, url, "default") as held:
+        answers = await asyncio.gather(*(bench.post(f"n{number}") for number in range(3)), return_exceptions=True)
+        assert all(isinstance(answer, Locked) for answer in answers)
+        with pytest.raises(Locked):
+            await bench.database.write(lambda connection: lock(connection, "default"))
+        held.rollback()
+    assert bench.writer.waiting == 0
+    assert await bench.count() == 1
+    assert (await bench.post("n0")).recorded == 1
+
+
+async def test_a_write_is_tried_again_when_the_lock_is_free(bench: Bench, url: str, postgres: Postgres) -> None:
+    """Whoever writes beside the writer waits for a lock as commits do, and takes no connection meanwhile."""
+    await bench.post("m")
+    with held_head(postgres, url, "default") as held:
+        steps = [
+            asyncio.create_task(bench.database.write(lambda connection: lock(connection, "default").sequence))
+            for _ in range(2 * bench.database.writers)
+        ]
+        await asyncio.sleep(3 * database_postgres.LOCK_MS / 1000)
+        assert (await bench.post("m", tenant="free")).recorded == 1
+        held.rollback()
+    assert await asyncio.gather(*steps) == [1] * len(steps)
+
+
+async def test_a_stop_waits_for_what_is_locked(url: str, postgres: Postgres) -> None:
+    """A stop while a tenant is locked elsewhere: what was accepted is committed when the lock is free."""
+    found = Bench(url)
+    await found.database.open()
+    await found.post("m")
+    with held_head(postgres, url, "default") as held:
+        stuck = asyncio.create_task(found.post("n"))
+        await asyncio.sleep(0.3)
+        stopping = asyncio.create_task(found.writer.stop())
+        await asyncio.sleep(0.1)
+        assert not stopping.done()
+        held.rollback()
+    await stopping
+    assert (await stuck).recorded == 1
+    await found.database.close()
+
+
 async def test_the_first_commits_of_a_tenant_race(benches: list[Bench]) -> None:
     """A tenant whose first events come to two processes at once has one head, and both commits."""
     for number in range(20):
@@ -174,11 +260,11 @@ async def bench(benches: list[Bench]) -> Bench:
 
 
 def held_head(postgres: Postgres, url: str, tenant: str) -> "psycopg.Connection[Any]":
-    """A transaction of another process, which holds a tenant's head row until it is rolled back."""
+    """A transaction of another process, which holds a tenant's head row until it is rolled back; of all for "%"."""
     connection = psycopg.connect(
         host="127.0.0.1", port=postgres.port, user="postgres", password=PASSWORD, dbname=name_of(url)
     )
-    connection.execute("SELECT FROM heads WHERE tenant_id = %s FOR UPDATE", [tenant])
+    connection.execute("SELECT FROM heads WHERE tenant_id LIKE %s FOR UPDATE", [tenant])
     return connection
 
 
@@ -188,7 +274,7 @@ async def test_a_cut_connection_is_unavailable(bench: Bench, url: str, postgres:
     with held_head(postgres, url, "default") as held:
         cut = asyncio.create_task(bench.post("n"))
         # It waits for a tenth of a second at a time.
-        while not postgres.cut(name_of(url), "active"):
+        while not postgres.cut(name_of(url), "active"):  # noqa: ASYNC110 - PostgreSQL has no event for it
             await asyncio.sleep(0.005)
         with pytest.raises(StorageUnavailable):
             await cut

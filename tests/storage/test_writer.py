@@ -11,10 +11,10 @@ from sqlalchemy.exc import DataError, OperationalError
 from storage import schema
 from storage.changes import Change
 from storage.commit import Outcome
-from storage.errors import Overloaded, StorageError, StorageUnavailable
+from storage.errors import DataRefused, Overloaded, ShareExceeded, StorageError, StorageUnavailable
 from storage.heads import CUT_EVERY
 from storage.urls import database_at
-from storage.writer import Writer
+from storage.writer import GROUP_EVENTS, SHARED_EVENTS, Writer
 from tests.conftest import event as make
 
 pytestmark = pytest.mark.each_database
@@ -88,12 +88,7 @@ async def test_a_duplicate_is_answered_after_the_original(bench: Bench) -> None:
 async def test_only_the_culprit_fails(bench: Bench) -> None:
     """If the database refuses one request's data, the others of its group are committed all the same."""
 
-    def refuse(*arguments: Any) -> None:
-        if "culprit" in str(arguments[3]):
-            raise DataError("refused", None, ValueError())
-
-    assert bench.database._writing is not None
-    event.listen(bench.database._writing, "before_cursor_execute", refuse)
+    refuse(bench, "culprit")
     answers = await asyncio.gather(*(bench.post(name) for name in ("a", "b", "culprit", "c")), return_exceptions=True)
     assert [isinstance(answer, StorageError) for answer in answers] == [False, False, True, False]
     assert await bench.count() == 3
@@ -163,6 +158,128 @@ async def test_tenants_take_turns(database_url: str) -> None:
     assert order[-1] == "heavy"
     await bench.writer.stop()
     await bench.database.close()
+
+
+async def test_who_floods_leaves_room(database_url: str) -> None:
+    """A tenant that has its share of the queue waiting is refused alone: others find room, large requests too."""
+    bench = Bench(database_url, queue_events=4000)
+    await bench.database.open()
+    flood = [asyncio.create_task(bench.post(*names(1000, f"f{number}"))) for number in range(8)]
+    await asyncio.sleep(0)
+    with pytest.raises(ShareExceeded, match="told to come back"):
+        bench.writer.check("default")
+    bench.writer.check("acme")
+    others = await asyncio.gather(bench.post("m", tenant="acme"), bench.post(*names(500), tenant="globex"))
+    assert [receipt.recorded for receipt in others] == [1, 500]
+    answers = await asyncio.gather(*flood, return_exceptions=True)
+    assert [isinstance(answer, ShareExceeded) for answer in answers] == [False] * 2 + [True] * 6
+    assert bench.writer.waiting == 0
+    bench.writer.check("default")
+    await bench.writer.stop()
+    await bench.database.close()
+
+
+def names(count: int, prefix: str = "m") -> list[str]:
+    return [f"{prefix}-{number}" for number in range(count)]
+
+
+@pytest.fixture
+async def roomy(database_url: str) -> AsyncIterator[Bench]:
+    """A writer with a queue for large requests."""
+    found = Bench(database_url, queue_events=50_000)
+    await found.database.open()
+    yield found
+    await found.writer.stop()
+    await found.database.close()
+
+
+async def test_a_large_request_is_committed_in_parts(roomy: Bench) -> None:
+    """While others write, a large request is committed in small parts, and they are answered long before it."""
+    large = asyncio.create_task(roomy.post(*names(3000)))
+    await asyncio.sleep(0)
+    assert (await roomy.post("n", tenant="acme")).recorded == 1
+    assert not large.done()
+    receipt = await large
+    assert (receipt.recorded, receipt.duplicates) == (3000, 0)
+    assert max(roomy.observed.sizes) <= SHARED_EVENTS
+    ours = [change for change in roomy.changes if change.tenant_id == "default"]
+    assert receipt.position == ours[-1].position
+    assert [change.sequence for change in ours] == list(range(1, 7))
+    again = await roomy.post(*names(3001))
+    assert (again.recorded, again.duplicates) == (1, 3000)
+
+
+async def test_alone_a_large_request_is_committed_in_large_parts(roomy: Bench) -> None:
+    """A tenant that writes alone pays for few commits; a request of at most one group is one."""
+    await roomy.post(*names(GROUP_EVENTS))
+    await roomy.post(*names(2 * GROUP_EVENTS + 1, "n"))
+    assert roomy.observed.sizes == [GROUP_EVENTS, GROUP_EVENTS, GROUP_EVENTS, 1]
+
+
+def refuse(bench: Bench, name: str) -> None:
+    """Let the database refuse every commit in which *name* occurs."""
+
+    def fail(*arguments: Any) -> None:
+        if name in str(arguments[3]):
+            raise DataError("refused", None, ValueError())
+
+    assert bench.database._writing is not None
+    event.listen(bench.database._writing, "before_cursor_execute", fail)
+
+
+async def test_a_request_may_be_recorded_in_part(roomy: Bench) -> None:
+    """If a later part is refused the request fails, what was recorded stays, and sent again it counts once."""
+    refuse(roomy, "culprit")
+    with pytest.raises(DataRefused):
+        await roomy.post(*names(GROUP_EVENTS), "culprit", *names(GROUP_EVENTS, "n"))
+    assert await roomy.count() == GROUP_EVENTS
+    assert roomy.writer.waiting == 0
+    again = await roomy.post(*names(GROUP_EVENTS), *names(10, "n"))
+    assert (again.recorded, again.duplicates) == (10, GROUP_EVENTS)
+
+
+async def test_a_refused_tenant_takes_turns_too(roomy: Bench) -> None:
+    """A tenant whose every commit is refused is asked request by request, and others are served in between."""
+    refuse(roomy, "culprit")
+    refused = [asyncio.create_task(roomy.post(f"culprit{number}")) for number in range(100)]
+    await asyncio.sleep(0)
+    for number in range(3):
+        assert (await roomy.post(f"m{number}", tenant="acme")).recorded == 1
+    assert sum(task.done() for task in refused) < 50
+    answers = await asyncio.gather(*refused, return_exceptions=True)
+    assert all(isinstance(answer, DataRefused) for answer in answers)
+
+
+async def test_a_client_that_leaves_a_large_request_loses_nothing(roomy: Bench) -> None:
+    """All parts of a request are recorded although its client leaves after the first, and its share is given back."""
+    task = asyncio.create_task(roomy.post(*names(3 * GROUP_EVENTS)))
+    while not roomy.changes:  # noqa: ASYNC110 - the first part is being committed
+        await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await roomy.post("other")
+    assert await roomy.count() == 3 * GROUP_EVENTS + 1
+    assert roomy.writer.waiting == 0
+
+
+async def test_a_stop_commits_every_part(database_url: str) -> None:
+    """Stopping finishes requests of which only a part is committed, of every tenant."""
+    found = Bench(database_url, queue_events=50_000)
+    await found.database.open()
+    waiting = [asyncio.create_task(found.post(*names(1500), tenant=tenant)) for tenant in ("a", "b", "c")]
+    await asyncio.sleep(0)
+    await found.writer.stop()
+    assert [receipt.recorded for receipt in await asyncio.gather(*waiting)] == [1500] * 3
+    await found.database.close()
+
+
+async def test_a_thousand_tenants_are_served(roomy: Bench) -> None:
+    """A thousand tenants that post at once are all answered, and nothing is kept of them."""
+    receipts = await asyncio.gather(*(roomy.post("m", tenant=f"t{number}") for number in range(1000)))
+    assert [receipt.recorded for receipt in receipts] == [1] * 1000
+    await asyncio.sleep(0)
+    assert not roomy.writer._queues
+    assert roomy.writer.waiting == 0
 
 
 async def test_the_change_log_is_bounded(database_url: str) -> None:

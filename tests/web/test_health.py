@@ -5,7 +5,10 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from tests.conftest import API, TRACK, Running, environment
+import psycopg
+
+from tests.conftest import API, TRACK, Running, environment, start
+from tests.postgres import Postgres
 from tests.process import Process
 from tests.web.test_tracking import ACTIVITY
 
@@ -26,6 +29,21 @@ async def test_ready_follows_the_database(running: Running, tmp_path: Path) -> N
     other.execute("ROLLBACK")
     other.close()
     assert (await running.http.get("/ready")).status_code == 200
+
+
+async def test_ready_does_not_wait_for_another_process(tmp_path: Path, postgres: Postgres) -> None:
+    """While a process stands still in its own test of the database, the others are ready; and commits are made."""
+    name = postgres.create()
+    running = await start(tmp_path, DATABASE_URL=postgres.url(name))
+    assert (await running.http.get("/ready")).status_code == 200
+    with psycopg.connect(postgres.url(name).replace("+psycopg", "")) as frozen:
+        frozen.execute("UPDATE about SET value = value WHERE name = 'touched'")
+        answers = await asyncio.gather(*(running.http.get("/ready") for _ in range(8)))
+        assert {answer.status_code for answer in answers} == {200}
+        await running.post("activity-public", ACTIVITY)
+        frozen.rollback()
+    await running.drop()
+    postgres.drop(name)
 
 
 async def test_metrics_count(running: Running) -> None:
