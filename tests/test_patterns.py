@@ -1,11 +1,13 @@
 """Every regular expression of the code base takes time in proportion to what it is given, whatever that is."""
 
 import ast
+import importlib
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -29,8 +31,8 @@ class Use(NamedTuple):
     ways: tuple[str, ...]
 
 
-def uses_of(source: str, name: str) -> Iterator[Use]:
-    """Find the patterns in the *source* of a module."""
+def uses_of(source: str, name: str, names: Mapping[str, Any]) -> Iterator[Use]:
+    """Find the patterns in the *source* of a module, which has these *names*."""
     tree = ast.parse(source)
     assigned = {
         target.id: node.value
@@ -43,7 +45,7 @@ def uses_of(source: str, name: str) -> Iterator[Use]:
         if _is_of_re(node) and isinstance(node, ast.Call):
             way = _called(node)
             ways = _ways(tree, next((key for key, value in assigned.items() if value is node), None))
-            for written in _written(node.args[0], assigned):
+            for written in _written(node.args[0], assigned, names):
                 pattern = re.compile(written, _flags(node, way))
                 yield Use(f"{name}, line {node.lineno}", pattern, ways if way == "compile" else (way,))
 
@@ -63,15 +65,15 @@ def _called(node: ast.Call) -> str:
     return node.func.attr
 
 
-def _written(node: ast.expr, assigned: dict[str, ast.expr]) -> list[str | bytes]:
-    """Read a pattern: a constant, a name for one, or any of a dictionary of them."""
+def _written(node: ast.expr, assigned: dict[str, ast.expr], names: Mapping[str, Any]) -> list[str | bytes]:
+    """Read a pattern: a constant, a name for one, any of a dictionary of them, or what the module makes of others."""
     if isinstance(node, ast.Subscript):
-        return _written(node.value, assigned)
+        return _written(node.value, assigned, names)
     if isinstance(node, ast.Name):
-        return _written(assigned[node.id], assigned)
+        return _written(assigned[node.id], assigned, names)
     if isinstance(node, ast.Dict):
-        return [written for value in node.values for written in _written(value, assigned)]
-    return [ast.literal_eval(node)]
+        return [written for value in node.values for written in _written(value, assigned, names)]
+    return [eval(ast.unparse(node), dict(names))]
 
 
 def _ways(tree: ast.AST, name: str | None) -> tuple[str, ...]:
@@ -145,11 +147,16 @@ def slow_string(pattern: "re.Pattern[Any]", ways: tuple[str, ...]) -> str | None
     return None
 
 
+def _module(file: Path) -> ModuleType:
+    return importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+
+
 USES = [
     use
     for room in MAY_IMPORT
     for file in sorted((ROOT / room).rglob("*.py"))
-    for use in uses_of(Path(file).read_text(), str(file.relative_to(ROOT)))
+    if "re." in (source := file.read_text())
+    for use in uses_of(source, str(file.relative_to(ROOT)), vars(_module(file)))
 ]
 
 
@@ -177,7 +184,7 @@ def test_every_pattern_is_read() -> None:
     """Constants, names, dictionaries and flags are read, and how each pattern is used."""
     lines = ['P: D = {"a": "x", "b": "y"}', 'Q = re.compile(b"z", re.DOTALL)', "Q.search(t)", "re.fullmatch(P[k], t)"]
     source = "\n".join([*lines, 're.sub("w", "", t)'])
-    found = [(use.pattern.pattern, use.pattern.flags & re.DOTALL, use.ways) for use in uses_of(source, "here")]
+    found = [(use.pattern.pattern, use.pattern.flags & re.DOTALL, use.ways) for use in uses_of(source, "here", {})]
     assert sorted(found, key=repr) == [
         ("w", 0, ("sub",)),
         ("x", 0, ("fullmatch",)),

@@ -27,7 +27,7 @@ from web import live
 from web.http_protocol import BoundedProtocol
 
 HEAD = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
-POST = f"POST {TRACK}/activity-public HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n".encode()
+POST = f"POST {TRACK}/activity-public HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n".encode()
 
 
 @pytest.fixture

@@ -224,7 +224,7 @@ async def test_a_panel_without_the_summary_has_nothing_to_compare(running: Runni
 
 
 async def test_a_feed_proves_itself(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A feed that went wrong is noticed by its look at the database and loaded anew; every panel gets what is true."""
+    """A feed that went wrong is noticed after its next change, and loaded anew; every panel gets what is true."""
     monkeypatch.setattr("realtime.feed.PROVE_SECONDS", 0.0)
     before = await running.panel()
     state = running.service.hub.audiences["default"].feed.state
@@ -233,6 +233,7 @@ async def test_a_feed_proves_itself(running: Running, monkeypatch: pytest.Monkey
     misled = await running.panel()
     assert len(misled.panel.activities) == 1
     running.disagreements = 1
+    await running.post("message-public", MESSAGE)
     await misled.until(lambda: misled.panel.activities == [])
     await equals_snapshot(running, misled)
     await equals_snapshot(running, before)
