@@ -246,7 +246,8 @@ class _Item:
         if self._is_in_string:
             self._leave_string(stop)
         while self.at < stop and not self._is_in_string:
-            skipped = (_WITHIN if self._depth else _UP_TO_END).match(body, self.at, stop)
+            skip = _WITHIN.match if self._depth else _UP_TO_END.match
+            skipped = skip(body, self.at, stop)
             self.at = stop if skipped is None else skipped.end()
             if self.at == stop:
                 break
