@@ -232,6 +232,30 @@ async def test_the_token_leaves_the_address(service: Served, visit: Visit) -> No
     assert await page.evaluate("JSON.stringify(localStorage)") == "{}"
 
 
+async def test_a_link_asks_before_it_signs_in_somebody_else(service: Served, visit: Visit) -> None:
+    """A link with another person's token changes nothing until it is allowed to; in either case it leaves the address."""
+    page = await (await visit()).tab(service.link())
+    await status(page, "live")
+    link = f"{service.url}/analytics#view=users&token={service.token(sub='eve')}"
+    asked = page.get_by_role("alert").filter(has_text="This link signs you in as eve. You are signed in as ada.")
+    for anew in (False, True):
+        if anew:
+            # From another page, so that it is loaded, which it is not for a change of the fragment.
+            await page.goto("about:blank")
+        await page.goto(link)
+        await expect(asked).to_be_visible()
+        assert "token" not in page.url
+        await status(page, "live")
+        await page.get_by_role("button", name="Stay").click()
+        await expect(asked).to_have_count(0)
+    await page.goto(link)
+    await page.get_by_role("button", name="Use the link").click()
+    await status(page, "live")
+    await expect(asked).to_have_count(0)
+    stored = await page.evaluate("atob(sessionStorage['convoai-analytics.token'].split('.')[1])")
+    assert '"eve"' in stored
+
+
 async def test_the_figures_are_the_snapshot_after_an_hour_of_traffic(own_service: Served, visit: Visit) -> None:
     """After a random hour of traffic at once, what dashboard and panel show is the service's snapshot."""
     with own_service.site() as site:

@@ -76,6 +76,21 @@ async def test_every_view_of_the_dashboard(busy: Served, visit: Visit, scheme: S
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_question_of_a_link(busy: Served, visit: Visit, scheme: Scheme) -> None:
+    """The bar that asks whether a link may sign in somebody else: axe finds nothing, long names overflow nothing."""
+    page = await (await visit(color_scheme=scheme)).tab(busy.link())
+    await live(page)
+    await page.goto(f"{busy.url}/analytics#token={busy.token(sub='x' * 255, tenant='y' * 255)}")
+    await expect(page.get_by_role("button", name="Use the link")).to_be_visible()
+    for device, width in WIDTHS.items():
+        await page.set_viewport_size({"width": width, "height": 900})
+        await page.wait_for_timeout(250)
+        await shoot(page, f"dashboard-link-{scheme}-{device}")
+        assert await overflow(page) == 0, device
+    assert await faults(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_the_panel(busy: Served, visit: Visit, scheme: Scheme) -> None:
     """The panel in a page of somebody else, on a desk and on a phone: axe finds nothing, nothing overflows."""
     with busy.site() as site:

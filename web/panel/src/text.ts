@@ -121,6 +121,13 @@ export const dashboardText = {
     reconnecting: (since: string) => `The connection is lost. What you see is as of ${since}.`,
     polling: (seconds: string) => `Live connections are blocked here, so the figures are fetched every ${seconds} s.`,
   },
+  link: {
+    asks: (link: string, held: string) => `This link signs you in as ${link}. You are signed in as ${held}.`,
+    of: (subject: string, tenant: string) => `${subject} (${tenant})`,
+    nobody: "somebody whom it does not name",
+    use: "Use the link",
+    stay: "Stay",
+  },
   signedOut: {
     missing: { title: "Sign in", body: "This page shows figures to admins who bring a token." },
     expired: {

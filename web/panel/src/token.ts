@@ -58,23 +58,8 @@ export function identity(token: string): string | null {
 
 const KEY = "convoai-analytics.token";
 
-/**
- * Move the token of a link such as `/analytics#token=...` into this tab's storage, and erase it from the address; says
- * whether there was one.
- */
-export function fragmentToken(): boolean {
-  const fragment = new URLSearchParams(location.hash.slice(1));
-  const token = fragment.get("token");
-  if (token === null) return false;
-  fragment.delete("token");
-  const rest = fragment.toString();
-  // Erased first: not even a storage that fails leaves it in the address, the history or a bookmark.
-  history.replaceState(history.state, "", location.pathname + location.search + (rest && `#${rest}`));
-  return storeToken(token);
-}
-
 /** The source of a page that stands alone: the token kept in this tab's storage. */
-export const storedToken: TokenSource = () => {
+export const storedToken = (): string | null => {
   try {
     return sessionStorage.getItem(KEY) ?? kept;
   } catch {

@@ -63,79 +63,27 @@ describe("claims", () => {
 describe("the page's own token", () => {
   let stored: Map<string, string>;
 
-  function visit(hash: string): { replaced: string[] } {
-    const replaced: string[] = [];
+  function visit(): void {
     stored = new Map();
-    vi.stubGlobal("location", { hash, pathname: "/analytics", search: "?range=7d" });
-    vi.stubGlobal("history", {
-      state: null,
-      replaceState: (_: unknown, __: string, url: string) => replaced.push(url),
-    });
     vi.stubGlobal("sessionStorage", {
       getItem: (key: string) => stored.get(key) ?? null,
       setItem: (key: string, value: string) => stored.set(key, value),
       removeItem: (key: string) => stored.delete(key),
     });
-    return { replaced };
   }
 
   beforeEach(() => vi.resetModules());
   afterEach(() => vi.unstubAllGlobals());
 
-  it("moves from the fragment into this tab's storage, and out of the address", async () => {
-    const { replaced } = visit("#token=a.b.c");
-    const page = await import("../src/token.js");
-    expect(page.fragmentToken()).toBe(true);
-    expect(replaced).toEqual(["/analytics?range=7d"]);
-    expect([...stored.values()]).toEqual(["a.b.c"]);
-    expect(page.storedToken()).toBe("a.b.c");
-  });
-
-  it("leaves the rest of the fragment", async () => {
-    const { replaced } = visit("#view=users&token=a.b.c");
-    (await import("../src/token.js")).fragmentToken();
-    expect(replaced).toEqual(["/analytics?range=7d#view=users"]);
-  });
-
-  it("leaves an address without a token alone", async () => {
-    const { replaced } = visit("#users");
-    const page = await import("../src/token.js");
-    expect(page.fragmentToken()).toBe(false);
-    expect(replaced).toEqual([]);
-    expect(page.storedToken()).toBeNull();
-  });
-
-  it("is erased from the address even if it is empty, and then there was none", async () => {
-    const { replaced } = visit("#token=");
-    const page = await import("../src/token.js");
-    expect(page.fragmentToken()).toBe(false);
-    expect(replaced).toEqual(["/analytics?range=7d"]);
-    expect(page.storedToken()).toBeNull();
-  });
-
-  it("is erased from the address, and used, even where nothing can be stored", async () => {
-    const { replaced } = visit("#token=a.b.c");
-    const refuse = () => {
-      throw new DOMException("denied", "SecurityError");
-    };
-    vi.stubGlobal("sessionStorage", { getItem: refuse, setItem: refuse, removeItem: refuse });
-    const page = await import("../src/token.js");
-    page.fragmentToken();
-    expect(replaced.length).toBe(1);
-    expect(page.storedToken()).toBe("a.b.c");
-    page.forgetToken();
-    expect(page.storedToken()).toBeNull();
-  });
-
   it.each(["a.b.c", "  a.b.c\n", "Bearer a.b.c", "bearer   a.b.c "])("is taken as pasted: %j", async (pasted) => {
-    visit("");
+    visit();
     const page = await import("../src/token.js");
     expect(page.storeToken(pasted)).toBe(true);
     expect(page.storedToken()).toBe("a.b.c");
   });
 
   it("is not replaced by an empty paste, and can be forgotten", async () => {
-    visit("");
+    visit();
     const page = await import("../src/token.js");
     page.storeToken("a.b.c");
     expect(page.storeToken("  ")).toBe(false);

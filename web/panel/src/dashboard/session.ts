@@ -1,9 +1,10 @@
 /** The page's own client, started before anything is drawn. */
 
 import { AnalyticsClient } from "../client";
-import { fragmentToken, storedToken } from "../token";
+import { arrive } from "../link";
+import { storedToken } from "../token";
 
-fragmentToken();
+arrive();
 
 export const client = new AnalyticsClient({ url: "", token: storedToken });
 client.start();

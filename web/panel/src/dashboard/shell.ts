@@ -14,6 +14,8 @@ import "./endpoints";
 import { OWN_ZONE } from "./format";
 import { fresh } from "./fresh";
 import { themeIcon, viewIcon } from "./icons";
+import type { LinkAnswered } from "./link-bar";
+import "./link-bar";
 import "./overview";
 import type { SeriesAnswer } from "./points";
 import { Navigate, parseRoute, type Route, VIEWS, type View, writeRoute } from "./route";
@@ -21,8 +23,9 @@ import { sheet } from "./sheet";
 import { layout } from "./shell-layout";
 import "./signed-out";
 import "./users";
+import { arrive, offer, stay, useLink } from "../link";
 import { dashboardText as words } from "../text";
-import { forgetToken, fragmentToken } from "../token";
+import { forgetToken } from "../token";
 import { client } from "./session";
 
 /** How long to wait after the zone could not be asked, ms. */
@@ -68,11 +71,11 @@ export class Dashboard extends LitElement {
   override render() {
     const { status } = client;
     return status.kind === "signed-out"
-      ? html`${this.#head(false)}
+      ? html`${this.#head(false)}${this.#link()}
           <main>
             <dashboard-signed-out .reason=${status.reason} @analytics-signed-in=${() => client.signIn()}></dashboard-signed-out>
           </main>`
-      : html`${this.#head(true)}
+      : html`${this.#head(true)}${this.#link()}
           <div class="frame">
             ${this.#navigation()}
             <main id="content" tabindex="-1">
@@ -97,6 +100,23 @@ export class Dashboard extends LitElement {
         ${signedIn ? this.#button(words.signOut, icon("logout"), this.#signOut) : nothing}
       </header>`;
   }
+
+  /** Asks before a link puts somebody else in the place of who is signed in. */
+  #link() {
+    const asked = offer();
+    if (asked === null) return nothing;
+    return html`<dashboard-link-bar .offer=${asked} @analytics-link-answered=${this.#answered}></dashboard-link-bar>`;
+  }
+
+  #answered = ({ used }: LinkAnswered): void => {
+    if (used) {
+      useLink();
+      this.#reload();
+    } else {
+      stay();
+      this.requestUpdate();
+    }
+  };
 
   #button(label: string, drawing: unknown, act: () => void) {
     return html`<button class="icon-button" type="button" aria-label=${label} title=${label} @click=${act}>${drawing}</button>`;
@@ -165,8 +185,10 @@ export class Dashboard extends LitElement {
 
   #arrived = (): void => {
     // A link with a new token, opened in this tab: it may be another tenant's.
-    if (fragmentToken()) this.#reload();
+    const arrival = arrive();
+    if (arrival === "signed-in") this.#reload();
     else this.#show(parseRoute(location.hash));
+    if (arrival === "asks") this.requestUpdate();
   };
 
   #show(route: Route): void {
