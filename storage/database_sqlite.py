@@ -98,6 +98,7 @@ class SqliteDatabase(Database):
         )
         _configure(engine.sync_engine, begin="BEGIN", readonly=True)
         event.listen(engine.sync_engine, "before_cursor_execute", self._readers.check)
+        event.listen(engine.sync_engine, "invalidate", self._readers.drop)
         return engine
 
     @asynccontextmanager

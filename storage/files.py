@@ -37,11 +37,13 @@ class Files:
         nobody knows.
         """
         if not self._are_gone:
+            # Before it is looked at: the writer's thread, which looks too, may see it grow meanwhile.
+            size = self._size
             try:
                 found = [os.stat(path) for path in self._paths]
             except OSError:
                 found = []
-            if [_identity(each) for each in found] == self._identities and found[0].st_size >= self._size:
+            if [_identity(each) for each in found] == self._identities and found[0].st_size >= size:
                 self._size = found[0].st_size
                 return found[1].st_size
             self._are_gone = True

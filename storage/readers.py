@@ -86,6 +86,16 @@ class Readers:
         if reader is not None and reader.why is not None:
             raise StorageUnavailable(reader.why, RETRY_AFTER)
 
+    @staticmethod
+    def drop(connection: Any, *_why: Any) -> None:
+        """End what a connection does that is about to be closed, because its reader was cancelled.
+
+        Closing alone waits for the statement, and leaves the transaction open while anybody holds a traceback.
+        """
+        with contextlib.suppress(ValueError, sqlite3.Error):
+            connection.run_async(lambda driver: driver.interrupt())
+            connection.rollback()
+
     @contextlib.contextmanager
     def held_back(self) -> Iterator[None]:
         """Let nobody begin to read; those who want to wait until this ends."""
