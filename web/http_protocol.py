@@ -14,9 +14,9 @@ from web.problems import Problem
 
 MAX_HEAD = 32 * 1024
 """Bytes of a request before its body; between and after the chunks of a body as many, and as many as the body has."""
-FRAMING, MAX_FRAMING = 5, 16 * 1024
-"""Bytes around each chunk of a body, at the least; and how many more than the body's own these may be, which is 4,000
-chunks of one byte, or 6 ms."""
+FRAMING, MAX_FRAMING = 5, 4 * 1024
+"""Bytes around each chunk of a body, at the least; and how many more than the body's own these may be, which is 1,000
+chunks of one byte, or 2 ms. Chunks of five bytes and more may be as many as they like."""
 MAX_TARGET = 8 * 1024
 """Bytes of a request's target: room for the longest parameters, each byte of them escaped."""
 MAX_FIELDS = 100
