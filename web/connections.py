@@ -47,11 +47,20 @@ class Connections:
         """Let go the one that matters least if as many are *connected* as may be; False: each of them matters more."""
         if len(connected) < self.room:
             return True
-        least = next(iter(self._strangers), None) or next(iter(self._idle), None)
+        least = self._oldest_stranger() or next(iter(self._idle), None)
         if least is None:
             return False
         self._cut(least)
         return True
+
+    def _oldest_stranger(self) -> Client | None:
+        while self._strangers:
+            client = next(iter(self._strangers))
+            if not client.visitor.known:
+                return client
+            # It came as a stranger, and has shown its credential in the request that is answered just now.
+            del self._strangers[client]
+        return None
 
     def rests(self, client: Client) -> None:
         """Take note that a client has nothing to be answered, from now on."""

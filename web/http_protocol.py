@@ -11,12 +11,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from realtime.eventstream import TRANSPORT
 from web.connections import EXTENSION, Connections, Visitor
 from web.problems import Problem
+from web.undelimited import until_closed
 
 MAX_HEAD = 32 * 1024
 """Bytes of a request before its body; between and after the chunks of a body as many, and as many as the body has."""
-FRAMING, MAX_FRAMING = 5, 16 * 1024
-"""Bytes around each chunk of a body, at the least; and how many more than the body's own these may be, which is 4,000
-chunks of one byte, or 6 ms."""
+FRAMING, MAX_FRAMING = 5, 4 * 1024
+"""Bytes around each chunk of a body, at the least; and how many more than the body's own these may be, which is 1,000
+chunks of one byte, or 2 ms. Chunks of five bytes and more may be as many as they like."""
 MAX_TARGET = 8 * 1024
 """Bytes of a request's target: room for the longest parameters, each byte of them escaped."""
 MAX_FIELDS = 100
@@ -180,7 +181,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._say(*self._refusal or (400, msg))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        super()._start_asgi_task(cycle, _until_closed(cycle, app) if cycle.scope["http_version"] < "1.1" else app)
+        super()._start_asgi_task(cycle, until_closed(cycle, app) if cycle.scope["http_version"] < "1.1" else app)
 
     def drain(self) -> None:
         """Take one more request at the most, so that the one after it goes to another process.
@@ -286,28 +287,3 @@ class BoundedProtocol(HttpToolsProtocol):
         lines += [b"content-length: %d" % len(text), b"", text.encode()]
         self.transport.write(b"\r\n".join(lines))
         self.transport.close()
-
-
-def _until_closed(cycle: RequestResponseCycle, app: Any) -> Any:
-    """Serve a client of HTTP/1.0: a body whose length is not known ends with the connection (RFC 9112, 6.3).
-
-    uvicorn would send it in chunks, which only HTTP/1.1 knows.
-    """
-
-    async def serve(scope: Any, receive: Any, send: Any) -> None:
-        is_measured = True
-
-        async def write(message: Any) -> None:
-            nonlocal is_measured
-            if message["type"] == "http.response.start":
-                names = {name.lower() for name, _ in message.get("headers", ())}
-                is_measured = b"content-length" in names
-                cycle.chunked_encoding = None if is_measured else False
-            elif not is_measured:
-                # All of it is as long as it was to be.
-                cycle.expected_content_length = len(message.get("body", b""))
-            await send(message)
-
-        await app(scope, receive, write)
-
-    return serve

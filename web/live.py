@@ -4,7 +4,6 @@ What happens then is ``realtime/connection.py``.
 """
 
 import asyncio
-import math
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -39,13 +38,13 @@ from realtime.protocol import (
 from realtime.websocket import metered
 from storage import clock
 from storage.clock import Days
-from storage.errors import ShareExceeded, StorageError
-from storage.turns import Turns
+from storage.errors import StorageError
 from web.accept import prefers
 from web.audit import PRINCIPAL, Audit
 from web.auth import Principal, Verifier, bearer
 from web.connections import vouch
 from web.door import Door
+from web.line import Line
 from web.operations import Answer, Operation, Parameter, read_query, text
 from web.problems import MEDIA_TYPE, Problem, unauthorized, unavailable
 from web.settings import Settings
@@ -59,14 +58,8 @@ HINT = (
     "this is the live endpoint: open a WebSocket, or ask for an event stream, such as with "
     "curl -N -H 'Accept: text/event-stream' -H 'Authorization: Bearer ...'"
 )
-CROWDED = "too many panels come at once"
-TALKATIVE = "the panels of this subject sent too many messages"
 RETURN_SECONDS = (1, 5)
 """After how long a stream that found no room, or a service that stops, may try again."""
-JOINS_PER_SECOND, JOINS_AT_ONCE = 400.0, 50
-"""How fast panels are let in: each costs a millisecond, and whoever posts waits behind those that came at once."""
-LONGEST_TURN_SECONDS = 8.0
-"""Whoever would have to wait longer is sent away: panels themselves give up after 10 s."""
 
 
 def _topics(value: str, _days: Days) -> list[Topic]:
@@ -112,8 +105,7 @@ class Live:
         self._telemetry = telemetry
         self._audit = audit
         self._allowances = Allowances(settings.messages_per_second, settings.max_connections_per_user)
-        waiting = int(JOINS_PER_SECOND * LONGEST_TURN_SECONDS)
-        self._turns = Turns("the line of panels", JOINS_AT_ONCE, JOINS_AT_ONCE, waiting)
+        self._line = Line(self._allowances)
         self._total = 0
         self._tenants: Counter[str] = Counter()
         self._users: Counter[tuple[str, str]] = Counter()
@@ -135,6 +127,11 @@ class Live:
                     "Events without an end: `event` is the frame's type, `id` its position, `data` the frame.",
                     {"type": "string"},
                     eventstream.MEDIA_TYPE,
+                ),
+                429: Answer(
+                    "The panels of this subject sent too many messages; `Retry-After` says when to come back.",
+                    {"$ref": "#/components/schemas/Problem"},
+                    MEDIA_TYPE,
                 ),
                 406: Answer(
                     "Neither a WebSocket nor text/event-stream is asked for.",
@@ -164,21 +161,7 @@ class Live:
             principal = await self._verifier.verify_admin(token)
         except Problem:
             return
-        await self._await_turn(principal)
-
-    async def _await_turn(self, principal: Principal) -> None:
-        """Let subjects in by turns, however many panels of each wait."""
-        subject, loop = _subject(principal), asyncio.get_running_loop()
-        wait = self._allowances.come(subject, loop.time())
-        if wait:
-            raise Problem(429, TALKATIVE, headers={"Retry-After": str(math.ceil(wait))})
-        try:
-            async with asyncio.timeout(LONGEST_TURN_SECONDS):
-                await self._turns.enter(subject)
-        except (ShareExceeded, TimeoutError):
-            raise unavailable(CROWDED, RETURN_SECONDS[1]) from None
-        # So many places, each for so long, are the pace.
-        loop.call_later(JOINS_AT_ONCE / JOINS_PER_SECOND, self._turns.leave, subject)
+        await self._line.enter(_subject(principal))
 
     async def drain(self) -> None:
         """Send all panels away, and let none in any more."""
@@ -219,7 +202,7 @@ class Live:
         query = read_query(request.query_params, PARAMETERS, self._node.days)
         if request.method == "HEAD":
             return _head()
-        await self._await_turn(principal)
+        await self._line.enter(_subject(principal))
         subscription = Subscribe(query["topics"], request.headers.get("last-event-id") or query["position"])
         audience = await self._join(principal)
         address = str(self._door.source(request.scope))

@@ -41,13 +41,16 @@ class Client:
 
 def test_strangers_go_first_and_the_oldest_of_them() -> None:
     """Strangers go in the order in which they were last served, then known clients that wait, then nobody."""
-    all_of_them = Connections(6)
+    all_of_them = Connections(7)
     known, busy, old, new, answered = Client(known=True), Client(known=True), Client(), Client(), Client()
     for client in (known, busy, old, new, answered):
         all_of_them.rests(client)
     all_of_them.asks(busy)
     all_of_them.asks(old)
-    connected = [known, busy, old, new, answered]
+    posting = Client()
+    all_of_them.asks(posting)
+    posting.visitor.known = True
+    connected = [known, busy, old, new, answered, posting]
     assert all_of_them.make_room(connected)
     assert not any(client.is_cut for client in connected)
     order = []

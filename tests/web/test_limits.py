@@ -23,7 +23,7 @@ from realtime.websocket import PreparedProtocol
 from tests.conftest import API, TRACK, Running, start
 from tests.process import Process
 from tests.web.test_tracking import ACTIVITY, BATCH
-from web import live
+from web import line
 from web.http_protocol import BoundedProtocol
 
 HEAD = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -207,11 +207,11 @@ async def test_pipelined_requests_are_bounded(running: Running) -> None:
 
 async def test_a_body_in_chunks_is_taken(running: Running) -> None:
     """A batch that is streamed line by line is taken, however many lines it has."""
-    line = json.dumps(BATCH[0]).encode() + b"\n"
+    event = json.dumps(BATCH[0]).encode() + b"\n"
 
     async def lines() -> AsyncIterator[bytes]:
         for _ in range(9_000):
-            yield line
+            yield event
 
     headers = {"Content-Type": "application/x-ndjson"}
     answer = await running.http.post(f"{TRACK}/batch", content=lines(), headers=headers)
@@ -284,8 +284,8 @@ async def test_every_answer_has_the_security_headers(running: Running, caplog: p
 
 async def test_a_herd_is_let_in_at_a_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Panels that come at once are let in one after the other, all of them; a post does not wait for them."""
-    monkeypatch.setattr(live, "JOINS_AT_ONCE", 2)
-    monkeypatch.setattr(live, "JOINS_PER_SECOND", 5.0)
+    monkeypatch.setattr(line, "JOINS_AT_ONCE", 2)
+    monkeypatch.setattr(line, "JOINS_PER_SECOND", 5.0)
     found = await start(tmp_path)
     began = time.monotonic()
     coming = [asyncio.create_task(found.panel()) for _ in range(6)]
@@ -302,8 +302,8 @@ async def test_a_herd_is_let_in_at_a_pace(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.fixture
 async def slow_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
     """A service that lets one panel in, and the next one five seconds later."""
-    monkeypatch.setattr(live, "JOINS_AT_ONCE", 1)
-    monkeypatch.setattr(live, "JOINS_PER_SECOND", 0.2)
+    monkeypatch.setattr(line, "JOINS_AT_ONCE", 1)
+    monkeypatch.setattr(line, "JOINS_PER_SECOND", 0.2)
     found = await start(tmp_path)
     yield found
     await found.drop()
@@ -350,8 +350,8 @@ async def test_strangers_take_no_place_in_the_line(slow_line: Running) -> None:
 
 async def test_subjects_take_turns_in_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many panels of one subject wait, another subject's panel comes after the next of them."""
-    monkeypatch.setattr(live, "JOINS_AT_ONCE", 1)
-    monkeypatch.setattr(live, "JOINS_PER_SECOND", 4.0)
+    monkeypatch.setattr(line, "JOINS_AT_ONCE", 1)
+    monkeypatch.setattr(line, "JOINS_PER_SECOND", 4.0)
     found = await start(tmp_path)
     came: list[str] = []
 

@@ -283,7 +283,7 @@ async def test_the_stream_is_described(running: Running) -> None:
     """The API's description has the stream, with its media type and each answer."""
     document = (await running.http.get("/openapi.json")).json()
     described = document["paths"][f"{API}/live"]["get"]
-    assert set(described["responses"]) == {"200", "401", "403", "406", "422", "503"}
+    assert set(described["responses"]) == {"200", "401", "403", "406", "422", "429", "503"}
     assert "text/event-stream" in described["responses"]["200"]["content"]
     assert [parameter["name"] for parameter in described["parameters"]] == ["topics", "position", "disagree"]
 
