@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from storage.batch import BatchTooLarge, Part
 from storage.events import Body
+from storage.pace import Pace
 from storage.shares import Holding, Shares
 from storage.turns import Turns
 from web.door import Guest
@@ -50,13 +51,14 @@ class Intake:
 class Post:
     """One post: what it has paid for, and what it holds until its end."""
 
-    __slots__ = ("_guest", "_holding", "_memory", "_paid", "_rates", "_slices")
+    __slots__ = ("_guest", "_holding", "_memory", "_pace", "_paid", "_rates", "_slices")
 
     def __init__(self, guest: Guest, rates: Rates, memory: Shares, slices: Turns) -> None:
         self._guest = guest
         self._rates = rates
         self._memory = memory
         self._slices = slices
+        self._pace = Pace()
         self._paid = 1
         self._holding: Holding | None = None
 
@@ -92,6 +94,8 @@ class Post:
                 if part is None:
                     return
                 yield part
+                # Nobody else may wait for a slice, but others do for the loop.
+                await self._pace.give_way()
         except BatchTooLarge as error:
             raise Problem(413, str(error)) from None
 
@@ -137,6 +141,7 @@ class Post:
                     async with self._slices.of(self._guest.tenant_id):
                         piece = inflate.decompress(chunk, INFLATED)
                     yield piece
+                    await self._pace.give_way()
                     chunk = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
         except zlib.error:
             raise Problem(400, "the body is not valid gzip") from None
