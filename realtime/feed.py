@@ -197,9 +197,9 @@ class Feed:
         found = await read_changes(connection, self.tenant_id, position.sequence - 1, 1)
         return bool(found) and found[0].position == position
 
-    def turn(self) -> None:
-        """Go on to the local day it is now."""
-        if self.state is not None and self.state.turn(self._database.days.today()):
+    def turn(self, today: str) -> None:
+        """Go on to the local day it is now, *today*."""
+        if self.state is not None and self.state.turn(today):
             self._changed()
 
     @property
