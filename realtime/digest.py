@@ -13,7 +13,7 @@ MEAN = "avg_"
 def digest(summary: Mapping[str, int | float | None]) -> str:
     """Give the CRC-32 of the sorted ``name=integer`` lines, as 8 hex digits; means and nulls are left out.
 
-    It costs 5 us, once a heartbeat for all panels that stand at one position.
+    It costs 5 us, once for all panels that stand at one position.
     """
     counts = sorted((name, value) for name, value in summary.items() if value is not None and not name.startswith(MEAN))
     lines = "\n".join(f"{name}={value}" for name, value in counts)

@@ -13,7 +13,6 @@ from typing import Protocol
 import structlog
 
 from realtime import protocol
-from realtime.digest import digest
 from realtime.feed import Feed
 from realtime.frames import Frame, Sink
 from realtime.protocol import TOO_SLOW, Close, Topics
@@ -155,7 +154,7 @@ class Audience:
             position=position,
             at=self.feed.at,
             stale_since=self.feed.stale_since,
-            digest=None if marker.summary is None else digest(marker.summary),
+            digest=marker.digest,
         )
         return Frame(payload, "heartbeat", position)
 

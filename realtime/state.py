@@ -7,14 +7,16 @@ a position, not a queue, and what it missed comes merged.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from realtime.digest import digest
 from storage.changes import MINUTES, NO_TAG, RECENT, TOP, Change, Position, Snapshot, minute_items, plain
 from storage.clock import Days
 from storage.metrics import ACTIVE_USERS_TODAY, FIGURES, summary
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Marker:
     """What a panel has been sent: a position, and the local day on which it was sent (a state is a function of both).
 
@@ -24,6 +26,11 @@ class Marker:
     position: Position
     day: str
     summary: Mapping[str, int | float | None] | None = field(default=None, compare=False)
+
+    @cached_property
+    def digest(self) -> str | None:
+        """What proves the summary to panels, taken once for all heartbeats from here; None without a summary."""
+        return None if self.summary is None else digest(self.summary)
 
 
 UNSEEN_DAY = ""

@@ -37,6 +37,7 @@ class Telemetry:
         self.feed_reloads = self._gauge("feed_reloads", "Times that the open feeds were loaded anew.")
         # Looking a child up by its labels costs 1 us, three times a request.
         self._tracked: dict[tuple[str, str], Counter] = {}
+        self._sent: dict[str, Counter] = {}
         self._requested: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.panel_disagreements = self._counter(
             "panel_disagreements", "Panels that showed other figures than the service: should stay 0."
@@ -90,7 +91,10 @@ class Telemetry:
 
     def sent(self, kind: str, frames: int) -> None:
         """Take note of frames sent."""
-        self.frames.labels(kind).inc(frames)
+        found = self._sent.get(kind)
+        if found is None:
+            found = self._sent[kind] = self.frames.labels(kind)
+        found.inc(frames)
 
     def passed_over(self, panels: int) -> None:
         """Take note of panels that did not read."""

@@ -34,6 +34,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Traveller]:
     """The wall clock, at noon of some day; feeds look at it and prove themselves all the time."""
     monkeypatch.setattr("realtime.node.FOLLOW_SECONDS", 0.05)
     monkeypatch.setattr("realtime.feed.PROVE_SECONDS", 0.0)
+    monkeypatch.setattr("realtime.follower.PROVE_SHARE", 1.0)
     monkeypatch.setattr("realtime.connection.LOOK_SECONDS", LOOK_SECONDS / 20)
     with time_machine.travel(NOON) as traveller:
         yield traveller
