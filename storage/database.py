@@ -129,9 +129,14 @@ class Database(ABC):
         if engine is None:
             raise StorageUnavailable("the database is not open for writing")
         try:
-            return await self._in_thread(lambda: self._transact(engine, work))
+            found = await self._in_thread(lambda: self._transact(engine, work))
         except (SQLAlchemyError, OSError) as error:
             raise self._explain(error) from error
+        await self._settle_log()
+        return found
+
+    async def _settle_log(self) -> None:
+        """See to the database's log after a commit; a server does so itself."""
 
     async def scrub(self) -> bool:
         """See that what was deleted cannot be read in the database's files; False if somebody still reads an old state.

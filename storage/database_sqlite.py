@@ -126,11 +126,8 @@ class SqliteDatabase(Database):
     def hold_alone(self, connection: Connection) -> None:
         """Do nothing: whoever has a file open for writing is alone by its lock."""
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Write as any database does; the log is emptied when it is long."""
-        found = await super().write(work)
+    async def _settle_log(self) -> None:
         await self._log.grown(self._log_bytes)
-        return found
 
     async def scrub(self) -> bool:
         """Empty the write-ahead log, which holds pages as they were."""
