@@ -23,55 +23,63 @@ Seen = Counter[str]
 """How often each status was answered; ``cut``: no answer."""
 
 
-async def post_with_wrong_keys(url: str, seconds: float) -> Seen:
-    """Post single events over 16 connections, each with another key that nobody knows."""
+async def post_with_wrong_keys(url: str, seconds: float, connections: int = CONNECTIONS) -> Seen:
+    """Post single events, each with another key that nobody knows."""
     keys = ({"X-Tracking-Key": secrets.token_urlsafe(32)} for _ in itertools.count())
-    return await _flood(url, seconds, "POST", f"{TRACK}/activity-public", keys)
+    return await _flood(url, seconds, connections, "POST", f"{TRACK}/activity-public", keys)
 
 
-async def post_without_key(url: str, seconds: float) -> Seen:
-    """Post single events over 16 connections as a proxy passes them on, without a key."""
+async def post_without_key(url: str, seconds: float, connections: int = CONNECTIONS) -> Seen:
+    """Post single events as a proxy passes them on, without a key."""
     passed_on = itertools.repeat({"X-Forwarded-For": "203.0.113.9", "Host": "analytics.example.com"})
-    return await _flood(url, seconds, "POST", f"{TRACK}/activity-public", passed_on)
+    return await _flood(url, seconds, connections, "POST", f"{TRACK}/activity-public", passed_on)
 
 
-async def read_with_forged_tokens(url: str, seconds: float) -> Seen:
-    """Read the summary over 16 connections with HS256 tokens of a wrong secret, near the longest that is read."""
+async def read_with_forged_tokens(url: str, seconds: float, connections: int = CONNECTIONS) -> Seen:
+    """Read the summary with HS256 tokens of a wrong secret, near the longest that is read."""
     token = jwt.encode({**_claims(60), "padding": "x" * 5500}, secrets.token_urlsafe(32), "HS256")
-    return await _flood(url, seconds, "GET", f"{API}/summary", _bearers(token))
+    return await _flood(url, seconds, connections, "GET", f"{API}/summary", _bearers(token))
 
 
-async def read_with_expired_tokens(url: str, seconds: float, secret: str = SECRET) -> Seen:
-    """Read the summary over 16 connections with tokens that were good: signed with the service's *secret*, expired."""
-    return await _flood(url, seconds, "GET", f"{API}/summary", _bearers(jwt.encode(_claims(-60), secret, "HS256")))
+async def read_with_expired_tokens(
+    url: str, seconds: float, secret: str = SECRET, connections: int = CONNECTIONS
+) -> Seen:
+    """Read the summary with tokens that were good: signed with the service's *secret*, expired."""
+    return await _flood(
+        url, seconds, connections, "GET", f"{API}/summary", _bearers(jwt.encode(_claims(-60), secret, "HS256"))
+    )
 
 
-async def read_with_nested_tokens(url: str, seconds: float) -> Seen:
-    """Read the summary over 16 connections with tokens whose header is brackets alone, as deep as fits."""
+async def read_with_nested_tokens(url: str, seconds: float, connections: int = CONNECTIONS) -> Seen:
+    """Read the summary with tokens whose header is brackets alone, as deep as fits."""
     part = jwt.utils.base64url_encode(b"[" * 5900).decode()
-    return await _flood(url, seconds, "GET", f"{API}/summary", _bearers(f"{part}.{part[:20]}.x"))
+    return await _flood(url, seconds, connections, "GET", f"{API}/summary", _bearers(f"{part}.{part[:20]}.x"))
 
 
-async def read_with_unknown_key_ids(url: str, seconds: float) -> Seen:
-    """Read the summary over 16 connections with RS256 tokens, each of another key id that no key set has."""
+async def read_with_unknown_key_ids(url: str, seconds: float, connections: int = CONNECTIONS) -> Seen:
+    """Read the summary with RS256 tokens, each of another key id that no key set has."""
     tokens = (_rs256(f"{number}") for number in itertools.count())
-    return await _flood(url, seconds, "GET", f"{API}/summary", ({"Authorization": f"Bearer {item}"} for item in tokens))
+    return await _flood(
+        url, seconds, connections, "GET", f"{API}/summary", ({"Authorization": f"Bearer {item}"} for item in tokens)
+    )
 
 
-async def read_with_stolen_key_ids(url: str, seconds: float, kid: str, algorithm: str = "RS256") -> Seen:
-    """Read the summary over 16 connections with tokens that name the published key *kid*, signed with another one.
+async def read_with_stolen_key_ids(
+    url: str, seconds: float, kid: str, algorithm: str = "RS256", connections: int = CONNECTIONS
+) -> Seen:
+    """Read the summary with tokens that name the published key *kid*, signed with another one.
 
     It is the dearest to refuse: each costs a verification by a public key.
     """
     signed = _rs256(kid) if algorithm == "RS256" else _es256(kid)
-    return await _flood(url, seconds, "GET", f"{API}/summary", _bearers(signed))
+    return await _flood(url, seconds, connections, "GET", f"{API}/summary", _bearers(signed))
 
 
-async def open_with_forged_tokens(url: str, seconds: float) -> Seen:
-    """Ask for the event stream over 16 connections with tokens of a wrong secret."""
+async def open_with_forged_tokens(url: str, seconds: float, connections: int = CONNECTIONS) -> Seen:
+    """Ask for the event stream with tokens of a wrong secret."""
     token = jwt.encode(_claims(60), secrets.token_urlsafe(32), "HS256")
     accept = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
-    return await _flood(url, seconds, "GET", f"{API}/live", itertools.repeat(accept))
+    return await _flood(url, seconds, connections, "GET", f"{API}/live", itertools.repeat(accept))
 
 
 ATTACKS = (
@@ -81,7 +89,9 @@ ATTACKS = (
 """Those that need nothing but the address."""
 
 
-async def _flood(url: str, seconds: float, method: str, path: str, headers: Iterator[Headers]) -> Seen:
+async def _flood(
+    url: str, seconds: float, connections: int, method: str, path: str, headers: Iterator[Headers]
+) -> Seen:
     """Ask again and again over all connections, each time with the next *headers*; 10 times as fast as by httpx."""
     seen, until, parts = Seen(), time.monotonic() + seconds, urlsplit(url)
 
@@ -97,7 +107,7 @@ async def _flood(url: str, seconds: float, method: str, path: str, headers: Iter
             finally:
                 writer.close()
 
-    await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(one() for _ in range(connections)))
     return seen
 
 
