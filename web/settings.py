@@ -97,7 +97,10 @@ def _items(value: str) -> list[str]:
 
 
 def _names(value: str) -> tuple[str, ...]:
-    return tuple(_items(value))
+    names = tuple(_items(value))
+    if value and not (names and all(name.isprintable() for name in names)):
+        raise ValueError("must be names, separated by commas")
+    return names
 
 
 def _networks(value: str) -> tuple[Network, ...]:
