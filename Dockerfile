@@ -1,6 +1,6 @@
 # The service as an image: built with Node and all, run with what it needs and nothing else.
 
-FROM python:3.11.13-bookworm AS build
+FROM python:3.11.15-bookworm AS build
 WORKDIR /build
 COPY requirements.lock ./
 RUN python -m venv --without-pip /opt/analytics \
@@ -10,7 +10,7 @@ RUN make .venv/panel \
     && .venv/bin/hatchling build --target wheel \
     && python -m pip --python /opt/analytics/bin/python install --no-cache-dir --no-deps dist/*.whl
 
-FROM python:3.11.13-slim-bookworm
+FROM python:3.11.15-slim-bookworm
 RUN useradd --uid 10001 --no-create-home --home-dir /data analytics && install --directory --owner=analytics /data
 COPY --from=build /opt/analytics /opt/analytics
 ENV PATH=/opt/analytics/bin:$PATH \

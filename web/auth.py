@@ -5,6 +5,7 @@ A token's own idea of where its key lies (``jku``, ``x5u``) is ignored. No leewa
 One that names an audience is refused by all others (RFC 7519, 4.1.3).
 """
 
+import base64
 import math
 import os
 import secrets
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import msgspec
 
 from storage.urls import file_of
 from web.keyset import ALGORITHMS, KeySet
@@ -25,6 +27,8 @@ ADMIN = "admin"
 """The role that may read."""
 MAX_TOKEN = 8192
 """Characters of a token."""
+MAX_HEADER = 2048
+"""Characters of its header, which says by which key it is signed."""
 
 _LATEST = 1e12
 """Beyond it, in seconds since 1970, nothing is a time."""
@@ -79,13 +83,12 @@ class Verifier:
         try:
             if len(token) > MAX_TOKEN:
                 raise jwt.DecodeError("too long")
-            header = jwt.get_unverified_header(token)
-            algorithm = str(header.get("alg"))
-            key = await self._key(algorithm, header.get("kid"))
+            header = _header(token)
+            key = await self._key(header.alg, header.kid)
             claims = jwt.decode(
                 token,
                 key,
-                algorithms=[algorithm],
+                algorithms=[header.alg],
                 options=_OPTIONS,
             )
         except jwt.ExpiredSignatureError:
@@ -94,7 +97,15 @@ class Verifier:
             raise unauthorized("the token is not valid yet") from None
         except jwt.MissingRequiredClaimError as error:
             raise unauthorized(f"the token lacks the claim {error.claim}") from None
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError, AttributeError):
+        except (
+            jwt.PyJWTError,
+            msgspec.MsgspecError,
+            ValueError,
+            TypeError,
+            OverflowError,
+            RecursionError,
+            AttributeError,
+        ):
             raise unauthorized("the token is not valid") from None
         self._check_purpose(claims)
         principal = _principal(claims)
@@ -124,12 +135,25 @@ class Verifier:
         if self._issuers and not (isinstance(issuer, str) and issuer in self._issuers):
             raise unauthorized("the token is not of an issuer that ANALYTICS_JWT_ISSUER names")
 
-    async def _key(self, algorithm: str, kid: Any) -> Any:
+    async def _key(self, algorithm: str, kid: str | None) -> Any:
         if algorithm == "HS256" and self._secret:
             return self._secret
         if algorithm in ALGORITHMS.values() and self._keys is not None:
-            return await self._keys.get(algorithm, kid if isinstance(kid, str) else None)
+            return await self._keys.get(algorithm, kid)
         raise jwt.InvalidAlgorithmError("not accepted here")
+
+
+class _Header(msgspec.Struct):
+    alg: str
+    kid: str | None = None
+
+
+def _header(token: str) -> _Header:
+    """Read the header alone, by which the key is found: PyJWT would read all of the token, 0.5 ms for 8 KB."""
+    segment = token.partition(".")[0]
+    if len(segment) > MAX_HEADER:
+        raise jwt.DecodeError("too long")
+    return msgspec.json.decode(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)), type=_Header)
 
 
 def _principal(claims: dict[str, Any]) -> Principal:

@@ -98,7 +98,7 @@ def _items(value: str) -> list[str]:
 
 def _names(value: str) -> tuple[str, ...]:
     names = tuple(_items(value))
-    if value and not names:
+    if value and not (names and all(name.isprintable() for name in names)):
         raise ValueError("must be names, separated by commas")
     return names
 

@@ -233,7 +233,7 @@ async def test_the_token_leaves_the_address(service: Served, visit: Visit) -> No
 
 
 async def test_a_link_asks_before_it_signs_in_somebody_else(service: Served, visit: Visit) -> None:
-    """A link with the token of another person changes nothing until it may; in either case it leaves the address."""
+    """A link with another person's token changes nothing until it is allowed to, and leaves the address at once."""
     page = await (await visit()).tab(service.link())
     await status(page, "live")
     link = f"{service.url}/analytics#view=users&token={service.token(sub='eve')}"

@@ -59,6 +59,8 @@ WRONG = {
         "acme:ümlaut-0123456789",
         "a:0123456789abcdef,b:0123456789abcdef",
     ],
+    "JWT_AUDIENCE": [",", " , ", "a\nb"],
+    "JWT_ISSUER": [","],
     "TRUSTED_NETWORKS": ["10.0.0.0/99", "everyone", "10.0.0.1/8"],
     "TRUSTED_PROXIES": ["proxy"],
     "ALLOWED_ORIGINS": ["*", "panel.example.org", "https://a.example/path"],

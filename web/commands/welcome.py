@@ -38,7 +38,7 @@ ConvoAI Analytics
 {reports}
 
   Post an event:
-    curl {url}{TRACK}/activity-public -H 'Content-Type: application/json' {_key(settings)}\\
+    curl {url}{TRACK}/activity-public -H 'Content-Type: application/json' \\{_key(settings)}
       -d '{{"user_id": "u-1", "username": "Ada", "activity_type": "login"}}'
 """
 
@@ -46,7 +46,7 @@ ConvoAI Analytics
 def _key(settings: Settings) -> str:
     """Write the header that this machine needs, if it is not trusted."""
     trusted = any(network.is_loopback for network in settings.trusted_networks)
-    return "" if trusted else '-H "X-Tracking-Key: $KEY" '
+    return "" if trusted else '\n      -H "X-Tracking-Key: $KEY" \\'
 
 
 def _token(secret: str, settings: Settings) -> str:
