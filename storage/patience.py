@@ -6,8 +6,9 @@ import time
 
 LOCK_SECONDS = 10.0
 """How long a write waits in all for what another process holds, such as a tenant's head row."""
-FIRST_SECONDS, MOST_SECONDS = 0.01, 0.25
-"""The first pause, and the longest; each is drawn between a half and all of it, so that processes do not keep step."""
+FIRST_SECONDS, MOST_SECONDS = 0.01, 0.05
+"""The first pause, and the longest; each is drawn between a half and all of it, so that processes do not keep step. With
+0.25 three processes that post to one tenant keep each other waiting: p99 1.1 s, with 0.05 0.75 s."""
 
 
 class Patience:
