@@ -6,8 +6,10 @@ import time
 
 LOCK_SECONDS = 10.0
 """How long a write waits in all for what another process holds, such as a tenant's head row."""
-FIRST_SECONDS, MOST_SECONDS = 0.01, 0.25
-"""The first pause, and the longest; each is drawn between a half and all of it, so that processes do not keep step."""
+FIRST_SECONDS, MOST_SECONDS = 0.01, 0.05
+"""The first pause, and the longest; each is drawn between a half and all of it, so that processes do not keep step.
+
+With at most 0.25 s, three processes that post to one tenant keep each other waiting: p99 1.1 s, with 0.05 s 0.75 s."""
 
 
 class Patience:
