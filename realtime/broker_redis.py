@@ -9,8 +9,8 @@ What is published and what is heard go through one server, found anew with each 
 Whatever fails ends both, and both begin anew.
 
 All tenants share one channel, whose name holds the database's epoch, so that services on one Redis do not mix. A
-process skips what it shows to nobody: the client's reading costs 60 us a change, the look at its tenant 1 us (of a batch
-over many minutes, 13 KB, 22 us). In return there is one subscription to keep and to prove.
+process skips what it shows to nobody: the client's reading costs 60 us a change, the look at its tenant 1 us (of a
+batch over many minutes, 13 KB, 22 us). In return there is one subscription to keep and to prove.
 In a cluster that channel is a sharded one: SPUBLISH reaches the nodes that share its slot, PUBLISH would go to all.
 More channels would spread what one server carries with ease, and each would have to be proved by itself.
 """

@@ -83,8 +83,6 @@ WRONG = {
     "MEMORY_MB": ["0", "-1", "much"],
     "EXPORTS_MB": ["0"],
     "READ_SECONDS": ["0", "3601", "long"],
-    "JWT_AUDIENCE": [" , "],
-    "JWT_ISSUER": [","],
     "CHANGE_LOG_ENTRIES": ["0"],
     "STOP_SECONDS": ["0"],
     "DRAIN_SECONDS": ["-1", "long"],
