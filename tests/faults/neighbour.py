@@ -1,6 +1,6 @@
 """A neighbour: a client of another tenant, who posts, reads and watches at a pace of its own, and notes how that goes.
 
-``python -m tests.faults.neighbour URL``: the first line of standard input is its tracking key and its admin's token,
+``python -m tests.faults.neighbour URL PACE``: the first line of standard input is its tracking key and its admin's token,
 the answer ``ready`` once its panel is served. :class:`Neighbour` is the other end. A process of its own, so that
 nothing that the tests do delays its clock.
 """
@@ -25,6 +25,7 @@ from tests.web.test_tracking import ACTIVITY
 PATIENCE_SECONDS = 15.0
 """After which a request has failed, and a frame will not come."""
 PER_SECOND = {"post": 20, "summary": 20, "health": 5}
+"""Requests of each kind, at full pace."""
 
 
 class Request(NamedTuple):
@@ -79,7 +80,8 @@ class Watcher(Member):
 class Client:
     """Requests at a pace that waits for no answer."""
 
-    def __init__(self, url: str, key: str, token: str) -> None:
+    def __init__(self, url: str, pace: float, key: str, token: str) -> None:
+        self._pace = pace
         limits = httpx.Limits(max_connections=None)
         self._http = httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS, limits=limits)
         self._key, self._admin = {"X-Tracking-Key": key}, {"Authorization": f"Bearer {token}"}
@@ -92,7 +94,9 @@ class Client:
     async def begin(self) -> None:
         """Connect, and go on from then by itself."""
         acts = {"post": self._post, "summary": self._read, "health": self._look}
-        self._tasks = [asyncio.create_task(self._every(1 / PER_SECOND[kind], kind, acts[kind])) for kind in acts]
+        self._tasks = [
+            asyncio.create_task(self._every(1 / PER_SECOND[kind] / self._pace, kind, acts[kind])) for kind in acts
+        ]
         self._tasks.append(asyncio.create_task(self._watcher.follow()))
         while not self._watcher.is_served:  # noqa: ASYNC110 - it comes in its own time
             await asyncio.sleep(0.02)
@@ -163,8 +167,9 @@ def spread(seconds: list[float]) -> tuple[float, float, float]:
 class Neighbour(Remote):
     """The other end."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__("tests.faults.neighbour", url)
+    def __init__(self, url: str, pace: float) -> None:
+        """*pace*: the part of the full pace at which it goes on."""
+        super().__init__("tests.faults.neighbour", url, pace)
 
     async def begin(self, key: str, token: str) -> None:
         """Let it begin, with its credentials."""
@@ -176,13 +181,13 @@ class Neighbour(Remote):
         return msgspec.convert(await self.tell("seen", begin, end), Span)
 
 
-async def main(url: str) -> None:
+async def main(url: str, pace: float) -> None:
     """Begin, then answer until standard input ends."""
-    client = Client(url, *msgspec.json.decode(sys.stdin.readline()))
+    client = Client(url, pace, *msgspec.json.decode(sys.stdin.readline()))
     await client.begin()
     print("ready", flush=True)
     await run(client)
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1]))
+    uvloop.run(main(sys.argv[1], float(sys.argv[2])))

@@ -85,8 +85,9 @@ class Outcome:
 class Stage:
     """The three of them. After an attack that broke something, :meth:`discard` it."""
 
-    def __init__(self, folder: Path, *, unread: bool = False, **settings: str) -> None:
-        """*unread*: what the service writes to its standard output, the audit, is a pipe that nobody reads."""
+    def __init__(self, folder: Path, *, pace: float = 1.0, unread: bool = False, **settings: str) -> None:
+        """*pace* is the neighbour's. *unread*: what the service writes to its standard output, the audit, is a pipe that nobody reads."""
+        self._pace = pace
         self.process = Process(folder, **settings)
         self._log = folder / "analytics.db-wal"
         self._remotes: contextlib.ExitStack = contextlib.ExitStack()
@@ -99,7 +100,7 @@ class Stage:
         """Start them; the neighbour goes on from then on."""
         await self.process.start(START_SECONDS)
         self._attacker = self._remotes.enter_context(Attacker(self.process.url))
-        self._neighbour = self._remotes.enter_context(Neighbour(self.process.url))
+        self._neighbour = self._remotes.enter_context(Neighbour(self.process.url, self._pace))
         await self._neighbour.begin(KEY, make_token(SECRET, "gil", [ADMIN], TENANT, 86_400))
 
     async def run(self, module: str, name: str, options: Mapping[str, Any], quiet: float, seconds: float) -> Outcome:

@@ -517,11 +517,13 @@ async def test_a_tick_parts_two_frames(tmp_path: Path) -> None:
     found = await start(tmp_path, TICK_MS="500")
     try:
         panel = await found.panel()
+        began = time.monotonic()
         for _ in range(12):
             receipt = await found.post("activity-public", ACTIVITY)
+        ticks = (time.monotonic() - began) // 0.5
         await panel.until_position(receipt["position"])
         deltas = [frame for frame in panel.frames if frame["type"] == "delta"]
-        assert len(deltas) == 2
+        assert 2 <= len(deltas) <= 2 + ticks
         assert deltas[0]["summary"]["total_activities"] == 1
     finally:
         await found.stop()

@@ -28,6 +28,7 @@ class Attack:
     settings: Mapping[str, str] = field(default_factory=dict)
     events: int = 0
     unread: bool = False
+    only_full: bool = False
 
     def scaled(self, full: bool) -> "Attack":
         """Give it at the size that is asked for."""
@@ -37,7 +38,7 @@ class Attack:
 
 
 def _body(name: str) -> Attack:
-    return Attack(name, posting.bodies, {"names": [name], "connections": 2}, {"connections": 1})
+    return Attack(name, posting.bodies, {"names": [name], "connections": 2}, only_full=True)
 
 
 def _frames(kind: str) -> Attack:
