@@ -1,8 +1,8 @@
 """A neighbour: a client of another tenant, who posts, reads and watches at a pace of its own, and notes how that goes.
 
-``python -m tests.faults.neighbour URL PACE``: the first line of standard input is its tracking key and its admin's token,
-the answer ``ready`` once its panel is served. :class:`Neighbour` is the other end. A process of its own, so that
-nothing that the tests do delays its clock.
+``python -m tests.faults.neighbour URL PACE``: the first line of standard input is its tracking key and its admin's
+token, the answer ``ready`` once its panel is served. :class:`Neighbour` is the other end. A process of its own, so
+that nothing that the tests do delays its clock.
 """
 
 import asyncio

@@ -86,7 +86,10 @@ class Stage:
     """The three of them. After an attack that broke something, :meth:`discard` it."""
 
     def __init__(self, folder: Path, *, pace: float = 1.0, unread: bool = False, **settings: str) -> None:
-        """*pace* is the neighbour's. *unread*: what the service writes to its standard output, the audit, is a pipe that nobody reads."""
+        """*pace* is the neighbour's, 1.0 at full size.
+
+        *unread*: what the service writes to its standard output, the audit, is a pipe that nobody reads.
+        """
         self._pace = pace
         self.process = Process(folder, **settings)
         self._log = folder / "analytics.db-wal"
