@@ -123,7 +123,7 @@ class Database(ABC):
         await self._settle_log()
         return found
 
-    async def _settle_log(self) -> None:
+    async def _settle_log(self) -> None:  # noqa: B027 - most kinds have nothing to do
         """See to the database's log after a commit; a server does so itself."""
 
     async def scrub(self) -> bool:
