@@ -16,7 +16,9 @@ from storage.database import Database
 from storage.errors import StorageUnavailable
 from storage.readers import Readers
 from storage.urls import database_at
+from tests.conftest import TRACK, Running
 from tests.faults.disk import small_disk
+from tests.web.test_tracking import ACTIVITY
 
 FOLD_BYTES = 2_000_000
 WAIT_BYTES = 3_000_000
@@ -104,6 +106,36 @@ async def test_overlapping_readers_do_not_let_it_grow(tmp_path: Path, monkeypatc
         assert sum(await asyncio.gather(*readers)) > 0
         # Without its end the log would hold all of 20 MB.
         assert FOLD_BYTES < longest < BOUND_BYTES
+
+
+async def test_posts_empty_it_too(running: Running) -> None:
+    """What services post lets the log be emptied, as every other commit does."""
+    database = running.service.database
+    reader = asyncio.create_task(hold_on(database))
+    longest = 0
+    for number in range(60):
+        batch = [{"type": "activity", **ACTIVITY, "event_id": f"{number}-{part}"} for part in range(200)]
+        assert (await running.http.post(f"{TRACK}/batch", json=batch)).status_code == 201
+        longest = max(longest, log_bytes(database))
+    reader.cancel()
+    assert await asyncio.gather(reader)
+    assert FOLD_BYTES < longest < BOUND_BYTES
+
+
+async def hold_on(database: Database) -> int:
+    """Keep the log, and again whenever it is taken; gives how often that was."""
+    ended = 0
+    while True:
+        try:
+            async with database.read() as connection:
+                await connection.execute(text("SELECT COUNT(*) FROM heads"))
+                while True:
+                    await asyncio.sleep(0.01)
+                    await connection.execute(text("SELECT 1"))
+        except StorageUnavailable:
+            ended += 1
+        except asyncio.CancelledError:
+            return ended
 
 
 async def test_short_readers_are_not_ended(tmp_path: Path) -> None:
