@@ -15,7 +15,7 @@ def get(path: str, token: str) -> bytes:
 
 def post(path: str, body: bytes) -> bytes:
     """Write a POST request with a JSON *body*."""
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     return head.encode() + HEAD_END + body
 
 

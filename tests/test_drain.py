@@ -213,7 +213,7 @@ async def test_no_request_lands_on_a_service_that_stops(tmp_path: Path, monkeypa
     running = await start(tmp_path)
     port = running.service.settings.port
     body = json.dumps(event("half")).encode()
-    head = f"POST {TRACK}/activity-public HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = f"POST {TRACK}/activity-public HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     idle, new, begun, half = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
     idle[1].write(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
     assert b"connection: close" not in await idle[0].readuntil(b'"ok"}')

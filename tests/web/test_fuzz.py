@@ -340,7 +340,7 @@ async def test_arbitrary_posts_break_nothing(watched: Running, full: bool, figur
     def attack(name: str, body: bytes, kind: bytes, encoding: bytes, length: str) -> None:
         wire = Wire(watched)
         header, data = framed(body, length)
-        lines = [f"POST {TRACK}/{name} HTTP/1.1".encode(), b"Host: x", b"Content-Type: " + kind, header]
+        lines = [f"POST {TRACK}/{name} HTTP/1.1".encode(), b"Host: localhost", b"Content-Type: " + kind, header]
         lines += [b"Content-Encoding: " + encoding] if encoding else []
         wire.send(b"\r\n".join([*lines, b"", b""]) + data)
         # What is not all there is not answered yet: the client hangs up.
