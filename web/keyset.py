@@ -49,6 +49,7 @@ class KeySet:
         self._tried_at = -math.inf
         self._fetch: asyncio.Task[None] | None = None
         self._next: asyncio.TimerHandle | None = None
+        self._closed = False
 
     async def get(self, algorithm: str, kid: str | None) -> Any:
         """Find the key *kid* for *algorithm*; a token without a key id gets the only one there is.
@@ -71,6 +72,7 @@ class KeySet:
 
     async def close(self) -> None:
         """Give connections back."""
+        self._closed = True
         if self._fetch is not None:
             self._fetch.cancel()
             await asyncio.wait([self._fetch])
@@ -85,8 +87,8 @@ class KeySet:
         return fitting[0] if len(fitting) == 1 else None
 
     def _begin(self) -> None:
-        """Begin a fetch, unless one is under way."""
-        if self._fetch is not None and not self._fetch.done():
+        """Begin a fetch, unless one is under way, or there is to be none any more."""
+        if self._closed or (self._fetch is not None and not self._fetch.done()):
             return
         if self._next is not None:
             self._next.cancel()
