@@ -9,8 +9,8 @@ import errno
 import sys
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from tempfile import SpooledTemporaryFile
+from contextlib import asynccontextmanager, contextmanager, suppress
+from tempfile import SpooledTemporaryFile, gettempdir
 from typing import IO, TypeVar
 
 import structlog
@@ -27,6 +27,7 @@ LEVEL = 1
 """The fastest: users with names take half the room, at 60 MB/s."""
 SMALL_BYTES = PIECE_BYTES
 """A copy up to this size needs no file."""
+_ADVICE = "ask for less of it (limit, from, to), or have the operator make room"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -35,20 +36,24 @@ class Copies:
 
     def __init__(self, total: int = sys.maxsize) -> None:
         """Let all copies take *total* bytes together."""
+        # Python looks for a folder once. It is to find the one that is meant, not another one while that is full.
+        with suppress(OSError):
+            gettempdir()
         self._shares = Shares("room for exports", total, 1.0)
 
     @asynccontextmanager
     async def make(self, tenant_id: str) -> "AsyncIterator[Copy]":
         """Make a copy, and take its room back at the end."""
         with Holding(self._shares, tenant_id) as held, SpooledTemporaryFile(SMALL_BYTES) as file:
-            yield Copy(file, held)
+            yield Copy(file, self._shares, held)
 
 
 class Copy:
     """One copy: written from its beginning to its end, then read."""
 
-    def __init__(self, file: IO[bytes], held: Holding) -> None:
+    def __init__(self, file: IO[bytes], shares: Shares, held: Holding) -> None:
         self._file = file
+        self._shares = shares
         self._held = held
         self._gzip = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP_WINDOW)
 
@@ -56,13 +61,23 @@ class Copy:
         """Append a *piece*.
 
         Raises :exc:`ShareExceeded` and :exc:`Overloaded` as :meth:`Shares.take` does, :exc:`StorageFull` if the disk is
-        full, :exc:`StorageUnavailable` if it fails.
+        full or the room for all is too small even for this copy alone, :exc:`StorageUnavailable` if the disk fails.
         """
-        self._held.grow(await _in_thread(lambda: self._file.write(self._gzip.compress(piece))))
+        self._hold(await _in_thread(lambda: self._file.write(self._gzip.compress(piece))))
 
     async def end(self) -> None:
         """Append nothing more; raises as :meth:`write` does."""
-        self._held.grow(await _in_thread(self._end))
+        self._hold(await _in_thread(self._end))
+
+    def _hold(self, size: int) -> None:
+        try:
+            self._held.grow(size)
+        except StorageUnavailable:
+            if self._shares.used > self._held.amount:
+                raise
+            # It is alone: to come back later would not help.
+            too_small = f"ANALYTICS_EXPORTS_MB is too small for this export, of which it allows half: {_ADVICE}"
+            raise StorageFull(too_small) from None
 
     def _end(self) -> int:
         size = self._file.write(self._gzip.flush())
@@ -94,8 +109,7 @@ def _explained() -> Iterator[None]:
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise StorageFull(
-                "the service's folder for temporary files has no room for this export: ask for less of it (limit, "
-                "from, to), or have the operator give TMPDIR more room"
+                f"the folder of temporary files (TMPDIR) has no room for this export: {_ADVICE}"
             ) from error
         log.warning("copy_failed", error=type(error).__name__, errno=error.errno)
-        raise StorageUnavailable("the service's folder for temporary files cannot be used just now") from error
+        raise StorageUnavailable("the folder of temporary files cannot be used just now") from error

@@ -148,22 +148,26 @@ async def _begin(
     server, token = urlsplit(url), make_token(SECRET, "ada", [ADMIN], tenant, 3600)
     head = {"Host": server.netloc, "Authorization": f"Bearer {token}", "Connection": "close", **headers}
     lines = [f"GET {API}/{path} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items()), "", ""]
-    writer, status = None, "broken"
-    with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+    connection, writer, status = _small(), None, "broken"
+    try:
         async with asyncio.timeout(patience):
-            reader, writer = await asyncio.open_connection(sock=await _connected(server.hostname, server.port))
+            await asyncio.get_running_loop().sock_connect(connection, (server.hostname, server.port))
+            reader, writer = await asyncio.open_connection(sock=connection)
             writer.write("\r\n".join(lines).encode())
-            status = (await reader.readexactly(12))[9:].decode()
+            answered = await reader.readexactly(12)
             if read is not None:
                 await read(reader)
+            status = answered[9:].decode()
+    except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        if writer is None:
+            connection.close()
     return status, writer
 
 
-async def _connected(host: str | None, port: int | None) -> socket.socket:
+def _small() -> socket.socket:
     connection = socket.socket()
     connection.setblocking(False)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
-    await asyncio.get_running_loop().sock_connect(connection, (host, port))
     return connection
 
 
