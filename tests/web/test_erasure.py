@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import socket
+import subprocess
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +15,15 @@ import pytest
 
 from realtime.panel import Json
 from storage import clock
-from tests.conftest import TRACK, Running, start
+from storage.heads import move_horizons
+from storage.removal.prune import prune
+from storage.removal.steps import Steps
+from tests.conftest import API, TRACK, Running, environment, start
 from tests.live import Fed
-from tests.process import Process
+from tests.process import COMMAND, Process
 from tests.stream import StreamPanel
 from tests.web.test_tracking import ACTIVITY, BATCH, MESSAGE
+from web.settings import Settings
 
 RETENTION: Json = {f"RETENTION_{name}_DAYS": "3" for name in ("ACTIVITY", "MESSAGE", "API_USAGE", "CONVERSATION")}
 GONE = "erase-me-please"
@@ -211,3 +218,80 @@ async def test_a_user_who_is_not_there(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (0, "there is no such user\n")
     assert (await running.get("snapshot"))["position"] == position
     await running.stop()
+
+
+async def post_rows(http: httpx.AsyncClient, count: int, user: str, timestamp: str) -> None:
+    """Post so many activities of *user*, of a kilobyte each."""
+    event = {"type": "activity", **ACTIVITY, "user_id": user, "user_agent": "x" * 1000, "timestamp": timestamp}
+    for begin in range(0, count, 1000):
+        answer = await http.post(f"{TRACK}/batch", json=[event] * min(1000, count - begin))
+        assert answer.status_code == 201
+
+
+@asynccontextmanager
+async def slow_csv(running: Running) -> AsyncIterator[httpx.Response]:
+    """Begin to download all activities, and read only the head."""
+    transport = httpx.AsyncHTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)])
+    headers = {**running.admin(), "Accept": "text/csv", "Accept-Encoding": "identity"}
+    async with (
+        httpx.AsyncClient(transport=transport, timeout=60) as client,
+        client.stream("GET", f"{running.url}{API}/users/activities", headers=headers) as response,
+    ):
+        assert response.status_code == 200
+        yield response
+
+
+@pytest.mark.each_database
+async def test_an_export_whose_rows_are_forgotten_breaks_off(tmp_path: Path, database_url: str) -> None:
+    """A download that goes on while a user in it is forgotten ends as one that failed; the next one is whole."""
+    running = await start(tmp_path, DATABASE_URL=database_url)
+    (tmp_path / "beside").mkdir()
+    operator = Process(tmp_path / "beside", DATABASE_URL=database_url)
+    await post_rows(running.http, 1000, GONE, days_ago(3))
+    await post_rows(running.http, 9000, "ada", days_ago(2))
+    async with slow_csv(running) as response:
+        done = await asyncio.to_thread(operator.command, "forget", GONE)
+        assert "user_activity: 1,000 removed" in done.stdout
+        with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
+            await response.aread()
+    async with slow_csv(running) as response:
+        assert (await asyncio.to_thread(operator.command, "forget", "nobody")).returncode == 0
+        assert len((await response.aread()).splitlines()) == 9001
+    await running.stop()
+
+
+@pytest.mark.each_database
+async def test_pruning_breaks_no_export_off_that_began_after_it(tmp_path: Path, database_url: str) -> None:
+    """Rows that are just being pruned are in no export, so that it is whole whatever the pruning has come to."""
+    running = await start(tmp_path, DATABASE_URL=database_url)
+    await post_rows(running.http, 1500, "old", days_ago(9))
+    await post_rows(running.http, 9000, "ada", days_ago(2))
+    database = running.service.database
+    horizons = Settings.read(environment(tmp_path, **RETENTION)).retention.horizons(database.days)
+    # What the first step does, before any row is removed.
+    await database.write(lambda connection: move_horizons(connection, "default", horizons))
+    async with slow_csv(running) as response:
+        removed = await prune(Steps(database, 100, rest=0), "default", horizons)
+        assert removed["user_activity"] == 1500
+        assert len((await response.aread()).splitlines()) == 9001
+    await running.stop()
+
+
+async def test_the_command_says_that_rows_were_removed(tmp_path: Path) -> None:
+    """The command export ends with exit code 1 and one clear line if rows were removed while it wrote."""
+    service = Process(tmp_path)
+    await service.start()
+    async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
+        await post_rows(http, 1000, GONE, days_ago(3))
+        await post_rows(http, 3000, "ada", days_ago(2))
+    assert service.terminate() == 0
+    pipe = subprocess.PIPE
+    command = [*COMMAND, "export", "user_activity"]
+    export = await asyncio.create_subprocess_exec(*command, env=service.environment, stdout=pipe, stderr=pipe)
+    assert export.stdout is not None
+    # It waits for its reader, and has read only the first pages.
+    await export.stdout.readexactly(1000)
+    assert "1,000 removed" in (await asyncio.to_thread(service.command, "forget", GONE)).stdout
+    _, told = await export.communicate()
+    assert export.returncode == 1
+    assert told.decode() == "convoai-analytics: 1,000 rows were removed while they were exported: export them anew\n"

@@ -4,8 +4,10 @@ import asyncio
 import csv
 import io
 import json
+import random
 import socket
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +17,9 @@ from storage import reports
 from storage.errors import StorageUnavailable
 from storage.reports import Listing
 from tests.conftest import API, TRACK, Running
+from tests.faults.disk import small_disk
+from tests.faults.scene import admin
+from tests.process import Process
 from tests.web.test_reports import LISTS, at, crowd, fill
 from tests.web.test_tracking import ACTIVITY, CALL, MESSAGE
 
@@ -314,3 +319,53 @@ async def test_a_client_that_leaves_ends_its_export(running: Running, monkeypatc
     await asyncio.sleep(0.3)
     assert calls == seen < 25
     assert not running.server.server_state.tasks
+
+
+def people(count: int) -> list[dict[str, Any]]:
+    """Make activities of so many users, whose ids cannot be compressed to less than half."""
+    draw = random.Random(5)
+    return [{"type": "activity", **ACTIVITY, "user_id": f"{draw.getrandbits(256):064x}"} for _ in range(count)]
+
+
+async def test_copies_are_whole_however_they_are_sent(running: Running) -> None:
+    """What is copied aside comes out the same gzipped and plain, short or longer than is kept in memory."""
+    for count in (0, 10, 9000):
+        await post_many(running, people(count))
+        zipped, plain = [
+            await running.http.get(
+                f"{API}/users/list", headers={**running.admin(), **AS_CSV, "Accept-Encoding": coding}
+            )
+            for coding in ("gzip", "identity")
+        ]
+        assert (zipped.headers["content-encoding"], plain.headers.get("content-encoding")) == ("gzip", None)
+        assert zipped.text == plain.text
+        assert len(read(plain.text)[1]) == count
+
+
+async def test_a_folder_without_room_is_a_507(tmp_path: Path) -> None:
+    """Where the folder of temporary files is full an export is refused, with what to do, and nothing else fails; as
+    soon as there is room it works.
+    """
+    with small_disk() as disk:
+        service = Process(tmp_path)
+        service.environment["TMPDIR"] = str(disk.folder)
+        await service.start()
+        try:
+            async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
+                for begin in range(0, 20_000, 5000):
+                    answer = await http.post(f"{TRACK}/batch", json=people(20_000)[begin : begin + 5000])
+                    assert answer.status_code == 201
+                headers = {"Authorization": f"Bearer {admin()}", **AS_CSV}
+                disk.fill()
+                refused = await http.get(f"{API}/users/list", headers=headers)
+                assert (refused.status_code, refused.headers["content-type"]) == (507, "application/problem+json")
+                assert "TMPDIR" in refused.json()["detail"]
+                assert (await http.get(f"{API}/users/list", params={"limit": 100}, headers=headers)).status_code == 200
+                assert (await http.get(f"{API}/users/activities", headers=headers)).status_code == 200
+                disk.free()
+                whole = await http.get(f"{API}/users/list", headers=headers)
+                assert (whole.status_code, len(read(whole.text)[1])) == (200, 20_000)
+        finally:
+            assert service.terminate() == 0
+        assert "Traceback" not in service.log()
+        assert list(disk.folder.iterdir()) == []
