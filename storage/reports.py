@@ -322,11 +322,15 @@ async def read_page(
         query = query.where(_beyond(order, page.after))
     count = await _count(connection, query) if page.counts else None
     query = query.order_by(*(by.column.desc() if by.descending else by.column for by in order))
-    rows = (await connection.execute(query.limit(page.limit + 1))).all()
-    shown: list[Any] = [row._mapping for row in _fitting(rows[: page.limit], page.characters)]
-    more = len(rows) > len(shown)
-    items = await collect(map(item, shown))
-    return Listing(items, tuple(_value(shown[-1], by) for by in order) if more else None, count)
+    result = await connection.execute(query.limit(page.limit + 1))
+    # Made of names and values: SQLAlchemy's own mapping of a row takes 5 us, six times as long.
+    names, rows = tuple(result.keys()), result.all()
+    shown = _fitting(rows[: page.limit], page.characters)
+    items = await collect(item(dict(zip(names, row, strict=True))) for row in shown)
+    if len(rows) == len(shown):
+        return Listing(items, None, count)
+    last = dict(zip(names, shown[-1], strict=True))
+    return Listing(items, tuple(_value(last, by) for by in order), count)
 
 
 async def _count(connection: AsyncConnection, query: Select[Any]) -> int:

@@ -47,6 +47,15 @@ def test_every_setting_is_one() -> None:
     assert settings.database_url.startswith("postgresql+psycopg://")
 
 
+def test_exports_wait_on_a_disk() -> None:
+    """The folder of temporary files, where exports lie, is a volume: the memory of /tmp holds no 200,000 users."""
+    service = RAW["services"]["analytics"]
+    name, folder = service["volumes"][0].split(":")
+    assert service["environment"]["TMPDIR"] == folder
+    assert name in RAW["volumes"]
+    assert not any(place.startswith(folder) for place in service["tmpfs"])
+
+
 def test_no_secret_is_written_down() -> None:
     """Secrets come from the environment alone; without those that are needed nothing starts."""
     names = [

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 LEVEL = 1
-"""The fastest: users with names take half the room, at 60 MB/s."""
+"""The fastest: 200,000 users with random ids take 7 MB instead of 20."""
 SMALL_BYTES = PIECE_BYTES
 """A copy up to this size needs no file."""
 _ADVICE = "ask for less of it (limit, from, to), or have the operator make room"

@@ -268,7 +268,7 @@ async def test_whatever_readers_do_the_service_goes_on(tmp_path: Path) -> None:
         await running.post("api-usage-public", CALL, ACME["X-Tracking-Key"])
         attacks = (
             reading.heavy_reports, reading.large_pages, reading.longest_series, reading.hard_searches,
-            reading.long_texts, reading.copied_lists, reading.clients_that_leave,
+            reading.long_texts, reading.copied_lists, reading.clients_that_leave, reading.summaries,
         )  # fmt: skip
         for attack in attacks:
             task = asyncio.create_task(attack(running.url, 0.5, "acme", 20))

@@ -55,13 +55,13 @@ async def hard_searches(url: str, seconds: float, tenant: str = "default", clien
 
 
 async def long_texts(url: str, seconds: float, tenant: str = "default", clients: int = 20) -> Answers:
-    """Send cursors and entity tags of 60 KB."""
+    """Send cursors, entity tags and preferences of 28 KB: a head has 32 KB at the most."""
     texts: list[tuple[str, dict[str, str]]] = [
-        ("users/list?cursor=" + "W1tb" * 15_000, {}),
-        ("summary", {"If-None-Match": '"x",' * 15_000}),
-        ("summary", {"If-None-Match": "," * 60_000}),
-        ("summary", {"Accept-Encoding": "gzip;q=1," * 6600}),
-        ("users/list", {"Accept": "text/csv;q=0.5;q=1," * 3000}),
+        ("users/list?cursor=" + "W1tb" * 7000, {}),
+        ("summary", {"If-None-Match": '"x",' * 7000}),
+        ("summary", {"If-None-Match": "," * 28_000}),
+        ("summary", {"Accept-Encoding": "gzip;q=1," * 2800}),
+        ("users/list", {"Accept": "text/csv;q=0.5;q=1," * 1400}),
     ]
     return await _repeat(url, seconds, clients, tenant, lambda number: texts[number % len(texts)])
 

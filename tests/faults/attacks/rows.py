@@ -91,7 +91,7 @@ BY_READING = [
         ("1,000 summaries at once", reading.summaries, {}),
         ("series of 11,000 points", reading.longest_series, {}),
         ("searches that match nothing", reading.hard_searches, {}),
-        ("cursors and tags of 60 KB", reading.long_texts, {}),
+        ("cursors and tags of 28 KB", reading.long_texts, {}),
         ("CSV of all users", reading.copied_lists, {}),
         ("200 pages that nobody reads", reading.unread_answers, {}),
         ("200 gzipped pages that nobody reads", reading.unread_answers, reading.GZIP),
