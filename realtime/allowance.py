@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 
-from realtime.bucket import Bucket
+from realtime.bucket import Bucket, Buckets
 
 BURST_SECONDS = 10.0
 """What may be sent in so many seconds may be sent at once."""
@@ -11,8 +11,6 @@ SHARED = 10.0
 EACH_PER_SECOND = 0.2
 """What a subject may send for each connection that it may have, if that is more: within ten seconds all of them may
 come back, which is one message for the handshake and one for the subscription."""
-MOST = 10_000
-"""Subjects that are remembered; beyond it, those that have sent nothing for a while are forgotten."""
 
 
 class Allowance:
@@ -40,31 +38,18 @@ class Allowances:
     def __init__(self, per_second: float, connections: int) -> None:
         """Take what a connection may send *per_second*, and how many *connections* a subject may have."""
         self._per_second = per_second
-        self._shared = max(per_second * SHARED, connections * EACH_PER_SECOND)
-        self._subjects: dict[Hashable, Bucket] = {}
+        shared = max(per_second * SHARED, connections * EACH_PER_SECOND)
+        self._subjects = Buckets(shared, shared * BURST_SECONDS)
 
     def of(self, subject: Hashable, now: float) -> Allowance:
         """Make the allowance of a new connection."""
         own = Bucket(self._per_second, self._per_second * BURST_SECONDS, now)
-        return Allowance(own, self._bucket(subject, now), f"at most {self._per_second:g} messages a second")
+        return Allowance(own, self._subjects.of(subject, now), f"at most {self._per_second:g} messages a second")
 
     def come(self, subject: Hashable, now: float) -> float:
         """Take one message for a handshake; tells in how many seconds the subject may come back, 0 if it is let in."""
-        bucket = self._bucket(subject, now)
+        bucket = self._subjects.of(subject, now)
         wait = bucket.wait(now)
         if not wait:
             bucket.take(1, now)
         return wait
-
-    def _bucket(self, subject: Hashable, now: float) -> Bucket:
-        found = self._subjects.get(subject)
-        if found is None:
-            if len(self._subjects) >= MOST:
-                self._forget(now)
-            found = self._subjects[subject] = Bucket(self._shared, self._shared * BURST_SECONDS, now)
-        return found
-
-    def _forget(self, now: float) -> None:
-        """Drop full buckets, which are as new ones; if there are none, drop all: a limit must not fill the memory."""
-        kept = {subject: bucket for subject, bucket in self._subjects.items() if not bucket.is_full(now)}
-        self._subjects = kept if len(kept) < MOST else {}

@@ -1,6 +1,10 @@
-"""A token bucket: how much is taken over time. Pure; who asks says what time it is."""
+"""Token buckets: how much is taken over time. Pure; who asks says what time it is."""
 
 import math
+from collections.abc import Hashable
+
+MOST = 10_000
+"""Accounts that are remembered; beyond it, those that have used nothing for a while are forgotten."""
 
 
 class Bucket:
@@ -42,3 +46,33 @@ class Bucket:
     def _fill(self, now: float) -> None:
         self._level = min(self._burst, self._level + (now - self._seen) * self._rate)
         self._seen = now
+
+
+class Buckets:
+    """A bucket for each account, all of one size."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._buckets: dict[Hashable, Bucket] = {}
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def find(self, account: Hashable) -> Bucket | None:
+        """Give an account's bucket; None if it has none, which is as good as a full one."""
+        return self._buckets.get(account)
+
+    def of(self, account: Hashable, now: float) -> Bucket:
+        """Give an account's bucket, a new one if it has none."""
+        found = self._buckets.get(account)
+        if found is None:
+            if len(self._buckets) >= MOST:
+                self._forget(now)
+            found = self._buckets[account] = Bucket(self._rate, self._burst, now)
+        return found
+
+    def _forget(self, now: float) -> None:
+        """Drop full buckets, which are as new ones; if there are none, drop all: a limit must not fill the memory."""
+        kept = {account: bucket for account, bucket in self._buckets.items() if not bucket.is_full(now)}
+        self._buckets = kept if len(kept) < MOST else {}

@@ -24,6 +24,7 @@ from storage.bulk import replace
 from storage.clock import Days, now
 from storage.errors import DataRefused, Locked, StorageError, StorageFull, StorageUnavailable, WrongDatabase
 from storage.patience import Patience
+from storage.readers import RETRY_AFTER, too_long
 
 log = structlog.get_logger()
 
@@ -53,8 +54,10 @@ class Database(ABC):
 
     writers: ClassVar[int]
 
-    def __init__(self, url: URL, zone: str = "UTC") -> None:
+    def __init__(self, url: URL, zone: str = "UTC", read_seconds: float | None = None) -> None:
+        """Name the time *zone*, and how long a read may take, None: any time."""
         self.url = url
+        self._read_seconds = read_seconds
         self.days = Days(zone)
         self.epoch = ""
         self._threads = ThreadPoolExecutor(self.writers, "writer")
@@ -164,6 +167,8 @@ class Database(ABC):
             async with engine.begin() as connection, self._admit(connection):
                 yield connection
         except (OperationalError, InterfaceError, PoolTimeout) as error:
+            if isinstance(error, DBAPIError) and self._is_late(error):
+                raise StorageUnavailable(too_long(self._read_seconds), RETRY_AFTER) from error
             log.warning("read_failed", error=type(error).__name__)
             raise StorageUnavailable("the database cannot be read just now") from error
 
@@ -197,6 +202,10 @@ class Database(ABC):
     def _is_refusal(self, error: DBAPIError) -> bool:
         """Say whether the data are at fault, so that the same would fail again."""
         return isinstance(error, DataError | IntegrityError)
+
+    def _is_late(self, _error: DBAPIError) -> bool:
+        """Say whether the database ended a read that took too long."""
+        return False
 
     def _is_locked(self, _error: DBAPIError) -> bool:
         """Say whether another process holds what was to be written."""

@@ -45,6 +45,7 @@ otherwise."""
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _DISK_FULL = "53100"
 _LOCK_NOT_AVAILABLE = "55P03"
+_QUERY_CANCELED = "57014"
 _LIMIT_EXCEEDED = "54"
 """A class of errors: a value that no index takes, among others."""
 
@@ -54,7 +55,7 @@ class PostgresDatabase(Database):
 
     writers = 4
 
-    def __init__(self, url: URL, zone: str = "UTC") -> None:
+    def __init__(self, url: URL, zone: str = "UTC", read_seconds: float | None = None) -> None:
         """Raises :exc:`WrongDatabase` if the driver is not installed."""
         try:
             import psycopg  # noqa: F401 - whether it is there
@@ -62,7 +63,7 @@ class PostgresDatabase(Database):
             raise WrongDatabase(
                 "PostgreSQL needs its driver: pip install 'convoai-analytics[postgres]', or psycopg[binary]"
             ) from None
-        super().__init__(url.set(drivername="postgresql+psycopg"), zone)
+        super().__init__(url.set(drivername="postgresql+psycopg"), zone, read_seconds)
 
     @property
     def name(self) -> str:
@@ -119,7 +120,7 @@ class PostgresDatabase(Database):
             raise StorageUnavailable("the database is another one, or its days were cut anew: restart")
 
     def _reader(self, size: int) -> AsyncEngine:
-        return create_async_engine(
+        engine = create_async_engine(
             self.url,
             pool_size=size,
             pool_timeout=POOL_SECONDS,
@@ -127,6 +128,15 @@ class PostgresDatabase(Database):
             execution_options={"postgresql_readonly": True},
             **self._options(),
         )
+        event.listen(engine.sync_engine, "connect", self._limit_reads)
+        return engine
+
+    def _limit_reads(self, connection: Any, _record: Any) -> None:
+        if self._read_seconds is not None:
+            cursor = connection.cursor()
+            cursor.execute(f"SET statement_timeout = {self._read_seconds * 1000:.0f}")
+            cursor.close()
+            connection.commit()
 
     def _options(self) -> dict[str, Any]:
         network = {name: value for name, value in NETWORK.items() if name not in self.url.query}
@@ -177,6 +187,9 @@ class PostgresDatabase(Database):
 
     def _is_full(self, error: DBAPIError) -> bool:
         return _sqlstate(error) == _DISK_FULL
+
+    def _is_late(self, error: DBAPIError) -> bool:
+        return _sqlstate(error) == _QUERY_CANCELED
 
     def _is_locked(self, error: DBAPIError) -> bool:
         return _sqlstate(error) == _LOCK_NOT_AVAILABLE

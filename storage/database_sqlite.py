@@ -45,7 +45,7 @@ class SqliteDatabase(Database):
     writers = 1
 
     def __init__(self, url: URL, zone: str = "UTC", read_seconds: float | None = None) -> None:
-        super().__init__(url, zone)
+        super().__init__(url, zone, read_seconds)
         self._file = Path(url.database or "")
         self._files: Files | None = None
         self._readers = Readers(read_seconds)

@@ -26,7 +26,7 @@ MAX_EXTRA_DEPTH = 8
 """How deep ``extra_data`` may nest; the object itself is level 1."""
 MAX_EVENT_BYTES = 64 << 10
 """The size of an event as JSON text. The largest that keeps every other limit, each of its characters written as an
-escape, has 55 KB; what is larger is not decoded, only searched for the field at fault."""
+escape, has 49 KB; what is larger is not decoded, only searched for the field at fault."""
 MAX_SEARCHED_BYTES = 1 << 20
 """What is larger than this is not even searched."""
 MAX_FIELD_NAME = 100

@@ -23,6 +23,11 @@ RETRY_AFTER = 2
 """When a reader that was ended is asked to come back."""
 
 
+def too_long(seconds: float | None) -> str:
+    """Tell a reader that it was ended after so many *seconds*."""
+    return f"this read took longer than {seconds:g} s: ask for less, by a shorter range or page by page"
+
+
 class Reader:
     """One read transaction. ``why`` says why it was ended; None while it may go on."""
 
@@ -125,7 +130,7 @@ class Readers:
         task.add_done_callback(self._late.discard)
 
     async def _end_late(self, reader: Reader) -> None:
-        why = f"this read took longer than {self._seconds:g} s: ask for less, by a shorter range or page by page"
+        why = too_long(self._seconds)
         while reader in self._running.values():
             await reader.end(why)
             await asyncio.sleep(LOOK_SECONDS)

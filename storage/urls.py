@@ -31,7 +31,7 @@ def parse_url(url: str) -> URL:
 
 
 def database_at(url: str, zone: str = "UTC", read_seconds: float | None = None) -> Database:
-    """Make the database that *url* names, not yet opened; a read transaction may take *read_seconds*, None: any time.
+    """Make the database that *url* names, not yet opened; a read may take *read_seconds*, None: any time.
 
     Raises ``ValueError`` as :func:`parse_url` does, and :exc:`WrongDatabase` if its driver is not installed.
     """
@@ -41,7 +41,7 @@ def database_at(url: str, zone: str = "UTC", read_seconds: float | None = None) 
     # Imported here: its driver costs 13 MB, which a service on SQLite need not pay.
     from storage.database_postgres import PostgresDatabase
 
-    return PostgresDatabase(parsed, zone)
+    return PostgresDatabase(parsed, zone, read_seconds)
 
 
 def file_of(url: str) -> Path | None:

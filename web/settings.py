@@ -251,7 +251,7 @@ class Settings:
     )
     read_seconds: float = _setting(
         "30",
-        "How long one read of the database may take; then it is ended, and a report gets 503.",
+        "How long one read of the database may take, on PostgreSQL each of its queries; then it is ended: 503.",
         _number(1, 3600),
         "seconds",
     )

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from storage import database_postgres, patience, schema
 from storage.commit import commit
-from storage.database import REVISION, Database, revision, touch
+from storage.database import READERS, REVISION, Database, revision, touch
 from storage.errors import (
     DatabaseInUse,
     DataRefused,
@@ -480,4 +480,17 @@ async def test_no_error_tells_the_password(postgres: Postgres, name: str) -> Non
         await database.open()
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
+    await database.close()
+
+
+async def test_a_read_that_takes_too_long_is_ended(url: str) -> None:
+    """A query beyond its time is ended with what to do, and its connection serves the next reader."""
+    database = database_at(url, read_seconds=0.2)
+    await database.open()
+    for _ in range(2 * READERS):
+        with pytest.raises(StorageUnavailable, match=r"longer than 0\.2 s"):
+            async with database.read() as connection:
+                await connection.execute(text("SELECT pg_sleep(30)"))
+    async with database.read() as connection:
+        assert await connection.scalar(text("SELECT 1")) == 1
     await database.close()

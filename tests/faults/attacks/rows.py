@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.faults.attacks import connections, posting, reading, sqlite, tenants, writing
+from tests.faults.attacks import connections, doors, posting, reading, sqlite, tenants, writing
 from tests.faults.attacks.bodies import BODIES
 
 Function = Callable[..., Coroutine[Any, Any, Any]]
@@ -105,6 +105,10 @@ BY_READING = [
         ("six readers beside 2,800 events a second", sqlite.readers_beside_posts, {}),
     )
 ]
+BY_CREDENTIALS = [
+    Attack(attack.__name__.replace("_", " "), attack, {"connections": 16}, {"connections": 2})
+    for attack in doors.ATTACKS
+]
 AUDIT = Attack("an audit that nobody reads", reading.summaries, {**ACME, "clients": 50}, {}, {"AUDIT_LOG": "on"})
 BY_LOGS = [dataclasses.replace(AUDIT, unread=True)]
-ATTACKS = [*BY_BODIES, *BY_CONNECTIONS, *BY_WRITING, *BY_READING, *BY_LOGS]
+ATTACKS = [*BY_BODIES, *BY_CONNECTIONS, *BY_WRITING, *BY_READING, *BY_CREDENTIALS, *BY_LOGS]
