@@ -18,6 +18,7 @@ from storage.database import POOL_SECONDS, Database, migrate
 from storage.errors import DatabaseInUse, StorageUnavailable, WrongDatabase
 from storage.files import Files
 from storage.readers import Readers
+from storage.statements import read_in_one_step
 from storage.write_ahead_log import Checkpoint, Mode, WriteAheadLog
 
 log = structlog.get_logger()
@@ -96,6 +97,7 @@ class SqliteDatabase(Database):
         engine = create_async_engine(
             self.url, pool_size=size, max_overflow=0, pool_timeout=POOL_SECONDS, hide_parameters=True
         )
+        read_in_one_step(engine.sync_engine)
         _configure(engine.sync_engine, begin="BEGIN", readonly=True)
         event.listen(engine.sync_engine, "before_cursor_execute", self._readers.check)
         event.listen(engine.sync_engine, "invalidate", self._readers.drop)

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Collection
 
@@ -118,6 +119,7 @@ def run(
     """
     # uvicorn stops on these, and sends them again when it has: they must not end the process before the writer is done.
     # One that comes before uvicorn listens for them is kept for it.
+    sys.setswitchinterval(0.0005)
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda given, _frame: asked.append(given))
