@@ -7,7 +7,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-SLICE_SECONDS = 0.001
+SLICE_SECONDS = 0.0005
 """How long work goes on at a time. A post waits for several turns of the loop, and so long for each."""
 COLLECT_SECONDS = 0.001
 """How long a list is made at a time."""

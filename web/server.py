@@ -119,7 +119,7 @@ def run(
     """
     # uvicorn stops on these, and sends them again when it has: they must not end the process before the writer is done.
     # One that comes before uvicorn listens for them is kept for it.
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(0.0002)
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda given, _frame: asked.append(given))
