@@ -34,6 +34,7 @@ lint: .venv/dev .venv/panel-dev
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.10 --package convoai_analytics_client
 	@$(NPM) run --silent lint
 
 bench: .venv/dev
@@ -54,6 +55,7 @@ bench: .venv/dev
 
 .venv/dev: .venv/runtime requirements-dev.lock
 	$(PIP) --require-hashes --requirement requirements-dev.lock
+	$(PIP) --no-deps --no-build-isolation --editable client
 	@touch $@
 
 # Debian's Chromium where it can be had, else the one that Playwright brings.

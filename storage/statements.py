@@ -26,7 +26,8 @@ class _Statement:
     rowcount = -1
     lastrowid: int | None = None
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(self, connection: Any) -> None:
+        """Take the driver's connection."""
         self._connection = connection
         self._rows: list[Row] = []
 
@@ -75,7 +76,7 @@ def read_in_one_step(engine: Engine) -> None:
 
     @event.listens_for(engine, "do_connect")
     def connect(dialect: Any, _record: Any, arguments: Any, options: Any) -> _Connection:
-        connection = aiosqlite.connect(*arguments, **options)
+        connection: Any = aiosqlite.connect(*arguments, **options)
         # An end of the process does not wait for it.
         connection._thread.daemon = True
         return _Connection(dialect.dbapi, await_only(connection))

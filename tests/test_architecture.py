@@ -2,6 +2,7 @@
 
 import ast
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {"storage": {"storage"}, "realtime": {"realtime", "storage"}, "web": {"web", "realtime", "storage"}}
-ROOMS = set(MAY_IMPORT) | {"tests", "bench", "client"}
+ROOMS = set(MAY_IMPORT) | {"tests", "bench", "convoai_analytics_client"}
 
 
 def imported(file: Path) -> Iterator[str]:
@@ -28,6 +29,14 @@ def test_imports_go_one_way(room: str) -> None:
     """web may import realtime and storage, realtime may import storage, storage imports neither."""
     for file in (ROOT / room).rglob("*.py"):
         assert {module.partition(".")[0] for module in imported(file)} & ROOMS <= MAY_IMPORT[room], file
+
+
+def test_the_client_stands_alone() -> None:
+    """What services install imports the standard library and itself, and frameworks only in their own files."""
+    allowed = {*sys.stdlib_module_names, "convoai_analytics_client"}
+    for file in (ROOT / "client").rglob("*.py"):
+        found = {module.partition(".")[0] for module in imported(file)} - allowed
+        assert found <= {file.stem}, file
 
 
 def test_the_service_knows_no_command() -> None:

@@ -48,6 +48,11 @@ class Telemetry:
         self.pruned_rows = self._counter(
             "pruned_rows", "Rows beyond their retention that the service removed, by table.", "table"
         )
+        self.client_dropped_events = self._counter(
+            "client_dropped_events",
+            "Events that clients dropped before they posted them, as they tell, by reason.",
+            "reason",
+        )
         self.log_lines_dropped = self._counter(
             "log_lines_dropped", "Lines of logs and of the audit that found no room, by stream.", "stream"
         )
@@ -111,6 +116,10 @@ class Telemetry:
     def pruned(self, table: str, rows: int) -> None:
         """Take note of rows that were removed from a table."""
         self.pruned_rows.labels(table).inc(rows)
+
+    def client_dropped(self, reason: str, events: int) -> None:
+        """Take note of events that a client dropped; *reason* comes from a set that clients cannot make larger."""
+        self.client_dropped_events.labels(reason).inc(events)
 
     def log_dropped(self, stream: str, lines: int) -> None:
         """Take note of lines that were not written."""

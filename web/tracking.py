@@ -16,6 +16,7 @@ from storage.removal.retention import Earliest
 from storage.turns import Turns
 from storage.writer import Writer
 from web.door import Door
+from web.drops import HEADER, read_drops
 from web.intake import Intake
 from web.operations import Answer, Operation
 from web.problems import Problem
@@ -59,7 +60,10 @@ _RECORDED = "Durable. A duplicate is counted in `duplicates` and changes nothing
 
 
 class Tracking:
-    """The five endpoints. *count* is told of each answered request: kind, recorded, duplicates, rejected."""
+    """The five endpoints. *count* is told of each answered request: kind, recorded, duplicates, rejected.
+
+    *count_drops* is told what clients dropped before they posted: reason, events.
+    """
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class Tracking:
         intake: Intake,
         earliest: Earliest,
         count: Callable[[str, int, int, int], None],
+        count_drops: Callable[[str, int], None],
     ) -> None:
         self._writer = writer
         self._earliest = earliest
@@ -75,6 +80,7 @@ class Tracking:
         self._intake = intake
         self._served = Turns("posts", sys.maxsize, SERVED, WAITING)
         self._count = count
+        self._count_drops = count_drops
 
     def operations(self) -> list[Operation]:
         """List the endpoints."""
@@ -96,7 +102,9 @@ class Tracking:
             self.batch,
             {201: Answer(f"{_RECORDED} Items that broke a rule are listed in `rejected`.", BATCH_SCHEMA)},
             description=f"A JSON array, or NDJSON, of up to {MAX_EVENTS} events that name their kind in `type`; "
-            "gzip is accepted. Good items are recorded whatever becomes of the others.",
+            "gzip is accepted. Good items are recorded whatever becomes of the others. "
+            "A client tells what it dropped in the header `Analytics-Client-Dropped` (`queue_full=12, refused=3`): "
+            "that is counted in `convoai_client_dropped_events_total`.",
             access="tracking",
             body={
                 JSON: {"type": "array", "items": any_event, "maxItems": MAX_EVENTS},
@@ -161,6 +169,8 @@ class Tracking:
             async with self._served.of(guest.tenant_id):
                 receipt = await self._writer.write(guest.tenant_id, accepted)
             self._count("batch", receipt.recorded, receipt.duplicates, len(rejected))
+            for reason, events in read_drops(request.headers.get(HEADER, "")):
+                self._count_drops(reason, events)
             return _answer(receipt, rejected)
 
 

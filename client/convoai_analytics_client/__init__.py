@@ -1,0 +1,32 @@
+"""The client of ConvoAI Analytics: tracking calls that never wait, never raise, and never lose events quietly."""
+
+from convoai_analytics_client.analytics import Analytics
+from convoai_analytics_client.default import (
+    aflush,
+    default,
+    flush,
+    stats,
+    track_api_usage,
+    track_conversation,
+    track_message,
+    track_user_activity,
+)
+from convoai_analytics_client.stats import REASONS, Stats
+from convoai_analytics_client.transport import VERSION
+
+__version__ = VERSION
+
+__all__ = [
+    "REASONS",
+    "Analytics",
+    "Stats",
+    "__version__",
+    "aflush",
+    "default",
+    "flush",
+    "stats",
+    "track_api_usage",
+    "track_conversation",
+    "track_message",
+    "track_user_activity",
+]

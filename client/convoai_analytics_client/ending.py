@@ -1,0 +1,68 @@
+"""What ends or copies a process: exits, signals, worker pools, forks. Each is told to the clients that are alive."""
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import weakref
+from types import FrameType
+from typing import Protocol
+
+
+class Endable(Protocol):
+    """A client, as this module sees it."""
+
+    def end_with_process(self) -> None:
+        """Post what waits, for a few seconds at most."""
+
+    def begin_in_child(self) -> None:
+        """Forget what belongs to the parent."""
+
+
+_clients: "weakref.WeakSet[Endable]" = weakref.WeakSet()
+_is_bound = False
+
+
+def watch(client: Endable) -> None:
+    """Tell *client* from now on when this process ends or is forked."""
+    global _is_bound
+    _clients.add(client)
+    if not _is_bound:
+        _is_bound = True
+        atexit.register(_end)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_begin_in_child)
+    _watch_sigterm()
+
+
+def watch_pools() -> None:
+    """Be told of the end of this worker of multiprocessing or Celery, which skips ``atexit``."""
+    for name in ("multiprocessing.util", "billiard.util"):
+        module = sys.modules.get(name)
+        if module is not None:
+            module.Finalize(None, _end, exitpriority=100)
+
+
+def _watch_sigterm() -> None:
+    """End in good order on SIGTERM, where the program leaves that signal to the system."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _on_sigterm(number: int, _frame: FrameType | None) -> None:
+    _end()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _end() -> None:
+    for client in list(_clients):
+        client.end_with_process()
+
+
+def _begin_in_child() -> None:
+    for client in list(_clients):
+        client.begin_in_child()

@@ -1,0 +1,215 @@
+"""The sender: posts what a source holds, tries again what may be taken later, and tells what became of it."""
+
+import random
+import threading
+import time
+from collections import Counter
+from time import monotonic
+from typing import Any, Protocol
+
+from convoai_analytics_client.queue import Queue
+from convoai_analytics_client.stats import REFUSED, UNSENT
+from convoai_analytics_client.transport import Answer, Transport, Unreachable
+from convoai_analytics_client.trouble import Trouble
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 30.0
+"""Seconds between the first two attempts, and between any two, at most: each pause is drawn from 0 to twice the one
+before ("full jitter", Brooker: Exponential Backoff and Jitter, 2015)."""
+LONGEST_RETRY_AFTER = 3600.0
+"""No answer keeps events waiting for longer."""
+TELL_SECONDS = 10.0
+"""Within which the service is told of drops when there are no events to post."""
+IDLE_SECONDS = 3600.0
+DROPPED_HEADER = "Analytics-Client-Dropped"
+
+
+class Source(Protocol):
+    """Where batches come from: the queue in memory, or the spool."""
+
+    is_kept: bool
+
+    def waiting(self) -> int:
+        """Say how many events wait."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait until there is something to do."""
+
+    def wake(self) -> None:
+        """Wake who waits."""
+
+    def next(self) -> list[bytes]:
+        """Take the oldest lines of JSON, at most one batch; none if nothing waits."""
+
+    def done(self) -> None:
+        """Forget what was taken last: it is settled."""
+
+
+class Sender:
+    """Posts in the thread that calls :meth:`run`."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        source: Source,
+        transport: Transport,
+        trouble: Trouble,
+        batch_events: int,
+        flush_seconds: float,
+    ) -> None:
+        self._queue = queue
+        self._source = source
+        self._transport = transport
+        self._trouble = trouble
+        self._batch_events = batch_events
+        self._flush_seconds = flush_seconds
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew, as after a fork."""
+        self._told: Counter[str] = Counter()
+        self._hurry = threading.Event()
+        self._deadline: float | None = None
+        # A forked child closes its copy, which the parent does not notice.
+        self._transport.close()
+
+    def hurry(self) -> None:
+        """Post now what waits."""
+        self._hurry.set()
+        self._source.wake()
+
+    def end(self, deadline: float) -> None:
+        """Post what waits until *deadline*, a monotonic time, and then end."""
+        self._deadline = deadline
+        self.hurry()
+
+    def run(self) -> None:
+        """Post until :meth:`end` is called."""
+        while True:
+            lines = self._source.next()
+            if lines:
+                if not self._deliver(lines):
+                    break
+                if self._source.waiting() >= self._batch_events:
+                    continue
+            if not self._source.waiting():
+                if self._deadline is not None:
+                    break
+                self._hurry.clear()
+            self._rest()
+        self._tell_drops()
+        self._transport.close()
+
+    def _rest(self) -> None:
+        """Wait for events, then until they make a batch or are old enough."""
+        self._trouble.tell()
+        while not self._source.waiting() and self._deadline is None:
+            has_drops = bool(self._untold())
+            self._source.wait(TELL_SECONDS if has_drops else IDLE_SECONDS)
+            if has_drops and not self._source.waiting():
+                self._tell_drops()
+            elif not self._source.waiting():
+                # It was woken for a flush, or to look for what others left.
+                break
+        if not self._hurry.is_set() and 0 < self._source.waiting() < self._batch_events:
+            self._source.wait(self._flush_seconds)
+
+    def _deliver(self, lines: list[bytes]) -> bool:
+        """Post lines until they are settled; False: the time is up, and they are not."""
+        pause = FIRST_PAUSE
+        while True:
+            answer = self._post(lines)
+            if answer is not None and not answer.is_transient():
+                self._settle(lines, answer)
+                self._source.done()
+                return True
+            retry_after = 0.0 if answer is None else min(answer.retry_after, LONGEST_RETRY_AFTER)
+            if not self._pause(random.uniform(0, pause), retry_after):
+                self._give_up(len(lines))
+                return False
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _post(self, lines: list[bytes]) -> Answer | None:
+        """Post once; None if the service could not be reached."""
+        untold = self._untold()
+        try:
+            answer = self._transport.post(b"\n".join(lines), _header(untold))
+        except Unreachable as error:
+            self._trouble.add(f"the service cannot be reached ({error}); it is tried again", len(lines))
+            return None
+        if answer.is_taken():
+            self._told += untold
+        elif answer.is_transient():
+            self._trouble.add(f"the service answered {answer.status}; it is tried again", len(lines))
+        return answer
+
+    def _settle(self, lines: list[bytes], answer: Answer) -> None:
+        if answer.is_taken():
+            rejected = _rejected(answer.body)
+            for what, events in rejected.items():
+                self._trouble.add(f"the service rejected {what}", events)
+            recorded, duplicates = int(answer.body["recorded"]), int(answer.body.get("duplicates", 0))
+            known = recorded + duplicates + sum(rejected.values())
+            self._queue.settle(recorded, duplicates, sum(rejected.values()), len(lines) - known, REFUSED)
+        elif answer.status == 413 and len(lines) > 1:
+            # A proxy on the way may take less than the service.
+            half = len(lines) // 2
+            for part in (lines[:half], lines[half:]):
+                if (found := self._post(part)) is None or found.is_transient():
+                    self._queue.settle(dropped=len(part), why=REFUSED)
+                else:
+                    self._settle(part, found)
+        else:
+            self._trouble.add(f"{_refusal(answer)}; they are dropped", len(lines))
+            self._queue.settle(dropped=len(lines), why=REFUSED)
+
+    def _pause(self, seconds: float, retry_after: float) -> bool:
+        """Wait before the next attempt, no less than the service asked for; False: the time ends before that."""
+        until = monotonic() + max(seconds, retry_after)
+        if self._hurry.is_set() and not retry_after:
+            until = monotonic() + min(seconds, FIRST_PAUSE)
+        while (left := until - monotonic()) > 0:
+            if self._deadline is not None and until > self._deadline:
+                return False
+            if self._hurry.is_set():
+                # An end may come, or be put forward, while it is waited for.
+                time.sleep(min(left, 0.05))
+            elif self._hurry.wait(left) and not retry_after:
+                return True
+        return self._deadline is None or monotonic() < self._deadline
+
+    def _give_up(self, events: int) -> None:
+        if self._source.is_kept:
+            return
+        while events:
+            self._queue.settle(dropped=events, why=UNSENT)
+            self._source.done()
+            events = len(self._source.next())
+
+    def _untold(self) -> "Counter[str]":
+        return self._queue.dropped() - self._told
+
+    def _tell_drops(self) -> None:
+        """Tell the service of drops although there are no events; what it does not take is told later."""
+        if untold := self._untold():
+            try:
+                if self._transport.post(b"", _header(untold)).is_taken():
+                    self._told += untold
+            except Unreachable:
+                return
+
+
+def _header(dropped: "Counter[str]") -> dict[str, str]:
+    return {DROPPED_HEADER: ", ".join(f"{why}={events}" for why, events in dropped.items())} if dropped else {}
+
+
+def _rejected(body: dict[str, Any]) -> "Counter[str]":
+    """Count what was rejected, by field and rule. The service's rules never repeat a value."""
+    return Counter(f"{item.get('field') or 'event'}: {item.get('error')}" for item in body.get("rejected", ()))
+
+
+def _refusal(answer: Answer) -> str:
+    if 200 <= answer.status < 300:
+        return "the answer is not that of ConvoAI Analytics: is the URL right?"
+    if answer.status in (401, 403):
+        return f"the service answered {answer.status}: is the tracking key right?"
+    return f"the service answered {answer.status}"
