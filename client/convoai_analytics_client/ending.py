@@ -37,11 +37,15 @@ def watch(client: Endable) -> None:
 
 
 def watch_pools() -> None:
-    """Be told of the end of this worker of multiprocessing or Celery, which skips ``atexit``."""
-    for name in ("multiprocessing.util", "billiard.util"):
-        module = sys.modules.get(name)
-        if module is not None:
-            module.Finalize(None, _end, exitpriority=100)
+    """Be told of the end of this worker of multiprocessing or Celery, which skips ``atexit``; call it in the worker."""
+    if (util := sys.modules.get("multiprocessing.util")) is not None:
+        util.Finalize(None, _end, exitpriority=100)
+    if (signals := sys.modules.get("celery.signals")) is not None:
+        signals.worker_process_shutdown.connect(_end_of_worker, weak=False)
+
+
+def _end_of_worker(**_arguments: object) -> None:
+    _end()
 
 
 def _watch_sigterm() -> None:

@@ -1,15 +1,18 @@
 """HTTP to the service: one connection that is kept open, and what an answer says."""
 
+# Nothing may be imported in the thread that posts: a child that is forked meanwhile would wait for that for ever.
+# A name is looked up by this codec, which Python imports only then.
+import encodings.idna  # noqa: F401
 import gzip
 import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from http.client import HTTPConnection
+from convoai_analytics_client.reader import Response
 
 VERSION = "0.1.0"
 PATH = "/api/v1/analytics/track/batch"
@@ -68,9 +71,6 @@ class Transport:
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Post NDJSON; raises :exc:`Unreachable`."""
-        # 30 ms of a program's start, in the thread that posts.
-        from http.client import HTTPException
-
         headers = {**self._headers, **headers}
         if len(body) > GZIP_BYTES:
             body, headers["Content-Encoding"] = gzip.compress(body, GZIP_LEVEL, mtime=0), "gzip"
@@ -93,11 +93,11 @@ class Transport:
             self.close()
         return Answer(response.status, _object(written), _seconds(response.headers.get("Retry-After")))
 
-    def _connect(self) -> "HTTPConnection":
-        from http.client import HTTPConnection, HTTPSConnection
-
+    def _connect(self) -> HTTPConnection:
         kind = HTTPSConnection if self._is_secure else HTTPConnection
-        return kind(self._host, self._port, timeout=self._timeout)
+        connection = kind(self._host, self._port, timeout=self._timeout)
+        connection.response_class = Response
+        return connection
 
     def close(self) -> None:
         """Close the connection; the next post makes another."""
