@@ -30,38 +30,35 @@ class Queue:
         self._wake = threading.Lock()
         self._wake.acquire()
         self._records: list[Record] = []
-        # What waits in memory, with what is taken and not settled yet.
-        self._events = 0
-        self._bytes = 0
-        self._pending = 0
-        # How many were ever pending: what a flush waits for.
-        self._accepted = 0
-        self._tracked = self._restored = self._recorded = self._duplicates = self._rejected = self._spooled = 0
+        # Only sums that grow, as few as will do: a call pays for each. What waits in memory are those that were put and
+        # not freed yet; ``_room`` and ``_size_room`` are how far the sums may grow.
+        self._put = self._size = 0
+        self._room, self._size_room = self._most_events, self._most_bytes
+        self._turned_away = self._restored = self._settled_events = 0
+        self._recorded = self._duplicates = self._rejected = self._spooled = 0
         self._dropped: Counter[str] = Counter()
         self._is_closed = False
 
     def put(self, record: Record) -> None:
         """Take a record in, or drop it if there is no room."""
+        size = record[0]
         with self._lock:
-            self._tracked += 1
-            if self._is_closed:
-                self._dropped[CLOSED] += 1
-            elif self._events >= self._most_events or self._bytes + record[0] > self._most_bytes:
-                self._dropped[QUEUE_FULL] += 1
-            else:
-                self._records.append(record)
-                self._events += 1
-                self._bytes += record[0]
-                self._pending += 1
-                self._accepted += 1
-                waiting = len(self._records)
-                if waiting == 1 or waiting == self._batch_events:
-                    self.wake()
+            if self._put >= self._room or self._size + size > self._size_room:
+                self._turned_away += 1
+                self._dropped[CLOSED if self._is_closed else QUEUE_FULL] += 1
+                return
+            self._put += 1
+            self._size += size
+            records = self._records
+            records.append(record)
+            waiting = len(records)
+            if waiting == 1 or waiting == self._batch_events:
+                self.wake()
 
     def drop(self, reason: str) -> None:
         """Count a call that leaves nothing."""
         with self._lock:
-            self._tracked += 1
+            self._turned_away += 1
             self._dropped[reason] += 1
 
     def wake(self) -> None:
@@ -90,8 +87,8 @@ class Queue:
         """Give back the memory of records that were taken; so many of them are in the spool now."""
         with self._lock:
             for record in records:
-                self._events -= 1
-                self._bytes -= record[0]
+                self._room += 1
+                self._size_room += record[0]
             self._spooled += spooled
 
     def settle(
@@ -110,20 +107,20 @@ class Queue:
         """Take note of pending events that an earlier process left."""
         with self._lock:
             self._restored += events
-            self._pending += events
-            self._accepted += events
 
     def close(self) -> None:
         """Take nothing more."""
         with self._lock:
             self._is_closed = True
+            # However much is freed later makes no room again.
+            self._room = -self._most_events - 1
 
     def flush(self, seconds: float) -> bool:
         """Wait until all that is pending now is settled, for so long at most; say whether it is."""
         deadline = monotonic() + seconds
         with self._lock:
-            target = self._accepted
-            while self._accepted - self._pending < target:
+            target = self._put + self._restored
+            while self._settled_events < target:
                 left = deadline - monotonic()
                 if left <= 0:
                     return False
@@ -137,22 +134,22 @@ class Queue:
 
     def pending(self) -> int:
         """Count what is not settled yet."""
-        return self._pending
+        return self._put + self._restored - self._settled_events
 
     def stats(self) -> Stats:
         """Give the accounts."""
         with self._lock:
             return Stats(
-                self._tracked,
+                self._put + self._turned_away,
                 self._restored,
                 self._recorded,
                 self._duplicates,
                 self._rejected,
                 dict(self._dropped),
-                self._pending,
+                self.pending(),
                 self._spooled,
             )
 
     def _settle(self, events: int) -> None:
-        self._pending -= events
+        self._settled_events += events
         self._settled.notify_all()
