@@ -26,6 +26,8 @@ EXCLUDED = ("/health", "/healthz", "/ready", "/metrics")
 """Paths that are not tracked by default: machines ask for them every few seconds."""
 MOST_SECONDS = 86_400.0
 """The service takes no longer times."""
+FLUSH_SECONDS = 5.0
+"""What the shutdown of a server waits for events that are not posted yet, at most."""
 
 Who = Callable[[Any], Any]
 """Gives the user id of a request, None for a caller who is not known."""
@@ -95,6 +97,13 @@ class Usage:
             )
         except Exception as error:
             self.warn("tracking", error)
+
+    async def aflush(self) -> None:
+        """Post what waits, for a few seconds at most."""
+        try:
+            await self.analytics().aflush(FLUSH_SECONDS)
+        except Exception as error:
+            self.warn("the last post", error)
 
     def warn(self, what: str, error: Exception) -> None:
         """Log the first failure of *what*, without its text, which may hold values of the request."""
