@@ -20,7 +20,7 @@ run: .venv/runtime .venv/panel
 cluster: .venv/dev .venv/panel .venv/proxies
 	@exec $(BIN)/python -m tests.cluster
 
-test: .venv/dev .venv/panel-dev .venv/browser .venv/proxies lint
+test: .venv/dev .venv/panel-dev .venv/browser .venv/proxies .venv/frameworks lint
 	@$(NPM) run --silent test -- --no-color
 	@# Two processes, a file to each: half of the time is waiting for others.
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
@@ -71,6 +71,13 @@ bench: .venv/dev
 		{ echo "haproxy and nginx are needed: install them with your system's packages" >&2; exit 1; }
 	@touch $@
 
+# FastAPI before and after its routes became a tree, each in an environment of its own.
+FRAMEWORKS := fastapi-old fastapi-new
+.venv/frameworks: $(FRAMEWORKS:%=tests/client/%.lock) | .venv/bin/python
+	@for name in $(FRAMEWORKS); do $(PYTHON) -m venv $@/$$name && $@/$$name/bin/python -m pip install --quiet \
+		--disable-pip-version-check --require-hashes --requirement tests/client/$$name.lock || exit 1; done
+	@touch $@
+
 # The panel, from web/panel/ into web/static/. Without a network, what is built already is served.
 .venv/panel: .venv/panel-packages $(PANEL)
 	@$(NPM) run --silent build >/dev/null
@@ -92,6 +99,10 @@ lock: .venv/runtime
 	$(LOCK) pyproject.toml --extra postgres --output-file requirements.lock
 	$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
 	$(LOCK) pyproject.toml --extra dev --output-file requirements-dev.lock
+	printf '%s\n' 'fastapi==0.136.*' 'starlette<1' 'uvicorn>=0.54' httptools websockets | \
+		$(LOCK) - --output-file tests/client/fastapi-old.lock
+	printf '%s\n' 'fastapi>=0.137' 'uvicorn>=0.54' httptools websockets | \
+		$(LOCK) - --output-file tests/client/fastapi-new.lock
 	$(NPM) run --silent lock
 
 clean:

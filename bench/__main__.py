@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import browser, client, fanout, ingest, latency, reads, singles, start
+from bench import browser, client, fanout, ingest, latency, middleware, reads, singles, start
 from bench.row import Row, table
 
 MEASURES: dict[str, Callable[[Path], list[Row]]] = {
@@ -22,6 +22,7 @@ MEASURES: dict[str, Callable[[Path], list[Row]]] = {
     "start": start.measure,
     "browser": browser.measure,
     "client": client.measure,
+    "middleware": middleware.measure,
 }
 
 
