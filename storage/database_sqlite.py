@@ -90,7 +90,8 @@ class SqliteDatabase(Database):
             # Errors would else repeat what events hold, and errors are logged.
             hide_parameters=True,
         )
-        _configure(engine, begin="BEGIN IMMEDIATE", readonly=False)
+        _configure(engine, readonly=False)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         return engine
 
     def _reader(self, size: int) -> AsyncEngine:
@@ -98,7 +99,7 @@ class SqliteDatabase(Database):
             self.url, pool_size=size, max_overflow=0, pool_timeout=POOL_SECONDS, hide_parameters=True
         )
         read_in_one_step(engine.sync_engine)
-        _configure(engine.sync_engine, begin="BEGIN", readonly=True)
+        _configure(engine.sync_engine, readonly=True)
         event.listen(engine.sync_engine, "before_cursor_execute", self._readers.check)
         event.listen(engine.sync_engine, "invalidate", self._readers.drop)
         return engine
@@ -188,7 +189,7 @@ def _lock(path: Path) -> int:
     return handle
 
 
-def _configure(engine: Engine, *, begin: str, readonly: bool) -> None:
+def _configure(engine: Engine, *, readonly: bool) -> None:
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         # The driver must not begin transactions by itself: only so can one begin as IMMEDIATE.
@@ -209,7 +210,3 @@ def _configure(engine: Engine, *, begin: str, readonly: bool) -> None:
             # When it begins anew after readers let it grow, it becomes as short again.
             cursor.execute(f"PRAGMA journal_size_limit={CHECKPOINT_PAGES * PAGE_BYTES}")
         cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)

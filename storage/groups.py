@@ -10,6 +10,13 @@ from itertools import islice
 from storage.changes import Position
 from storage.events import AnyEvent
 
+SHARED_EVENTS = 500
+"""Events of a group at the most while several tenants write: others wait for it."""
+FIRST_EVENTS, LEAST_EVENTS = 100, 25
+"""Those of the first group then, and of any: 500 events of as many days take 200 ms."""
+QUICK_SECONDS, SLOW_SECONDS = 0.008, 0.016
+"""A group that took less makes the next one twice as large, one that took longer half as large."""
+
 Arrived = tuple[AnyEvent, str]
 """An event, and the time at which it arrived."""
 
@@ -68,6 +75,15 @@ def group(queue: deque[Request], most: int) -> tuple[list[Request], list[Arrived
         requests.append(request)
         arrived += request.arrived
     return requests, arrived
+
+
+def fitted(most: int, events: int, seconds: float) -> int:
+    """Say how large the next group may be after one of *events*, at most *most*, took so many *seconds* to commit."""
+    if seconds > SLOW_SECONDS and events > LEAST_EVENTS:
+        return max(LEAST_EVENTS, min(most, events) // 2)
+    if seconds < QUICK_SECONDS and events > most // 2:
+        return min(SHARED_EVENTS, 2 * most)
+    return most
 
 
 def settle(queue: deque[Request], requests: Sequence[Request], recorded: Sequence[bool], position: Position) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -27,27 +28,44 @@ class Pace:
 
 
 class SharedPace:
-    """The pace of many short pieces of work that come together: they go on for one slice in each turn of the loop.
+    """The pace of many short pieces of work that come together: a few go on in each turn of the loop, accounts in turn.
 
     A thousand requests that come in one moment would else be one piece of work of half a second.
     """
 
-    def __init__(self) -> None:
-        self._until = 0.0
-        self._is_over = True
+    def __init__(self, each_turn: int) -> None:
+        """*each_turn*: how many go on in one turn of the loop."""
+        self._each_turn = self._left = each_turn
+        self._is_counting = False
+        # In the order of their turn.
+        self._lines: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
 
-    async def enter(self) -> None:
+    async def enter(self, account: Hashable) -> None:
         """Wait until there is room in a turn of the loop."""
-        while time.perf_counter() > self._until:
-            if self._is_over:
-                # It runs before all who wait here from now on.
-                asyncio.get_running_loop().call_soon(self._begin)
-                self._is_over = False
-            await asyncio.sleep(0)
+        if not self._is_counting:
+            self._is_counting = True
+            asyncio.get_running_loop().call_soon(self._begin)
+        if self._left and not self._lines:
+            self._left -= 1
+            return
+        place = asyncio.get_running_loop().create_future()
+        self._lines.setdefault(account, deque()).append(place)
+        await place
 
     def _begin(self) -> None:
-        self._until = time.perf_counter() + SLICE_SECONDS
-        self._is_over = True
+        """Begin a turn of the loop; who waits is called until there is no room left in it."""
+        self._left = self._each_turn
+        while self._left and self._lines:
+            account, line = self._lines.popitem(last=False)
+            place = line.popleft()
+            if line:
+                self._lines[account] = line
+            if not place.done():
+                self._left -= 1
+                place.set_result(None)
+        self._is_counting = bool(self._lines) or self._left < self._each_turn
+        if self._is_counting:
+            asyncio.get_running_loop().call_soon(self._begin)
 
 
 async def collect(items: Iterable[T]) -> list[T]:

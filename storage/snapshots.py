@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 
-from sqlalchemy import Select, bindparam, select, union
+from sqlalchemy import Select, bindparam, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import schema
@@ -49,20 +49,21 @@ async def read_horizons(connection: AsyncConnection, tenant_id: str) -> Horizons
 async def read_totals(connection: AsyncConnection, tenant_id: str, today: str) -> tuple[dict[str, int], dict[str, int]]:
     """Read the counters in total, and the active users by day: of *today* and of the day before."""
     in_tenant = _counters.tenant_id == tenant_id
-    totals = await connection.execute(
-        select(_counters.metric, _counters.value).where(in_tenant, _counters.grain == "total", _counters.start == "")
-    )
-    # A query of its own: joined by OR, the two would read every counter of the tenant (30 ms at 1,000,000 events).
+    columns = (_counters.grain, _counters.metric, _counters.start, _counters.value)
+    totals = select(*columns).where(in_tenant, _counters.grain == "total", _counters.start == "")
     # Yesterday's count too: whoever keeps the snapshot may see its clock set back over midnight.
-    active = await connection.execute(
-        select(_counters.start, _counters.value).where(
-            in_tenant,
-            _counters.grain == "day",
-            _counters.metric == "active_users",
-            _counters.start >= Days.shift(today, -1),
-        )
+    active = select(*columns).where(
+        in_tenant,
+        _counters.grain == "day",
+        _counters.metric == "active_users",
+        _counters.start >= Days.shift(today, -1),
     )
-    return dict(map(tuple, totals)), dict(map(tuple, active))
+    # Not joined by OR: that would read every counter of the tenant (30 ms at 1,000,000 events).
+    rows = [tuple(row) for row in await connection.execute(union_all(totals, active))]
+    return (
+        {metric: value for grain, metric, _, value in rows if grain == "total"},
+        {start: value for grain, _, start, value in rows if grain == "day"},
+    )
 
 
 async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str, today: str) -> Snapshot:

@@ -21,7 +21,7 @@ from storage.commit import Outcome, commit
 from storage.database import Database
 from storage.errors import DataRefused, Locked, ShareExceeded, StorageUnavailable
 from storage.events import AnyEvent
-from storage.groups import Arrived, Receipt, Request, group, settle
+from storage.groups import FIRST_EVENTS, Arrived, Receipt, Request, fitted, group, settle
 from storage.patience import Patience
 from storage.shares import Shares
 from storage.turns import Turns
@@ -32,8 +32,8 @@ FEW, PAUSE_SECONDS = 4, 0.001
 """After a group of more than a few requests the next one is given a moment to gather."""
 GROUP_EVENTS = 2000
 """A group stops growing here: 2,000 events commit in about 50 ms."""
-SHARED_EVENTS, SHARED_SECONDS = 500, 10.0
-"""While several tenants write, and for some seconds after, it stops growing here: others wait that long."""
+SHARED_SECONDS = 10.0
+"""While several tenants write, and for so long after, groups are as large as :func:`fitted` says."""
 
 
 class Observer(Protocol):
@@ -71,6 +71,7 @@ class Writer:
         self._refused: dict[str, float] = {}
         self._queues: dict[str, deque[Request]] = {}
         self._crowded: set[str] = set()
+        self._most: dict[str, int] = {}
         self._shared_until = 0.0
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,7 +97,7 @@ class Writer:
     async def write(self, tenant_id: str, events: Sequence[AnyEvent]) -> Receipt:
         """Commit *events* of one request; returns when all of them are durable.
 
-        More than :data:`SHARED_EVENTS` may be committed in parts. Raises :exc:`ShareExceeded` if too many events of
+        A large one may be committed in parts. Raises :exc:`ShareExceeded` if too many events of
         this tenant wait, :exc:`Overloaded` if too many of all, :exc:`StorageUnavailable` if the database cannot be
         written, :exc:`DataRefused` if it does not take them: of a request in parts, the earlier ones may be recorded.
         After all but the last the request may be sent again, with its ids.
@@ -144,6 +145,7 @@ class Writer:
                 self._blocked.discard(tenant_id)
                 patience = Patience()
         del self._queues[tenant_id]
+        self._most.pop(tenant_id, None)
         self._refused.pop(tenant_id, None)
 
     async def _gather(self, tenant_id: str) -> None:
@@ -163,7 +165,8 @@ class Writer:
 
     async def _commit_next(self, tenant_id: str, queue: deque[Request]) -> None:
         """Commit the tenant's next group, which stays in the queue until it is; raises :exc:`Locked`."""
-        requests, arrived = group(queue, SHARED_EVENTS if _now() < self._shared_until else GROUP_EVENTS)
+        most = self._most.get(tenant_id, FIRST_EVENTS)
+        requests, arrived = group(queue, most if _now() < self._shared_until else GROUP_EVENTS)
         (self._crowded.add if len(requests) > FEW else self._crowded.discard)(tenant_id)
         started = _now()
         try:
@@ -189,6 +192,7 @@ class Writer:
             # It is durable: whatever becomes of the rest, nobody may be told otherwise.
             settle(queue, requests, outcome.recorded, outcome.position)
             self._shares.give(len(arrived), tenant_id)
+            self._most[tenant_id] = fitted(most, len(arrived), _now() - started)
             self._tell(outcome, _now() - started)
 
     async def _commit(self, tenant_id: str, arrived: list[Arrived]) -> Outcome:

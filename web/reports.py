@@ -131,10 +131,10 @@ class Reports:
 
     async def _admit(self, request: Request) -> str:
         """Name the tenant whose admin asks; raises a :exc:`Problem`, and as :meth:`Shares.take` does."""
-        await self._admission.arrive()
+        token = bearer(request.headers.get("authorization"))
+        await self._admission.arrive(token or "")
         if len(request.scope["query_string"]) > LONGEST_QUERY:
             raise Problem(414, f"the query is longer than {LONGEST_QUERY:,} bytes")
-        token = bearer(request.headers.get("authorization"))
         if token is None:
             raise unauthorized("send the token as Authorization: Bearer")
         principal = request.scope[PRINCIPAL] = await self._verifier.verify(token)

@@ -1,7 +1,7 @@
 """The client of ConvoAI Analytics: tracking calls that never wait, never raise, and never lose events quietly."""
 
 from convoai_analytics_client.analytics import Analytics
-from convoai_analytics_client.default import (
+from convoai_analytics_client.environment import (
     aflush,
     default,
     flush,

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 from storage.pace import SharedPace, collect
 
@@ -30,22 +31,41 @@ async def test_others_go_on_while_a_list_is_made() -> None:
 
 
 async def test_many_who_come_at_once_are_let_in_a_few_at_a_time() -> None:
-    """Of a hundred pieces of work that begin in one moment others see the first end before the last begins; all are
-    let in, in the order in which they came.
-    """
-    pace, begun = SharedPace(), list[int]()
+    """Of a hundred pieces of work that begin in one moment only a few go on in a turn of the loop, in their order."""
+    pace, begun = SharedPace(4), list[int]()
 
     async def work(number: int) -> None:
-        await pace.enter()
+        await pace.enter("everybody")
         begun.append(number)
-        assert list(busy(1)) == [0]
 
     everybody = asyncio.gather(*(work(number) for number in range(100)))
-    seen = set()
+    seen = [0]
     while not everybody.done():
         await asyncio.sleep(0)
-        seen.add(len(begun))
+        seen.append(len(begun))
     await everybody
     assert begun == list(range(100))
-    # Each takes two milliseconds, a slice three.
-    assert len(seen) > 30
+    assert max(after - before for before, after in pairwise(seen)) <= 4
+
+
+async def test_who_comes_alone_is_let_in_before_a_crowd() -> None:
+    """Accounts take turns: one that comes last, behind a hundred of another, is let in within two turns of the loop."""
+    pace, begun = SharedPace(4), list[str]()
+
+    async def work(account: str) -> None:
+        await pace.enter(account)
+        begun.append(account)
+
+    await asyncio.gather(*(work("crowd") for _ in range(100)), work("alone"))
+    assert begun.index("alone") <= 8
+
+
+async def test_who_leaves_takes_no_place() -> None:
+    """One that is cancelled while it waits keeps nobody from being let in."""
+    pace = SharedPace(1)
+    waiting = [asyncio.create_task(pace.enter("everybody")) for _ in range(10)]
+    await asyncio.sleep(0)
+    for task in waiting[3:7]:
+        task.cancel()
+    done = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [isinstance(found, asyncio.CancelledError) for found in done] == [3 <= at < 7 for at in range(10)]
