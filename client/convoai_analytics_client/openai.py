@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from convoai_analytics_client.analytics import Analytics
 from convoai_analytics_client.answer import Answer
-from convoai_analytics_client.default import default
+from convoai_analytics_client.environment import default
 from convoai_analytics_client.trouble import LOG
 
 MOST_SECONDS = 86_400.0

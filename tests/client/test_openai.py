@@ -209,7 +209,8 @@ def test_a_stream_is_passed_on_unchanged(server: OpenAIServer, noted: Noted, for
     stream = track_openai(iter(parts), **WHO, analytics=noted.analytics)
     assert isinstance(stream, TrackedStream)
     assert next(stream) is parts[0]
-    assert stream.time_to_first_token is None, "the first chunk names the role alone"
+    before = stream.time_to_first_token
+    assert before is None, "the first chunk names the role alone"
     assert all(found is part for found, part in zip(stream, parts[1:], strict=True))
     message = noted.message()
     assert message["token_count"] == server.answer.completion_tokens
