@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+
 from convoai_analytics_client import Analytics, openai
 from convoai_analytics_client.openai import AsyncTrackedStream, TrackedStream, track_openai
-
 from tests.client.responses_server import Ending, responses_server
 from tests.conftest import Running
 from tests.examples.openai_server import ANSWERED_BY, KEY, MODEL, Answer, OpenAIServer, chunks
