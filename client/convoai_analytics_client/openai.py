@@ -282,7 +282,8 @@ def _tracked(answer: Any, names: _Names, started: float, *, is_timed: bool = Tru
     """Give what is to be given for an answer. *is_timed*: whether a whole answer began when it was *started*."""
     if inspect.isawaitable(answer):
         return _awaited(answer, names, started)
-    if hasattr(answer, "__aiter__"):
+    # As Python itself looks for them: some objects claim to have any attribute.
+    if hasattr(type(answer), "__aiter__"):
         return AsyncTrackedStream(answer, _Tracking(names, started))
     if _is_stream(answer):
         return TrackedStream(answer, _Tracking(names, started))
@@ -303,11 +304,11 @@ async def _awaited(answer: Any, names: _Names, started: float) -> Any:
 
 
 def _is_stream(answer: Any) -> bool:
-    if hasattr(answer, "__next__"):
+    if hasattr(type(answer), "__next__"):
         return True
     # Whole answers of the openai package can be iterated, over their fields.
     is_whole = isinstance(answer, Mapping) or hasattr(answer, "choices") or hasattr(answer, "output")
-    return hasattr(answer, "__iter__") and not is_whole
+    return hasattr(type(answer), "__iter__") and not is_whole
 
 
 def _track(answer: Answer, names: _Names, seconds: float | None) -> None:
