@@ -4,7 +4,7 @@ The ``openai`` package is not needed: whatever has the shape of its answers and 
 """
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from time import perf_counter
@@ -89,11 +89,8 @@ def track_openai(
     return _tracked(answer, names, begun, is_timed=is_timed)
 
 
-class TrackedStream(Iterator[Any]):
-    """A stream that is tracked: items, attributes and errors are those of the stream itself.
-
-    To ``isinstance`` it is also what it wraps. Only what is read through it is seen.
-    """
+class _Proxy:
+    """What tracked streams share: all that the stream has, and the end of its tracking when it is closed or let go."""
 
     __slots__ = ("_iterator", "_source", "_tracking")
 
@@ -113,7 +110,53 @@ class TrackedStream(Iterator[Any]):
     def __class__(self) -> Any:
         return type(self._source)
 
-    def __iter__(self) -> "TrackedStream":
+    def close(self) -> Any:
+        """Close the stream, if it can be; to be awaited where the stream's own is."""
+        return self._close("close")
+
+    def _close(self, name: str) -> Any:
+        closing = None
+        try:
+            if (close := getattr(self._source, name, None)) is not None:
+                closing = close()
+        finally:
+            if closing is None or not inspect.isawaitable(closing):
+                self._tracking.end()
+        return self._closed(closing) if inspect.isawaitable(closing) else closing
+
+    async def _closed(self, closing: Any) -> Any:
+        try:
+            return await closing
+        finally:
+            self._tracking.end()
+
+    def __del__(self) -> None:
+        # Nobody could catch an error here, and the interpreter may be ending.
+        with suppress(Exception):
+            self._tracking.end_late()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _Proxy.__slots__:
+            # A copy that has no source yet.
+            raise AttributeError(name)
+        return getattr(self._source, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._source, name, value)
+
+    def __repr__(self) -> str:
+        return repr(self._source)
+
+
+class TrackedStream(_Proxy):
+    """A stream that is tracked: items, attributes and errors are those of the stream itself.
+
+    To ``isinstance`` it is also what it wraps. Only what is read through it is seen.
+    """
+
+    __slots__ = ()
+
+    def __iter__(self) -> Any:
         return self
 
     def __next__(self) -> Any:
@@ -137,49 +180,13 @@ class TrackedStream(Iterator[Any]):
         finally:
             self._tracking.end()
 
-    def close(self) -> None:
-        """Close the stream, if it can be."""
-        try:
-            if (close := getattr(self._source, "close", None)) is not None:
-                close()
-        finally:
-            self._tracking.end()
 
-    def __del__(self) -> None:
-        _end_late(self)
-
-    def __getattr__(self, name: str) -> Any:
-        return _attribute(self, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._source, name, value)
-
-    def __repr__(self) -> str:
-        return repr(self._source)
-
-
-class AsyncTrackedStream(AsyncIterator[Any]):
+class AsyncTrackedStream(_Proxy):
     """As :class:`TrackedStream`, for ``async for``."""
 
-    __slots__ = ("_iterator", "_source", "_tracking")
+    __slots__ = ()
 
-    _tracking: "_Tracking"
-
-    def __init__(self, source: Any, tracking: "_Tracking") -> None:
-        object.__setattr__(self, "_source", source)
-        object.__setattr__(self, "_iterator", None)
-        object.__setattr__(self, "_tracking", tracking)
-
-    @property
-    def time_to_first_token(self) -> float | None:
-        """Seconds until the first part with content; None if there was none yet."""
-        return self._tracking.first
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        return type(self._source)
-
-    def __aiter__(self) -> "AsyncTrackedStream":
+    def __aiter__(self) -> Any:
         return self
 
     async def __anext__(self) -> Any:
@@ -204,34 +211,15 @@ class AsyncTrackedStream(AsyncIterator[Any]):
         finally:
             self._tracking.end()
 
-    async def close(self) -> None:
-        """Close the stream, if it can be."""
-        await self._close("close")
+    def aclose(self) -> Any:
+        """Close the stream; to be awaited."""
+        return self._close("aclose")
 
-    async def aclose(self) -> None:
-        """Close the stream, if it can be."""
-        await self._close("aclose")
 
-    async def _close(self, name: str) -> None:
-        try:
-            if (close := getattr(self._source, name, None)) is not None:
-                closing = close()
-                if inspect.isawaitable(closing):
-                    await closing
-        finally:
-            self._tracking.end()
+class _EitherStream(TrackedStream, AsyncTrackedStream):
+    """For streams that may be read either way, as LiteLLM's and those of some instrumentation."""
 
-    def __del__(self) -> None:
-        _end_late(self)
-
-    def __getattr__(self, name: str) -> Any:
-        return _attribute(self, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._source, name, value)
-
-    def __repr__(self) -> str:
-        return repr(self._source)
+    __slots__ = ()
 
 
 class _Names(NamedTuple):
@@ -282,11 +270,9 @@ def _tracked(answer: Any, names: _Names, started: float, *, is_timed: bool = Tru
     """Give what is to be given for an answer. *is_timed*: whether a whole answer began when it was *started*."""
     if inspect.isawaitable(answer):
         return _awaited(answer, names, started)
-    # As Python itself looks for them: some objects claim to have any attribute.
-    if hasattr(type(answer), "__aiter__"):
-        return AsyncTrackedStream(answer, _Tracking(names, started))
-    if _is_stream(answer):
-        return TrackedStream(answer, _Tracking(names, started))
+    wrapper = _wrapper(answer)
+    if wrapper is not None:
+        return wrapper(answer, _Tracking(names, started))
     seconds = perf_counter() - started if is_timed else None
     read = Answer()
     try:
@@ -303,12 +289,16 @@ async def _awaited(answer: Any, names: _Names, started: float) -> Any:
     return _tracked(await answer, names, started)
 
 
-def _is_stream(answer: Any) -> bool:
-    if hasattr(type(answer), "__next__"):
-        return True
+def _wrapper(answer: Any) -> type[_Proxy] | None:
+    """Give the wrapper for a stream, None for a whole answer."""
+    # As Python itself looks for methods: some objects claim to have any attribute.
+    kind = type(answer)
     # Whole answers of the openai package can be iterated, over their fields.
     is_whole = isinstance(answer, Mapping) or hasattr(answer, "choices") or hasattr(answer, "output")
-    return hasattr(type(answer), "__iter__") and not is_whole
+    is_sync = hasattr(kind, "__next__") or (hasattr(kind, "__iter__") and not is_whole)
+    if hasattr(kind, "__aiter__"):
+        return _EitherStream if is_sync else AsyncTrackedStream
+    return TrackedStream if is_sync else None
 
 
 def _track(answer: Answer, names: _Names, seconds: float | None) -> None:
@@ -339,20 +329,6 @@ def _made_id() -> str:
     from uuid import uuid4
 
     return uuid4().hex
-
-
-def _end_late(stream: Any) -> None:
-    """Track a stream that is taken away: whoever read it has left its loop."""
-    # Nobody could catch an error here, and the interpreter may be ending.
-    with suppress(Exception):
-        stream._tracking.end_late()
-
-
-def _attribute(stream: Any, name: str) -> Any:
-    if name in TrackedStream.__slots__:
-        # A copy that has no source yet.
-        raise AttributeError(name)
-    return getattr(stream._source, name)
 
 
 def _tell(what: str) -> None:

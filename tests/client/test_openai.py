@@ -306,6 +306,26 @@ async def test_an_asynchronous_stream_is_closed_early(noted: Noted) -> None:
     assert len(noted.messages()) == 3
 
 
+async def test_a_stream_for_either_loop(noted: Noted) -> None:
+    """A stream that may be read both ways, as some libraries have them, is tracked by either."""
+
+    class Either(Stream):
+        def __aiter__(self) -> "Either":
+            return self
+
+        async def __anext__(self) -> Any:
+            try:
+                return next(self)
+            except StopIteration:
+                raise StopAsyncIteration from None
+
+    for part in track_openai(Either(chunks(Answer(), True)), **WHO, analytics=noted.analytics):
+        assert part["choices"] or part["usage"]
+    async for part in track_openai(Either(chunks(Answer(), True)), **WHO, analytics=noted.analytics):
+        assert part["choices"] or part["usage"]
+    assert [message["token_count"] for message in noted.messages()] == [11, 11]
+
+
 async def test_a_cancelled_stream(server: OpenAIServer, noted: Noted) -> None:
     """A cancellation goes through; what was delivered before it is a message."""
     server.answer = Answer(wait_after=3)
