@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import browser, fanout, ingest, latency, reads, singles, start
+from bench import browser, fanout, ingest, latency, middleware, reads, singles, start
 from bench.row import Row, table
 
 MEASURES: dict[str, Callable[[Path], list[Row]]] = {
@@ -21,6 +21,7 @@ MEASURES: dict[str, Callable[[Path], list[Row]]] = {
     "reads": reads.measure,
     "start": start.measure,
     "browser": browser.measure,
+    "middleware": middleware.measure,
 }
 
 

@@ -1,15 +1,13 @@
 """Middleware for aiohttp's server: ``web.Application(middlewares=[analytics_middleware()])``."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from time import perf_counter
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from convoai_analytics_client.analytics import Analytics
 from convoai_analytics_client.usage import CLIENT_LEFT, EXCLUDED, FAILED, WEBSOCKET, Usage, Who
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 
 def analytics_middleware(

@@ -14,6 +14,7 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 UNNAMED = "(unnamed)"
 """The endpoint of all requests of an application whose endpoints nobody names."""
+_BODILESS = (204, 304)
 
 
 class AnalyticsMiddleware:
@@ -21,7 +22,7 @@ class AnalyticsMiddleware:
 
     The time of a request ends when the server has taken the last part of the answer. An answer that the server closes
     before its end counts as 499: its client has left. An exception counts as 500, and it goes on up. Nothing that goes
-    wrong here reaches the application.
+    wrong here reaches the application. A file in the server's ``wsgi.file_wrapper`` is read in parts like any other.
 
     WSGI knows no routes. Without *endpoint* all requests count under one name, ``(unnamed)``, by method and status: raw
     paths have no end, and the service tells 250 endpoints of a day apart. For Flask and Django there is middleware that
@@ -64,8 +65,8 @@ class AnalyticsMiddleware:
             return start_response(status, headers, *exc_info)
 
         def end(status: int | None) -> None:
-            if status == CLIENT_LEFT and code and environ.get("REQUEST_METHOD") == "HEAD":
-                # Nobody needs the body of an answer to HEAD: a server may close it at once.
+            if status == CLIENT_LEFT and (code in _BODILESS or (code and environ.get("REQUEST_METHOD") == "HEAD")):
+                # Nobody needs the body of such an answer: a server may close it at once.
                 status = None
             # An answer without a status is one that the server cannot send.
             self._tell(environ, (code or FAILED) if status is None else status, perf_counter() - start)

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from convoai_analytics_client import Analytics
 from convoai_analytics_client.aiohttp import analytics_middleware
 from websockets.asyncio.client import connect
@@ -13,12 +14,14 @@ from websockets.asyncio.client import connect
 from tests.client.serving import ask, leave, tracked, until
 from tests.conftest import Running
 
+USER = web.RequestKey("user", str)
+
 
 @contextlib.asynccontextmanager
 async def served(app: web.Application, **options: Any) -> AsyncIterator[str]:
-    runner = web.AppRunner(app, access_log=None, **options)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, **options)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=1)
+    site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
@@ -55,16 +58,14 @@ async def echo(request: web.Request) -> web.WebSocketResponse:
 
 
 @web.middleware
-async def authenticate(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    request["user"] = request.headers.get("X-User")
+async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if "X-User" in request.headers:
+        request[USER] = request.headers["X-User"]
     return await handler(request)
 
 
 def user(request: web.Request) -> str | None:
-    found: str | None = request["user"]
-    return found
+    return request.get(USER)
 
 
 def application(analytics: Analytics, **options: Any) -> web.Application:

@@ -188,6 +188,17 @@ async def test_middleware_within_a_mount_knows_the_whole_template(running: Runni
     assert await tracked(running, analytics) == [("/at/{place}/conversations/{id}", "GET", 200, None)]
 
 
+async def test_a_mount_that_cannot_be_explained_leaks_nothing(running: Running, analytics: Analytics) -> None:
+    """Where the template of a mount is nowhere to be found, its part of the path stays out all the same."""
+
+    async def app(scope: Scope, receive: Any, send: Any) -> None:
+        scope.update(route=Route("/items/{id}", hello), app_root_path="", root_path="/tenants/acme")
+        await raw(scope, receive, send)
+
+    await AnalyticsMiddleware(app, analytics)(scope_of("/tenants/acme/items/1"), receive, send)
+    assert await tracked(running, analytics) == [("/{mount}/items/{id}", "GET", 404, None)]
+
+
 async def test_users_are_those_of_the_end(running: Running, analytics: Analytics) -> None:
     """The user is who authentication has found by the time that the answer ends."""
     async with served(application(analytics=analytics, user=user)) as url:

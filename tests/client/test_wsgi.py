@@ -123,10 +123,6 @@ class Answer:
         self.closed += 1
 
 
-def statuses(running: list[Any]) -> list[int]:
-    return [call[2] for call in running]
-
-
 class Recorded:
     """Keeps what is tracked."""
 
