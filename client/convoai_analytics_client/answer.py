@@ -92,6 +92,9 @@ class Answer:
 
 
 def _get(thing: Any, name: str) -> Any:
+    # The check for other mappings first would double the time of a part: 5 us instead of 2.3.
+    if type(thing) is dict:
+        return thing.get(name)
     if isinstance(thing, Mapping):
         return thing.get(name)
     return getattr(thing, name, None)
