@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from convoai_analytics_client.analytics import Analytics
-from convoai_analytics_client.default import default
+from convoai_analytics_client.environment import default
 from convoai_analytics_client.trouble import LOG
 
 WEBSOCKET = "WEBSOCKET"

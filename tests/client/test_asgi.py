@@ -420,7 +420,7 @@ async def test_endpoints_of_other_frameworks(running: Running, analytics: Analyt
 
 async def test_the_default_client(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a client, the one that the environment describes is made at the first request."""
-    monkeypatch.setattr(sys.modules["convoai_analytics_client.default"], "_client", None)
+    monkeypatch.setattr(sys.modules["convoai_analytics_client.environment"], "_client", None)
     app = AnalyticsMiddleware(raw)
     monkeypatch.setenv("ANALYTICS_URL", running.url)
     await app(scope_of("/here"), receive, send)
