@@ -99,9 +99,11 @@ class Auth:
     async def refresh(self, request: Request) -> Response:
         """Give the next access token: for a form with refresh_token, or a page's cookie. Each is taken once.
 
-        401 if the session has ended.
+        401 if the session has ended; 204 to a page without a cookie, where none has begun.
         """
         is_page = self._is_from_page(request)
+        if is_page and COOKIE not in request.cookies:
+            return Response(status_code=204, headers=_NOT_STORED)
         found = await self._accounts.go_on(await self._refresh_token(request, is_page))
         if found is None:
             raise Refused(401, "the session has ended: sign in again", WWW_Authenticate="Bearer")

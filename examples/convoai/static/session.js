@@ -90,7 +90,10 @@ async function ask(path, body, type) {
   return answer.status === 204 ? null : answer.json();
 }
 
-function take({ access_token, expires_in }) {
+/** Take an answer of the auth service: a token, or nothing, since there is no session. */
+function take(answer) {
+  if (answer === null) return forget();
+  const { access_token, expires_in } = answer;
   token = access_token;
   expires = Date.now() + expires_in * 1000;
   keepForDashboard(person().isAdmin ? token : null);
