@@ -5,6 +5,7 @@ So the page's policy needs no other origin, and the dashboard at ``/analytics`` 
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 
 import httpx2
 from starlette.requests import Request
@@ -119,36 +120,38 @@ class Gateway:
 
 
 async def _join(socket: WebSocket, service: ClientConnection) -> None:
-    """Pass frames on until one side ends."""
+    """Pass frames on until one side ends, and tell the other."""
     await socket.accept(service.subprotocol)
-    ways = [asyncio.create_task(_up(socket, service)), asyncio.create_task(_down(service, socket))]
+    up = asyncio.create_task(_up(socket, service))
     try:
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        await _down(service, socket)
     finally:
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
+        up.cancel()
+        await asyncio.gather(up, return_exceptions=True)
 
 
 async def _up(socket: WebSocket, service: ClientConnection) -> None:
+    code = 1000
     try:
         while True:
             await service.send(await socket.receive_text())
     except WebSocketDisconnect as left:
-        await service.close(1000 if left.code in (NO_STATUS, ABNORMAL) else left.code)
+        code = left.code
     except (ConnectionClosed, KeyError):
-        # The service has ended it, which the other way tells; or a frame of bytes, which there are none of.
-        await service.close()
+        # The service has ended it, which the other way tells; or it was a frame of bytes, which there are none of.
+        pass
+    await service.close(1000 if code in (NO_STATUS, ABNORMAL) else code)
 
 
 async def _down(service: ClientConnection, socket: WebSocket) -> None:
     try:
-        async for frame in service:
-            await socket.send_text(frame if isinstance(frame, str) else frame.decode())
+        with suppress(ConnectionClosed):
+            while True:
+                await socket.send_text(await service.recv(decode=True))
         code, reason = service.close_code, service.close_reason
         # A service that is gone without a word will be back: 1012 says so.
         await socket.close(1012 if code in (None, NO_STATUS, ABNORMAL) else code, reason or "")
-    except (WebSocketDisconnect, ConnectionClosed, RuntimeError):
+    except (WebSocketDisconnect, RuntimeError):
         # It left while it was sent something.
         return
 

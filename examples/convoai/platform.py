@@ -5,24 +5,20 @@ import ctypes
 import secrets
 import signal
 import socket
-import sqlite3
 import sys
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 
+from examples.convoai.grant import grant_admin
 from examples.convoai.settings import AUDIENCE
 from examples.convoai.signing import keep
 
 UP_SECONDS = 60.0
 DOWN_SECONDS = 15.0
 ADMIN = "admin"
-GRANT = """INSERT OR IGNORE INTO user_roles (user_id, role_id)
-SELECT users.id, roles.id FROM users, roles WHERE users.username = ? AND roles.name = 'admin'"""
-"""What makes an admin of a user, from the next time they sign in."""
 _PDEATHSIG = 1
 
 
@@ -154,8 +150,6 @@ class Platform:
             "ANALYTICS_JWT_ISSUER": auth,
             "ANALYTICS_JWT_AUDIENCE": AUDIENCE,
             "ANALYTICS_TRACKING_KEYS": self._key,
-            # By way of the page.
-            "ANALYTICS_ALLOWED_ORIGINS": self.ports.url("page"),
         }
 
     async def _until_healthy(self, client: httpx2.AsyncClient, name: str) -> None:
@@ -172,12 +166,6 @@ class Platform:
         log = self.folder / f"{name}.log"
         lines = log.read_text(errors="replace").splitlines()[-5:]
         return "\n  ".join([f"the service {name} does not run; {log} ends with", *lines])
-
-
-def grant_admin(database: Path, username: str) -> None:
-    """Give a user of the auth service's database the role admin."""
-    with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute(GRANT, (username,))
 
 
 async def _is_healthy(client: httpx2.AsyncClient, url: str) -> bool:

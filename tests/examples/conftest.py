@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,8 +18,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from examples.convoai import auth, chatbot
-from examples.convoai.platform import grant_admin
+from examples.convoai.grant import grant_admin
 from examples.convoai.settings import AUDIENCE, Settings
+from examples.convoai.signing import SigningKey
 from tests.conftest import Running, free_port, start
 from tests.panel.conftest import browser, visit
 
@@ -51,11 +53,18 @@ class Platform:
         return await self.auth.post("/auth/token", data=form, headers=headers)
 
     async def bearer(self, username: str = "ada") -> dict[str, str]:
-        """Register somebody, and give the header with their token."""
+        """Register somebody, if need be, and give the header with their token."""
         await self.register(username)
         answer = await self.sign_in(username)
         assert answer.status_code == 200, answer.text
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+    def person(self, name: str = "ada") -> dict[str, str]:
+        """Give the header with the token of somebody whom the auth service has never seen, signed by its key."""
+        now, name = int(time.time()), self.prefix + name
+        claims = {"iss": self.settings.auth_url, "aud": AUDIENCE, "sub": name, "roles": ["user"]}
+        key = SigningKey.kept(self.settings.data / "auth.key")
+        return {"Authorization": f"Bearer {key.sign({**claims, 'iat': now, 'exp': now + 600})}"}
 
     def grant_admin(self, username: str = "ada") -> None:
         grant_admin(self.settings.data / "auth.db", self.prefix + username)
