@@ -111,7 +111,7 @@ class Gateway:
         except InvalidStatus as refused:
             refusal = refused.response
             headers = _chosen(refusal.headers.raw_items(), ("content-type", "retry-after", "www-authenticate"))
-            await socket.send_denial_response(Response(refusal.body, refusal.status_code, headers))
+            await socket.send_denial_response(Response(bytes(refusal.body), refusal.status_code, headers))
         except (OSError, TimeoutError):
             await socket.send_denial_response(_away())
         else:
