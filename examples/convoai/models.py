@@ -35,6 +35,7 @@ class Reply:
     model: str
     text: str = ""
     tokens: int | None = None
+    is_finished: bool = False
 
 
 class Model(Protocol):
@@ -88,20 +89,22 @@ class OpenAIModel:
             async with self._client.stream("POST", self._url, json={**asked, **options}) as answer:
                 if answer.status_code != 200:
                     raise ModelFailed(f"the model's server answered {answer.status_code}")
-                async for chunk in _chunks(answer):
+                async for chunk in _chunks(answer, reply):
                     piece = _read(chunk, reply)
                     if piece:
                         yield piece
                     if len(reply.text) > MOST_CHARACTERS:
                         return
+            if not reply.is_finished:
+                raise ModelFailed("the answer broke off")
         except httpx2.HTTPError as error:
             raise ModelFailed(f"the model's server cannot be reached ({type(error).__name__})") from None
         except (ValueError, TypeError, KeyError, AttributeError, IndexError):
             raise ModelFailed("the model's server sent what is no chat completion") from None
 
 
-async def _chunks(answer: httpx2.Response) -> AsyncIterator[Any]:
-    """Give the objects of an answer; raises ValueError, or :exc:`ModelFailed` if it broke off."""
+async def _chunks(answer: httpx2.Response, reply: Reply) -> AsyncIterator[Any]:
+    """Give the objects of an answer; raises ValueError."""
     if not answer.headers.get("content-type", "").startswith("text/event-stream"):
         yield json.loads(await answer.aread())
         return
@@ -110,19 +113,21 @@ async def _chunks(answer: httpx2.Response) -> AsyncIterator[Any]:
             continue
         data = line.removeprefix("data:").strip()
         if data == "[DONE]":
+            reply.is_finished = True
             return
         yield json.loads(data)
-    raise ModelFailed("the answer broke off")
 
 
 def _read(chunk: Any, reply: Reply) -> str:
     """Take what a chunk, or a whole answer, says into *reply*, and give its piece of text."""
     if chunk.get("error"):
         raise ModelFailed("the model's server failed on the way")
-    reply.model = chunk.get("model") or reply.model
-    if usage := chunk.get("usage"):
-        reply.tokens = int(usage["completion_tokens"])
+    reply.model = str(chunk.get("model") or reply.model)
+    tokens = (chunk.get("usage") or {}).get("completion_tokens")
+    reply.tokens = tokens if isinstance(tokens, int) else reply.tokens
     for choice in chunk.get("choices", ())[:1]:
+        # Not every server says [DONE] at the end.
+        reply.is_finished = reply.is_finished or choice.get("finish_reason") is not None
         piece = (choice.get("delta") or choice.get("message") or {}).get("content") or ""
         reply.text += piece
         return str(piece)

@@ -15,6 +15,7 @@ from examples.convoai.signing import ALGORITHM
 
 AGAIN_SECONDS = 10.0
 """How soon a token of an unknown key, of which anybody can make many, may cause another fetch."""
+AFTER_FAILURE_SECONDS = 1.0
 FETCH_SECONDS = 5.0
 
 
@@ -33,7 +34,7 @@ class Keys:
         self._url, self._issuer = url, issuer
         self._client = httpx2.AsyncClient(timeout=FETCH_SECONDS)
         self._keys: dict[str, Any] = {}
-        self._fetched_at = -AGAIN_SECONDS
+        self._next_at = 0.0
         self._fetching = asyncio.Lock()
 
     async def close(self) -> None:
@@ -64,25 +65,28 @@ class Keys:
         return person
 
     async def _key(self, kid: str) -> Any:
-        async with self._fetching:
-            if kid not in self._keys and time.monotonic() - self._fetched_at >= AGAIN_SECONDS:
-                await self._fetch()
+        # Whoever has a token of a known key never waits for a fetch.
+        if kid not in self._keys:
+            async with self._fetching:
+                if kid not in self._keys and time.monotonic() >= self._next_at:
+                    self._next_at = time.monotonic() + (AGAIN_SECONDS if await self._fetch() else AFTER_FAILURE_SECONDS)
         if not self._keys:
             raise Refused(503, "the keys of the auth service cannot be had just now", Retry_After="2")
         if kid not in self._keys:
             raise jwt.InvalidKeyError("unknown key")
         return self._keys[kid]
 
-    async def _fetch(self) -> None:
+    async def _fetch(self) -> bool:
+        """Fetch the keys, and say whether that worked."""
         try:
             answer = await self._client.get(self._url)
             answer.raise_for_status()
             found = jwt.PyJWKSet.from_dict(answer.json())
         except (httpx2.HTTPError, jwt.PyJWTError, ValueError):
             # Those of before stay in use: an auth service that is away signs nobody out.
-            return
+            return False
         self._keys = {key.key_id: key.key for key in found.keys if key.key_id}
-        self._fetched_at = time.monotonic()
+        return True
 
 
 def _unknown(detail: str) -> Refused:

@@ -20,8 +20,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from examples.convoai.models import ModelFailed, OfflineModel, OpenAIModel, Reply
+from examples.convoai.service import Refused
 from examples.convoai.settings import AUDIENCE
 from examples.convoai.signing import SigningKey
+from examples.convoai.verifying import Keys
 from tests.conftest import free_port
 from tests.examples.conftest import Json, Platform, events, platform_of, served
 from tests.examples.openai_server import ANSWERED_BY, KEY, MODEL, Answer, OpenAIServer, whole
@@ -124,6 +126,16 @@ async def test_only_sound_tokens_are_taken(platform: Platform) -> None:
     assert await status(key.sign(sound)) == 200
     assert [await status(token) for token in tokens] == [401] * len(tokens)
     assert (await platform.chatbot.get("/conversations")).status_code == 401
+
+
+async def test_without_the_keys_nobody_is_let_in(platform: Platform) -> None:
+    """While the auth service has never been reached, a sound token is a 503 that says when to come again."""
+    keys = Keys(f"http://127.0.0.1:{free_port()}/", platform.settings.auth_url)
+    authorization = platform.person()["Authorization"].encode()
+    with pytest.raises(Refused) as refused:
+        await keys.person(Request({"type": "http", "headers": [(b"authorization", authorization)]}))
+    assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "2"})
+    await keys.close()
 
 
 def forged(claims: Json, public: bytes, kid: str) -> str:

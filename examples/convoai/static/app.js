@@ -9,7 +9,7 @@ const TRIES = ["Hello!", "How do I plan a garden?", "Explain caching to a beginn
 let current = null;
 let answering = null;
 let isRegistering = false;
-let shown = null;
+let shown;
 
 // --- Signing in
 
@@ -58,8 +58,9 @@ async function show() {
   $("door").hidden = person !== null;
   $("chat").hidden = person === null;
   showAnalytics(person);
-  if (person?.id === shown) return;
-  shown = person?.id ?? null;
+  const id = person?.id ?? null;
+  if (id === shown) return;
+  shown = id;
   answering?.abort();
   current = null;
   $("messages").replaceChildren();
