@@ -1,5 +1,6 @@
 """The whole platform as ``make platform`` runs it, and a person in a real Chromium before it."""
 
+import itertools
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ from playwright.async_api import Page, expect
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from examples.convoai.auth import TOKEN_SECONDS
 from examples.convoai.grant import grant_admin
 from examples.convoai.platform import Platform, Ports
 from tests.conftest import API, free_port
@@ -190,14 +192,38 @@ async def test_all_tabs_are_of_one_person(run: Run, visit: Visit) -> None:
     await expect(chat.get_by_label("Username")).to_be_visible()
 
 
+async def test_a_session_goes_on_by_itself(run: Run, visit: Visit) -> None:
+    """Before a token ends the page gets the next one, without a word to the person; so does the dashboard's page."""
+    visitor = await visit()
+    await sign_in(await visitor.tab(run.url), *run.admin)
+    for path in ("/", "/analytics"):
+        page = await visitor.context.new_page()
+        await page.clock.install()
+        async with page.expect_response(lambda answer: answer.url.endswith("/auth/refresh")):
+            await page.goto(run.url + path)
+        await page.wait_for_function("sessionStorage.getItem('convoai-analytics.token') !== null")
+        before = await page.evaluate("sessionStorage.getItem('convoai-analytics.token')")
+        await page.clock.fast_forward(TOKEN_SECONDS * 700)
+        await page.wait_for_function(
+            "(token) => sessionStorage.getItem('convoai-analytics.token') !== token", arg=before
+        )
+        await page.close()
+
+
 async def test_text_is_never_markup(run: Run, visit: Visit) -> None:
-    """What people write is shown as it is; an answer can be stopped; a conversation can be deleted, also on a phone."""
+    """What people write is shown as it is, also on a phone; a conversation can be deleted there."""
     await run.add("eve")
     page = await (await visit(viewport={"width": 360, "height": 740})).tab(run.url)
     await sign_in(page, "eve", PASSWORD)
     await say(page, "<img src=x onerror=alert(1)> <b>bold</b>")
     await expect(page.locator(".message.user")).to_have_text("<img src=x onerror=alert(1)> <b>bold</b>")
+    await say(page, "Explain caching to a beginner")
+    await say(page, "Explain caching to a beginner")
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    edges = await page.locator(".message").evaluate_all(
+        "all => all.map((one) => one.getBoundingClientRect()).map(({ top, bottom }) => [top, bottom])"
+    )
+    assert all(bottom < top for (_, bottom), (top, _) in itertools.pairwise(edges)), "messages overlap"
     await page.get_by_role("button", name="Conversations").click()
     await page.get_by_role("button", name=re.compile("^Delete")).click()
     await expect(page.locator("#list li")).to_have_count(0)

@@ -15,7 +15,7 @@ let shown;
 
 function showDoor() {
   $("door-title").textContent = isRegistering ? "Create an account" : "Sign in to ConvoAI";
-  $("door-hint").textContent = isRegistering ? "Eight characters or more for the password." : "";
+  $("door-hint").textContent = isRegistering ? "Passwords have 8 characters or more." : "";
   $("door-submit").textContent = isRegistering ? "Create account" : "Sign in";
   $("door-question").textContent = isRegistering ? "Been here before?" : "New here?";
   $("door-switch").textContent = isRegistering ? "Sign in" : "Create an account";
