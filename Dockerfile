@@ -10,6 +10,22 @@ RUN make .venv/panel \
     && .venv/bin/hatchling build --target wheel \
     && python -m pip --python /opt/analytics/bin/python install --no-cache-dir --no-deps dist/*.whl
 
+# The example platform's services: docker build --target platform.
+FROM python:3.11.15-slim-bookworm AS platform
+RUN useradd --uid 10001 --no-create-home --home-dir /data analytics && install --directory --owner=analytics /data
+COPY --from=build /opt/analytics /opt/analytics
+COPY client/convoai_analytics_client /opt/platform/convoai_analytics_client
+COPY examples /opt/platform/examples
+ENV PATH=/opt/analytics/bin:$PATH \
+    PYTHONPATH=/opt/platform \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    CONVOAI_HOST=0.0.0.0 \
+    CONVOAI_DATA=/data
+USER 10001
+WORKDIR /data
+VOLUME /data
+
 FROM python:3.11.15-slim-bookworm
 RUN useradd --uid 10001 --no-create-home --home-dir /data analytics && install --directory --owner=analytics /data
 COPY --from=build /opt/analytics /opt/analytics

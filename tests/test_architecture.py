@@ -39,6 +39,13 @@ def test_the_client_stands_alone() -> None:
         assert found <= {file.stem}, file
 
 
+def test_the_examples_know_the_client_alone() -> None:
+    """What people copy needs none of the rooms: it knows the service by its client and its endpoints."""
+    for file in (ROOT / "examples").rglob("*.py"):
+        found = {module.partition(".")[0] for module in imported(file)}
+        assert found.isdisjoint({*MAY_IMPORT, "tests", "bench"}), file
+
+
 def test_the_service_knows_no_command() -> None:
     """Only cli.py imports what is in web/commands/, which does not import it."""
     for file in (ROOT / "web").rglob("*.py"):

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from examples.convoai import auth, chatbot, page
+from examples.convoai.settings import Settings as Platform
 from tests.cluster import COMPOSE, CONFIGURATION, ROOT, services
 from tests.conftest import Running
 from tests.postgres import Postgres
@@ -20,7 +22,8 @@ from tests.proxies import program
 from web.descriptors import fitting
 from web.settings import Settings, unknown
 
-SECRETS = ("SECRET", "PASSWORD", "KEYS")
+SECRETS = ("SECRET", "PASSWORD", "KEYS", "KEY")
+PLATFORM = ("auth", "chatbot", "page")
 SERVICES = ("analytics", "balancer", "redis", "postgres")
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 RAW: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())
@@ -70,7 +73,7 @@ def test_no_secret_is_written_down() -> None:
     assert not re.search(r"://[^/\s]*:[^/\s]*@", COMPOSE.read_text())
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", [*SERVICES, *PLATFORM])
 def test_every_container_is_hardened(name: str) -> None:
     """Each runs on a read-only root without capabilities, as one version of its image, and says whether it is well."""
     service = RAW["services"][name]
@@ -79,7 +82,7 @@ def test_every_container_is_hardened(name: str) -> None:
     assert "healthcheck" in service or ("build" in service and instructions("HEALTHCHECK"))
     if "build" not in service:
         assert re.fullmatch(r"[\w/]+:\d+\.\d+(\.\d+)?-\w+", service["image"])
-    assert set(service.get("depends_on", {})) <= set(SERVICES)
+    assert set(service.get("depends_on", {})) <= {*SERVICES, *(PLATFORM if name in PLATFORM else ())}
     assert all(needed == {"condition": "service_healthy"} for needed in service.get("depends_on", {}).values())
 
 
@@ -174,14 +177,16 @@ def test_the_health_check_of_the_database_works(postgres: Postgres) -> None:
 
 def test_the_image_is_not_root() -> None:
     """It runs as a user with a number of its own, whose process gets the signals itself."""
-    last = DOCKERFILE.rpartition("\nFROM ")[2]
-    user = re.search(r"^USER (\d+)$", last, re.MULTILINE)
-    assert user is not None
-    assert int(user[1]) > 1000
-    assert f"--uid {user[1]} " in last
+    for stage in re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[2:]:
+        user = re.search(r"^USER (\d+)$", stage, re.MULTILINE)
+        assert user is not None
+        assert int(user[1]) > 1000
+        assert f"--uid {user[1]} " in stage
     assert json.loads(instructions("CMD")[-1]) == ["convoai-analytics", "serve"]
     assert instructions("STOPSIGNAL") == ["SIGTERM"]
-    assert all(re.fullmatch(r"python:\d+\.\d+\.\d+-[\w-]+( AS build)?", image) for image in instructions("FROM"))
+    assert all(
+        re.fullmatch(r"python:\d+\.\d+\.\d+-[\w-]+( AS (build|platform))?", image) for image in instructions("FROM")
+    )
 
 
 def test_the_image_is_built_from_what_it_needs() -> None:
@@ -199,3 +204,33 @@ def test_the_image_is_built_from_what_it_needs() -> None:
     assert set(needed) <= set(allowed)
     assert all((ROOT / name).exists() for name in allowed)
     assert not [name for name in (".env", "data", ".git", "tests", "bench") if any(fnmatch(name, a) for a in allowed)]
+
+
+def test_the_platform_is_a_profile() -> None:
+    """The example services start only if they are asked for, from a stage that is not the service's image."""
+    assert {name for name, service in RAW["services"].items() if "profiles" in service} == set(PLATFORM)
+    assert set(RAW["services"]) == {*SERVICES, *PLATFORM}
+    for name in PLATFORM:
+        service = RAW["services"][name]
+        assert (service["profiles"], service["build"]["target"]) == (["platform"], "platform")
+        assert service["networks"] == ["services"]
+    assert not DOCKERFILE.rpartition("\nFROM ")[2].partition("\n")[0].endswith("platform")
+
+
+@pytest.mark.parametrize(("name", "module"), [("auth", auth), ("chatbot", chatbot), ("page", page)])
+def test_the_platforms_settings_are_ones(name: str, module: Any) -> None:
+    """What an example service is told it understands; it listens where its port, check and addresses say."""
+    service = services()[name]
+    image = dict(re.findall(r"(CONVOAI_\w+)=(\S+)", DOCKERFILE))
+    assert service["command"] == ["python", "-m", module.__name__]
+    settings = Platform.read({**image, **service["environment"]}, module.PORT)
+    assert settings.host == "0.0.0.0"
+    assert service["ports"] == [f"127.0.0.1:{module.PORT}:{module.PORT}"]
+    assert f"127.0.0.1:{module.PORT}/health" in service["healthcheck"]["test"][-1]
+    assert getattr(settings, f"{name}_url") == f"http://127.0.0.1:{module.PORT}"
+    assert settings.jwks_url == f"http://auth:{auth.PORT}{auth.KEYS}"
+    assert settings.analytics_url == f"http://analytics:{Settings.read({}).port}"
+    # Each has its own folder: the chatbot cannot read the key by which tokens are signed.
+    volumes = [volume.partition(":") for volume in service.get("volumes", ())]
+    assert volumes == ([] if name == "page" else [(name, ":", str(settings.data))])
+    assert {volume for volume, *_ in volumes} <= set(RAW["volumes"])
