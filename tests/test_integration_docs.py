@@ -283,7 +283,6 @@ async def test_aiohttp(running: Running, folder: Folder) -> None:
     await see(running, (("api-usage", {"endpoint": "/hello/{name}", "method": "GET", "status_code": 200}),))
 
 
-@pytest.mark.xfail(reason="children of Celery's pool end by os._exit, before they post", strict=True)
 async def test_celery(running: Running, folder: Folder, valkey: str) -> None:
     """A child that is replaced after its task posts what the task tracked."""
     path = folder.write("celery")

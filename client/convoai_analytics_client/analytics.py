@@ -5,6 +5,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from itertools import count
+from os import getpid
 from pathlib import Path
 from sys import getsizeof
 from time import monotonic, sleep, time
@@ -222,6 +223,7 @@ class Analytics:
         self._reset()
 
     def _reset(self) -> None:
+        self._pid = getpid()
         self._prefix = secrets.token_hex(8)
         self._number = count().__next__
         self._starting = threading.Lock()
@@ -237,12 +239,15 @@ class Analytics:
         conversation_id: str | None,
         extra: str | None = None,
     ) -> Done:
-        if self._is_open or self._admits(user_id, conversation_id):
+        if (self._is_open and getpid() == self._pid) or self._admits(user_id, conversation_id):
             self._queue.put((size + RECORD_BYTES, kind, time(), self._number(), values, extra))
         return DONE
 
     def _admits(self, user_id: str | None, conversation_id: str | None) -> bool:
         """Say whether an event goes into the queue, and start what posts it."""
+        if getpid() != self._pid:
+            # Some servers fork without telling Python, as uWSGI does.
+            self.begin_in_child()
         if self._sender is None:
             self._queue.drop(DISABLED)
             return False

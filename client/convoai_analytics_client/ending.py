@@ -21,18 +21,11 @@ class Endable(Protocol):
 
 
 _clients: "weakref.WeakSet[Endable]" = weakref.WeakSet()
-_is_bound = False
 
 
 def watch(client: Endable) -> None:
     """Tell *client* from now on when this process ends or is forked."""
-    global _is_bound
     _clients.add(client)
-    if not _is_bound:
-        _is_bound = True
-        atexit.register(_end)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_begin_in_child)
     _watch_sigterm()
 
 
@@ -70,3 +63,11 @@ def _end() -> None:
 def _begin_in_child() -> None:
     for client in list(_clients):
         client.begin_in_child()
+
+
+atexit.register(_end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
+# At the import, too: a server such as uvicorn sets its own handler for as long as it runs, then puts this one back and
+# sends the signal again. It would put the system's back if a client were made only in a request.
+_watch_sigterm()

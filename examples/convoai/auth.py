@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import msgspec
-from convoai_analytics_client.asgi import AnalyticsMiddleware
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -18,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from convoai_analytics_client.asgi import AnalyticsMiddleware
 from examples.convoai.accounts import SESSION_SECONDS, Accounts, NameTaken, User
 from examples.convoai.attempts import Attempts
 from examples.convoai.passwords import Passwords

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from convoai_analytics_client.asgi import AnalyticsMiddleware
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -17,6 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Scope
 
+from convoai_analytics_client.asgi import AnalyticsMiddleware
 from examples.convoai.conversations import REMEMBERED, TITLE_CHARACTERS, Conversations, Row
 from examples.convoai.models import ModelFailed, Reply, model
 from examples.convoai.service import Refused, application, body, run
