@@ -1,0 +1,1 @@
+"""What others may copy: programs that use the service and its client."""
