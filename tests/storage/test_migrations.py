@@ -1,5 +1,8 @@
 """Databases of earlier versions."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +10,7 @@ from sqlalchemy import Connection, inspect, select, text, update
 
 from storage import schema
 from storage.database import REVISION, migrate, revision
-from storage.errors import DataRefused
+from storage.errors import DataRefused, WrongDatabase
 from storage.proof.verify import verify
 from storage.urls import database_at
 from tests.storage.test_series import made_up, opened
@@ -115,6 +118,28 @@ async def test_tokens_become_optional(database_url: str) -> None:
         async with later.read() as connection:
             assert (await verify(connection, later.days)).differences == []
         await later.close()
+
+
+@pytest.mark.no_database
+async def test_a_table_that_was_changed_by_hand_is_left_alone(tmp_path: Path) -> None:
+    """A SQLite table whose text is not what the migration expects is said to be so, and nothing is changed."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/analytics.db"
+    database = await opened(url, "UTC", made_up(seed=13, count=20))
+    await database.write(require_tokens)
+    await database.close()
+    with closing(sqlite3.connect(tmp_path / "analytics.db")) as file, file:
+        file.execute("PRAGMA writable_schema=ON")
+        file.execute("UPDATE sqlite_master SET sql = REPLACE(sql, 'token_count BIGINT', 'token_count  BIGINT')")
+        file.execute("UPDATE alembic_version SET version_num = '0004'")
+        before = file.execute("SELECT * FROM sqlite_master").fetchall()
+    database = database_at(url)
+    with pytest.raises(WrongDatabase, match="message_metrics is not as migration 0001 made it"):
+        await database.open()
+    await database.close()
+    with closing(sqlite3.connect(tmp_path / "analytics.db")) as file:
+        assert file.execute("SELECT version_num FROM alembic_version").fetchall() == [("0004",)]
+        assert file.execute("SELECT * FROM sqlite_master").fetchall() == before
+        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def _rows(connection: Connection) -> list[Any]:

@@ -25,8 +25,8 @@ def test_people_come_by_the_hour_of_the_day() -> None:
     """Each hour has its share of the visits, whatever hour the plan begins at, and a person as many a day as there
     should be."""
     for hour in (0.0, 13.5):
-        visits = days(6, hour=hour)
-        assert abs(len(visits) / (6 * 200 * VISITS_A_DAY) - 1) < 0.06
+        visits = days(3, hour=hour)
+        assert abs(len(visits) / (3 * 200 * VISITS_A_DAY) - 1) < 0.06
         by_hour = Counter(int(hour + visit.at / 3600) % 24 for visit in visits)
         for number, weight in enumerate(HOURS):
             wanted = weight / sum(HOURS) * len(visits)

@@ -192,7 +192,19 @@ async def test_ctrl_c_ends_it_well(parts: Parts) -> None:
     """Ctrl-C ends a simulation without an end at once: it tells the summary, and its exit code is 0."""
     before = (await parts.counted())["user"]
     process = await asyncio.create_subprocess_exec(
-        *[*COMMAND, "simulate", "--hours", "0", "--speed", "2000", "--start-hour", "20", *parts.options],
+        *[
+            *COMMAND,
+            "simulate",
+            "--users",
+            "20",
+            "--hours",
+            "0",
+            "--speed",
+            "2000",
+            "--start-hour",
+            "20",
+            *parts.options,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
