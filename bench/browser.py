@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import httpx
+import httpx2
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from bench.row import Row
@@ -142,7 +142,7 @@ def _events(service: Service) -> Iterator[None]:
 
     def post() -> None:
         number = 0
-        with httpx.Client(base_url=f"http://127.0.0.1:{service.port}/api/v1/analytics/track") as client:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{service.port}/api/v1/analytics/track") as client:
             while going.is_set():
                 number += 1
                 user = f"u-{number % 50}"

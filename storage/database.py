@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration; a test holds it to the files."""
 READERS = 4
 """Connections that read at the same time."""

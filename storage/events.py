@@ -110,13 +110,16 @@ class Conversation(Event, tag="conversation", tag_field="type"):
 
 
 class Message(Event, tag="message", tag_field="type"):
-    """One message of a conversation; ``message_id`` is its idempotency key too."""
+    """One message of a conversation; ``message_id`` is its idempotency key too.
+
+    ``token_count`` is None where nobody knows it, as when a model does not tell: it adds nothing to sums.
+    """
 
     message_id: Identifier
     conversation_id: Identifier
     user_id: Identifier
     role: Literal["user", "assistant", "system"]
-    token_count: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    token_count: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
     response_time: Microseconds | None = None
     model_used: Identifier | None = None
 

@@ -48,11 +48,11 @@ COUNTERS = (
     Counter(
         "tokens",
         "tokens",
-        "Tokens of all messages",
+        "Tokens of all messages whose number of tokens is known",
         Message,
-        lambda message: message.token_count,
+        lambda message: message.token_count or 0,
         "message_metrics",
-        "SUM(token_count)",
+        "COALESCE(SUM(token_count), 0)",
     ),
     Counter(
         "responses",
@@ -106,11 +106,11 @@ LABELLED = (
     Counter(
         "model_tokens",
         "tokens",
-        "Tokens by the model that was used",
+        "Tokens by the model that was used, where their number is known",
         Message,
-        lambda message: message.token_count,
+        lambda message: message.token_count or 0,
         "message_metrics",
-        "SUM(token_count)",
+        "COALESCE(SUM(token_count), 0)",
     ),
 )
 """Counters whose label is the event's model; messages that name none are left out."""
@@ -186,7 +186,7 @@ FIGURES = (
     _total(ACTIVE_USERS_TODAY, "users", "Distinct user ids with an event today, in the tenant's zone", "active_users"),
     _total("total_conversations", "conversations", "Conversations ever seen, deleted ones too", "conversations"),
     _total("total_messages", "messages", "Messages tracked", "messages"),
-    _total("total_tokens", "tokens", "Tokens of all messages", "tokens"),
+    _total("total_tokens", "tokens", "Tokens of all messages whose number of tokens is known", "tokens"),
     _mean(
         "avg_response_time",
         "Mean over the messages that carry a response time; null where none does",

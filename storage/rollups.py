@@ -134,7 +134,7 @@ class Talk:
     def add(self, message: Message) -> None:
         """Count a message."""
         self.message_count += 1
-        self.total_tokens += message.token_count
+        self.total_tokens += message.token_count or 0
         if message.response_time is not None:
             self.response_count += 1
             self.response_time_us += message.response_time

@@ -55,7 +55,7 @@ _ROWS: dict[type[AnyEvent], Callable[[Any, int, str], Row]] = {
         event.conversation_id,
         event.user_id,
         event.role,
-        event.token_count,
+        _number(event.token_count),
         _number(event.response_time),
         event.model_used,
         at,

@@ -79,7 +79,7 @@ message_metrics = _raw(
     _column("conversation_id", Key),
     _column("user_id", Key),
     _column("role", String(16)),
-    _column("token_count", BigInteger),
+    _column("token_count", BigInteger, null=True),
     _column("response_time_us", BigInteger, null=True),
     _column("model_used", String(255), null=True),
     _column("created_at", Stamp),

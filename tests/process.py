@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from tests.conftest import environment
 from tests.program import spawn
@@ -37,12 +37,12 @@ class Process:
         self.launch()
         assert self._process is not None
         deadline = time.monotonic() + seconds
-        async with httpx.AsyncClient() as client:
+        async with httpx2.AsyncClient() as client:
             while True:
                 try:
                     if (await client.get(f"{self.url}/health")).status_code == 200:
                         return
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     assert time.monotonic() < deadline, self.log()
                     assert self._process.poll() is None, self.log()
                 await asyncio.sleep(0.02)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -78,7 +78,7 @@ async def ask(url: str, target: str, method: str = "POST", body: bytes = BODY, *
 
 
 async def recorded(cluster: Cluster) -> int:
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token()}"}) as client:
+    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token()}"}) as client:
         found = (await client.get(f"{cluster.processes[0].url}{API}/summary")).json()
     return int(found["total_activities"])
 
@@ -100,7 +100,7 @@ async def test_services_post_to_the_processes(cluster: Cluster) -> None:
         for process in cluster.processes:
             assert (await ask(process.url, target)).startswith(b"HTTP/1.1 201 ")
     assert await recorded(cluster) == before + 2 * len(cluster.processes)
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         answer = await client.post(f"{cluster.processes[0].url}{TRACK}/activity-public", json=ACTIVITY)
     assert answer.status_code == 401
 
@@ -132,7 +132,7 @@ async def test_panels_get_through(cluster: Cluster) -> None:
     await panel.open()
     await stream.open()
     await stream.until(lambda: bool(stream.frames))
-    async with httpx.AsyncClient(headers={"X-Tracking-Key": KEY}) as client:
+    async with httpx2.AsyncClient(headers={"X-Tracking-Key": KEY}) as client:
         answer = await client.post(f"{cluster.processes[0].url}{TRACK}/activity-public", json=ACTIVITY)
     await panel.until_position(answer.json()["position"])
     await stream.until_position(answer.json()["position"])
@@ -179,7 +179,7 @@ async def test_reads_go_to_another_process(cluster: Cluster) -> None:
     """With a process killed, no read and no new panel fails: what it refuses goes elsewhere."""
     victim = cluster.processes[1]
     victim.kill()
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token()}"}) as client:
+    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token()}"}) as client:
         answers = [(await client.get(f"{cluster.url}{API}/summary")).status_code for _ in range(30)]
     assert answers == [200] * 30
     for _ in range(2):
@@ -195,7 +195,7 @@ async def test_without_a_process_it_says_so(tmp_path: Path) -> None:
     balancer = Balancer(tmp_path, free_port(), [f"127.0.0.1:{port}" for port in ports])
     await balancer.start(503)
     try:
-        async with httpx.AsyncClient() as client:
+        async with httpx2.AsyncClient() as client:
             answer = await client.get(f"{balancer.url}{API}/summary")
         assert (answer.headers["content-type"], answer.headers["retry-after"]) == ("application/problem+json", "1")
         assert answer.json()["status"] == 503

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx
+import httpx2
 import pytest
 
 from tests.cluster import PROCESSES, UP_SECONDS
@@ -80,7 +80,7 @@ async def test_ctrl_c_ends_the_cluster_in_order() -> None:
         post = re.search(rf"(http://\S+){TRACK}.*?X-Tracking-Key: ([\w-]+)", command.text, re.DOTALL)
         assert link is not None
         assert post is not None
-        async with httpx.AsyncClient() as client:
+        async with httpx2.AsyncClient() as client:
             assert (await client.get(link[1])).status_code == 200
             headers = {"X-Tracking-Key": post[2]}
             answer = await client.post(f"{post[1]}{TRACK}/activity-public", json=ACTIVITY, headers=headers)

@@ -8,7 +8,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from realtime.drain import drain
@@ -38,13 +38,13 @@ class Poster:
 
     async def run(self, name: str) -> None:
         """Post until the service is gone."""
-        async with httpx.AsyncClient() as client:
+        async with httpx2.AsyncClient() as client:
             number = 0
             while True:
                 event_id = f"{name}-{number}"
                 try:
                     answer = await client.post(self._url, json=event(event_id))
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     return
                 if answer.status_code == 201:
                     self.acknowledged.append(event_id)
@@ -77,7 +77,7 @@ async def ends(panel: Watcher) -> float:
 
 async def equal(panel: Fed, service: Process, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(headers=headers) as client:
+    async with httpx2.AsyncClient(headers=headers) as client:
         snapshot = (await client.get(f"{service.url}/api/v1/analytics/snapshot")).json()
     assert panel.panel.position == snapshot["position"]
     assert panel.panel.shown() == {key: snapshot[key] for key in TOPICS}
@@ -124,7 +124,7 @@ async def test_a_stop_under_load_loses_nothing_and_nobody(tmp_path: Path) -> Non
     assert 3 < max(found) <= 5
 
     await service.start()
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         for event_id in poster.acknowledged:
             answer = await client.post(f"{service.url}{TRACK}/activity-public", json=event(event_id))
             assert answer.json()["duplicates"] == 1
@@ -194,7 +194,7 @@ async def test_panels_that_do_not_read_hold_no_stop_up(tmp_path: Path) -> None:
     for panel in frozen:
         await panel.open()
         panel.freeze()
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         for number in range(150):
             fields = {"user_id": "αβγδε"[number % 5] * 255, "username": "😀" * 255, "activity_type": "😀" * 100}
             await client.post(f"{service.url}{TRACK}/activity-public", json=fields)

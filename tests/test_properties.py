@@ -81,7 +81,7 @@ MESSAGE = st.fixed_dictionaries(
         "conversation_id": TALKS,
         "user_id": USERS,
         "role": st.sampled_from(["user", "assistant", "system"]),
-        "token_count": st.integers(0, 2**31 - 1),
+        "token_count": st.none() | st.integers(0, 2**31 - 1),
         "response_time": SECONDS,
         "model_used": st.none() | st.sampled_from(["small", "large:2", "Größe 😀"]),
     }

@@ -251,3 +251,40 @@ def replay(
         raise fail(str(error)) from None
     if tally.rejected:
         raise typer.Exit(1)
+
+
+@app.command()
+def simulate(
+    users: Annotated[int, typer.Option(help="How many people the crowd has.", min=1, max=100_000)] = 200,
+    hours: Annotated[
+        float, typer.Option(help="How long people come, in hours of their own time; 0: until Ctrl-C.", min=0)
+    ] = 24.0,
+    speed: Annotated[
+        float, typer.Option(help="How many times faster their time goes; answers take as long as ever.", min=0.01)
+    ] = 30.0,
+    start_hour: Annotated[
+        float | None, typer.Option(help="The hour of day at which it begins. Default: the one of this machine.", min=0)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Draws who comes when, and what they do.")] = 1,
+    auth_url: Annotated[str, typer.Option(help="The platform's auth service.")] = "http://127.0.0.1:8001",
+    chatbot_url: Annotated[str, typer.Option(help="The platform's chatbot.")] = "http://127.0.0.1:8000",
+) -> None:
+    """Let a made-up crowd use the platform: register, sign in, chat, and fail now and then."""
+    import time
+
+    from web.commands.crowd import Crowd
+    from web.commands.simulate import simulate as play
+    from web.commands.visitor import WrongAddress
+
+    if start_hour is None:
+        now = time.localtime()
+        start_hour = now.tm_hour + now.tm_min / 60
+    if start_hour >= 24:
+        raise fail("--start-hour must be below 24")
+    try:
+        with _output():
+            tally = asyncio.run(play(Crowd(seed, users, start_hour), auth_url, chatbot_url, speed, hours or None))
+    except WrongAddress as error:
+        raise fail(str(error)) from None
+    if tally.troubles:
+        raise typer.Exit(1)

@@ -36,12 +36,19 @@ class KeySet:
 
     def __init__(self, url: str) -> None:
         # Imported here: the client costs 2 MB, which a service with a shared secret need not pay.
-        import httpx
+        import httpx2
 
         self._url = url
-        self._failures = (httpx.HTTPError, httpx.InvalidURL, msgspec.MsgspecError, OSError, ValueError, RecursionError)
+        self._failures = (
+            httpx2.HTTPError,
+            httpx2.InvalidURL,
+            msgspec.MsgspecError,
+            OSError,
+            ValueError,
+            RecursionError,
+        )
         # As it is: a few bytes that unpack to gigabytes are no set of keys.
-        self._client = httpx.AsyncClient(
+        self._client = httpx2.AsyncClient(
             timeout=FETCH_SECONDS, follow_redirects=False, headers={"Accept-Encoding": "identity"}
         )
         self._keys: dict[tuple[str, str | None], Any] = {}

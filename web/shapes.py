@@ -57,7 +57,7 @@ MESSAGE = record(
         "conversation_id": STRING,
         "user_id": STRING,
         "role": STRING,
-        "token_count": COUNT,
+        "token_count": {**COUNT, "type": ["integer", "null"], "description": "Null where it is not known."},
         "response_time": SECONDS,
         "model_used": OPTIONAL,
         "created_at": TIME,

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-import httpx
+import httpx2
 import msgspec
 import uvloop
 
@@ -82,8 +82,8 @@ class Client:
 
     def __init__(self, url: str, pace: float, key: str, token: str) -> None:
         self._pace = pace
-        limits = httpx.Limits(max_connections=None)
-        self._http = httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS, limits=limits)
+        limits = httpx2.Limits(max_connections=None)
+        self._http = httpx2.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS, limits=limits)
         self._key, self._admin = {"X-Tracking-Key": key}, {"Authorization": f"Bearer {token}"}
         self._watcher = Watcher(int(url.rpartition(":")[2]), token)
         self._requests: list[Request] = []
@@ -101,7 +101,7 @@ class Client:
         while not self._watcher.is_served:  # noqa: ASYNC110 - it comes in its own time
             await asyncio.sleep(0.02)
 
-    async def _every(self, period: float, kind: str, act: Callable[[], Awaitable[httpx.Response]]) -> None:
+    async def _every(self, period: float, kind: str, act: Callable[[], Awaitable[httpx2.Response]]) -> None:
         due = time.monotonic()
         while True:
             task = asyncio.create_task(self._note(kind, act))
@@ -111,27 +111,27 @@ class Client:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             self._late.append((due, time.monotonic() - due))
 
-    async def _note(self, kind: str, act: Callable[[], Awaitable[httpx.Response]]) -> None:
+    async def _note(self, kind: str, act: Callable[[], Awaitable[httpx2.Response]]) -> None:
         sent, status, sequence = time.monotonic(), 0, 0
         try:
             response = await act()
             status = response.status_code
             if kind == "post" and status == 201:
                 sequence = int(response.json()["position"].split(".")[1])
-        except httpx.TransportError:
+        except httpx2.TransportError:
             pass
         self._requests.append(Request(kind, sent, time.monotonic(), status, sequence))
 
-    def _post(self) -> Awaitable[httpx.Response]:
+    def _post(self) -> Awaitable[httpx2.Response]:
         self._number += 1
         user = self._number % 40
         event = {**ACTIVITY, "event_id": f"n{self._number}", "user_id": f"user-{user}", "username": f"User {user}"}
         return self._http.post(f"{TRACK}/activity-public", json=event, headers=self._key)
 
-    def _read(self) -> Awaitable[httpx.Response]:
+    def _read(self) -> Awaitable[httpx2.Response]:
         return self._http.get(f"{API}/summary", headers=self._admin)
 
-    def _look(self) -> Awaitable[httpx.Response]:
+    def _look(self) -> Awaitable[httpx2.Response]:
         return self._http.get("/health")
 
     def pending(self, end: float) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-import httpx
+import httpx2
 
 from tests.conftest import TRACK
 from tests.load import PAUSE_SECONDS
@@ -35,7 +35,7 @@ class Pace:
         self._number = 0
         self._posts: list[Post] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._client = httpx.AsyncClient(timeout=30)
+        self._client = httpx2.AsyncClient(timeout=30)
 
     async def __aenter__(self) -> Self:
         self._clock = asyncio.create_task(self._run())
@@ -82,7 +82,7 @@ class Pace:
         while True:
             try:
                 response = await self._client.post(self._url, json=event)
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
             if response.status_code == 201:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
+import httpx2
 
 from realtime.protocol import TOPICS
 from tests.conftest import API, SECRET
@@ -133,7 +133,7 @@ class Scene:
 
     async def _is_wrong(self, process: Process, follower: Follower) -> bool:
         """Say whether a panel does not show what its service gives as the snapshot."""
-        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {follower.token}"}) as http:
+        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {follower.token}"}) as http:
             snapshot = (await http.get(f"{process.url}{API}/snapshot")).json()
         try:
             await follower.until(lambda: follower.panel.position == snapshot["position"], SETTLE_SECONDS)

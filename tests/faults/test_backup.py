@@ -4,7 +4,7 @@ import asyncio
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from realtime.protocol import TOPICS
@@ -21,7 +21,7 @@ PAGE = 5000
 
 async def fill(process: Process, count: int) -> None:
     """Post so many messages in batches."""
-    async with httpx.AsyncClient(base_url=process.url, timeout=60) as http:
+    async with httpx2.AsyncClient(base_url=process.url, timeout=60) as http:
         for begin in range(0, count, PAGE):
             events = [
                 {"type": "message", **MESSAGE, "message_id": f"old{number}", "user_id": f"u{number % 1000}"}
@@ -65,7 +65,7 @@ async def test_a_backup_under_load_is_whole(tmp_path: Path, full: bool, figures:
 async def shown(process: Process, panel: LivePanel) -> bool:
     """Whether the panel shows the snapshot that REST gives."""
     headers = {"Authorization": f"Bearer {panel.token}"}
-    async with httpx.AsyncClient(base_url=process.url, headers=headers) as http:
+    async with httpx2.AsyncClient(base_url=process.url, headers=headers) as http:
         snapshot = (await http.get(f"{API}/snapshot")).json()
     wanted = {name: snapshot[name] for name in TOPICS}
     await panel.until(lambda: panel.panel.position == snapshot["position"])
@@ -78,7 +78,7 @@ async def test_a_backup_that_is_put_back_corrects_panels(tmp_path: Path, later: 
     the restored database has gone on since."""
     process = Process(tmp_path)
     await process.start()
-    async with httpx.AsyncClient(base_url=process.url) as http:
+    async with httpx2.AsyncClient(base_url=process.url) as http:
         await http.post(f"{TRACK}/activity-public", json=ACTIVITY)
         assert process.command("backup", str(tmp_path / "copy.db")).returncode == 0
         panel = LivePanel(process.url, make_token(SECRET, "ada", [ADMIN], "default", 3600))
@@ -94,7 +94,7 @@ async def test_a_backup_that_is_put_back_corrects_panels(tmp_path: Path, later: 
         (tmp_path / f"analytics.db{suffix}").unlink()
     (tmp_path / "copy.db").replace(tmp_path / "analytics.db")
     await process.start()
-    async with httpx.AsyncClient(base_url=process.url) as http:
+    async with httpx2.AsyncClient(base_url=process.url) as http:
         for number in range(later):
             await http.post(f"{TRACK}/activity-public", json={**ACTIVITY, "user_id": f"new{number}"})
         panel.frames.clear()

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from tests.conftest import API
 from tests.faults.disk import Disk, small_disk
@@ -33,7 +33,7 @@ async def settled(scene: Scene, figures: Figures, fault: str, **seen: Any) -> No
 
 
 async def statuses(process: Process) -> dict[str, int]:
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {admin()}"}, timeout=30) as http:
+    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {admin()}"}, timeout=30) as http:
         paths = ("/health", "/ready", f"{API}/summary")
         return {path: (await http.get(process.url + path)).status_code for path in paths}
 

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from tests.conftest import TRACK
 from tests.faults.figures import Figures
@@ -28,7 +28,7 @@ TRIES, MANY = 300, 2
 
 async def flood(url: str, tenant: str, answers: Counter[int]) -> None:
     """Post single events of a tenant over some connections, one after the other on each."""
-    async with httpx.AsyncClient(headers={"X-Tracking-Key": f"{tenant}-key-0123456789"}, timeout=60) as http:
+    async with httpx2.AsyncClient(headers={"X-Tracking-Key": f"{tenant}-key-0123456789"}, timeout=60) as http:
 
         async def post() -> None:
             while True:
@@ -40,7 +40,7 @@ async def flood(url: str, tenant: str, answers: Counter[int]) -> None:
 async def watch(url: str, seconds: float) -> tuple[list[float], Counter[str]]:
     """Be the neighbour: post and ask for readiness ten times a second; gives the ms of posts, and all statuses."""
     times, answers, end = list[float](), Counter[str](), time.monotonic() + seconds
-    async with httpx.AsyncClient(headers=NEIGHBOUR, timeout=30) as http:
+    async with httpx2.AsyncClient(headers=NEIGHBOUR, timeout=30) as http:
         while time.monotonic() < end:
             began = time.monotonic()
             posted = await http.post(f"{url}{TRACK}/activity-public", json=ACTIVITY)

@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.conftest import Running, start
@@ -55,7 +55,7 @@ class Killer:
 
     async def during_a_large_batch(self) -> None:
         """Kill while a batch of ten thousand events is on its way; it is posted until it is there."""
-        async with httpx.AsyncClient(timeout=60) as client:
+        async with httpx2.AsyncClient(timeout=60) as client:
             batch = asyncio.create_task(self._scene.load.deliver(client, LARGE))
             await asyncio.sleep(self._draw.uniform(0.05, 1.5))
             await self._kill_and_start(*self._some())

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.conftest import TRACK
@@ -41,7 +41,7 @@ class Databases:
 async def _fill(folder: Path, events: int) -> None:
     process = Process(folder)
     await process.start(START_SECONDS)
-    async with httpx.AsyncClient(headers={"X-Tracking-Key": KEY}, timeout=60) as client:
+    async with httpx2.AsyncClient(headers={"X-Tracking-Key": KEY}, timeout=60) as client:
         for begin in range(0, events, 10_000):
             rows = [{**BATCH[number % 4 > 0], "user_id": f"user-{number}"} for number in range(begin, begin + 10_000)]
             (await client.post(f"{process.url}{TRACK}/batch", json=rows)).raise_for_status()

@@ -5,7 +5,7 @@ import re
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from realtime.protocol import TOPICS
 from tests.conftest import API
@@ -23,7 +23,7 @@ TICK_MS = "100"
 
 async def until_counted(process: Process, name: str, wanted: float, seconds: float = 300) -> None:
     """Wait until one of the service's own metrics has come so far."""
-    async with asyncio.timeout(seconds), httpx.AsyncClient() as http:
+    async with asyncio.timeout(seconds), httpx2.AsyncClient() as http:
         found = None
         while found is None or float(found[1]) < wanted:
             await asyncio.sleep(0.05)
@@ -34,7 +34,7 @@ async def until_counted(process: Process, name: str, wanted: float, seconds: flo
 async def wrong(process: Process, crowd: Crowd) -> int:
     """Count the panels that do not show what the service gives as the snapshot, and what digests found."""
     headers = {"Authorization": f"Bearer {admin()}"}
-    async with httpx.AsyncClient(headers=headers) as http:
+    async with httpx2.AsyncClient(headers=headers) as http:
         snapshot = (await http.get(f"{process.url}{API}/snapshot")).json()
     wanted = {topic: snapshot[topic] for topic in TOPICS}
     for _ in range(1200):

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -155,7 +155,7 @@ async def test_ingest_goes_on_beside_a_prune(tmp_path: Path, database_url: str, 
     service = Process(tmp_path, DATABASE_URL=database_url)
     await service.start()
     try:
-        async with httpx.AsyncClient(base_url=service.url) as http:
+        async with httpx2.AsyncClient(base_url=service.url) as http:
             alone = await post_for(http, asyncio.create_task(asyncio.sleep(3 if full else 1)))
             removed: dict[str, float] = {}
             beside = await post_for(http, asyncio.create_task(remove(database_url, removed)))
@@ -182,7 +182,7 @@ async def remove(url: str, removed: dict[str, float]) -> None:
     await database.close()
 
 
-async def post_for(http: httpx.AsyncClient, until: "asyncio.Task[None]") -> list[float]:
+async def post_for(http: httpx2.AsyncClient, until: "asyncio.Task[None]") -> list[float]:
     """Post one event after the other until something has ended; gives how long each took."""
     took = []
     while not until.done():

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import redis
 
@@ -52,7 +52,7 @@ class Posters:
     position: str = "."
 
     async def run(self, poster: int) -> None:
-        async with httpx.AsyncClient(base_url=self.url, timeout=SECONDS) as client:
+        async with httpx2.AsyncClient(base_url=self.url, timeout=SECONDS) as client:
             for number in range(1_000_000):
                 name = f"m{poster}-{number}"
                 began = time.perf_counter()
@@ -85,7 +85,7 @@ class Scene:
 
     async def states(self) -> set[str]:
         """What /ready says, of both."""
-        async with httpx.AsyncClient(timeout=SECONDS) as client:
+        async with httpx2.AsyncClient(timeout=SECONDS) as client:
             answers = [await client.get(f"{url}/ready") for url in self.urls]
         assert [answer.status_code for answer in answers] == [200, 200]
         return {answer.json()["status"] for answer in answers}
@@ -119,7 +119,7 @@ class Scene:
         for result in await asyncio.gather(*posting, return_exceptions=True):
             assert isinstance(result, asyncio.CancelledError), result
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        async with httpx.AsyncClient(headers=headers, timeout=SECONDS) as client:
+        async with httpx2.AsyncClient(headers=headers, timeout=SECONDS) as client:
             shown = (await client.get(f"{self.urls[0]}{API}/snapshot")).json()
             for panel in self.panels:
                 await panel.until_position(shown["position"], SECONDS)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from websockets.exceptions import WebSocketException
 
@@ -104,7 +104,7 @@ class Watcher:
 
     async def agrees_with(self, url: str) -> None:
         """See that it comes to show what the service has as its snapshot, and that no digest was ever wrong."""
-        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {self.panel.token}"}) as client:
+        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {self.panel.token}"}) as client:
             snapshot = (await client.get(f"{url}{API}/snapshot")).json()
         await self.panel.until_position(snapshot["position"], 30)
         assert self.panel.panel.position == snapshot["position"]
@@ -130,7 +130,7 @@ class Poster:
 
     async def run(self, worker: int) -> None:
         turn, number = worker, 0
-        async with httpx.AsyncClient(headers={"X-Tracking-Key": KEY}, timeout=10) as client:
+        async with httpx2.AsyncClient(headers={"X-Tracking-Key": KEY}, timeout=10) as client:
             while self.running:
                 number += 1
                 ids = [f"m{worker}-{number}-{part}" for part in range(5)]
@@ -142,10 +142,10 @@ class Poster:
                 self.acknowledged.update(ids)
                 await asyncio.sleep(0.05)
 
-    async def _post(self, client: httpx.AsyncClient, url: str, events: list[Json]) -> bool:
+    async def _post(self, client: httpx2.AsyncClient, url: str, events: list[Json]) -> bool:
         try:
             return (await client.post(f"{url}{TRACK}/batch", json=events)).status_code == 201
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return False
 
 
@@ -159,11 +159,11 @@ class Reader:
         self._headers = {"Authorization": f"Bearer {token}"}
 
     async def run(self, path: str) -> None:
-        async with httpx.AsyncClient(headers=self._headers, timeout=10) as client:
+        async with httpx2.AsyncClient(headers=self._headers, timeout=10) as client:
             while self.running:
                 try:
                     self.statuses[(await client.get(f"{self._url}/{path}")).status_code] += 1
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     self.statuses[0] += 1
                 await asyncio.sleep(0.05)
 
@@ -204,7 +204,7 @@ async def restart(cluster: Cluster, process: Replica, number: int) -> float:
 
 async def disagreements(process: Replica) -> float:
     """How often a panel or a feed of a process has noticed a wrong figure since it was started."""
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         text = (await client.get(f"{process.url}/metrics")).text
     return sum(float(value) for value in re.findall(r"^convoai_\w+_disagreements_total (\S+)", text, re.MULTILINE))
 
@@ -319,7 +319,7 @@ async def test_a_browser_stays_exact(
     await looking
     assert seen == sorted(seen)
     headers = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(headers=headers) as client, asyncio.timeout(30):
+    async with httpx2.AsyncClient(headers=headers) as client, asyncio.timeout(30):
         snapshot = (await client.get(f"{cluster.url}{API}/snapshot")).json()
         while await shown(page) != written(snapshot["summary"]):  # noqa: ASYNC110 - it is a browser's screen
             await asyncio.sleep(0.1)

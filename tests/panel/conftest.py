@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import httpx
+import httpx2
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, async_playwright
@@ -109,7 +109,7 @@ class Served(Process):
         return f"{url or self.url}/analytics#token={self.token(seconds)}"
 
     async def post(self, name: str, body: Any = None, **event: Any) -> Json:
-        async with httpx.AsyncClient(base_url=self.url, headers={"X-Tracking-Key": key(self.tenant)}) as client:
+        async with httpx2.AsyncClient(base_url=self.url, headers={"X-Tracking-Key": key(self.tenant)}) as client:
             answer = await client.post(f"{TRACK}/{name}", json=event if body is None else body)
         assert answer.status_code == 201, answer.text
         found: Json = answer.json()
@@ -117,7 +117,7 @@ class Served(Process):
 
     async def get(self, path: str, **params: Any) -> Json:
         headers = {"Authorization": f"Bearer {self.token()}"}
-        async with httpx.AsyncClient(base_url=self.url, headers=headers) as client:
+        async with httpx2.AsyncClient(base_url=self.url, headers=headers) as client:
             answer = await client.get(f"{API}/{path}", params=params)
         assert answer.status_code == 200, answer.text
         found: Json = answer.json()
@@ -125,7 +125,7 @@ class Served(Process):
 
     async def metric(self, name: str) -> float:
         """The value of one of the service's own metrics, summed over its labels."""
-        async with httpx.AsyncClient(base_url=self.url) as client:
+        async with httpx2.AsyncClient(base_url=self.url) as client:
             text = (await client.get("/metrics")).text
         return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if re.match(rf"{name}[ {{]", line))
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from playwright.async_api import Locator, Page, expect
 
@@ -188,7 +188,7 @@ async def test_the_export_is_what_the_filters_select(service: Served, visit: Vis
     await (await download.value).save_as(tmp_path / "export.csv")
     found = list(csv.DictReader(io.StringIO((tmp_path / "export.csv").read_text())))
     assert len(found) == 150
-    async with httpx.AsyncClient(base_url=service.url) as client:
+    async with httpx2.AsyncClient(base_url=service.url) as client:
         headers = {"Authorization": f"Bearer {service.token()}", "Accept": "text/csv"}
         own = await client.get(f"{API}/users/activities?activity_type=login", headers=headers)
     assert found == list(csv.DictReader(io.StringIO(own.text)))

@@ -1,9 +1,16 @@
 """Databases of earlier versions."""
 
-import pytest
-from sqlalchemy import Connection, text
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
 
+import pytest
+from sqlalchemy import Connection, inspect, select, text, update
+
+from storage import schema
 from storage.database import REVISION, migrate, revision
+from storage.errors import DataRefused, WrongDatabase
 from storage.proof.verify import verify
 from storage.urls import database_at
 from tests.storage.test_series import made_up, opened
@@ -11,8 +18,26 @@ from tests.storage.test_series import made_up, opened
 pytestmark = pytest.mark.each_database
 
 
+def require_tokens(connection: Connection) -> None:
+    """Give ``token_count`` its NOT NULL back, which migration 0005 took away."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ALTER TABLE message_metrics ALTER COLUMN token_count SET NOT NULL"))
+        return
+    version = connection.scalar(text("PRAGMA schema_version"))
+    connection.execute(text("PRAGMA writable_schema=ON"))
+    connection.execute(
+        text(
+            "UPDATE sqlite_master SET sql = REPLACE(sql, 'token_count BIGINT', 'token_count BIGINT NOT NULL') "
+            "WHERE name = 'message_metrics'"
+        )
+    )
+    connection.execute(text(f"PRAGMA schema_version={version + 1}"))
+    connection.execute(text("PRAGMA writable_schema=RESET"))
+
+
 def as_first(connection: Connection) -> None:
-    """Turn an empty database of the newest tables into one of the first ones, as migration 0001 made them."""
+    """Turn a database of the newest tables into one of the first ones, as migration 0001 made them."""
+    require_tokens(connection)
     keyed = " WITHOUT ROWID" if connection.dialect.name == "sqlite" else ""
     connection.execute(text("DROP VIEW daily_stats"))
     for name in ("audit", "revocations", "tracking_keys"):
@@ -66,3 +91,61 @@ async def test_the_first_tables_become_the_newest(database_url: str, zone: str) 
     assert verdict.compared > 1000
     assert verdict.differences == []
     await later.close()
+
+
+UNKNOWN = {"type": "message", "message_id": "new", "conversation_id": "c0", "user_id": "u", "role": "assistant"}
+
+
+async def test_tokens_become_optional(database_url: str) -> None:
+    """A database that required tokens keeps every row and index, and takes messages without them at once and later on,
+    counted right; before it is migrated it takes none."""
+    database = await opened(database_url, "UTC", made_up(seed=12))
+    await database.write(require_tokens)
+    await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0004'")))
+    with pytest.raises(DataRefused):
+        await database.write(
+            lambda connection: connection.execute(update(schema.message_metrics).values(token_count=None))
+        )
+    before, indexes = await database.write(_rows), await database.write(_indexes)
+    await database.close()
+    for number in range(2):
+        later = await opened(database_url, "UTC", [{**UNKNOWN, "message_id": f"new{number}"}])
+        assert await later.write(revision) == REVISION
+        after = await later.write(_rows)
+        assert after[: len(before)] == before
+        assert [row.token_count for row in after[len(before) :]] == [None] * (number + 1)
+        assert await later.write(_indexes) == indexes
+        async with later.read() as connection:
+            assert (await verify(connection, later.days)).differences == []
+        await later.close()
+
+
+@pytest.mark.no_database
+async def test_a_table_that_was_changed_by_hand_is_left_alone(tmp_path: Path) -> None:
+    """A SQLite table whose text is not what the migration expects is said to be so, and nothing is changed."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/analytics.db"
+    database = await opened(url, "UTC", made_up(seed=13, count=20))
+    await database.write(require_tokens)
+    await database.close()
+    with closing(sqlite3.connect(tmp_path / "analytics.db")) as file, file:
+        file.execute("PRAGMA writable_schema=ON")
+        file.execute("UPDATE sqlite_master SET sql = REPLACE(sql, 'token_count BIGINT', 'token_count  BIGINT')")
+        file.execute("UPDATE alembic_version SET version_num = '0004'")
+        before = file.execute("SELECT * FROM sqlite_master").fetchall()
+    database = database_at(url)
+    with pytest.raises(WrongDatabase, match="message_metrics is not as migration 0001 made it"):
+        await database.open()
+    await database.close()
+    with closing(sqlite3.connect(tmp_path / "analytics.db")) as file:
+        assert file.execute("SELECT version_num FROM alembic_version").fetchall() == [("0004",)]
+        assert file.execute("SELECT * FROM sqlite_master").fetchall() == before
+        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def _rows(connection: Connection) -> list[Any]:
+    return list(connection.execute(select(schema.message_metrics).order_by(schema.message_metrics.c.id)))
+
+
+def _indexes(connection: Connection) -> Any:
+    indexes = inspect(connection).get_indexes("message_metrics")
+    return [(index["name"], index["column_names"], index["unique"]) for index in indexes]

@@ -77,7 +77,7 @@ def made_up(draw: random.Random, count: int, serial: Iterator[int]) -> list[Json
                 fields |= {"action": draw.choice(["created", "created", "deleted"])}
             case _:
                 fields = {"type": "message", "message_id": f"m{number}", "conversation_id": f"c{draw.randrange(12)}"}
-                fields |= {"user_id": user, "role": "user", "token_count": draw.randrange(100)}
+                fields |= {"user_id": user, "role": "user", "token_count": draw.choice([None, draw.randrange(100)])}
                 fields |= {"response_time": draw.choice([None, draw.random()])}
                 fields |= {"model_used": draw.choice([None, "a", "b", "c", "d"])}
         events.append({**fields, **at})

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from storage import reports
@@ -62,7 +62,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     return found
 
 
-def ask(running: Running, tenant: str, subject: str = "ada", path: str = HEAVY) -> "asyncio.Task[httpx.Response]":
+def ask(running: Running, tenant: str, subject: str = "ada", path: str = HEAVY) -> "asyncio.Task[httpx2.Response]":
     headers = {"Authorization": f"Bearer {running.token(tenant, subject)}"}
     return asyncio.create_task(running.http.get(path, headers=headers))
 
@@ -155,7 +155,7 @@ async def test_a_long_query_is_refused(running: Running) -> None:
     assert (response.status_code, response.json()["field"]) == (422, "cursor")
 
 
-async def post_tall(http: httpx.AsyncClient, count: int) -> None:
+async def post_tall(http: httpx2.AsyncClient, count: int) -> None:
     """Post so many long activities of acme, each of another user."""
     for begin in range(0, count, 500):
         events = [{"type": "activity", **ACTIVITY, **TALL, "user_id": f"u{begin + n}"} for n in range(500)]
@@ -164,12 +164,12 @@ async def post_tall(http: httpx.AsyncClient, count: int) -> None:
 
 
 @asynccontextmanager
-async def unread(running: Running, path: str, **headers: str) -> AsyncIterator[httpx.Response]:
+async def unread(running: Running, path: str, **headers: str) -> AsyncIterator[httpx2.Response]:
     """Ask, and read nothing but the head."""
-    transport = httpx.AsyncHTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)])
+    transport = httpx2.AsyncHTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)])
     known = {**running.admin("acme"), "Accept-Encoding": "identity", **headers}
     async with (
-        httpx.AsyncClient(transport=transport, timeout=30) as client,
+        httpx2.AsyncClient(transport=transport, timeout=30) as client,
         client.stream("GET", f"{running.url}{API}/{path}", headers=known) as response,
     ):
         yield response
@@ -242,7 +242,7 @@ async def test_memory_is_bounded(tmp_path: Path) -> None:
     process = Process(tmp_path)
     await process.start()
     try:
-        async with httpx.AsyncClient(base_url=process.url, timeout=60) as http:
+        async with httpx2.AsyncClient(base_url=process.url, timeout=60) as http:
             await post_tall(http, 2000)
         before = highest = process.resident_kb()
         for path, headers in UNREAD:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.conftest import Running, start
@@ -146,9 +146,9 @@ OUTSIDE = [
 @pytest.mark.parametrize("path", OUTSIDE)
 async def test_nothing_else_is_served(site: Running, path: str) -> None:
     """Every other name is a 404 with a problem document, also where it leads out of the folder."""
-    # httpx would take the dots out.
-    target = httpx.URL(site.url).copy_with(raw_path=path.encode())
-    response = await site.http.send(httpx.Request("GET", target, extensions={"target": path.encode()}))
+    # httpx2 would take the dots out.
+    target = httpx2.URL(site.url).copy_with(raw_path=path.encode())
+    response = await site.http.send(httpx2.Request("GET", target, extensions={"target": path.encode()}))
     assert response.status_code in (404, 307), response.text
     assert "secret" not in response.text
     assert "<!doctype" not in response.text

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-import httpx
+import httpx2
 import jwt
 from websockets.asyncio.client import connect
 
@@ -20,7 +20,7 @@ async def test_each_read_is_a_line(tmp_path: Path) -> None:
         for name, role in (("ada", "admin"), ("eve", "user"))
     }
     bearers = {name: {"Authorization": f"Bearer {token}"} for name, token in tokens.items()}
-    async with httpx.AsyncClient(base_url=f"{process.url}{API}") as http:
+    async with httpx2.AsyncClient(base_url=f"{process.url}{API}") as http:
         await http.get("/users/activities?user_id=secret-user&limit=5&secret-name=1", headers=bearers["ada"])
         etag = (await http.get("/summary", headers=bearers["ada"])).headers["etag"]
         await http.get("/summary", headers={**bearers["ada"], "If-None-Match": etag})
@@ -56,7 +56,7 @@ async def test_it_can_be_switched_off(tmp_path: Path) -> None:
     process = Process(tmp_path)
     await process.start()
     token = process.command("token").stdout.strip()
-    async with httpx.AsyncClient(base_url=f"{process.url}{API}") as http:
+    async with httpx2.AsyncClient(base_url=f"{process.url}{API}") as http:
         assert (await http.get("/summary", headers={"Authorization": f"Bearer {token}"})).status_code == 200
     assert process.terminate() == 0
     assert process.audit() == ""

@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 import jwt
 import pytest
 
@@ -26,7 +26,7 @@ async def process(tmp_path: Path) -> Process:
     """A service with one event of each kind, stopped again."""
     found = Process(tmp_path)
     await found.start()
-    async with httpx.AsyncClient(base_url=found.url) as http:
+    async with httpx2.AsyncClient(base_url=found.url) as http:
         assert (await http.post(f"{TRACK}/batch", json=BATCH)).status_code == 201
     assert found.terminate() == 0
     return found
@@ -97,7 +97,7 @@ async def test_export_is_the_list(process: Process) -> None:
     """export writes, beside a running service, what the REST list gives: the same CSV, and its items line by line."""
     await process.start()
     headers = {"Authorization": f"Bearer {process.command('token').stdout.strip()}"}
-    async with httpx.AsyncClient(base_url=process.url, headers=headers) as http:
+    async with httpx2.AsyncClient(base_url=process.url, headers=headers) as http:
         for table, path in TABLES.items():
             params = {"days": 1} if table == "daily_stats" else {}
             items = (await http.get(f"{API}/{path}", params=params)).json()["items"]
@@ -115,7 +115,7 @@ async def test_export_takes_ranges_and_tenants(process: Process) -> None:
     """--from, --to and --tenant select; daily_stats begins with the first day that has an event."""
     await process.start()
     events = [{**BATCH[0], "user_id": f"u{day}", "timestamp": f"2026-03-0{day}T12:00:00Z"} for day in (1, 2, 3)]
-    async with httpx.AsyncClient(base_url=process.url) as http:
+    async with httpx2.AsyncClient(base_url=process.url) as http:
         key = {"X-Tracking-Key": "acme-key-0123456789"}
         assert (await http.post(f"{TRACK}/batch", json=events, headers=key)).status_code == 201
     assert process.terminate() == 0
@@ -155,7 +155,7 @@ async def test_export_ends_with_its_reader(process: Process) -> None:
     """Who has read enough, as in "| head", ends the export without a word; a full disk is one line."""
     await process.start()
     events = [{**BATCH[0], "user_agent": "x" * 500} for _ in range(4000)]
-    async with httpx.AsyncClient(base_url=process.url, timeout=30) as http:
+    async with httpx2.AsyncClient(base_url=process.url, timeout=30) as http:
         assert (await http.post(f"{TRACK}/batch", json=events)).status_code == 201
     assert process.terminate() == 0
     done = subprocess.run(  # noqa: ASYNC221
@@ -206,7 +206,7 @@ async def test_the_view_of_days_is_the_report(process: Process, tmp_path: Path) 
     """The view daily_stats, for those who read with SQL, gives what the report gives."""
     await process.start()
     token = process.command("token").stdout.strip()
-    async with httpx.AsyncClient(base_url=process.url, headers={"Authorization": f"Bearer {token}"}) as http:
+    async with httpx2.AsyncClient(base_url=process.url, headers={"Authorization": f"Bearer {token}"}) as http:
         day = (await http.get(f"{API}/daily-stats", params={"days": 1})).json()["items"][0]
     process.terminate()
     database = sqlite3.connect(tmp_path / "analytics.db")
@@ -228,13 +228,13 @@ async def test_make_run_serves(tmp_path: Path) -> None:
             ["make", "--no-print-directory", "run"], cwd=ROOT, env=variables, stdout=out, stderr=out, process_group=0
         )
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
             async with asyncio.timeout(30):
                 while True:
                     try:
                         await http.get("/health")
                         break
-                    except httpx.TransportError:
+                    except httpx2.TransportError:
                         await asyncio.sleep(0.05)
             text = (tmp_path / "out").read_text()
             curl = text[text.index("curl ") :].partition("\n\n")[0]

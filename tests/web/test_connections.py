@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests import process as processes
@@ -152,7 +152,7 @@ async def test_the_soft_limit_is_raised(tmp_path: Path, monkeypatch: pytest.Monk
         assert service.pid is not None
         assert resource.prlimit(service.pid, resource.RLIMIT_NOFILE) == (given, given)
         assert service.log().count("few_descriptors") == 1
-        async with httpx.AsyncClient() as client:
+        async with httpx2.AsyncClient() as client:
             assert (await client.get(f"{service.url}{API}/summary")).status_code == 401
     finally:
         assert service.terminate() == 0

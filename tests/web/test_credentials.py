@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import jwt
 import pytest
 from starlette.routing import Route, WebSocketRoute
@@ -304,7 +304,7 @@ async def test_the_peer_decides_unless_a_proxy_is_named(tmp_path: Path) -> None:
     try:
         for headers, status in HOPS:
             response = await found.http.post(
-                f"{TRACK}/activity-public", json=EVENTS["activity-public"], headers=httpx.Headers(headers)
+                f"{TRACK}/activity-public", json=EVENTS["activity-public"], headers=httpx2.Headers(headers)
             )
             assert response.status_code == status, headers
     finally:
@@ -319,7 +319,7 @@ async def test_an_unnamed_proxy_is_not_believed(tmp_path: Path, named: str) -> N
         body = EVENTS["activity-public"]
         assert (await found.http.post(f"{TRACK}/activity-public", json=body)).status_code == 201
         for headers, _ in HOPS[1:12]:
-            response = await found.http.post(f"{TRACK}/activity-public", json=body, headers=httpx.Headers(headers))
+            response = await found.http.post(f"{TRACK}/activity-public", json=body, headers=httpx2.Headers(headers))
             assert response.status_code == 401, headers
     finally:
         await found.stop()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from sqlalchemy import text
 
@@ -136,7 +136,7 @@ def process(tmp_path: Path, postgres: Postgres) -> Iterator[Process]:
     postgres.drop(name)
 
 
-async def until_recorded(http: httpx.AsyncClient, seconds: float) -> None:
+async def until_recorded(http: httpx2.AsyncClient, seconds: float) -> None:
     async with asyncio.timeout(seconds):
         while (await http.post(f"{TRACK}/activity-public", json=ACTIVITY)).status_code != 201:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -147,7 +147,7 @@ async def test_commands_work_beside_the_service(process: Process, postgres: Post
     migrated = process.command("migrate")
     assert (migrated.returncode, migrated.stderr) == (0, "")
     await process.start()
-    async with httpx.AsyncClient(base_url=process.url) as http:
+    async with httpx2.AsyncClient(base_url=process.url) as http:
         assert (await http.post(f"{TRACK}/activity-public", json=ACTIVITY)).status_code == 201
         postgres.cut(process.environment["ANALYTICS_DATABASE_URL"].rpartition("/")[2])
         exported = process.command("export", "users", "--format", "ndjson")

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.conftest import TRACK, Running, free_port, start
@@ -126,7 +126,7 @@ async def test_a_named_proxy_has_to_say_for_whom(tmp_path: Path) -> None:
 
 async def test_the_refusal_says_what_to_do(running: Running) -> None:
     """Whoever forgot the key is told how to make one, and which setting lets local clients post without."""
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         answer = await client.post(f"{running.url}{TRACK}/activity-public", json=ACTIVITY, headers={"Via": "1.1 x"})
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
     for word in ("convoai-analytics keys add", "ANALYTICS_TRUSTED_NETWORKS", "proxy"):

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from realtime.panel import Json
@@ -190,7 +190,7 @@ async def test_what_was_erased_is_not_in_the_file(tmp_path: Path) -> None:
     # A process of its own: to close a file that SQLite has open in this one would give its locks away.
     service = Process(tmp_path)
     await service.start()
-    async with httpx.AsyncClient(base_url=service.url) as http:
+    async with httpx2.AsyncClient(base_url=service.url) as http:
         for number in range(400):
             user = GONE if number % 3 == 0 else f"user-{number}"
             events = [{**event, "user_id": user, "event_id": f"{user}-{number}"} for event in BATCH]
@@ -220,7 +220,7 @@ async def test_a_user_who_is_not_there(tmp_path: Path) -> None:
     await running.stop()
 
 
-async def post_rows(http: httpx.AsyncClient, count: int, user: str, timestamp: str) -> None:
+async def post_rows(http: httpx2.AsyncClient, count: int, user: str, timestamp: str) -> None:
     """Post so many activities of *user*, of a kilobyte each."""
     event = {"type": "activity", **ACTIVITY, "user_id": user, "user_agent": "x" * 1000, "timestamp": timestamp}
     for begin in range(0, count, 1000):
@@ -229,12 +229,12 @@ async def post_rows(http: httpx.AsyncClient, count: int, user: str, timestamp: s
 
 
 @asynccontextmanager
-async def slow_csv(running: Running) -> AsyncIterator[httpx.Response]:
+async def slow_csv(running: Running) -> AsyncIterator[httpx2.Response]:
     """Begin to download all activities, and read only the head."""
-    transport = httpx.AsyncHTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)])
+    transport = httpx2.AsyncHTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)])
     headers = {**running.admin(), "Accept": "text/csv", "Accept-Encoding": "identity"}
     async with (
-        httpx.AsyncClient(transport=transport, timeout=60) as client,
+        httpx2.AsyncClient(transport=transport, timeout=60) as client,
         client.stream("GET", f"{running.url}{API}/users/activities", headers=headers) as response,
     ):
         assert response.status_code == 200
@@ -252,7 +252,7 @@ async def test_an_export_whose_rows_are_forgotten_breaks_off(tmp_path: Path, dat
     async with slow_csv(running) as response:
         done = await asyncio.to_thread(operator.command, "forget", GONE)
         assert "user_activity: 1,000 removed" in done.stdout
-        with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
+        with pytest.raises(httpx2.RemoteProtocolError, match="incomplete chunked read"):
             await response.aread()
     async with slow_csv(running) as response:
         assert (await asyncio.to_thread(operator.command, "forget", "nobody")).returncode == 0
@@ -281,7 +281,7 @@ async def test_the_command_says_that_rows_were_removed(tmp_path: Path) -> None:
     """The command export ends with exit code 1 and one clear line if rows were removed while it wrote."""
     service = Process(tmp_path)
     await service.start()
-    async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
+    async with httpx2.AsyncClient(base_url=service.url, timeout=60) as http:
         await post_rows(http, 1000, GONE, days_ago(3))
         await post_rows(http, 3000, "ada", days_ago(2))
     assert service.terminate() == 0

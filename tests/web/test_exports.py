@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from storage import reports
@@ -38,7 +38,7 @@ NAMES = {
 }
 
 
-async def export(running: Running, path: str, tenant: str = "default", **params: Any) -> httpx.Response:
+async def export(running: Running, path: str, tenant: str = "default", **params: Any) -> httpx2.Response:
     response = await running.http.get(f"{API}/{path}", params=params, headers={**running.admin(tenant), **AS_CSV})
     assert response.status_code == 200, response.text
     return response
@@ -243,8 +243,8 @@ async def test_a_slow_download_holds_nothing(running: Running) -> None:
     await post_many(running, activities(25_000, extra_data={"filler": "x" * 200}))
     # A small buffer, so that less is on its way than there is.
     buffer = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)]
-    transport = httpx.AsyncHTTPTransport(socket_options=buffer)
-    async with httpx.AsyncClient(transport=transport, timeout=30) as client:
+    transport = httpx2.AsyncHTTPTransport(socket_options=buffer)
+    async with httpx2.AsyncClient(transport=transport, timeout=30) as client:
         slow = [await client.send(request(running), stream=True) for _ in range(6)]
         pieces = [response.aiter_raw() for response in slow]
         sizes = [len(await anext(iterator)) for iterator in pieces]
@@ -272,7 +272,7 @@ async def idle(running: Running) -> None:
             quiet = 0 if engine.pool.checkedout() else quiet + 1
 
 
-def request(running: Running) -> httpx.Request:
+def request(running: Running) -> httpx2.Request:
     headers = {**running.admin(), **AS_CSV, "Accept-Encoding": "identity"}
     return running.http.build_request("GET", f"{API}/users/activities", headers=headers)
 
@@ -296,7 +296,7 @@ async def test_a_failure_in_the_middle_breaks_the_connection(
     headers = {**running.admin(), **AS_CSV, "Accept-Encoding": encoding}
     async with running.http.stream("GET", f"{API}/users/activities", headers=headers) as response:
         assert response.status_code == 200
-        with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
+        with pytest.raises(httpx2.RemoteProtocolError, match="incomplete chunked read"):
             _ = [piece async for piece in response.aiter_raw()]
 
 
@@ -351,7 +351,7 @@ async def test_a_folder_without_room_is_a_507(tmp_path: Path) -> None:
         service.environment["TMPDIR"] = str(disk.folder)
         await service.start()
         try:
-            async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
+            async with httpx2.AsyncClient(base_url=service.url, timeout=60) as http:
                 for begin in range(0, 20_000, 5000):
                     answer = await http.post(f"{TRACK}/batch", json=people(20_000)[begin : begin + 5000])
                     assert answer.status_code == 201

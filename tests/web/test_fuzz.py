@@ -216,9 +216,9 @@ async def test_arbitrary_frames_break_nothing(watched: Running, full: bool, figu
 
 async def watched_post(running: Running) -> None:
     """Post an event by a client of its own, which leaves no connection behind."""
-    import httpx
+    import httpx2
 
-    async with httpx.AsyncClient(base_url=running.url) as http:
+    async with httpx2.AsyncClient(base_url=running.url) as http:
         running.http = http
         await running.post("activity-public", ACTIVITY)
         panel = await running.panel()

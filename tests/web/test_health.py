@@ -93,7 +93,7 @@ async def test_a_bug_is_a_500_that_tells_nothing(running: Running) -> None:
 
 async def test_logs_hold_templates_alone(tmp_path: Path) -> None:
     """With all requests logged, nothing that a client sent is in a log: no path, query, header, token, key or event."""
-    import httpx
+    import httpx2
 
     process = Process(tmp_path, ACCESS_LOG="all", LOG_LEVEL="debug", AUDIT_LOG="on", TRACKING_EVENTS_PER_SECOND="1000")
     await process.start()
@@ -103,7 +103,7 @@ async def test_logs_hold_templates_alone(tmp_path: Path) -> None:
     admin = {"Authorization": f"Bearer {token}", "Cookie": "s=secret", "User-Agent": "secret", "X-Request-Id": "secret"}
     event = {**ACTIVITY, "user_id": "secret-user", "username": "secret", "extra_data": {"secret": "secret"}}
     batch = [{"type": "activity", **event}, {"type": "secret"}, "secret", {"type": "message", "message_id": "secret"}]
-    async with httpx.AsyncClient(base_url=process.url) as http:
+    async with httpx2.AsyncClient(base_url=process.url) as http:
         await http.get(f"{API}/users/activities?user_id=secret-user&cursor=secret&secret=1", headers=admin)
         await http.get(
             f"{API}/users/top?limit=secret", headers={**admin, "Accept": "secret", "If-None-Match": "secret"}

@@ -4,7 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from storage.batch import MAX_EVENTS
@@ -15,7 +15,7 @@ from tests.web.test_tracking import ACTIVITY, BATCH
 ACME, GLOBEX = {"X-Tracking-Key": "acme-key-0123456789"}, {"X-Tracking-Key": "globex-key-0123456789"}
 
 
-async def post(running: Running, headers: dict[str, str], body: bytes, name: str = "batch") -> httpx.Response:
+async def post(running: Running, headers: dict[str, str], body: bytes, name: str = "batch") -> httpx2.Response:
     return await running.http.post(f"{TRACK}/{name}", content=body, headers=headers)
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from starlette.routing import Route, WebSocketRoute
 from websockets.asyncio.client import connect
@@ -135,7 +135,7 @@ async def test_who_reads_slowly_is_served(impatient: Running) -> None:
 
 async def test_who_is_quick_is_not_cut(impatient: Running) -> None:
     """A connection lives on beyond every deadline as long as each of its requests comes in time."""
-    async with httpx.AsyncClient(base_url=impatient.url, limits=httpx.Limits(max_connections=1)) as http:
+    async with httpx2.AsyncClient(base_url=impatient.url, limits=httpx2.Limits(max_connections=1)) as http:
         for _ in range(12):
             assert (await http.post(f"{TRACK}/activity-public", json=ACTIVITY)).status_code == 201
             await asyncio.sleep(0.15)
@@ -437,7 +437,7 @@ async def test_the_tracking_rate_is_bounded(tmp_path: Path) -> None:
     """Over its rate a key gets 429 with Retry-After, and after that time it may post again; nothing else is touched."""
     found = await start(tmp_path, TRACKING_EVENTS_PER_SECOND="1", TRACKING_BURST_EVENTS="20")
 
-    async def post(key: str | None, name: str = "activity-public", body: object = ACTIVITY) -> httpx.Response:
+    async def post(key: str | None, name: str = "activity-public", body: object = ACTIVITY) -> httpx2.Response:
         headers = {} if key is None else {"X-Tracking-Key": key}
         return await found.http.post(f"{TRACK}/{name}", json=body, headers=headers)
 

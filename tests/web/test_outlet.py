@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.conftest import API
@@ -48,11 +48,11 @@ async def ask(process: Process, requests: int) -> None:
     """Read the summary so many times over eight connections, each of which is a line of both streams."""
     token = process.command("token").stdout.strip()
 
-    async def some(client: httpx.AsyncClient) -> None:
+    async def some(client: httpx2.AsyncClient) -> None:
         for _ in range(requests // 8):
             assert (await client.get(f"{API}/summary")).status_code == 200
 
-    async with httpx.AsyncClient(
+    async with httpx2.AsyncClient(
         base_url=process.url, headers={"Authorization": f"Bearer {token}"}, timeout=20
     ) as client:
         await asyncio.gather(*(some(client) for _ in range(8)))
@@ -61,7 +61,7 @@ async def ask(process: Process, requests: int) -> None:
 async def test_pipes_that_nobody_reads_hold_nothing_up(piped: Piped) -> None:
     """Far more reads than a pipe takes lines of are answered, and SIGTERM ends the process in time."""
     await ask(piped, 800)
-    async with httpx.AsyncClient(base_url=piped.url, timeout=5) as client:
+    async with httpx2.AsyncClient(base_url=piped.url, timeout=5) as client:
         assert (await client.get("/ready")).status_code == 200
     began = time.monotonic()
     assert await asyncio.to_thread(piped.terminate) == 0
@@ -74,7 +74,7 @@ async def test_readers_that_go_end_nothing(piped: Piped) -> None:
         assert stream is not None
         stream.close()
     await ask(piped, 200)
-    async with httpx.AsyncClient(base_url=piped.url, timeout=5) as client:
+    async with httpx2.AsyncClient(base_url=piped.url, timeout=5) as client:
         metrics = (await client.get("/metrics")).text
     for name in ("stdout", "stderr"):
         found = re.search(rf'convoai_log_lines_dropped_total{{stream="{name}"}} ([0-9.]+)', metrics)

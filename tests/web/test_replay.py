@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
@@ -41,7 +41,7 @@ def logins(*times: int) -> Source:
     return Source([Timed(at, LOGIN) for at in times])
 
 
-class Wire(httpx.AsyncHTTPTransport):
+class Wire(httpx2.AsyncHTTPTransport):
     """The way to the service; *fault* may act on the number of each request and its answer."""
 
     def __init__(self, fault: Any) -> None:
@@ -49,16 +49,16 @@ class Wire(httpx.AsyncHTTPTransport):
         self.bodies: list[bytes] = []
         self._fault = fault
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         self.bodies.append(request.content)
         answer = await super().handle_async_request(request)
         await answer.aread()
-        found: httpx.Response = self._fault(len(self.bodies), answer)
+        found: httpx2.Response = self._fault(len(self.bodies), answer)
         return found
 
 
-def on(wire: httpx.AsyncBaseTransport, url: str = "http://service") -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=wire, base_url=url, headers={"Content-Type": "application/x-ndjson"})
+def on(wire: httpx2.AsyncBaseTransport, url: str = "http://service") -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=wire, base_url=url, headers={"Content-Type": "application/x-ndjson"})
 
 
 def test_a_trace_row_is_a_turn_of_four_events(tmp_path: Path) -> None:
@@ -262,16 +262,16 @@ async def test_a_key_names_the_tenant(running: Running) -> None:
         await replay(logins(1), running.url, "no-such-key-0123456789", 0, keep_times=False)
 
 
-@pytest.mark.parametrize("lost", [httpx.ReadError("cut"), httpx.ReadTimeout("late"), 503])
+@pytest.mark.parametrize("lost", [httpx2.ReadError("cut"), httpx2.ReadTimeout("late"), 503])
 async def test_a_lost_answer_counts_nothing_twice(running: Running, lost: Exception | int) -> None:
     """A batch whose answer is lost is sent again with the same ids, and counts once."""
 
-    def fault(number: int, answer: httpx.Response) -> httpx.Response:
+    def fault(number: int, answer: httpx2.Response) -> httpx2.Response:
         if number > 1:
             return answer
         if isinstance(lost, Exception):
             raise lost
-        return httpx.Response(lost, headers={"Retry-After": "0"})
+        return httpx2.Response(lost, headers={"Retry-After": "0"})
 
     wire = Wire(fault)
     async with on(wire, running.url) as client:
@@ -300,12 +300,12 @@ async def test_retry_after_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
 
     answers = iter([503, 503, 201])
 
-    def answer(_request: httpx.Request) -> httpx.Response:
+    def answer(_request: httpx2.Request) -> httpx2.Response:
         body = {"recorded": 1, "duplicates": 0, "rejected": []}
-        return httpx.Response(next(answers), headers={"Retry-After": "7"}, json=body)
+        return httpx2.Response(next(answers), headers={"Retry-After": "7"}, json=body)
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    async with on(httpx.MockTransport(answer)) as client:
+    async with on(httpx2.MockTransport(answer)) as client:
         await Player(logins(1), client, 0).play(0)
     assert pauses == [7, 7]
 
@@ -316,7 +316,7 @@ async def test_at_most_two_batches_are_on_their_way() -> None:
     flying = 0
     more, answered = asyncio.Event(), asyncio.Event()
 
-    async def answer(request: httpx.Request) -> httpx.Response:
+    async def answer(request: httpx2.Request) -> httpx2.Response:
         nonlocal flying
         events = [parse_any(line) for line in request.content.splitlines()]
         assert len(events) == BATCH_EVENTS
@@ -324,9 +324,9 @@ async def test_at_most_two_batches_are_on_their_way() -> None:
         flying += 1
         more.set()
         await answered.wait()
-        return httpx.Response(201, json={"recorded": len(events), "duplicates": 0, "rejected": []})
+        return httpx2.Response(201, json={"recorded": len(events), "duplicates": 0, "rejected": []})
 
-    async with on(httpx.MockTransport(answer)) as client:
+    async with on(httpx2.MockTransport(answer)) as client:
         posting = Player(logins(*range(1, 6 * BATCH_EVENTS + 1)), client, 0)
         playing = asyncio.create_task(posting.play(0))
         while flying < 2:
@@ -344,13 +344,13 @@ async def test_events_keep_their_distances() -> None:
     """At a speed, nothing is posted before it is due."""
     loop, arrivals = asyncio.get_running_loop(), list[float]()
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         count = len(request.content.splitlines())
         arrivals.extend([loop.time()] * count)
-        return httpx.Response(201, json={"recorded": count, "duplicates": 0, "rejected": []})
+        return httpx2.Response(201, json={"recorded": count, "duplicates": 0, "rejected": []})
 
     began = loop.time()
-    async with on(httpx.MockTransport(answer)) as client:
+    async with on(httpx2.MockTransport(answer)) as client:
         await Player(logins(0, 6000, 12_000), client, 0).play(60)
     assert [arrival - began >= due_at for arrival, due_at in zip(arrivals, (0, 0.1, 0.2), strict=True)] == [True] * 3
 

@@ -1,6 +1,7 @@
 """The admin's REST endpoints."""
 
 import asyncio
+import csv
 import gzip
 import random
 import time
@@ -71,6 +72,30 @@ async def test_the_summary_is_flat_and_exact(running: Running) -> None:
         "avg_api_response_time": 0.25,
     }
     assert position == (await running.get("snapshot"))["position"]
+    assert (await running.verdict()).differences == []
+
+
+async def test_tokens_that_are_not_known_are_null(running: Running) -> None:
+    """A message without tokens counts as a message, adds nothing to any sum of tokens, and is listed with null, not 0;
+    so does one with null."""
+    talk = {**MESSAGE, "conversation_id": "c1", "model_used": "small", "timestamp": at(1)}
+    bare = {name: value for name, value in talk.items() if name != "token_count"}
+    await running.post("message-public", {**talk, "message_id": "m0", "token_count": 5})
+    await running.post("message-public", {**bare, "message_id": "m1"})
+    await running.post("message-public", {**talk, "message_id": "m2", "token_count": None})
+    await running.post("message-public", {**bare, "message_id": "m3", "conversation_id": "c2", "model_used": "new"})
+    summary = await running.get("summary")
+    assert (summary["total_messages"], summary["total_tokens"]) == (4, 5)
+    found = {item["message_id"]: item["token_count"] for item in (await running.get("messages"))["items"]}
+    assert found == {"m0": 5, "m1": None, "m2": None, "m3": None}
+    talks = {item["conversation_id"]: item for item in (await running.get("conversations"))["items"]}
+    assert [(talks[name]["message_count"], talks[name]["total_tokens"]) for name in ("c1", "c2")] == [(3, 5), (1, 0)]
+    wanted = {"metrics": "model_messages,model_tokens", "interval": "day", "from": "2026-03-01", "to": "2026-03-02"}
+    metrics = (await running.get("series", **wanted))["metrics"]
+    assert (metrics["model_messages:small"], metrics["model_messages:new"]) == ([3], [1])
+    assert (metrics["model_tokens:small"], metrics.get("model_tokens:new", [0])) == ([5], [0])
+    answer = await running.http.get(f"{API}/messages", headers={**running.admin(), "Accept": "text/csv"})
+    assert [row["token_count"] for row in csv.DictReader(answer.text.splitlines())] == ["", "", "", "5"]
     assert (await running.verdict()).differences == []
 
 

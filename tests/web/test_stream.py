@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from realtime.eventstream import PlainStream
@@ -334,7 +334,7 @@ async def test_a_stream_passes_nginx(running: Running, tmp_path: Path) -> None:
         await equals_snapshot(running, panel)
         assert {event.name for event in panel.events} >= {"snapshot", "delta"}
         asked = {**running.admin(), "Accept": "text/csv"}
-        async with httpx.AsyncClient(base_url=url) as client:
+        async with httpx2.AsyncClient(base_url=url) as client:
             passed = await client.get(f"{API}/users/activities", headers=asked)
         assert passed.content == (await running.http.get(f"{API}/users/activities", headers=asked)).content
         await panel.close()

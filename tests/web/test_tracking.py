@@ -126,7 +126,10 @@ async def test_a_bad_field_is_named(running: Running, name: str, change: dict[st
         assert response.json()["recorded"] == 1
 
 
-@pytest.mark.parametrize(("name", "field"), [(name, field) for name, event in EVENTS.items() for field in event])
+REQUIRED = [(name, field) for name, event in EVENTS.items() for field in event if field != "token_count"]
+
+
+@pytest.mark.parametrize(("name", "field"), REQUIRED)
 async def test_a_missing_field_is_named(running: Running, name: str, field: str) -> None:
     """A required field that is absent is a 422 that names it."""
     event = {key: value for key, value in EVENTS[name].items() if key != field}

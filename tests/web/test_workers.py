@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from realtime.protocol import TOPICS
@@ -60,13 +60,13 @@ class Scraper:
         self.text = ""
 
     async def run(self) -> None:
-        async with httpx.AsyncClient(base_url=self._url) as client:
+        async with httpx2.AsyncClient(base_url=self._url) as client:
             while True:
-                with contextlib.suppress(httpx.TransportError):
+                with contextlib.suppress(httpx2.TransportError):
                     await self.scrape(client)
                 await asyncio.sleep(0.1)
 
-    async def scrape(self, client: httpx.AsyncClient) -> None:
+    async def scrape(self, client: httpx2.AsyncClient) -> None:
         response = await client.get("/metrics", headers={"Connection": "close"})
         assert response.status_code == 200, response.text
         found = samples(response.text)
@@ -89,7 +89,7 @@ async def served(tmp_path: Path, postgres: Postgres, valkey: str) -> AsyncIterat
 
 
 async def snapshot(process: Process) -> dict[str, object]:
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}) as client:
         found: dict[str, object] = (await client.get(f"{process.url}{API}/snapshot")).json()
         return found
 

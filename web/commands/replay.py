@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -102,7 +102,7 @@ def wait(events: list[Timed], start: int, elapsed: float, speed: float) -> float
 class Player:
     """Posts the events of a source. ``trouble`` says why nothing goes on just now (empty: all goes well)."""
 
-    def __init__(self, source: Source, client: httpx.AsyncClient, shift: int) -> None:
+    def __init__(self, source: Source, client: httpx2.AsyncClient, shift: int) -> None:
         """*shift* is added to all times, in milliseconds."""
         self.events = source.events
         self.tally = Tally(rejected=source.malformed)
@@ -149,7 +149,7 @@ class Player:
         while True:
             try:
                 response = await self._client.post(f"{PREFIX}/batch", content=body)
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 self.trouble, delay = f"cannot be reached ({type(error).__name__})", pause
             else:
                 if response.status_code == 201:
@@ -167,7 +167,7 @@ class Player:
             pause = min(5.0, 2 * pause)
 
 
-def _refusal(response: httpx.Response) -> str:
+def _refusal(response: httpx2.Response) -> str:
     try:
         detail = msgspec.json.decode(response.content)["detail"]
     except (ValueError, KeyError, TypeError):
@@ -176,19 +176,19 @@ def _refusal(response: httpx.Response) -> str:
     return f"the service answered {response.status_code}: {detail}{hint}"
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def _retry_after(response: httpx2.Response) -> float | None:
     value = response.headers.get("retry-after", "")
     return float(value) if value.isdecimal() else None
 
 
-def _client(url: str, key: str | None) -> httpx.AsyncClient:
+def _client(url: str, key: str | None) -> httpx2.AsyncClient:
     address = urlsplit(url)
     if address.scheme not in ("http", "https") or not address.hostname:
         raise ReplayError("the URL of the service begins with http:// or https:// and names a host")
     if key is not None and not (key.isascii() and key.isprintable()):
         raise ReplayError("the tracking key has letters that no key has: see that the file holds the key alone")
     headers = {"Content-Type": NDJSON} if key is None else {"Content-Type": NDJSON, KEY_HEADER: key}
-    return httpx.AsyncClient(base_url=url, headers=headers, timeout=ANSWER_SECONDS)
+    return httpx2.AsyncClient(base_url=url, headers=headers, timeout=ANSWER_SECONDS)
 
 
 async def replay(source: Source, url: str, key: str | None, speed: float, keep_times: bool) -> Tally:

@@ -92,7 +92,7 @@ ATTACKS = (
 async def _flood(
     url: str, seconds: float, connections: int, method: str, path: str, headers: Iterator[Headers]
 ) -> Seen:
-    """Ask again and again over all connections, each time with the next *headers*; 10 times as fast as by httpx."""
+    """Ask again and again over all connections, each time with the next *headers*; 10 times as fast as by httpx2."""
     seen, until, parts = Seen(), time.monotonic() + seconds, urlsplit(url)
 
     async def one() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 
-import httpx
+import httpx2
 import msgspec
 
 from tests.conftest import TRACK
@@ -27,7 +27,7 @@ async def readers_beside_posts(url: str, seconds: float, tenant: str = "acme", c
 
 async def _post(url: str, seconds: float) -> None:
     began = time.monotonic()
-    async with httpx.AsyncClient(headers={"X-Tracking-Key": KEY}, timeout=30) as client:
+    async with httpx2.AsyncClient(headers={"X-Tracking-Key": KEY}, timeout=30) as client:
         for number in itertools.count():
             due = began + number * PAUSE_SECONDS
             if due > began + seconds:

@@ -6,7 +6,7 @@ import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 
-import httpx
+import httpx2
 import msgspec
 
 from tests.conftest import TRACK
@@ -19,7 +19,7 @@ REFUSED = "".join(map(chr, range(0x10000, 0x10200)))
 
 Seen = Counter[int | str]
 """How often each status came, or the name of the error that came instead."""
-Post = Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]
+Post = Callable[[httpx2.AsyncClient], Awaitable[httpx2.Response]]
 
 
 async def post_large_batches(
@@ -28,7 +28,7 @@ async def post_large_batches(
     """Post batches of the largest size over some connections, each the next one when the last is answered."""
     bodies = _batches(events)
 
-    async def post(client: httpx.AsyncClient) -> httpx.Response:
+    async def post(client: httpx2.AsyncClient) -> httpx2.Response:
         return await client.post(f"{url}{TRACK}/batch", content=next(bodies))
 
     return await _repeat(post, seconds, connections, key)
@@ -38,7 +38,7 @@ async def post_singles(url: str, seconds: float, *, connections: int = 200, key:
     """Post single events over many connections: as many requests of one tenant wait all the time."""
     body = msgspec.json.encode(ACTIVITY)
 
-    async def post(client: httpx.AsyncClient) -> httpx.Response:
+    async def post(client: httpx2.AsyncClient) -> httpx2.Response:
         return await client.post(f"{url}{TRACK}/activity-public", content=body)
 
     return await _repeat(post, seconds, connections, key)
@@ -48,8 +48,8 @@ async def leave_large_batches(url: str, seconds: float, *, connections: int = 8,
     """Post large batches, and go away without the answer when their first part is being committed."""
     bodies = _batches(events)
 
-    async def post(client: httpx.AsyncClient) -> httpx.Response:
-        return await client.post(f"{url}{TRACK}/batch", content=next(bodies), timeout=httpx.Timeout(5, read=0.1))
+    async def post(client: httpx2.AsyncClient) -> httpx2.Response:
+        return await client.post(f"{url}{TRACK}/batch", content=next(bodies), timeout=httpx2.Timeout(5, read=0.1))
 
     return await _repeat(post, seconds, connections, ACME)
 
@@ -72,15 +72,15 @@ async def _repeat(post: Post, seconds: float, connections: int, key: str) -> See
     """Post over so many connections until the time is over; what has not been answered by then is broken off."""
     seen = Seen()
 
-    async def run(client: httpx.AsyncClient) -> None:
+    async def run(client: httpx2.AsyncClient) -> None:
         while True:
             try:
                 seen[(await post(client)).status_code] += 1
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 seen[type(error).__name__] += 1
 
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    async with httpx.AsyncClient(headers={"X-Tracking-Key": key}, timeout=60, limits=limits) as client:
+    limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
+    async with httpx2.AsyncClient(headers={"X-Tracking-Key": key}, timeout=60, limits=limits) as client:
         runs = [asyncio.create_task(run(client)) for _ in range(connections)]
         await asyncio.sleep(seconds)
         for task in runs:

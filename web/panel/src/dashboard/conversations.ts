@@ -33,7 +33,7 @@ interface Message {
   readonly message_id: string;
   readonly user_id: string;
   readonly role: string;
-  readonly token_count: number;
+  readonly token_count: number | null;
   readonly response_time: number | null;
   readonly model_used: string | null;
   readonly created_at: string;
