@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from convoai_analytics_client.stats import REASONS, Stats
@@ -76,7 +76,7 @@ import os
 from types import SimpleNamespace
 from uuid import uuid4
 
-import httpx
+import httpx2
 
 
 class _Object(SimpleNamespace):
@@ -98,12 +98,12 @@ def _request(asked):
 
 def _create(**asked):
     if not asked.get("stream"):
-        return _object(httpx.request(**_request(asked)).text)
+        return _object(httpx2.request(**_request(asked)).text)
     return _chunks(asked)
 
 
 def _chunks(asked):
-    with httpx.stream(**_request(asked)) as response:
+    with httpx2.stream(**_request(asked)) as response:
         for line in response.iter_lines():
             if line.startswith("data: {"):
                 yield _object(line.removeprefix("data: "))
@@ -170,12 +170,12 @@ class Folder:
 
     async def ask(self, process: "subprocess.Popen[bytes]", method: str, url: str, **options: Any) -> None:
         """Send a request as soon as the server answers."""
-        async with httpx.AsyncClient(timeout=20) as client:
+        async with httpx2.AsyncClient(timeout=20) as client:
             while True:
                 try:
                     answer = await client.request(method, url, **options)
                     break
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     assert process.poll() is None, (self.path / "log").read_text()
                     await asyncio.sleep(0.02)
         assert answer.status_code == 200, (self.path / "log").read_text()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-import httpx
+import httpx2
 import uvicorn
 
 from convoai_analytics_client import Analytics
@@ -72,12 +72,12 @@ async def leave(url: str, path: str) -> None:
 async def ask(url: str, *requests: str) -> list[int]:
     """Send requests, each written as ``METHOD path``; gives the statuses, 0 for a broken answer."""
     statuses = []
-    async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=20) as client:
         for request in requests:
             method, path = request.split(" ")
             try:
                 statuses.append((await client.request(method, path, headers={"X-User": "ada"})).status_code)
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 statuses.append(0)
     return statuses
 

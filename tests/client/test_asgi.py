@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser
@@ -137,7 +137,7 @@ async def test_endpoints_are_templates(running: Running, analytics: Analytics) -
         requests = ["/conversations/1", "/conversations/2", "/missing/1", "/files/a/b", "/admin/1", "/tenants/acme/1"]
         requests += ["/tenants/acme/missing/1", "/deep/of/of/7/end", "/raw/here", "/static/__init__.py"]
         await ask(url, *(f"GET {path}" for path in requests), "DELETE /conversations/1")
-        async with httpx.AsyncClient(base_url=url) as client:
+        async with httpx2.AsyncClient(base_url=url) as client:
             await client.get("/by-host/7/8", headers={"Host": "other.example"})
     assert await tracked(running, analytics) == [
         ("/conversations/{id}", "GET", 200, None),
@@ -455,12 +455,12 @@ async def test_fastapi(running: Running, version: str, tmp_path: Path) -> None:
         process = spawn([python, program, str(port)], env=environment, stdout=log, stderr=log)
     try:
         url = f"http://127.0.0.1:{port}"
-        async with httpx.AsyncClient(base_url=url) as client:
+        async with httpx2.AsyncClient(base_url=url) as client:
             while True:
                 try:
                     await client.get("/health")
                     break
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     assert process.poll() is None, (tmp_path / "log").read_text()
                     await asyncio.sleep(0.02)
         requests = ["/items/1", "/api/v1/users/7/posts/8", "/api/v1/plain/1", "/sub/items/1", "/tenants/acme/items/1"]

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from convoai_analytics_client import Analytics, openai
@@ -82,7 +82,7 @@ def data_of(line: str) -> Json | None:
 
 
 def stream_of(url: str, asked: Json) -> Iterator[Json]:
-    with httpx.stream("POST", url, json=asked, headers=HEADERS, timeout=30) as response:
+    with httpx2.stream("POST", url, json=asked, headers=HEADERS, timeout=30) as response:
         response.raise_for_status()
         for line in response.iter_lines():
             if (document := data_of(line)) is not None:
@@ -91,7 +91,7 @@ def stream_of(url: str, asked: Json) -> Iterator[Json]:
 
 async def astream_of(url: str, asked: Json) -> AsyncIterator[Json]:
     async with (
-        httpx.AsyncClient(timeout=30) as client,
+        httpx2.AsyncClient(timeout=30) as client,
         client.stream("POST", url, json=asked, headers=HEADERS) as response,
     ):
         async for line in response.aiter_lines():
@@ -169,7 +169,7 @@ async def test_the_panel_counts_a_streamed_answer(running: Running, server: Open
 @pytest.mark.parametrize("form", [lambda document: document, as_object], ids=["dictionary", "object"])
 def test_a_whole_answer_is_given_back_itself(server: OpenAIServer, noted: Noted, form: Callable[[Json], Any]) -> None:
     """What is given back is the very answer; its time is unknown, since the call began when it was there."""
-    answer = form(httpx.post(completions(server), json=body(stream=False), headers=HEADERS).json())
+    answer = form(httpx2.post(completions(server), json=body(stream=False), headers=HEADERS).json())
     assert track_openai(answer, **WHO, analytics=noted.analytics) is answer
     message = noted.message()
     assert (message["token_count"], message["model_used"]) == (server.answer.completion_tokens, ANSWERED_BY)
@@ -180,7 +180,7 @@ def test_the_time_of_a_whole_answer(server: OpenAIServer, noted: Noted) -> None:
     """A function is called and timed, and a given start counts as well; one of another clock does not."""
 
     def ask() -> Json:
-        answer: Json = httpx.post(completions(server), json=body(stream=False), headers=HEADERS).json()
+        answer: Json = httpx2.post(completions(server), json=body(stream=False), headers=HEADERS).json()
         return answer
 
     answer = track_openai(ask, **WHO, analytics=noted.analytics)
@@ -237,7 +237,7 @@ def test_a_stream_that_breaks(
 ) -> None:
     """The error reaches the caller; what was delivered before is a message, and nothing before that is none."""
     setattr(server.answer, interruption, pieces)
-    with pytest.raises((Failed, httpx.TransportError)):
+    with pytest.raises((Failed, httpx2.TransportError)):
         list(track_openai(stream_of(completions(server), body(stream=True)), **WHO, analytics=noted.analytics))
     assert len(noted.messages()) == messages
     assert all("token_count" not in message for message in noted.messages())
@@ -248,9 +248,9 @@ def test_an_answer_that_never_came(server: OpenAIServer, noted: Noted) -> None:
     server.answer = Answer(status=429)
 
     def ask() -> None:
-        httpx.post(completions(server), json=body(stream=False), headers=HEADERS).raise_for_status()
+        httpx2.post(completions(server), json=body(stream=False), headers=HEADERS).raise_for_status()
 
-    with pytest.raises(httpx.HTTPStatusError):
+    with pytest.raises(httpx2.HTTPStatusError):
         track_openai(ask, **WHO, analytics=noted.analytics)
     assert noted.messages() == []
 
@@ -375,7 +375,7 @@ def test_a_streamed_response(noted: Noted, ending: Ending, deltas: int, tokens: 
 def test_a_whole_response(noted: Noted) -> None:
     """A whole answer of the Responses API is a message; one that is not there yet is none."""
     with responses_server() as url:
-        track_openai(httpx.post(f"{url}/responses", json={}).json(), **WHO, analytics=noted.analytics)
+        track_openai(httpx2.post(f"{url}/responses", json={}).json(), **WHO, analytics=noted.analytics)
     track_openai({"id": "resp_0", "status": "queued", "output": []}, **WHO, analytics=noted.analytics)
     assert noted.message()["token_count"] == 7
 

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from tests.client.endpoint import Endpoint, endpoint
 from tests.conftest import free_port
@@ -193,7 +193,7 @@ def app(environ, start_response):
         options = ["--preload", "--workers", "2", "--max-requests", "5", "--bind", f"127.0.0.1:{port}", "shop:app"]
         with (tmp_path / "log").open("wb") as log:
             server = spawn([sys.executable, "-m", "gunicorn", *options], cwd=tmp_path, stdout=log, stderr=log)
-        async with httpx.AsyncClient() as client:
+        async with httpx2.AsyncClient() as client:
             for number in range(30):
                 await answered(client, f"http://127.0.0.1:{port}/?u{number}")
         server.terminate()
@@ -201,13 +201,13 @@ def app(environ, start_response):
         assert users(serving) == {"master": 1, **{f"u{number}": 1 for number in range(30)}}
 
 
-async def answered(client: httpx.AsyncClient, url: str) -> None:
+async def answered(client: httpx2.AsyncClient, url: str) -> None:
     """Ask until a server that starts, or replaces a worker, answers."""
     deadline = time.monotonic() + 20
     while True:
         try:
             (await client.get(url)).raise_for_status()
-        except httpx.TransportError:
+        except httpx2.TransportError:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.02)
         else:

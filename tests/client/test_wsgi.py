@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from convoai_analytics_client import Analytics
@@ -185,12 +185,12 @@ async def test_gunicorn(running: Running, tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as log:
         process = spawn(command, env=environment, stdout=log, stderr=log)
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
             while True:
                 try:
                     await client.get("/health")
                     break
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     assert process.poll() is None, (tmp_path / "log").read_text()
                     await asyncio.sleep(0.02)
             await asyncio.gather(*(client.get(f"/hello/{number}") for number in range(40)))
