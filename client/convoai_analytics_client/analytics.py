@@ -290,8 +290,12 @@ class Analytics:
         self._fill()
 
     def _fill(self) -> None:
-        if self._spool is not None:
-            self._spool.fill()
+        try:
+            if self._spool is not None:
+                self._spool.fill()
+        except Exception as error:
+            # Nothing may end the thread that spools.
+            self._trouble.add(f"the spool failed ({type(error).__name__})")
 
     def _post_here(self, deadline: float) -> None:
         """Post in the thread that calls."""

@@ -136,6 +136,10 @@ class Sender:
         except Unreachable as error:
             self._trouble.add(f"the service cannot be reached ({error}); it is tried again", len(lines))
             return None
+        except Exception as error:
+            # Such as a host name that cannot be written, or a fault of ours: nothing may end this thread.
+            self._trouble.add(f"a post failed ({type(error).__name__}); it is tried again", len(lines))
+            return None
         if answer.is_taken():
             self._told += untold
         elif answer.is_transient():
@@ -147,7 +151,7 @@ class Sender:
             rejected = _rejected(answer.body)
             for what, events in rejected.items():
                 self._trouble.add(f"the service rejected {what}", events)
-            recorded, duplicates = int(answer.body["recorded"]), int(answer.body.get("duplicates", 0))
+            recorded, duplicates = int(answer.body["recorded"]), int(answer.body["duplicates"])
             known = recorded + duplicates + sum(rejected.values())
             self._queue.settle(recorded, duplicates, sum(rejected.values()), len(lines) - known, REFUSED)
         elif answer.status == 413 and len(lines) > 1:
@@ -194,7 +198,8 @@ class Sender:
             try:
                 if self._transport.post(b"", _header(untold)).is_taken():
                     self._told += untold
-            except Unreachable:
+            except Exception:
+                # They are told beside the next events.
                 return
 
 

@@ -34,7 +34,10 @@ class Answer(NamedTuple):
 
     def is_taken(self) -> bool:
         """Say whether the events were taken."""
-        return 200 <= self.status < 300 and isinstance(self.body.get("recorded"), int)
+        counts = self.body.get("recorded"), self.body.get("duplicates")
+        rejected = self.body.get("rejected", [])
+        is_ours = all(isinstance(count, int) for count in counts) and isinstance(rejected, list)
+        return 200 <= self.status < 300 and is_ours and all(isinstance(item, dict) for item in rejected)
 
     def is_transient(self) -> bool:
         """Say whether the same post may be taken later (RFC 9110, 15.5.9, 15.6; RFC 6585, 4)."""

@@ -178,13 +178,35 @@ def test_a_post_that_is_refused_is_never_sent_again(
         assert "a-key-of" not in caplog.text + repr(analytics)
 
 
-def test_an_answer_of_somebody_else_is_no_success(made: Callable[..., Analytics]) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>welcome</html>",
+        b"[]",
+        b"[" * 100_000,
+        b'{"recorded":"4","duplicates":0}',
+        b'{"recorded":4,"duplicates":0,"rejected":[1]}',
+        b'{"recorded":4,"duplicates":0,"rejected":7}',
+    ],
+)
+def test_an_answer_of_somebody_else_is_no_success(body: bytes, made: Callable[..., Analytics]) -> None:
     """A page that answers 200 to everything has recorded nothing."""
-    with endpoint(lambda _post: Reply(200, b"<html>welcome</html>")) as serving:
+    with endpoint(lambda _post: Reply(200, body)) as serving:
         analytics = made(serving.url)
         track_all(analytics)
         assert analytics.flush()
         assert analytics.stats().dropped == {"refused": 4}
+
+
+def test_a_name_that_cannot_be_looked_up_ends_no_thread(made: Callable[..., Analytics]) -> None:
+    """A host name that is too long to be written keeps events pending, and the thread that posts goes on."""
+    analytics = made(f"http://{'a' * 70}.example")
+    track_all(analytics)
+    assert not analytics.flush(0.3)
+    track_all(analytics)
+    assert not analytics.flush(0.3)
+    assert analytics.stats() == Stats(tracked=8, pending=8)
+    assert "analytics sender" in {thread.name for thread in threading.enumerate()}
 
 
 def test_retry_after_is_obeyed(made: Callable[..., Analytics]) -> None:
