@@ -126,7 +126,7 @@ class Health:
     async def metrics(self, _request: Request) -> Response:
         """Write the metrics; those that are levels are read now."""
         self._measure()
-        return Response(self._telemetry.expose(), media_type=TEXT)
+        return Response(await self._telemetry.expose(), media_type=TEXT)
 
     async def _is_writable(self) -> bool:
         try:

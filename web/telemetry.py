@@ -1,5 +1,8 @@
 """The service's own metrics, for Prometheus. None has a tenant's or a user's name as a label."""
 
+import asyncio
+import contextlib
+import struct
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -9,6 +12,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from storage.commit import Outcome
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+READINGS, READING_SECONDS = 10, 0.01
+"""How often the workers' metrics are read again, and how soon, while one of them begins or ends."""
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 
 
@@ -125,10 +130,18 @@ class Telemetry:
         """Take note of lines that were not written."""
         self.log_lines_dropped.labels(stream).inc(lines)
 
-    def expose(self) -> bytes:
+    async def expose(self) -> bytes:
         """Write all metrics in Prometheus' text format."""
         if not self.shared:
             return generate_latest(self.registry)
+        for _ in range(READINGS):
+            # The files of a worker that begins or has ended are not made, and not removed, in one step.
+            with contextlib.suppress(OSError, struct.error, RuntimeError, ValueError):
+                return self._together()
+            await asyncio.sleep(READING_SECONDS)
+        return self._together()
+
+    def _together(self) -> bytes:
         together = CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         return generate_latest(together)

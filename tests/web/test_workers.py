@@ -8,9 +8,11 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
 from realtime.protocol import TOPICS
 from tests.conftest import API, SECRET
@@ -19,6 +21,7 @@ from tests.load import Load, stored_ids
 from tests.postgres import Postgres
 from tests.process import Process
 from web.auth import ADMIN, make_token
+from web.telemetry import Telemetry
 
 TOKEN = make_token(SECRET, "ada", [ADMIN], "default", 3600)
 WORKERS, PANELS = 3, 12
@@ -205,3 +208,17 @@ def test_workers_need_redis_and_postgresql(tmp_path: Path, postgres: Postgres, v
         line = refused(Process(tmp_path, REDIS_URL=valkey, DATABASE_URL=url, PORT=port))
     assert line.startswith(f"convoai-analytics: cannot listen on 127.0.0.1 port {port}: ")
     assert line.count("\n") == 1
+
+
+async def test_metrics_wait_for_a_worker_that_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scrape that meets a worker's file which is made, but empty so far, answers when there is something in it."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    file = tmp_path / "counter_1.db"
+    file.touch()
+    scraping = asyncio.create_task(Telemetry(shared=True).expose())
+    await asyncio.sleep(0.02)
+    assert not scraping.done()
+    values: Any = MmapedDict(str(file))
+    values.write_value(mmap_key("convoai_commits", "convoai_commits_total", [], [], "Commits."), 7.0, 0.0)
+    assert b"convoai_commits_total 7.0" in await scraping
+    values.close()
