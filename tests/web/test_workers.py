@@ -218,7 +218,7 @@ async def test_metrics_wait_for_a_worker_that_begins(tmp_path: Path, monkeypatch
     scraping = asyncio.create_task(Telemetry(shared=True).expose())
     await asyncio.sleep(0.02)
     assert not scraping.done()
-    values: Any = MmapedDict(str(file))
+    values: Any = MmapedDict(str(file))  # type: ignore[no-untyped-call]
     values.write_value(mmap_key("convoai_commits", "convoai_commits_total", [], [], "Commits."), 7.0, 0.0)
     assert b"convoai_commits_total 7.0" in await scraping
     values.close()
