@@ -2,10 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 
+from bench.process import Process, python
 from bench.row import Row
 from bench.server import Service, free_port
 from convoai_analytics_client import Analytics
@@ -13,6 +15,8 @@ from convoai_analytics_client import Analytics
 CALLS = 5_000
 ROUNDS = 7
 P50_US, P99_US = 3.0, 20.0
+MOST_MB = 40
+"""What 10,000 events take, with the batch that is on its way."""
 PART = 0.1
 """Of what others' calls cost."""
 EVENTS = 100_000
@@ -26,7 +30,7 @@ def measure(folder: Path) -> list[Row]:
     """Compare with two other clients, in turn, while nobody listens; then post for real."""
     logging.disable(logging.CRITICAL)
     try:
-        return [*_calls(), *_throughput(folder)]
+        return [*_calls(), *_states(folder / "states"), *_throughput(folder / "posts")]
     finally:
         logging.disable(logging.NOTSET)
 
@@ -55,6 +59,35 @@ def _calls() -> list[Row]:
             Row(f"client: a call, to {name}", f"{part:.3f} ({p50:.1f} to {theirs:.1f} us)", f"<= {PART}", part <= PART)
         )
     return rows
+
+
+def _states(folder: Path) -> Iterator[Row]:
+    """Call while the service is there, away, slow, and refuses for now; memory is what waits at the most."""
+    with Service(folder) as service:
+        yield _state("the service is up", service.port)
+    yield _state("it is down", free_port())
+    for state, status, seconds in (("it answers after 5 s", 201, 5.0), ("it answers 429", 429, 0.0)):
+        port = free_port()
+        with Process(python("bench.trouble", str(port), str(status), str(seconds))) as server:
+            server.hear()
+            yield _state(state, port)
+
+
+def _state(state: str, port: int) -> Row:
+    analytics = Analytics(f"http://127.0.0.1:{port}")
+    before = _resident_mb()
+    call = partial(analytics.track_message, "m-1", "c-1", "u-1", "assistant", 42, "atlas", 1.5)
+    p50, p99 = (median(each) for each in zip(*(_spread(call) for _ in range(ROUNDS)), strict=True))
+    grown = _resident_mb() - before
+    analytics.close(0.1)
+    figure = f"p50 {p50:.1f} us, p99 {p99:.1f} us; {grown:.0f} MB more"
+    reached = p50 < P50_US and p99 < P99_US and grown < MOST_MB
+    return Row(f"client: a call while {state}", figure, f"p50 < 3, p99 < 20 us; < {MOST_MB} MB", reached)
+
+
+def _resident_mb() -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
 
 
 def _spread(call: Call) -> tuple[float, float]:

@@ -158,30 +158,15 @@ async def test_ctrl_c_ends_it_well(parts: Parts) -> None:
     """Ctrl-C ends a simulation without an end at once: it tells the summary, and its exit code is 0."""
     # What the test before did is counted in full: whatever more there is comes from here.
     before = (await parts.counted())["user"]
-    process = await asyncio.create_subprocess_exec(
-        *[
-            *COMMAND,
-            "simulate",
-            "--users",
-            "20",
-            "--hours",
-            "0",
-            "--speed",
-            "2000",
-            "--start-hour",
-            "20",
-            *parts.options,
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    options = ["--users", "20", "--hours", "0", "--speed", "2000", "--start-hour", "20", *parts.options]
+    process = spawn([*COMMAND, "simulate", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     async def has_messages() -> bool:
         return (await parts.counted())["user"] > before
 
     await until(has_messages)
     process.send_signal(signal.SIGINT)
-    out, err = await asyncio.wait_for(process.communicate(), 30)
+    out, err = await asyncio.to_thread(process.communicate, timeout=30)
     assert (process.returncode, err) == (0, b""), out + err
     assert figures(out.decode())["messages"] > 0
 
