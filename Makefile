@@ -61,9 +61,8 @@ bench: .venv/dev
 	$(PIP) --no-deps --no-build-isolation --editable client
 	@touch $@
 
-.venv/dev: .venv/runtime requirements-dev.lock
+.venv/dev: .venv/runtime .venv/platform requirements-dev.lock
 	$(PIP) --require-hashes --requirement requirements-dev.lock
-	$(PIP) --no-deps --no-build-isolation --editable client
 	@touch $@
 
 # Debian's Chromium where it can be had, else the one that Playwright brings.

@@ -81,6 +81,8 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
     def _run(self, work: Any, arguments: Any) -> None:
         driver: sqlite3.Connection = self._connection._conn
         if self.is_asked:
+            # Nobody waited for the end of the one before: should that have failed, nothing may be read on in it.
+            driver.rollback()
             driver.execute(BEGIN).close()
             self.is_asked, self.is_begun = False, True
         work(driver, *arguments)
@@ -93,7 +95,7 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
 
     def commit(self) -> None:
         """End the transaction, without waiting: the next statement of this connection comes behind it."""
-        if self.is_begun:
+        if self.is_begun and self._connection._connection:
             self._connection._tx.put_nowait((None, self._connection._conn.commit))
         self.is_asked = self.is_begun = False
 

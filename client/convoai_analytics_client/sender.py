@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from time import monotonic
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ LONGEST_RETRY_AFTER = 3600.0
 TELL_SECONDS = 10.0
 """Within which the service is told of drops when there are no events to post."""
 IDLE_SECONDS = 3600.0
+TOO_LARGE = 413
 DROPPED_HEADER = "Analytics-Client-Dropped"
 
 
@@ -67,7 +68,7 @@ class Sender:
     def clear(self) -> None:
         """Begin anew, as after a fork."""
         self._told: Counter[str] = Counter()
-        self._hurry = threading.Event()
+        self._hurry, self._ending = threading.Event(), threading.Event()
         self._deadline: float | None = None
         # A forked child closes its copy, which the parent does not notice.
         self._transport.close()
@@ -80,6 +81,7 @@ class Sender:
     def end(self, deadline: float) -> None:
         """Post what waits until *deadline*, a monotonic time, and then end."""
         self._deadline = deadline
+        self._ending.set()
         self.hurry()
 
     def run(self) -> None:
@@ -114,18 +116,33 @@ class Sender:
             self._source.wait(self._flush_seconds)
 
     def _deliver(self, lines: list[bytes]) -> bool:
-        """Post lines until they are settled; False: the time is up, and they are not."""
+        """Post lines until they are settled; False: the time is up, and some are not."""
+        left = deque([lines])
+        while left:
+            answer = self._answer(left[0])
+            if answer is None:
+                self._give_up(sum(map(len, left)))
+                return False
+            part = left.popleft()
+            if answer.status == TOO_LARGE and len(part) > 1:
+                # A proxy on the way may take less than the service.
+                half = len(part) // 2
+                left.extendleft((part[half:], part[:half]))
+            else:
+                self._settle(part, answer)
+        self._source.done()
+        return True
+
+    def _answer(self, lines: list[bytes]) -> Answer | None:
+        """Post lines until the answer is not one of passing trouble; None: the time is up."""
         pause = FIRST_PAUSE
         while True:
             answer = self._post(lines)
             if answer is not None and not answer.is_transient():
-                self._settle(lines, answer)
-                self._source.done()
-                return True
+                return answer
             retry_after = 0.0 if answer is None else min(answer.retry_after, LONGEST_RETRY_AFTER)
             if not self._pause(random.uniform(0, pause), retry_after):
-                self._give_up(len(lines))
-                return False
+                return None
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _post(self, lines: list[bytes]) -> Answer | None:
@@ -154,32 +171,24 @@ class Sender:
             recorded, duplicates = int(answer.body["recorded"]), int(answer.body["duplicates"])
             known = recorded + duplicates + sum(rejected.values())
             self._queue.settle(recorded, duplicates, sum(rejected.values()), len(lines) - known, REFUSED)
-        elif answer.status == 413 and len(lines) > 1:
-            # A proxy on the way may take less than the service.
-            half = len(lines) // 2
-            for part in (lines[:half], lines[half:]):
-                if (found := self._post(part)) is None or found.is_transient():
-                    self._queue.settle(dropped=len(part), why=REFUSED)
-                else:
-                    self._settle(part, found)
         else:
             self._trouble.add(f"{_refusal(answer)}; they are dropped", len(lines))
             self._queue.settle(dropped=len(lines), why=REFUSED)
 
     def _pause(self, seconds: float, retry_after: float) -> bool:
         """Wait before the next attempt, no less than the service asked for; False: the time ends before that."""
-        until = monotonic() + max(seconds, retry_after)
         if self._hurry.is_set() and not retry_after:
-            until = monotonic() + min(seconds, FIRST_PAUSE)
-        while (left := until - monotonic()) > 0:
-            if self._deadline is not None and until > self._deadline:
-                return False
-            if self._hurry.is_set():
-                # An end may come, or be put forward, while it is waited for.
-                time.sleep(min(left, 0.05))
-            elif self._hurry.wait(left) and not retry_after:
-                return True
-        return self._deadline is None or monotonic() < self._deadline
+            seconds = min(seconds, FIRST_PAUSE)
+        # Who waits in flush() makes the next attempt come sooner, but never sooner than the service asked for.
+        awaited = self._ending if retry_after or self._hurry.is_set() else self._hurry
+        until = monotonic() + max(seconds, retry_after)
+        awaited.wait(until - monotonic())
+        if self._deadline is None or awaited is self._hurry:
+            return self._deadline is None or monotonic() < self._deadline
+        if until >= self._deadline:
+            return False
+        time.sleep(max(0.0, until - monotonic()))
+        return True
 
     def _give_up(self, events: int) -> None:
         if self._source.is_kept:

@@ -74,7 +74,8 @@ class Spool:
 
     def waiting(self) -> int:
         """Say how many events wait."""
-        return sum(events for _, events in self._segments) + self._open_events
+        with self._lock:
+            return sum(events for _, events in self._segments) + self._open_events
 
     def wait(self, seconds: float) -> None:
         """Wait until there is something to do."""
@@ -138,9 +139,13 @@ class Spool:
                 return []
             number, events = self._segments[0]
             self._taken = True
-        lines = _lines(self._segment(number))
+        try:
+            lines = _lines(self._segment(number))
+        except OSError as error:
+            self._trouble.add(f"the spool cannot be read: {error.strerror}", events)
+            lines = []
         if len(lines) < events:
-            # Somebody changed the files; what is not there can never be posted.
+            # Somebody changed the files, or the disk fails; what is not there can never be posted.
             self._queue.settle(dropped=events - len(lines), why=SPOOL_FULL)
         if not lines:
             self.done()
@@ -153,8 +158,12 @@ class Spool:
                 number, _ = self._segments.popleft()
                 self._taken = False
                 path = self._segment(number)
-                self._bytes -= _size(path)
-                path.unlink(missing_ok=True)
+                try:
+                    self._bytes -= _size(path)
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    # The next process posts it again, and the service knows its events.
+                    self._trouble.add(f"the spool cannot be emptied: {error.strerror}", 0)
 
     def close(self) -> None:
         """Give the folder back; what is in it is the next process's."""

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -57,6 +59,19 @@ async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.005)
+
+
+async def reachable(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Wait until a program answers; fails with its log if it ends before."""
+    async with httpx2.AsyncClient(base_url=url) as client:
+        while True:
+            try:
+                await client.get("/health")
+            except httpx2.TransportError:
+                assert process.poll() is None, await asyncio.to_thread(log.read_text)
+                await asyncio.sleep(0.02)
+            else:
+                return
 
 
 async def leave(url: str, path: str) -> None:

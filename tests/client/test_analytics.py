@@ -235,6 +235,27 @@ def test_a_batch_that_is_too_large_is_halved(made: Callable[..., Analytics]) -> 
         assert analytics.stats() == Stats(tracked=10, recorded=10)
 
 
+def test_the_halves_of_a_batch_are_sent_again_too(made: Callable[..., Analytics]) -> None:
+    """A half that the service cannot take just now is posted until it is taken, and nothing is dropped."""
+    refused = [Reply(413), Reply(503), Reply(413), Reply(429)]
+    with endpoint(after(*refused)) as serving:
+        analytics = made(serving.url)
+        for number in range(8):
+            analytics.track_conversation(f"c{number}", "u1", "created")
+        assert analytics.flush()
+        assert analytics.stats() == Stats(tracked=8, recorded=8)
+
+
+def test_an_end_does_not_wait_for_a_far_retry_after(made: Callable[..., Analytics]) -> None:
+    """Where the service asks for an hour, close() returns at once, since no attempt would come in its time."""
+    with endpoint(lambda _post: Reply(503, headers=(("Retry-After", "3600"),))) as serving:
+        analytics = made(serving.url)
+        track_all(analytics)
+        assert not analytics.flush(0.3)
+        assert analytics.close(10)
+        assert analytics.stats() == Stats(tracked=4, dropped={"unsent": 4})
+
+
 def test_events_of_one_batch_are_posted_together(made: Callable[..., Analytics]) -> None:
     """Events make one compressed post over one connection, of at most so many events and 1 MiB."""
     with endpoint() as serving:

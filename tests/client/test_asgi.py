@@ -28,7 +28,7 @@ from websockets.exceptions import InvalidStatus
 import convoai_analytics_client
 from convoai_analytics_client import Analytics
 from convoai_analytics_client.asgi import AnalyticsMiddleware, Message, Scope
-from tests.client.serving import ask, events, leave, served, tracked, until
+from tests.client.serving import ask, events, leave, reachable, served, tracked, until
 from tests.conftest import Running, free_port
 from tests.program import spawn
 
@@ -455,14 +455,7 @@ async def test_fastapi(running: Running, version: str, tmp_path: Path) -> None:
         process = spawn([python, program, str(port)], env=environment, stdout=log, stderr=log)
     try:
         url = f"http://127.0.0.1:{port}"
-        async with httpx2.AsyncClient(base_url=url) as client:
-            while True:
-                try:
-                    await client.get("/health")
-                    break
-                except httpx2.TransportError:
-                    assert process.poll() is None, (tmp_path / "log").read_text()
-                    await asyncio.sleep(0.02)
+        await reachable(url, process, tmp_path / "log")
         requests = ["/items/1", "/api/v1/users/7/posts/8", "/api/v1/plain/1", "/sub/items/1", "/tenants/acme/items/1"]
         requests += ["/tenants/acme/plain/1", "/deep/acme/inner/1", "/docs", "/sub/docs", "/stream/1"]
         requests += ["/refused/1", "/nothing", "/sub/nothing", "/items/word"]

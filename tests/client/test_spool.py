@@ -108,6 +108,29 @@ def test_a_full_disk_loses_only_what_it_cannot_take() -> None:
         again.close()
 
 
+def test_a_segment_that_cannot_be_read_stops_nothing(tmp_path: Path) -> None:
+    """Events whose file has gone or become a folder are in the accounts as dropped, and later ones are posted."""
+    with endpoint(after(*[Reply(503)] * 2)) as serving:
+        analytics = Analytics(DOWN, spool=tmp_path, batch_events=10)
+        track(analytics, 0, 30)
+        spooled(analytics, 30)
+        analytics.close(0.1)
+        gone, folder, whole = sorted(tmp_path.glob("0/*.ndjson"))
+        again = Analytics(serving.url, spool=tmp_path, batch_events=10, flush_seconds=0.02)
+        wait_until(lambda: again.stats().restored == 30)
+        gone.unlink()
+        folder.unlink()
+        folder.mkdir()
+        assert whole.exists()
+        wait_until(lambda: again.stats().pending == 0)
+        track(again, 30, 31)
+        assert again.flush()
+        stats = again.stats()
+        assert stats.recorded + sum(stats.dropped.values()) == 31
+        assert {"u29", "u30"} <= {event["user_id"] for event in serving.events}
+        again.close()
+
+
 def test_a_spool_is_shared_by_processes(tmp_path: Path) -> None:
     """Two clients that use one folder at the same time do not post one another's events."""
     with endpoint(after(*[Reply(503)] * 3)) as serving:

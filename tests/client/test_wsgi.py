@@ -12,7 +12,7 @@ import pytest
 
 from convoai_analytics_client import Analytics
 from convoai_analytics_client.wsgi import AnalyticsMiddleware, Environ
-from tests.client.serving import ask, events, leave, tracked, until, wsgi_served
+from tests.client.serving import ask, events, leave, reachable, tracked, until, wsgi_served
 from tests.conftest import Running, free_port
 from tests.program import spawn
 
@@ -185,14 +185,8 @@ async def test_gunicorn(running: Running, tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as log:
         process = spawn(command, env=environment, stdout=log, stderr=log)
     try:
+        await reachable(f"http://127.0.0.1:{port}", process, tmp_path / "log")
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-            while True:
-                try:
-                    await client.get("/health")
-                    break
-                except httpx2.TransportError:
-                    assert process.poll() is None, (tmp_path / "log").read_text()
-                    await asyncio.sleep(0.02)
             await asyncio.gather(*(client.get(f"/hello/{number}") for number in range(40)))
     finally:
         process.send_signal(signal.SIGTERM)

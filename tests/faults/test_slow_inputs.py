@@ -107,7 +107,7 @@ async def is_guilty(running: Running, tried: Input) -> bool:
 async def test_no_input_costs_more_than_its_size(running: Running, full: bool, figures: Figures) -> None:
     """Whatever a body repeats, twice as much of it costs about twice as much."""
     tried, guilty = 0, []
-    for each in inputs(50_000 if full else 400):
+    for each in inputs(50_000 if full else 1_000):
         tried += 1
         if await is_guilty(running, each):
             guilty.append(each._replace(before=each.before[-20:]))
