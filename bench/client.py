@@ -149,7 +149,8 @@ def _throughput(folder: Path) -> list[Row]:
         analytics.close()
     if stats.recorded != EVENTS:
         raise RuntimeError(f"events are missing: {stats}")
-    rate, core = EVENTS / seconds, cpu / seconds
-    figure = f"{rate:,.0f} events/s; {core:.2f} of a core ({cpu / EVENTS * 1e6:.1f} us an event)"
-    target = f">= {PER_SECOND:,} events/s; <= 0.33 of a core"
+    # Of a core, at the rate that is aimed at: a faster service does not make the client dearer.
+    rate, core = EVENTS / seconds, cpu / EVENTS * PER_SECOND
+    figure = f"{rate:,.0f} events/s; {cpu / EVENTS * 1e6:.1f} us of CPU an event: {core:.2f} of a core at the aim"
+    target = f">= {PER_SECOND:,} events/s; <= 0.33 of a core at that rate"
     return [Row("client: one process into one service, durable", figure, target, rate >= PER_SECOND and core <= CORE)]

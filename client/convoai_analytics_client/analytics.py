@@ -59,7 +59,8 @@ class Analytics:
         *before_send*: sees each event before it is posted or spooled, and gives what is to be posted, None for nothing.
         *hash_ip*: addresses are replaced by a hash (:func:`masks.hash_ip`); its secret is the key.
         *sample*: the part of the users or conversations (*sample_by*) whose events are tracked.
-        *batch_events*, *flush_seconds*: a post is made when so many events wait, or the first has waited for so long.
+        *batch_events*, *flush_seconds*: a post is made when so many events wait, or the first has waited for so long;
+        it takes up to four times as many when they wait.
         *queue_events*, *queue_bytes*: what may wait in memory; newer events are dropped.
         *spool_bytes*: what may wait on the disk, for each process.
         *timeout*: seconds until a post that gets no answer has failed.
@@ -312,7 +313,7 @@ class Analytics:
                 if self._mask is None:
                     lines.append(events.line(record, self._prefix))
                     continue
-                made = self._masked(events.full_event(record, self._prefix))
+                made = self._masked(events.event(record, self._prefix))
                 if made is not None:
                     lines.append(events.full_line(made))
             except Exception as error:

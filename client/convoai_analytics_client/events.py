@@ -4,7 +4,10 @@ A call leaves a tuple, which takes a microsecond; the JSON text is made later, i
 """
 
 import json
-from datetime import datetime, timezone
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quoted
+from math import isfinite
+from time import gmtime, strftime
 from typing import Any
 
 Event = dict[str, Any]
@@ -38,31 +41,32 @@ def extra_text(extra_data: Any) -> str | None:
 
 def event(record: Record, prefix: str) -> Event:
     """Make the event of a record; the *prefix* of event ids belongs to one process."""
-    _, kind, at, number, values, _ = record
+    _, kind, at, number, values, extra = record
     made: Event = {"type": kind}
     for name, value in zip(FIELDS[kind], values):  # noqa: B905 - FIELDS is what makes the records
         if value is not None:
             made[name] = value
-    moment = datetime.fromtimestamp(at, timezone.utc)
-    made["timestamp"] = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+    made["timestamp"] = _timestamp(at)
     made["event_id"] = f"{prefix}-{number}"
+    if extra is not None:
+        made["extra_data"] = json.loads(extra)
     return made
 
 
 def line(record: Record, prefix: str) -> bytes:
-    """Write the JSON text of a record; raises TypeError or ValueError if a value cannot be written."""
-    written = _ENCODE(event(record, prefix))
-    if (extra := record[5]) is not None:
-        written = f'{written[:-1]},"extra_data":{extra}}}'
-    return written.encode()
+    """Write the JSON text of a record's event; raises TypeError or ValueError if a value cannot be written.
 
-
-def full_event(record: Record, prefix: str) -> Event:
-    """Make the event of a record with its free data, as others see it."""
-    made = event(record, prefix)
-    if (extra := record[5]) is not None:
-        made["extra_data"] = json.loads(extra)
-    return made
+    It takes half of the time of making the event and encoding that, which was half of what posting cost.
+    """
+    _, kind, at, number, values, extra = record
+    written = f'{{"type":"{kind}"'
+    for key, value in zip(_KEYS[kind], values):  # noqa: B905 - as above
+        if value is not None:
+            written += key + (quoted(value) if type(value) is str else _written(value))
+    written += f',"timestamp":"{_timestamp(at)}","event_id":"{prefix}-{number}"'
+    if extra is not None:
+        written += f',"extra_data":{extra}'
+    return (written + "}").encode()
 
 
 def full_line(made: Event) -> bytes:
@@ -70,5 +74,24 @@ def full_line(made: Event) -> bytes:
     return _ENCODE(made).encode()
 
 
+def _timestamp(at: float) -> str:
+    """Write a Unix time as RFC 3339 does, with milliseconds."""
+    milliseconds = int(at * 1000)
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03}Z"
+
+
+@lru_cache(16)
+def _second(at: int) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(at))
+
+
+def _written(value: Any) -> str:
+    kind = type(value)
+    if kind is int or (kind is float and isfinite(value)):
+        return repr(value)
+    return _ENCODE(value)
+
+
+_KEYS = {kind: tuple(f',"{name}":' for name in names) for kind, names in FIELDS.items()}
 # Everything but ASCII is escaped: half of a surrogate pair, too, which the service refuses by its field's name.
 _ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode

@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import json
 import logging
+import math
 import socket
 import threading
 import time
@@ -11,10 +13,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import convoai_analytics_client
 from convoai_analytics_client import REASONS, Analytics, Stats, default, masks
-from convoai_analytics_client.events import Event
+from convoai_analytics_client.events import Event, event, extra_text, full_line, line
 from tests.client.endpoint import Endpoint, Post, Reply, after, endpoint
 from tests.conftest import Running
 from web import drops
@@ -257,16 +261,43 @@ def test_an_end_does_not_wait_for_a_far_retry_after(made: Callable[..., Analytic
 
 
 def test_events_of_one_batch_are_posted_together(made: Callable[..., Analytics]) -> None:
-    """Events make one compressed post over one connection, of at most so many events and 1 MiB."""
+    """Events make one compressed post over one connection, of at most four batches and 1 MiB."""
     with endpoint() as serving:
         analytics = made(serving.url, flush_seconds=5)
         for number in range(1200):
             analytics.track_user_activity(number, "Ada", "login", extra_data={"text": "x" * 3000})
         assert analytics.flush()
         assert 4 <= len(serving.posts) <= 8
-        assert max(len(post.events) for post in serving.posts) <= 500
+        assert max(len(post.events) for post in serving.posts) <= (1 << 20) // 3000
         assert all(post.headers["Content-Encoding"] == "gzip" for post in serving.posts)
         assert len({event["event_id"] for event in serving.events}) == 1200
+
+
+def test_batches_that_wait_are_posted_together(made: Callable[..., Analytics]) -> None:
+    """What waits behind a slow post goes out as one, of four batches at most."""
+    with endpoint(after(Reply(503, headers=(("Retry-After", "1"),)))) as serving:
+        analytics = made(serving.url, batch_events=10)
+        for number in range(75):
+            analytics.track_conversation(number, "u1", "created")
+        assert analytics.flush()
+        assert max(len(post.events) for post in serving.posts) == 40
+        assert len({event["event_id"] for event in serving.events}) == 75
+
+
+@given(
+    at=st.floats(0, 4e9),
+    values=st.tuples(*[st.text()] * 4, st.integers(), st.none() | st.text(), st.none() | st.floats(allow_nan=False)),
+    extra=st.none() | st.dictionaries(st.text(), st.integers() | st.text()),
+)
+def test_a_line_is_the_event_as_json(at: float, values: tuple[Any, ...], extra: dict[str, Any] | None) -> None:
+    """The text that is posted and the event that before_send sees are the same."""
+    record = (0, "message", at, 7, values, extra_text(extra))
+    if math.inf in map(abs, values[-1:] if values[-1] is not None else ()):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            line(record, "prefix")
+    else:
+        made = event(record, "prefix")
+        assert json.loads(line(record, "prefix")) == json.loads(full_line(made)) == made
 
 
 def test_the_queue_is_bounded_by_count_and_bytes(made: Callable[..., Analytics]) -> None:
