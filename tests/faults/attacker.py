@@ -1,7 +1,12 @@
-"""Whoever attacks, in a process of its own: ``python -m tests.faults.attacker URL``, told by :class:`Attacker`."""
+"""Whoever attacks, in a process of its own: ``python -m tests.faults.attacker URL``, told by :class:`Attacker`.
+
+It stands for machines elsewhere, so what it computes comes after what the service and the neighbour do: otherwise the
+table would show how three programs share two processors.
+"""
 
 import asyncio
 import importlib
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -41,5 +46,8 @@ class Attacker(Remote):
         return await self.tell("attack", module, name, seconds, options)
 
 
+NICENESS = 10
+
 if __name__ == "__main__":
+    os.nice(NICENESS)
     uvloop.run(run(Attacks(sys.argv[1])))

@@ -80,7 +80,7 @@ BY_CONNECTIONS = [
 BY_WRITING = [
     Attack("10,000-event batches over 8 connections", writing.post_large_batches, {}, {"connections": 2}),
     Attack("10,000-event batches over 2 connections", writing.post_large_batches, {"connections": 2}, {}),
-    Attack("single posts over 1,000 connections", writing.post_singles, {"connections": 1000}, {"connections": 50}),
+    Attack("single posts over 1,000 connections", posting.singles, {"connections": 1000}, {"connections": 50}),
     Attack("large batches that nobody waits for", writing.leave_large_batches, {}, {"connections": 2}),
 ]
 BY_READING = [
