@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from realtime.eventstream import TRANSPORT
+from storage.pace import SharedPace
 from web.connections import EXTENSION, Connections, Visitor
 from web.problems import Problem
 from web.undelimited import until_closed
@@ -26,6 +27,10 @@ MAX_PIPELINE = 16
 """Requests that may wait on a connection for the answers to those before them."""
 FIRST_REQUEST_SECONDS = 0.5
 """How long a stop waits for the first request of a connection that was accepted just before."""
+LEFT_OVER = 16 * 1024
+"""Bytes of a body that come at once after its answer; with more, the connection waits for its turn to be read on."""
+READS = 1
+"""Connections that are read on in one turn of the event loop to take what is left of such bodies."""
 RETRY_SECONDS = 1
 """After how long a client may come back that found no room."""
 LINE, HEAD, BODY = "line", "head", "body"
@@ -52,6 +57,8 @@ class BoundedProtocol(HttpToolsProtocol):
     answer_seconds = 60.0
     others: Connections
     """All connections of the process."""
+    left_over: SharedPace
+    """The pace at which the rests of bodies are read that were answered before their end."""
     turn: Callable[[str, Headers], Awaitable[None]]
     """Waits until a WebSocket for that path, with those headers, may be made; raises a :exc:`Problem`."""
 
@@ -70,6 +77,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(self.head_seconds, self._check)
         self._unread: asyncio.TimerHandle | None = None
         self._upgrade: asyncio.Handle | asyncio.Task[None] | None = None
+        self._discarding: asyncio.Task[None] | None = None
         self._draining = False
         has_room = self.others.make_room(self.connections)
         super().connection_made(transport)
@@ -130,6 +138,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._say(431, "the head or the trailer of the request is too long")
         elif self._part == HEAD:
             self.others.holds(self, self._head)
+        elif self._part == BODY and len(data) > LEFT_OVER and not self._is_answering:
+            self.flow.pause_reading()
+            self._discarding = self.loop.create_task(self._read_on())
+
+    async def _read_on(self) -> None:
+        """Read what nobody needs in turn: a hundred clients who send 16 MB on would else hold the loop for a second."""
+        await self.left_over.enter(self)
+        self.flow.resume_reading()
 
     def on_message_begin(self) -> None:
         """Begin a request, and offer the connection to the application."""

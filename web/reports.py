@@ -140,7 +140,7 @@ class Reports:
         principal = request.scope[PRINCIPAL] = await self._verifier.verify(token)
         vouch(request.scope)
         principal.check_admin()
-        self._admission.hold(request, principal)
+        self._admission.admit(request, token, principal)
         return principal.tenant_id
 
     async def _download(self, request: Request, source: List, wanted: Selection) -> Response:

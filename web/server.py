@@ -7,16 +7,19 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Collection
+from typing import Any
 
 import structlog
 import uvicorn
 import uvloop
 
 from realtime.websocket import PreparedProtocol
+from storage.pace import SharedPace
 from web.app import Service
 from web.connections import BESIDE_PANELS, Connections
 from web.descriptors import fitting, for_connections, raise_limit
-from web.http_protocol import BoundedProtocol
+from web.http_protocol import READS, BoundedProtocol
+from web.listener import Listener
 from web.settings import Settings
 
 log = structlog.get_logger()
@@ -49,6 +52,7 @@ def configuration(service: Service) -> uvicorn.Config:
         answer_seconds = settings.answer_seconds
         turn = staticmethod(service.live.turn)
         others = Connections(room)
+        left_over = SharedPace(READS)
 
     return uvicorn.Config(
         service.app,
@@ -81,17 +85,26 @@ class Server(uvicorn.Server):
         super().__init__(configuration(service))
         self._service = service
         self._asked = asked
+        self._listeners: list[Listener] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept, unless the service was to stop before it was open."""
-        await super().startup(sockets)
+        await super().startup([])
+        self._listeners = [Listener(listening, self._protocol) for listening in sockets or ()]
         self.should_exit = self.should_exit or bool(self._asked)
+
+    def _protocol(self) -> asyncio.Protocol:
+        kind: Any = self.config.http_protocol_class
+        made: asyncio.Protocol = kind(self.config, self.server_state, self.lifespan.state)
+        return made
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept nobody any more, send the panels away in batches, then finish the requests in hand."""
         began = time.monotonic()
-        for accepting in (*self.servers, *(sockets or ())):
-            accepting.close()
+        for listener in self._listeners:
+            await listener.close()
+        for listening in sockets or ():
+            listening.close()
         for connection in list(self.server_state.connections):
             if isinstance(connection, BoundedProtocol):
                 connection.drain()

@@ -24,6 +24,8 @@ from tests.web.test_tracking import ACTIVITY
 
 PATIENCE_SECONDS = 15.0
 """After which a request has failed, and a frame will not come."""
+ADDRESS = "127.0.0.2"
+"""Where its requests come from: another machine than the attacker's."""
 PER_SECOND = {"post": 20, "summary": 20, "health": 5}
 """Requests of each kind, at full pace."""
 
@@ -83,7 +85,8 @@ class Client:
     def __init__(self, url: str, pace: float, key: str, token: str) -> None:
         self._pace = pace
         limits = httpx2.Limits(max_connections=None)
-        self._http = httpx2.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS, limits=limits)
+        transport = httpx2.AsyncHTTPTransport(limits=limits, local_address=ADDRESS)
+        self._http = httpx2.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS, transport=transport)
         self._key, self._admin = {"X-Tracking-Key": key}, {"Authorization": f"Bearer {token}"}
         self._watcher = Watcher(int(url.rpartition(":")[2]), token)
         self._requests: list[Request] = []
