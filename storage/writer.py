@@ -73,6 +73,7 @@ class Writer:
         self._crowded: set[str] = set()
         self._most: dict[str, int] = {}
         self._shared_until = 0.0
+        self._last_writer: tuple[str | None, float] = None, 0.0
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -126,8 +127,14 @@ class Writer:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         queue.append(request)
-        if len(self._queues) > 1:
-            self._shared_until = _now() + SHARED_SECONDS
+        self._note_writer(tenant_id)
+
+    def _note_writer(self, tenant_id: str) -> None:
+        """Take note whether several tenants write: also one that posts now and then waits for the group before it."""
+        (last, at), now = self._last_writer, _now()
+        if last not in (None, tenant_id) and now - at < SHARED_SECONDS:
+            self._shared_until = now + SHARED_SECONDS
+        self._last_writer = tenant_id, now
 
     async def _serve(self, tenant_id: str, queue: deque[Request]) -> None:
         """Commit the tenant's groups, one after the other, until nothing waits."""

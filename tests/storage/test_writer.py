@@ -211,6 +211,13 @@ async def test_a_large_request_is_committed_in_parts(roomy: Bench) -> None:
     assert (again.recorded, again.duplicates) == (1, 3000)
 
 
+async def test_who_posts_now_and_then_waits_for_a_small_part(roomy: Bench) -> None:
+    """A large request is committed in small parts also while nobody else waits, if others wrote just before."""
+    await roomy.post("n", tenant="acme")
+    await roomy.post(*names(3000))
+    assert max(roomy.observed.sizes) <= SHARED_EVENTS
+
+
 async def test_alone_a_large_request_is_committed_in_large_parts(roomy: Bench) -> None:
     """A tenant that writes alone pays for few commits; a request of at most one group is one."""
     await roomy.post(*names(GROUP_EVENTS))

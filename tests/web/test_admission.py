@@ -10,13 +10,16 @@ from typing import Any
 
 import httpx2
 import pytest
+from starlette.requests import Request
 
 from storage import reports
+from storage.shares import Shares
 from tests.conftest import API, TRACK, Running, start
 from tests.faults.attacks import reading
 from tests.process import Process
 from tests.web.test_tracking import ACTIVITY, CALL
-from web.admission import HEAVY_WAITING
+from web.admission import HEAVY_WAITING, Admission
+from web.auth import ADMIN, Principal
 
 HEAVY = f"{API}/api-usage"
 ACME = {"X-Tracking-Key": "acme-key-0123456789"}
@@ -282,3 +285,17 @@ async def test_whatever_readers_do_the_service_goes_on(tmp_path: Path) -> None:
             await quiet(running)
     finally:
         await running.drop()
+
+
+async def test_new_tokens_keep_no_known_tenant_waiting() -> None:
+    """While a thousand tokens that nobody has shown before come at once, who was verified already is let in at once."""
+    admission, order = Admission(Shares("memory", 1 << 30, 1.0, 1.0)), list[str]()
+
+    async def arrive(token: str) -> None:
+        await admission.arrive(token)
+        order.append(token)
+
+    admission.admit(Request({"type": "http"}), "known", Principal("ada", "globex", (ADMIN,), 0))
+    await asyncio.gather(*(arrive(f"token-{number}") for number in range(1000)), arrive("known"))
+    assert len(order) == 1001
+    assert order.index("known") < 5

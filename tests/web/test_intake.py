@@ -3,14 +3,20 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+from starlette.requests import Request
 
 from storage.batch import MAX_EVENTS
+from storage.shares import Shares
 from storage.turns import Turns
 from tests.conftest import TRACK, Running, start
 from tests.web.test_tracking import ACTIVITY, BATCH
+from web.door import Guest
+from web.intake import READS, Intake
+from web.rates import Rates
 
 ACME, GLOBEX = {"X-Tracking-Key": "acme-key-0123456789"}, {"X-Tracking-Key": "globex-key-0123456789"}
 
@@ -103,3 +109,30 @@ async def test_a_batch_is_read_in_turns(running: Running) -> None:
     task.cancel()
     assert len(answer.json()["rejected"]) == MAX_EVENTS
     assert turns > 50
+
+
+async def test_large_bodies_are_read_a_few_at_a_time() -> None:
+    """Of large bodies that come together only a few are read on in one turn of the loop, so that others have theirs."""
+    reads = 0
+
+    async def body() -> bytes | bytearray | memoryview:
+        left = 20
+
+        async def receive() -> dict[str, Any]:
+            nonlocal left, reads
+            left, reads = left - 1, reads + 1
+            return {"type": "http.request", "body": b" " * 100_000, "more_body": left > 0}
+
+        scope = {"type": "http", "method": "POST", "headers": []}
+        with intake.begin(Guest("acme", "acme-key")) as post:
+            return await post.body(Request(scope, receive), 1 << 24)
+
+    intake = Intake(Rates(0, 0), Shares("memory", 1 << 30, 1.0, 1.0))
+    bodies = asyncio.gather(*(body() for _ in range(20)))
+    seen = []
+    while not bodies.done():
+        before = reads
+        await asyncio.sleep(0)
+        seen.append(reads - before)
+    assert [len(each) for each in await bodies] == [2_000_000] * 20
+    assert max(seen[2:]) <= 2 * READS

@@ -7,6 +7,7 @@ import gzip
 import json
 import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from tests.conftest import API, TRACK, Running, start
 from tests.process import Process
 from tests.web.test_tracking import ACTIVITY, BATCH
 from web import line
-from web.http_protocol import BoundedProtocol
+from web.http_protocol import LEFT_OVER, READS, BoundedProtocol
 
 HEAD = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = f"POST {TRACK}/activity-public HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n".encode()
@@ -216,6 +217,39 @@ async def test_a_body_in_chunks_is_taken(running: Running) -> None:
     headers = {"Content-Type": "application/x-ndjson"}
     answer = await running.http.post(f"{TRACK}/batch", content=lines(), headers=headers)
     assert answer.json()["recorded"] == 9_000
+
+
+async def test_the_rest_of_a_refused_body_is_read_in_turn(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who goes on sending a body that was refused is read a little at a time, and may ask again on the connection."""
+    turn, turns = 0, list[int]()
+    received = BoundedProtocol.data_received
+
+    def note(self: BoundedProtocol, data: bytes) -> None:
+        if len(data) > LEFT_OVER and not self._is_answering:
+            turns.append(turn)
+        received(self, data)
+
+    async def send() -> list[bytes]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.service.settings.port)
+        writer.write(
+            f"POST {TRACK}/activity-public HTTP/1.1\r\nHost: localhost\r\nContent-Length: {4 << 20}\r\n\r\n".encode()
+        )
+        answers = [await asyncio.wait_for(reader.readuntil(b"}"), 20)]
+        writer.write(b" " * (4 << 20) + HEAD)
+        answers.append(await asyncio.wait_for(reader.readuntil(b"}"), 20))
+        writer.close()
+        return answers
+
+    monkeypatch.setattr(BoundedProtocol, "data_received", note)
+    clients = asyncio.gather(*(send() for _ in range(10)))
+    while not clients.done():
+        turn += 1
+        await asyncio.sleep(0)
+    for refused, answered in await clients:
+        assert refused.startswith(b"HTTP/1.1 413")
+        assert answered.startswith(b"HTTP/1.1 200")
+    # All may come with their first part at once.
+    assert max(Counter(turns[20:]).values()) <= 2 * READS
 
 
 async def test_a_slow_service_cuts_nobody(impatient: Running, monkeypatch: pytest.MonkeyPatch) -> None:
