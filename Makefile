@@ -26,8 +26,8 @@ cluster: .venv/dev .venv/panel .venv/proxies
 
 test: .venv/dev .venv/panel-dev .venv/browser .venv/proxies .venv/frameworks lint
 	@$(NPM) run --silent test -- --no-color
-	@# Two processes, a file to each: half of the time is waiting for others.
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@# Three processes on two cores, a file to each: a third of the time is waiting for others.
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 # What `make test` breaks in short form, at its full size, with its table of figures; half an hour and more.
 ATTACKS := $(addprefix tests/web/test_,fuzz.py openapi.py credentials.py) $(addprefix tests/client/test_,service.py spool.py)

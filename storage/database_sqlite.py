@@ -28,8 +28,8 @@ T = TypeVar("T")
 PAGE_BYTES = 4096
 CHECKPOINT_PAGES = 4_000
 """Pages after which SQLite folds the write-ahead log by itself, 16 MB. Whoever posts waits for that meanwhile: 70 ms;
-with 64 MB 170 to 370. A commit of 500 events writes 360 pages in a new database and 980 after 30,000 events: at SQLite's
-own default of 1,000 nearly every commit would pay for a checkpoint."""
+with 64 MB 170 to 370. A commit of 500 events writes 360 pages in a new database and 980 after 30,000 events: at
+SQLite's own default of 1,000 nearly every commit would pay for a checkpoint."""
 PREPARED = 512
 """Prepared statements that the writing connection keeps."""
 BUSY_MS = 5000
