@@ -149,7 +149,7 @@ def _throughput(folder: Path) -> list[Row]:
         analytics.close()
     if stats.recorded != EVENTS:
         raise RuntimeError(f"events are missing: {stats}")
-    # Of a core, at the rate that is aimed at: a faster service does not make the client dearer.
+    # Of a core, at the rate that is aimed at: that the service is faster does not count against the client.
     rate, core = EVENTS / seconds, cpu / EVENTS * PER_SECOND
     figure = f"{rate:,.0f} events/s; {cpu / EVENTS * 1e6:.1f} us of CPU an event: {core:.2f} of a core at the aim"
     target = f">= {PER_SECOND:,} events/s; <= 0.33 of a core at that rate"

@@ -28,19 +28,20 @@ class Pace:
 
 
 class SharedPace:
-    """The pace of many short pieces of work that come together: a few go on in each turn of the loop, accounts in turn.
+    """The pace of many short pieces of work that come together: a few go on in each turn of the loop.
 
-    A thousand requests that come in one moment would else be one piece of work of half a second.
+    Accounts take turns, and within an account its members do. A thousand requests that come in one moment would else be
+    one piece of work of half a second.
     """
 
     def __init__(self, each_turn: int) -> None:
         """*each_turn*: how many go on in one turn of the loop."""
-        self._each_turn = self._left = each_turn
+        self.each_turn = self._left = each_turn
         self._is_counting = False
-        # In the order of their turn.
-        self._lines: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
+        # Both in the order of their turn.
+        self._lines: OrderedDict[Hashable, OrderedDict[Hashable, deque[asyncio.Future[None]]]] = OrderedDict()
 
-    async def enter(self, account: Hashable) -> None:
+    async def enter(self, account: Hashable, member: Hashable = None) -> None:
         """Wait until there is room in a turn of the loop."""
         if not self._is_counting:
             self._is_counting = True
@@ -49,23 +50,31 @@ class SharedPace:
             self._left -= 1
             return
         place = asyncio.get_running_loop().create_future()
-        self._lines.setdefault(account, deque()).append(place)
+        self._lines.setdefault(account, OrderedDict()).setdefault(member, deque()).append(place)
         await place
 
     def _begin(self) -> None:
         """Begin a turn of the loop; who waits is called until there is no room left in it."""
-        self._left = self._each_turn
+        self._left = self.each_turn
         while self._left and self._lines:
-            account, line = self._lines.popitem(last=False)
-            place = line.popleft()
-            if line:
-                self._lines[account] = line
+            place = self._next()
             if not place.done():
                 self._left -= 1
                 place.set_result(None)
-        self._is_counting = bool(self._lines) or self._left < self._each_turn
+        self._is_counting = bool(self._lines) or self._left < self.each_turn
         if self._is_counting:
             asyncio.get_running_loop().call_soon(self._begin)
+
+    def _next(self) -> "asyncio.Future[None]":
+        """Take out whose turn it is, and put the account and its member behind the others."""
+        account, members = self._lines.popitem(last=False)
+        member, line = members.popitem(last=False)
+        place = line.popleft()
+        if line:
+            members[member] = line
+        if members:
+            self._lines[account] = members
+        return place
 
 
 async def collect(items: Iterable[T]) -> list[T]:

@@ -32,6 +32,8 @@ FEW, PAUSE_SECONDS = 4, 0.001
 """After a group of more than a few requests the next one is given a moment to gather."""
 GROUP_EVENTS = 2000
 """A group stops growing here: 2,000 events commit in about 50 ms."""
+MOST_REMEMBERED = 10_000
+"""Tenants whose fitting size of a group is remembered while none of their events wait."""
 SHARED_SECONDS = 10.0
 """While several tenants write, and for so long after, groups are as large as :func:`fitted` says."""
 
@@ -152,7 +154,8 @@ class Writer:
                 self._blocked.discard(tenant_id)
                 patience = Patience()
         del self._queues[tenant_id]
-        self._most.pop(tenant_id, None)
+        if _now() >= self._shared_until or len(self._most) > MOST_REMEMBERED:
+            self._most.pop(tenant_id, None)
         self._refused.pop(tenant_id, None)
 
     async def _gather(self, tenant_id: str) -> None:

@@ -31,11 +31,11 @@ LIGHT_WAITING = 256
 """Others of one subject that may wait: each takes a millisecond or two."""
 SUBJECTS_WAITING = 64
 """Of how many subjects of a tenant reports may wait in one line."""
-ARRIVALS, FIRST_ARRIVALS = 3, 1
+ARRIVALS, FIRST_ARRIVALS = 3, 2
 """Requests that begin in one turn of the event loop, with tokens that were verified before and with others: to verify a
 token takes some 0.2 ms."""
 KNOWN_TOKENS = 10_000
-"""Tokens whose tenant is remembered, by a hash: some 200 bytes each."""
+"""Tokens of which it is remembered, by a hash, whose they are: some 300 bytes each."""
 REQUEST_BYTES = 16 << 10
 """What a request holds before there is an answer: its head, its task, its place in a line."""
 HOLDING = "convoai.holding"
@@ -49,36 +49,39 @@ class Admission:
         """*memory* is shared by accounts of two kinds: tenants, and their subjects."""
         self._memory = memory
         self._arrivals, self._first_arrivals = SharedPace(ARRIVALS), SharedPace(FIRST_ARRIVALS)
-        # By hash, the oldest first. The worst that two tokens of one hash do is to stand in one line.
-        self._tenants: OrderedDict[int, str] = OrderedDict()
+        # By hash, the oldest first: the tenant and its subject. Two tokens of one hash only stand in one line.
+        self._known: OrderedDict[int, tuple[str, str]] = OrderedDict()
         self._heavy = _Line("reports", HEAVY_PLACES, HEAVY_EACH, HEAVY_WAITING)
         self._light = _Line("reads", LIGHT_PLACES, LIGHT_PLACES, LIGHT_WAITING)
 
-    async def arrive(self, token: str) -> None:
-        """Wait until there is room to begin, tenants in turn.
+    async def arrive(self, token: str, address: str) -> None:
+        """Wait until there is room to begin: tenants take turns, and within a tenant its subjects do.
 
-        A *token* that was not verified yet, or is not valid, says nothing of its tenant: those stand in lines of their
-        own, one for each token, so that a thousand admins who come at once keep only each other waiting.
+        A *token* that was not verified yet, or is not valid, says nothing of its tenant. Those stand in another line,
+        in which addresses take turns: a thousand admins who come at once keep only each other waiting.
         """
-        tenant_id = self._tenants.get(hash(token))
-        if tenant_id is None:
-            await self._first_arrivals.enter(token)
+        known = self._known.get(hash(token))
+        if known is None:
+            await self._first_arrivals.enter(address, token)
         else:
-            await self._arrivals.enter(tenant_id)
+            await self._arrivals.enter(*known)
 
     def admit(self, request: Request, token: str, principal: Principal) -> None:
         """Take in whose *token* is valid, and begin to count what the answer holds; raises as :meth:`Shares.take`."""
-        self._remember(token, principal.tenant_id)
+        self._remember(hash(token), (principal.tenant_id, principal.subject))
         holding = Holding(self._memory, principal.tenant_id, (principal.tenant_id, principal.subject))
         request.scope[HOLDING] = holding
         holding.grow(REQUEST_BYTES)
 
-    def _remember(self, token: str, tenant_id: str) -> None:
-        key = hash(token)
-        self._tenants[key] = tenant_id
-        self._tenants.move_to_end(key)
-        if len(self._tenants) > KNOWN_TOKENS:
-            self._tenants.popitem(last=False)
+    def forget(self, token: str) -> None:
+        """Take note that a *token* is not valid, or not any more."""
+        self._known.pop(hash(token), None)
+
+    def _remember(self, key: int, whose: tuple[str, str]) -> None:
+        self._known[key] = whose
+        self._known.move_to_end(key)
+        if len(self._known) > KNOWN_TOKENS:
+            self._known.popitem(last=False)
 
     @asynccontextmanager
     async def turn(self, request: Request, *, heavy: bool) -> AsyncIterator[None]:

@@ -5,6 +5,8 @@ request; a connection whose request is answered, and a WebSocket, never.
 """
 
 from collections.abc import Collection, MutableMapping
+from functools import lru_cache
+from ipaddress import IPv6Network
 from typing import Any, Protocol
 
 EXTENSION = "convoai.connection"
@@ -91,6 +93,14 @@ class Connections:
     def _cut(self, client: Client) -> None:
         self.leaves(client)
         client.cut()
+
+
+@lru_cache(10_000)
+def network_of(address: str) -> str:
+    """Give what takes turns with others: an IPv4 address, or the network of an IPv6 address: /64, as one client has."""
+    if ":" not in address:
+        return address
+    return str(IPv6Network((address.partition("%")[0], 64), strict=False))
 
 
 def vouch(scope: MutableMapping[str, Any]) -> None:

@@ -17,8 +17,9 @@ log = structlog.get_logger()
 MOST = 1 << 20
 """What is asked for where there is no limit: more than memory lets anybody use."""
 KEPT = 2_300
-"""Descriptors that connections leave alone: those of files, database and Redis, and of a whole queue of connections
-(2,048), which are accepted before any of them is looked at."""
+"""Descriptors that connections leave alone: those of files, database and Redis, and of :data:`WAITING` connections."""
+WAITING = 2_048
+"""Connections that may be accepted before they begin to be served."""
 PANELS = 0.75
 """The part of the connections that panels may take; the rest is for those who post and read."""
 
@@ -38,6 +39,11 @@ def raise_limit() -> int:
 def for_connections(limit: int) -> int:
     """Tell how many of *limit* descriptors connections may take: of few, three quarters."""
     return limit - min(KEPT, limit // 4)
+
+
+def for_waiting(limit: int) -> int:
+    """Tell how many connections may wait to be served: of few descriptors, those kept back that files do not need."""
+    return min(WAITING, max(16, limit - for_connections(limit) - (KEPT - WAITING)))
 
 
 def fitting(settings: Settings, limit: int) -> Settings:

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from realtime.eventstream import TRANSPORT
 from storage.pace import SharedPace
-from web.connections import EXTENSION, Connections, Visitor
+from web.connections import EXTENSION, Connections, Visitor, network_of
 from web.problems import Problem
 from web.undelimited import until_closed
 
@@ -90,6 +90,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer.cancel()
         if self._upgrade is not None:
             self._upgrade.cancel()
+        if self._discarding is not None:
+            self._discarding.cancel()
         self._await_reader(None)
         self.others.leaves(self)
         super().connection_lost(exc)
@@ -144,7 +146,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     async def _read_on(self) -> None:
         """Read what nobody needs in turn: a hundred clients who send 16 MB on would else hold the loop for a second."""
-        await self.left_over.enter(self)
+        await self.left_over.enter(network_of(self.client[0]) if self.client else None)
         self.flow.resume_reading()
 
     def on_message_begin(self) -> None:
@@ -221,7 +223,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _leave(self) -> None:
         """Close, unless a request comes in or is answered, or the connection has become a WebSocket."""
-        if self in self.connections and self._part not in (HEAD, BODY) and not self._is_answering:
+        if self in self.connections and self._part != HEAD and not self._is_answering:
             self.transport.close()
 
     def on_message_complete(self) -> None:
@@ -278,7 +280,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def _check(self) -> None:
         """End a connection whose request is not complete in time, unless it is the service that is slow."""
         now = self.loop.time()
-        if self._due is not None and (self.flow.read_paused or (self._part != BODY and self._is_answering)):
+        # After an answer, what is left of the body has its time however slowly it is read.
+        if self._due is not None and self._is_answering and (self.flow.read_paused or self._part != BODY):
             self._due = now + self._seconds
         if self._due is None:
             self._timer = self.loop.call_later(self.head_seconds, self._check)

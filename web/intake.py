@@ -34,8 +34,8 @@ MAX_MEMBERS = 10_000
 WAITING = 10_000
 """Bodies of a tenant that may wait for their next slice; memory ends earlier."""
 READS = 2
-"""Reads from sockets that bodies go on with in one turn of the event loop: each is up to 256 KB, in some 0.2 ms. A
-hundred large bodies that come together would else hold the loop for a second."""
+"""Reads from sockets that large bodies go on with in one turn of the event loop: each is up to 256 KB, in some 0.2 ms.
+A hundred large bodies that come together would else hold the loop for a second."""
 
 
 class Intake:
@@ -86,11 +86,11 @@ class Post:
         length = request.headers.get("content-length", "")
         if length.isdigit() and int(length) > limit:
             raise _too_large(limit)
-        return await self._gather(request.stream(), limit)
+        return await self._gather(self._stream(request), limit)
 
     async def gunzipped(self, request: Request, limit: int) -> Body:
         """Read a body of at most *limit* bytes, as it comes and as it is once it is decompressed; raises likewise."""
-        return await self._gather(self._gunzip(request.stream(), limit), limit)
+        return await self._gather(self._gunzip(self._stream(request), limit), limit)
 
     async def parts(self, parts: Iterator[Part]) -> AsyncIterator[Part]:
         """Read on part by part, in turn with others; raises a 413 :exc:`Problem` beyond a limit of batches."""
@@ -112,6 +112,15 @@ class Post:
             self._rates.count(self._guest.account, events - self._paid)
             self._paid = events
 
+    async def _stream(self, request: Request) -> AsyncIterator[bytes]:
+        """Give a body as it comes; a large one waits for its turn before each further read from the socket."""
+        taken, length = 0, request.headers.get("content-length", "")
+        async for chunk in request.stream():
+            taken += len(chunk)
+            yield chunk
+            if taken > LARGE and length != str(taken):
+                await self._reads.enter(self._guest.tenant_id)
+
     async def _gather(self, stream: AsyncIterator[bytes], limit: int) -> Body:
         body: Body = b""
         async for chunk in stream:
@@ -123,9 +132,6 @@ class Post:
                     self._count(size)
                 # Most bodies come in one piece, which is taken as it is.
                 body = chunk if not body else _appended(body, chunk)
-                if size > LARGE:
-                    # The next read is asked for only then.
-                    await self._reads.enter(self._guest.tenant_id)
         return body
 
     def _count(self, size: int) -> None:

@@ -6,28 +6,42 @@ and more. To accept one takes some microseconds.
 """
 
 import asyncio
+import errno
+import math
 import socket
 from collections.abc import Callable
 
+import structlog
+
 from storage.pace import SharedPace
+from web.connections import network_of
 
 BEGUN = 2
 """Connections that begin in one turn of the event loop."""
 ACCEPTED = 32
 """Connections that are accepted in one turn; processes that share the socket take as many each."""
-WAITING = 2_048
-"""Connections that are accepted and have not begun, at most; others wait in the kernel's queue."""
+ENDING = 64
+"""Connections that begin in one turn when nobody is accepted any more."""
 PAUSE_SECONDS = 0.1
 """How long nothing is accepted when the system has no descriptor or no memory left."""
+LOG_SECONDS = 60.0
+"""How often that is logged at most."""
+
+log = structlog.get_logger()
 
 
 class Listener:
-    """Accepts from a listening socket until :meth:`close`."""
+    """Accepts from a listening socket until :meth:`close`.
 
-    def __init__(self, listening: socket.socket, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
+    Beyond *most* connections that were accepted and have not begun, others wait in the kernel's queue, in no turn.
+    """
+
+    def __init__(self, listening: socket.socket, protocol: Callable[[], asyncio.BaseProtocol], most: int) -> None:
         """*protocol* makes what serves a connection."""
         self._listening = listening
         self._protocol = protocol
+        self._most = most
+        self._logged_at = -math.inf
         self._pace = SharedPace(BEGUN)
         self._waiting: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -40,28 +54,36 @@ class Listener:
         """Accept nobody any more, and begin to serve those who were accepted; the socket stays open."""
         self._is_closed = True
         self._stop()
+        self._pace.each_turn = ENDING
         if self._waiting:
             await asyncio.wait(self._waiting)
 
     def _accept(self) -> None:
         for _ in range(ACCEPTED):
-            if len(self._waiting) >= WAITING:
+            if len(self._waiting) >= self._most:
                 self._stop()
                 return
             try:
                 connection, address = self._listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
-            except OSError:
-                self._stop()
-                self._pause = self._loop.call_later(PAUSE_SECONDS, self._resume)
+            except OSError as error:
+                self._rest(error)
                 return
             task = self._loop.create_task(self._begin(connection, address[0]))
             self._waiting.add(task)
             task.add_done_callback(self._leave)
 
+    def _rest(self, error: OSError) -> None:
+        """Accept nobody for a moment: there are no descriptors left."""
+        self._stop()
+        self._pause = self._loop.call_later(PAUSE_SECONDS, self._resume)
+        if self._loop.time() - self._logged_at > LOG_SECONDS:
+            self._logged_at = self._loop.time()
+            log.warning("cannot_accept", error=errno.errorcode.get(error.errno or 0), advice="raise ulimit -Hn")
+
     async def _begin(self, connection: socket.socket, address: str) -> None:
-        await self._pace.enter(address)
+        await self._pace.enter(network_of(address))
         try:
             connection.setblocking(False)
             await self._loop.connect_accepted_socket(self._protocol, connection)
@@ -71,7 +93,7 @@ class Listener:
 
     def _leave(self, task: asyncio.Task[None]) -> None:
         self._waiting.discard(task)
-        if len(self._waiting) < WAITING and self._pause is None:
+        if len(self._waiting) < self._most and self._pause is None:
             self._resume()
 
     def _stop(self) -> None:

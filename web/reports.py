@@ -25,7 +25,7 @@ from web.admission import HOLDING, Admission
 from web.answers import GZIP_BYTES, compress, encode
 from web.audit import PRINCIPAL
 from web.auth import Verifier, bearer
-from web.connections import vouch
+from web.connections import network_of, vouch
 from web.copies import Copies
 from web.etag import matches, weak
 from web.exports import EVERYTHING, HELD_BYTES, Exports, Reader, Selection, download
@@ -132,12 +132,16 @@ class Reports:
     async def _admit(self, request: Request) -> str:
         """Name the tenant whose admin asks; raises a :exc:`Problem`, and as :meth:`Shares.take` does."""
         token = bearer(request.headers.get("authorization"))
-        await self._admission.arrive(token or "")
+        await self._admission.arrive(token or "", network_of(request.client.host) if request.client else "")
         if len(request.scope["query_string"]) > LONGEST_QUERY:
             raise Problem(414, f"the query is longer than {LONGEST_QUERY:,} bytes")
         if token is None:
             raise unauthorized("send the token as Authorization: Bearer")
-        principal = request.scope[PRINCIPAL] = await self._verifier.verify(token)
+        try:
+            principal = request.scope[PRINCIPAL] = await self._verifier.verify(token)
+        except Problem:
+            self._admission.forget(token)
+            raise
         vouch(request.scope)
         principal.check_admin()
         self._admission.admit(request, token, principal)

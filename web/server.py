@@ -17,7 +17,7 @@ from realtime.websocket import PreparedProtocol
 from storage.pace import SharedPace
 from web.app import Service
 from web.connections import BESIDE_PANELS, Connections
-from web.descriptors import fitting, for_connections, raise_limit
+from web.descriptors import fitting, for_connections, for_waiting, raise_limit
 from web.http_protocol import READS, BoundedProtocol
 from web.listener import Listener
 from web.settings import Settings
@@ -91,7 +91,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept, unless the service was to stop before it was open."""
         await super().startup([])
-        self._listener = Listener(self._listening, self._protocol)
+        self._listener = Listener(self._listening, self._protocol, for_waiting(raise_limit()))
         self.should_exit = self.should_exit or bool(self._asked)
 
     def _protocol(self) -> asyncio.Protocol:

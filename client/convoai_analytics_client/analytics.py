@@ -60,7 +60,7 @@ class Analytics:
         *hash_ip*: addresses are replaced by a hash (:func:`masks.hash_ip`); its secret is the key.
         *sample*: the part of the users or conversations (*sample_by*) whose events are tracked.
         *batch_events*, *flush_seconds*: a post is made when so many events wait, or the first has waited for so long;
-        it takes up to four times as many when they wait.
+        without a spool it takes up to four times as many, and up to 1 MiB, when they wait.
         *queue_events*, *queue_bytes*: what may wait in memory; newer events are dropped.
         *spool_bytes*: what may wait on the disk, for each process.
         *timeout*: seconds until a post that gets no answer has failed.

@@ -56,7 +56,7 @@ def event(record: Record, prefix: str) -> Event:
 def line(record: Record, prefix: str) -> bytes:
     """Write the JSON text of a record's event; raises TypeError or ValueError if a value cannot be written.
 
-    It takes half of the time of making the event and encoding that, which was half of what posting cost.
+    Twice as fast as to encode what :func:`event` makes.
     """
     _, kind, at, number, values, extra = record
     written = f'{{"type":"{kind}"'

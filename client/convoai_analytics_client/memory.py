@@ -9,8 +9,8 @@ from convoai_analytics_client.queue import Queue
 BATCH_BYTES = 1 << 20
 """JSON text of a batch; proxies often take no more by default."""
 BACKLOG = 4
-"""Batches that are posted as one when so many wait: 2,000 events in a post, instead of 500, are 1.6 times as many a
-second."""
+"""Batches that are posted as one when so many wait: posts of 2,000 events take 1.6 times as many events a second as
+posts of 500."""
 MOST_EVENTS = 10_000
 """Events that the service takes in a post."""
 

@@ -60,6 +60,22 @@ async def test_who_comes_alone_is_let_in_before_a_crowd() -> None:
     assert begun.index("alone") <= 8
 
 
+async def test_members_of_an_account_take_turns() -> None:
+    """A member of an account, behind a hundred of another member, is let in as soon as the account has two turns."""
+    pace, begun = SharedPace(4), list[str]()
+
+    async def work(account: str, member: str) -> None:
+        await pace.enter(account, member)
+        begun.append(member)
+
+    await asyncio.gather(
+        *(work("crowd", "many") for _ in range(100)),
+        *(work("other", "some") for _ in range(50)),
+        work("crowd", "alone"),
+    )
+    assert begun.index("alone") <= 12
+
+
 async def test_who_leaves_takes_no_place() -> None:
     """One that is cancelled while it waits keeps nobody from being let in."""
     pace = SharedPace(1)

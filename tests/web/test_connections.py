@@ -16,7 +16,7 @@ from tests.conftest import API, TRACK, Running, start
 from tests.process import Process
 from tests.web.test_tracking import ACTIVITY
 from web import connections
-from web.connections import Connections, Visitor
+from web.connections import Connections, Visitor, network_of
 from web.descriptors import fitting, for_connections
 from web.settings import Settings
 
@@ -156,3 +156,10 @@ async def test_the_soft_limit_is_raised(tmp_path: Path, monkeypatch: pytest.Monk
             assert (await client.get(f"{service.url}{API}/summary")).status_code == 401
     finally:
         assert service.terminate() == 0
+
+
+def test_a_network_is_one_client() -> None:
+    """An IPv4 address takes turns by itself, IPv6 addresses by their network of 64 bits."""
+    assert network_of("192.0.2.1") == "192.0.2.1"
+    assert network_of("2001:db8::1") == network_of("2001:db8::2:3") != network_of("2001:db8:0:1::1")
+    assert network_of("fe80::1%eth0") == network_of("fe80::2")

@@ -32,7 +32,8 @@ async def test_what_is_no_event_is_paid_for(tmp_path: Path, name: str) -> None:
     try:
         answers = [(await post(found, ACME, b"[{" * 25_000, name)).status_code for _ in range(2)]
         assert answers == [400, 429]
-        assert [(await post(found, GLOBEX, b"{", name)).status_code for _ in range(22)][-1] == 429
+        # One event a second comes back meanwhile.
+        assert 429 in [(await post(found, GLOBEX, b"{", name)).status_code for _ in range(60)]
         assert (await post(found, {}, json.dumps(BATCH).encode())).status_code == 201
     finally:
         await found.stop()

@@ -252,6 +252,26 @@ async def test_the_rest_of_a_refused_body_is_read_in_turn(running: Running, monk
     assert max(Counter(turns[20:]).values()) <= 2 * READS
 
 
+async def test_the_rest_of_a_refused_body_has_its_time(tmp_path: Path) -> None:
+    """Who goes on for ever with a body that was refused is cut, though its connection is paused in between."""
+    found = await start(tmp_path, BODY_SECONDS="0.3", HEAD_SECONDS="0.3")
+
+    async def flood() -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", found.service.settings.port)
+        writer.write(
+            f"POST {TRACK}/activity-public HTTP/1.1\r\nHost: localhost\r\nContent-Length: {1 << 50}\r\n\r\n".encode()
+        )
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b" " * 65_536)
+                await writer.drain()
+        writer.close()
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(flood() for _ in range(4)))
+    await found.stop()
+
+
 async def test_a_slow_service_cuts_nobody(impatient: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the service takes to answer, who sent a whole request gets the answer, and so does the next one."""
     touch = impatient.service.database.write

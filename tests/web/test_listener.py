@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.conftest import Running
-from web import listener
 from web.listener import Listener
 
 CROWD = 400
@@ -77,7 +76,7 @@ async def until(count: int) -> None:
 
 async def test_a_stop_serves_who_was_accepted(listening: Listening) -> None:
     """Whoever was accepted when the service stops is served; later ones are left to the next process."""
-    accepting = Listener(listening, Served)
+    accepting = Listener(listening, Served, 1_000)
     clients = [connect(listening.getsockname()[1]) for _ in range(100)]
     await until(1)
     await accepting.close()
@@ -85,17 +84,16 @@ async def test_a_stop_serves_who_was_accepted(listening: Listening) -> None:
     clients.append(connect(listening.getsockname()[1]))
     await asyncio.sleep(0.05)
     assert Served.count == served
-    following = Listener(listening, Served)
+    following = Listener(listening, Served, 1_000)
     await until(len(clients))
     await following.close()
     for client in clients:
         client.close()
 
 
-async def test_only_so_many_wait(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_so_many_wait(listening: Listening) -> None:
     """Beyond so many that were accepted and not begun, others wait in the kernel, and are served in the end."""
-    monkeypatch.setattr(listener, "WAITING", 5)
-    accepting = Listener(listening, Served)
+    accepting = Listener(listening, Served, 5)
     clients = [connect(listening.getsockname()[1]) for _ in range(100)]
     most = 0
     async with asyncio.timeout(10):
@@ -111,7 +109,7 @@ async def test_only_so_many_wait(listening: Listening, monkeypatch: pytest.Monke
 async def test_it_goes_on_when_there_are_descriptors_again(listening: Listening) -> None:
     """Without a descriptor left nothing is accepted, and nothing is lost: it is tried again soon."""
     listening.left = 0
-    accepting = Listener(listening, Served)
+    accepting = Listener(listening, Served, 1_000)
     client = connect(listening.getsockname()[1])
     await asyncio.sleep(0.05)
     assert Served.count == 0
