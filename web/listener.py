@@ -86,6 +86,8 @@ class Listener:
         await self._pace.enter(network_of(address))
         try:
             connection.setblocking(False)
+            # asyncio sets it only for a socket that was made with the protocol's number.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._loop.connect_accepted_socket(self._protocol, connection)
         except OSError:
             # It has gone meanwhile.
