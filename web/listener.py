@@ -89,9 +89,11 @@ class Listener:
             # asyncio sets it only for a socket that was made with the protocol's number.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._loop.connect_accepted_socket(self._protocol, connection)
-        except OSError:
-            # It has gone meanwhile.
+        except Exception as error:
             connection.close()
+            # One that has gone meanwhile is no fault.
+            if not isinstance(error, OSError):
+                log.exception("connection_not_begun")
 
     def _leave(self, task: asyncio.Task[None]) -> None:
         self._waiting.discard(task)

@@ -315,7 +315,7 @@ class Analytics:
                     continue
                 made = self._masked(events.event(record, self._prefix))
                 if made is not None:
-                    lines.append(events.full_line(made))
+                    lines.append(events.event_line(made))
             except Exception as error:
                 self._queue.settle(dropped=1, why=INVALID)
                 self._trouble.add(f"an event could not be written as JSON ({type(error).__name__})")

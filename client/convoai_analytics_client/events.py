@@ -69,7 +69,7 @@ def line(record: Record, prefix: str) -> bytes:
     return (written + "}").encode()
 
 
-def full_line(made: Event) -> bytes:
+def event_line(made: Event) -> bytes:
     """Write the JSON text of an event that others may have changed; raises TypeError or ValueError."""
     return _ENCODE(made).encode()
 

@@ -39,7 +39,7 @@ class Source(Protocol):
         """Wake who waits."""
 
     def next(self) -> list[bytes]:
-        """Take the oldest lines of JSON, at most one batch; none if nothing waits."""
+        """Take the oldest lines of JSON, as many as make one post; none if nothing waits."""
 
     def done(self) -> None:
         """Forget what was taken last: it is settled."""

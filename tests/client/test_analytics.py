@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import convoai_analytics_client
 from convoai_analytics_client import REASONS, Analytics, Stats, default, masks
-from convoai_analytics_client.events import Event, event, extra_text, full_line, line
+from convoai_analytics_client.events import Event, event, event_line, extra_text, line
 from tests.client.endpoint import Endpoint, Post, Reply, after, endpoint
 from tests.conftest import Running
 from web import drops
@@ -297,7 +297,7 @@ def test_a_line_is_the_event_as_json(at: float, values: tuple[Any, ...], extra: 
             line(record, "prefix")
     else:
         made = event(record, "prefix")
-        assert json.loads(line(record, "prefix")) == json.loads(full_line(made)) == made
+        assert json.loads(line(record, "prefix")) == json.loads(event_line(made)) == made
 
 
 def test_the_queue_is_bounded_by_count_and_bytes(made: Callable[..., Analytics]) -> None:

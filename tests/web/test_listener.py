@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.conftest import Running
 from web.listener import Listener
@@ -107,12 +108,14 @@ async def test_only_so_many_wait(listening: Listening) -> None:
 
 
 async def test_it_goes_on_when_there_are_descriptors_again(listening: Listening) -> None:
-    """Without a descriptor left nothing is accepted, and nothing is lost: it is tried again soon."""
+    """Without a descriptor left nothing is accepted, and the log says so; later nothing is lost."""
     listening.left = 0
-    accepting = Listener(listening, Served, 1_000)
     client = connect(listening.getsockname()[1])
-    await asyncio.sleep(0.05)
+    with capture_logs() as logs:
+        accepting = Listener(listening, Served, 1_000)
+        await asyncio.sleep(0.3)
     assert Served.count == 0
+    assert [(line["event"], line["error"]) for line in logs] == [("cannot_accept", "EMFILE")]
     listening.left = 1
     await until(1)
     await accepting.close()
