@@ -13,7 +13,7 @@ PANEL := $(filter-out $(LOCKED),$(wildcard web/panel/*.* web/panel/public/* web/
 run: export ANALYTICS_TRUSTED_NETWORKS ?= 127.0.0.0/8,::1/128
 run: export ANALYTICS_AUDIT_LOG ?= off
 run: .venv/runtime .venv/panel
-	@$(BIN)/python -m web.commands.welcome
+	@$(BIN)/python -m web.cli.welcome
 	@exec $(BIN)/convoai-analytics serve
 
 # The example platform, examples/convoai/: a chat with analytics beside it. make platform OPTIONS="--page-port 3001"

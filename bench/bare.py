@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from bench.process import Process, python
-from realtime.frames import Frame
+from realtime.transports.frames import Frame
 
 TICKS_PER_SECOND = 20
 _SOURCE = Path(__file__).with_name("bare.c")

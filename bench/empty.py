@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from web.server import BACKLOG, KEEP_ALIVE_SECONDS
+from web.server.runner import BACKLOG, KEEP_ALIVE_SECONDS
 
 ANSWER = b'{"status":"ok"}'
 

@@ -14,7 +14,7 @@ from bench.process import Process
 from bench.row import Ratio, Row
 from bench.server import Service, free_port
 from bench.traffic import Traffic
-from web.tracking import PREFIX
+from web.ingest.tracking import PREFIX
 
 TARGET = 1.5
 PANELS = 1000

@@ -14,7 +14,7 @@ from bench.line import post
 from bench.row import Ratio, Row
 from bench.server import Service, database_file
 from bench.traffic import Event, Traffic, spread, stamp
-from web.tracking import PREFIX
+from web.ingest.tracking import PREFIX
 
 TARGET = 0.3
 ROUNDS = 3

@@ -16,8 +16,8 @@ from bench.panels import Take
 from bench.row import Row
 from bench.server import Service
 from bench.traffic import Traffic
-from storage.changes import Position
-from web.tracking import PREFIX
+from storage.model.changes import Position
+from web.ingest.tracking import PREFIX
 
 TARGET_MS = 100
 PANELS = 100

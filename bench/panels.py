@@ -15,7 +15,7 @@ import uvloop
 
 from bench.line import HEAD_END
 from realtime.protocol import SUBPROTOCOL, TOPICS
-from web.live import PATH
+from web.live.endpoints import PATH
 
 TEXT, PING = 0x81, 0x89
 """First bytes of frames (RFC 6455, 5.2): final, and the opcode."""

@@ -12,13 +12,13 @@ from bench.line import get
 from bench.row import Ratio, Row
 from bench.server import Service, database_url
 from bench.traffic import Traffic, spread
-from storage import clock
-from storage.batch import read_array
-from storage.commit import commit
-from storage.database import Database
-from storage.events import AnyEvent
-from storage.urls import database_at
-from web.reports import PREFIX
+from storage.engine.database import Database
+from storage.engine.urls import database_at
+from storage.model import clock
+from storage.model.batch import read_array
+from storage.model.events import AnyEvent
+from storage.write.commit import commit
+from web.reports.endpoints import PREFIX
 from web.settings import DEFAULT_TENANT
 
 TARGET = 2

@@ -11,7 +11,7 @@ from bench.process import python
 from bench.row import Ratio, Row
 from bench.server import Server, Service, free_port
 from bench.traffic import Traffic
-from web.tracking import PREFIX
+from web.ingest.tracking import PREFIX
 
 TARGET = 0.4
 ROUNDS = 4

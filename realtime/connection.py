@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from realtime import protocol
-from realtime.frames import AsgiSend, Frame, Sink
 from realtime.hub import Audience
 from realtime.protocol import (
     BAD_MESSAGE,
@@ -23,8 +22,10 @@ from realtime.protocol import (
     Topics,
 )
 from realtime.state import Marker
-from realtime.websocket import ABORT_SECONDS, RETRY_SECONDS, TOO_MUCH, UNANSWERED, AsgiReceive
-from storage.changes import Position
+from realtime.transports.frames import Frame
+from realtime.transports.sinks import ABORT_SECONDS, RETRY_SECONDS, AsgiSend, Sink
+from realtime.transports.websocket import TOO_MUCH, UNANSWERED, AsgiReceive
+from storage.model.changes import Position
 
 LOOK_SECONDS = 4.0
 """How often at least it is looked whether a token has ended: timers do not follow the clock when it is set, or when the

@@ -13,11 +13,11 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.state import Marker, State
-from storage import clock
-from storage.changes import Change, Position, Snapshot
-from storage.clock import Days
-from storage.database import Database
-from storage.snapshots import read_changes, read_heads, read_log, read_snapshot
+from storage.engine.database import Database
+from storage.model import clock
+from storage.model.changes import Change, Position, Snapshot
+from storage.model.clock import Days
+from storage.read.snapshots import read_changes, read_heads, read_log, read_snapshot
 
 log = structlog.get_logger()
 

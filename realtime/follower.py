@@ -13,10 +13,10 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from realtime.feed import PROVE_SECONDS, Feed, compare
-from storage.database import FOLLOWERS, Database
+from storage.engine.database import FOLLOWERS, Database
 from storage.errors import StorageError
-from storage.pace import Pace
-from storage.turns import Turns
+from storage.fairness.pace import Pace
+from storage.fairness.turns import Turns
 
 log = structlog.get_logger()
 

@@ -14,10 +14,11 @@ import structlog
 
 from realtime import protocol
 from realtime.feed import Feed
-from realtime.frames import Frame, Sink
 from realtime.protocol import TOO_SLOW, Close, Topics
 from realtime.state import Marker
-from storage.pace import Pace
+from realtime.transports.frames import Frame
+from realtime.transports.sinks import Sink
+from storage.fairness.pace import Pace
 
 log = structlog.get_logger()
 

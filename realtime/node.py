@@ -8,14 +8,14 @@ its publication, is mended within that second.
 import asyncio
 import contextlib
 
-from realtime.broker import Broker
+from realtime.brokers.broker import Broker
 from realtime.feed import Feed
 from realtime.follower import Follower
 from realtime.hub import Audience, Hub
-from storage.changes import Change
-from storage.clock import Days
-from storage.database import Database
-from storage.pace import Pace
+from storage.engine.database import Database
+from storage.fairness.pace import Pace
+from storage.model.changes import Change
+from storage.model.clock import Days
 
 FOLLOW_SECONDS = 1.0
 """How often each feed is compared with the database."""

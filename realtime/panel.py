@@ -6,7 +6,7 @@ It is the reference for every other client of the protocol: snapshot at p + delt
 from typing import Any
 
 from realtime.digest import digest
-from storage.changes import MINUTES, RECENT
+from storage.model.changes import MINUTES, RECENT
 
 Json = dict[str, Any]
 

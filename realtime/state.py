@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import Any
 
 from realtime.digest import digest
-from storage.changes import MINUTES, NO_TAG, RECENT, TOP, Change, Position, Snapshot, minute_items, plain
-from storage.clock import Days
-from storage.metrics import ACTIVE_USERS_TODAY, FIGURES, summary
+from storage.model.changes import MINUTES, NO_TAG, RECENT, TOP, Change, Position, Snapshot, minute_items, plain
+from storage.model.clock import Days
+from storage.model.metrics import ACTIVE_USERS_TODAY, FIGURES, summary
 
 
 @dataclass(frozen=True)

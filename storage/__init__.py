@@ -1,1 +1,1 @@
-"""The bottom room: events, metrics, tables and SQL. It imports nothing of ours and never hears of sockets."""
+"""Storage: events, figures, tables and SQL. It imports nothing of the packages above it."""

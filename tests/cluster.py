@@ -24,12 +24,12 @@ from tests.postgres import PASSWORD, Postgres
 from tests.process import Process
 from tests.program import spawn
 from tests.proxies import program
+from tests.repository import ROOT
 from tests.valkey import Valkey
-from web.auth import ADMIN, make_token, purpose
-from web.commands.welcome import HOURS
+from web.auth.tokens import ADMIN, make_token, purpose
+from web.cli.welcome import HOURS
 from web.settings import DEFAULT_TENANT, Settings
 
-ROOT = Path(__file__).parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
 CONFIGURATION = ROOT / "haproxy.cfg"
 PORT = 8002

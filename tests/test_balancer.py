@@ -22,8 +22,8 @@ from tests.conftest import API, SECRET, TRACK, free_port, start
 from tests.live import PATH, LivePanel
 from tests.postgres import Postgres
 from tests.stream import StreamPanel
-from tests.web.test_tracking import ACTIVITY
-from web.auth import ADMIN, make_token
+from tests.web.ingest.test_tracking import ACTIVITY
+from web.auth.tokens import ADMIN, make_token
 
 KEY = "own-key-0123456789"
 BODY = json.dumps(ACTIVITY).encode()

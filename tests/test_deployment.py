@@ -15,11 +15,12 @@ import yaml
 
 from examples.convoai import auth, chatbot, page
 from examples.convoai.settings import Settings as Platform
-from tests.cluster import COMPOSE, CONFIGURATION, ROOT, services
+from tests.cluster import COMPOSE, CONFIGURATION, services
 from tests.conftest import Running
 from tests.postgres import Postgres
 from tests.proxies import program
-from web.descriptors import fitting
+from tests.repository import ROOT
+from web.server.descriptors import fitting
 from web.settings import Settings, unknown
 
 SECRETS = ("SECRET", "PASSWORD", "KEYS", "KEY")

@@ -2,20 +2,19 @@
 
 import dataclasses
 import re
-from pathlib import Path
 
 from typer.main import get_command
 
 from realtime.protocol import CLOSES
-from storage.metrics import COUNTERS, DERIVED, FIGURES, LABELLED, NAMES
-from storage.series import METRICS
+from storage.model.metrics import COUNTERS, DERIVED, FIGURES, LABELLED, NAMES
+from storage.read.series import METRICS
 from tests.conftest import Running
-from web.cli import app
-from web.live import PATH
+from tests.repository import ROOT
+from web.cli.app import app
+from web.live.endpoints import PATH
+from web.ops.telemetry import Telemetry
 from web.settings import Settings
-from web.telemetry import Telemetry
 
-ROOT = Path(__file__).parent.parent
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 README = (ROOT / "README.md").read_text()

@@ -17,8 +17,8 @@ from tests.conftest import SECRET, TRACK, start
 from tests.live import Fed, LivePanel
 from tests.process import Process
 from tests.stream import StreamPanel
-from web import http_protocol
-from web.auth import ADMIN, make_token
+from web.auth.tokens import ADMIN, make_token
+from web.server import http_protocol
 
 READY = b"GET /ready HTTP/1.1\r\nHost: a\r\n\r\n"
 DRAINING = b'"status":"draining"'

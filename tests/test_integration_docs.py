@@ -18,9 +18,9 @@ from convoai_analytics_client.stats import REASONS, Stats
 from tests.conftest import Running, free_port
 from tests.examples.openai_server import ANSWERED_BY, KEY, MODEL, OpenAIServer
 from tests.program import spawn
-from web.telemetry import Telemetry
+from tests.repository import ROOT
+from web.ops.telemetry import Telemetry
 
-ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "integration.md").read_text()
 README = (ROOT / "client" / "README.md").read_text()
 BLOCK = re.compile(r"<!-- test: ([a-z ]+) -->\n```([a-z]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.test_architecture import MAY_IMPORT, ROOT
+from tests.repository import ROOT
+from tests.test_architecture import PACKAGES
 
 WAYS = ("match", "fullmatch", "search", "findall", "finditer", "split", "sub", "subn")
 SHORT, MIDDLE, LONG = 28, 1500, 6000
@@ -153,8 +154,8 @@ def _module(file: Path) -> ModuleType:
 
 USES = [
     use
-    for room in MAY_IMPORT
-    for file in sorted((ROOT / room).rglob("*.py"))
+    for package in PACKAGES
+    for file in sorted((ROOT / package).rglob("*.py"))
     if "re." in (source := file.read_text())
     for use in uses_of(source, str(file.relative_to(ROOT)), vars(_module(file)))
 ]

@@ -31,7 +31,8 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 
 from realtime.protocol import TOPICS
-from storage import clock, schema
+from storage.model import clock
+from storage.tables import schema
 from tests.conftest import TRACK, Running, free_port, start
 from tests.live import Fed
 from tests.postgres import Postgres

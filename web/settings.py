@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from realtime.redis_urls import parse_redis_url
-from storage.removal.retention import Retention
-from storage.urls import parse_url
+from realtime.brokers.redis_urls import parse_redis_url
+from storage.engine.urls import parse_url
+from storage.retention.policy import Retention
 
 PREFIX = "ANALYTICS_"
 DEFAULT_TENANT = "default"

@@ -21,7 +21,7 @@ from convoai_analytics_client import REASONS, Analytics, Stats, default, masks
 from convoai_analytics_client.events import Event, event, event_line, extra_text, line
 from tests.client.endpoint import Endpoint, Post, Reply, after, endpoint
 from tests.conftest import Running
-from web import drops
+from web.ingest import drops
 
 DOWN = "http://127.0.0.1:9"
 """Nothing listens there."""

@@ -31,8 +31,8 @@ from convoai_analytics_client.asgi import AnalyticsMiddleware, Message, Scope
 from tests.client.serving import ask, events, leave, reachable, served, tracked, until
 from tests.conftest import Running, free_port
 from tests.program import spawn
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 FRAMEWORKS = Path(os.environ.get("FRAMEWORKS", ROOT / ".venv" / "frameworks"))
 """Environments with versions of frameworks, as ``make .venv/frameworks`` makes them."""
 

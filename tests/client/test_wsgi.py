@@ -15,8 +15,7 @@ from convoai_analytics_client.wsgi import AnalyticsMiddleware, Environ
 from tests.client.serving import ask, events, leave, reachable, tracked, until, wsgi_served
 from tests.conftest import Running, free_port
 from tests.program import spawn
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.repository import ROOT
 
 
 def application(environ: Environ, start_response: Any) -> Iterable[bytes]:

@@ -140,7 +140,7 @@ async def platform_of(folder: Path, **environment: str) -> AsyncIterator[Platfor
 
 def _own_token() -> str:
     from tests.conftest import SECRET
-    from web.auth import ADMIN, make_token
+    from web.auth.tokens import ADMIN, make_token
 
     return make_token(SECRET, "tests", [ADMIN], "default", 3600, aud=AUDIENCE, iss="tests")
 

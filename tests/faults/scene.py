@@ -13,7 +13,7 @@ from tests.conftest import API, SECRET
 from tests.faults.follower import Follower
 from tests.load import Load, stored_ids
 from tests.process import Process
-from web.auth import ADMIN, make_token
+from web.auth.tokens import ADMIN, make_token
 
 WORKERS = 6
 START_SECONDS = 300.0

@@ -16,7 +16,7 @@ from tests.faults.attacker import Attacker
 from tests.faults.neighbour import Neighbour, Span
 from tests.faults.scene import START_SECONDS
 from tests.process import Process
-from web.auth import ADMIN, make_token
+from web.auth.tokens import ADMIN, make_token
 
 KEY, TENANT = "globex-key-0123456789", "globex"
 """The neighbour's; attackers are of the tenant acme."""

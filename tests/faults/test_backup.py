@@ -13,8 +13,8 @@ from tests.faults.figures import Figures
 from tests.live import LivePanel
 from tests.load import Load, differences, stored_ids
 from tests.process import Process
-from tests.web.test_tracking import ACTIVITY, MESSAGE
-from web.auth import ADMIN, make_token
+from tests.web.ingest.test_tracking import ACTIVITY, MESSAGE
+from web.auth.tokens import ADMIN, make_token
 
 PAGE = 5000
 

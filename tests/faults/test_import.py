@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.urls import database_at
+from storage.engine.urls import database_at
 from tests.faults.figures import Figures
 from tests.legacy import make
 from tests.load import differences, stored_messages

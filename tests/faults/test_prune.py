@@ -14,21 +14,22 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import clock, schema
-from storage.database import Database
-from storage.proof.verify import verify
-from storage.removal.prune import count_due, prune
-from storage.removal.retention import Retention
-from storage.removal.steps import Steps
-from storage.snapshots import read_head
-from storage.urls import database_at
-from storage.writer import Writer
+from storage.engine.database import Database
+from storage.engine.urls import database_at
+from storage.model import clock
+from storage.read.snapshots import read_head
+from storage.retention.policy import Retention
+from storage.retention.prune import count_due, prune
+from storage.retention.steps import Steps
+from storage.tables import schema
+from storage.verify.comparison import verify
+from storage.write.writer import Writer
 from tests.conftest import TRACK, event
 from tests.faults.figures import Figures
 from tests.process import COMMAND, Process
-from tests.storage.test_series import Json, Silent
-from tests.web.test_erasure import RETENTION
-from tests.web.test_tracking import ACTIVITY
+from tests.storage.read.test_series import Json, Silent
+from tests.web.cli.test_erasure import RETENTION
+from tests.web.ingest.test_tracking import ACTIVITY
 
 KEPT = Retention(3, 3, 3, 3)
 pytestmark = pytest.mark.each_database

@@ -26,8 +26,8 @@ from tests.postgres import Postgres
 from tests.process import Process
 from tests.valkey import Cluster, Sentinels, Valkey, ended
 from tests.valkey import until as wait
-from tests.web.test_tracking import MESSAGE
-from web.auth import ADMIN, make_token
+from tests.web.ingest.test_tracking import MESSAGE
+from web.auth.tokens import ADMIN, make_token
 
 TOKEN = make_token(SECRET, "ada", [ADMIN], "default", 3600)
 PANELS = 2

@@ -26,8 +26,8 @@ from tests.panel.test_connection import figures as shown
 from tests.panel.test_connection import status
 from tests.postgres import Postgres
 from tests.stream import StreamPanel
-from tests.web.test_tracking import MESSAGE
-from web.auth import ADMIN, make_token
+from tests.web.ingest.test_tracking import MESSAGE
+from web.auth.tokens import ADMIN, make_token
 
 __all__ = ["browser", "visit"]
 

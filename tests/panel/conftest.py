@@ -18,7 +18,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locato
 from tests.conftest import API, SECRET, TRACK, free_port
 from tests.panel.site import Site
 from tests.process import Process
-from web.auth import ADMIN, make_token
+from web.auth.tokens import ADMIN, make_token
 
 Json = dict[str, Any]
 

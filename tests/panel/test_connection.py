@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from tests.panel.conftest import Served, Visitor, shown, until_equal
 from tests.panel.proxy import Proxy
-from tests.web.test_tracking import MESSAGE
+from tests.web.ingest.test_tracking import MESSAGE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,10 +11,10 @@ import httpx2
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from storage import clock
+from storage.model import clock
 from tests.conftest import API
 from tests.panel.conftest import Served, Visitor
-from tests.web.test_tracking import MESSAGE
+from tests.web.ingest.test_tracking import MESSAGE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from storage import clock
+from storage.model import clock
 from tests.panel.conftest import Served, Visitor, shown, until_equal
 from tests.panel.site import Site
-from tests.web.test_tracking import MESSAGE
+from tests.web.ingest.test_tracking import MESSAGE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -1,7 +1,6 @@
 """What an admin sees: nothing that axe finds fault with, nothing that overflows; and screenshots, for looking at."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -9,13 +8,13 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.panel.conftest import Served, Visitor
+from tests.repository import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Visit = Callable[..., Awaitable[Visitor]]
 Scheme = Literal["light", "dark"]
 
-ROOT = Path(__file__).parent.parent.parent
 AXE = (ROOT / "web" / "panel" / "node_modules" / "axe-core" / "axe.min.js").read_text()
 FOLDER = ROOT / "screenshots"
 VIEWS = ("overview", "activity", "users", "conversations", "api", "days")

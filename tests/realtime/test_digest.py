@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.digest import MEAN, digest
-from storage.metrics import FIGURES
+from storage.model.metrics import FIGURES
 
 DIGESTS = json.loads((Path(__file__).parent.parent / "fixtures" / "frames.json").read_text())["digests"]
 FIGURE = st.sampled_from([figure.name for figure in FIGURES])

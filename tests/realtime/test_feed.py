@@ -11,10 +11,10 @@ from sqlalchemy.exc import OperationalError
 
 from realtime.feed import Feed
 from realtime.state import State
-from storage import schema
-from storage.changes import Change, RecentActivity, TopUser
 from storage.errors import StorageUnavailable
-from tests.storage.test_writer import Bench
+from storage.model.changes import Change, RecentActivity, TopUser
+from storage.tables import schema
+from tests.storage.write.test_writer import Bench
 
 pytestmark = pytest.mark.each_database
 

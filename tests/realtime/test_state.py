@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from realtime.panel import Panel
 from realtime.state import Marker, State
-from storage.changes import NO_TAG, Change, Minutes, Position, RecentActivity, Snapshot, TopUser, plain
-from storage.clock import Days
-from storage.metrics import NAMES
+from storage.model.changes import NO_TAG, Change, Minutes, Position, RecentActivity, Snapshot, TopUser, plain
+from storage.model.clock import Days
+from storage.model.metrics import NAMES
 
 DAYS = Days("UTC")
 TODAY, TOMORROW = "2026-03-01", "2026-03-02"

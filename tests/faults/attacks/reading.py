@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from urllib.parse import urlencode, urlsplit
 
-from storage.series import METRICS
+from storage.read.series import METRICS
 from tests.conftest import API, SECRET
-from web.auth import ADMIN, make_token
+from web.auth.tokens import ADMIN, make_token
 
 Answers = Counter[str]
 """How often there was each status; "broken": no whole answer came."""

@@ -4,7 +4,7 @@ import asyncio
 
 from tests.conftest import SECRET
 from tests.faults.crowd import Crowd
-from web.auth import ADMIN, make_token
+from web.auth.tokens import ADMIN, make_token
 
 TOKEN_SECONDS = 86_400
 

@@ -1,0 +1,1 @@
+"""Brokers: how a change reaches every process."""

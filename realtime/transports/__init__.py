@@ -1,0 +1,1 @@
+"""Transports: how a frame reaches one client, over a WebSocket or an event stream."""

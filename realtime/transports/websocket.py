@@ -1,0 +1,110 @@
+"""How a frame reaches a client over a WebSocket: prepared and written to the transport, or through plain ASGI.
+
+Measured, server CPU a delivered frame of 445 bytes, 1,000 sockets: ``send_json`` in a gather 42 us, ``send_text`` in a
+loop 17 us, a frame that is prepared once and written to each transport 10.6 us, a bare C ``send()`` loop 8.0 us.
+
+A server that offers a :class:`ServerSocket` as the ASGI extension :data:`EXTENSION` gets prepared frames, and counts
+what its client sends; ``web/server/websocket_protocol.py`` is one for uvicorn. Another server gets the plain path.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+from realtime.transports.allowance import Allowance
+from realtime.transports.frames import Frame
+from realtime.transports.sinks import ABORT_SECONDS, UNSENT_BYTES, AsgiSend, PlainSink, Sink, set_option
+
+EXTENSION = "convoai.prepared_frames"
+"""The name of the ASGI extension in ``scope["extensions"]``; its value is the protocol of the connection."""
+UNANSWERED = 1011
+"""The close code of a panel that answers no ping, as uvicorn has it; panels may send it too, so the message that tells
+of it here has ``unanswered`` beside it."""
+TOO_MUCH = "too_much"
+"""What stands in the last message of a panel that sent more than it may; its value is the rule that it broke."""
+
+AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+class ServerSocket(Protocol):
+    """The server's side of a WebSocket, as the extension offers it.
+
+    ``allowance`` is what the client may send; until it is set, the server reads nothing. ``close_sent`` says whether
+    the close frame was sent.
+    """
+
+    allowance: Allowance | None
+    close_sent: bool
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+
+    @property
+    def open(self) -> bool:
+        """Whether data frames may still be sent."""
+
+    def say_close(self, code: int, reason: str) -> None:
+        """Send the close frame."""
+
+
+class PreparedSink:
+    """Writes prepared frames to the transport of a connection that offers :data:`EXTENSION`."""
+
+    __slots__ = ("_is_closing", "_socket", "_transport", "_unsent", "_write")
+
+    def __init__(self, server_socket: ServerSocket) -> None:
+        self._socket = server_socket
+        self._transport = server_socket.transport
+        # Bound once: offering is what the hub does a thousand times in a row.
+        self._unsent = server_socket.transport.get_write_buffer_size
+        self._is_closing = server_socket.transport.is_closing
+        self._write = server_socket.transport.write
+        set_option(server_socket.transport, "TCP_NOTSENT_LOWAT", UNSENT_BYTES)
+
+    @property
+    def busy(self) -> bool:
+        """Whether bytes wait in the transport because the kernel took no more."""
+        return self._unsent() > 0
+
+    def offer(self, frame: Frame) -> bool:
+        """Write the frame if nothing waits before it."""
+        if self._unsent():
+            return False
+        if not self._socket.close_sent and not self._is_closing():
+            self._write(frame.wire)
+        return True
+
+    def close(self, code: int, reason: str) -> None:
+        """Send the close frame; cut the socket if the panel has not taken it in time."""
+        if self._socket.open and not self._transport.is_closing():
+            self._socket.say_close(code, reason)
+        self._socket.loop.call_later(ABORT_SECONDS, self._transport.abort)
+
+
+def sink_for(scope: MutableMapping[str, Any], send: AsgiSend) -> Sink:
+    """Choose the way to the panel of this ASGI *scope*."""
+    found = _offered(scope)
+    return PlainSink(send) if found is None else PreparedSink(found)
+
+
+def metered(scope: MutableMapping[str, Any], receive: AsgiReceive, allowance: Allowance) -> AsgiReceive:
+    """Bound what a panel sends; the message after it has :data:`TOO_MUCH` in it.
+
+    A :class:`ServerSocket` counts frames; of another server messages are counted, as they are handed over.
+    """
+    if (found := _offered(scope)) is not None:
+        found.allowance = allowance
+        return receive
+
+    async def count() -> MutableMapping[str, Any]:
+        message = await receive()
+        is_due = message["type"] == "websocket.receive"
+        if is_due and not allowance.pay(1, asyncio.get_running_loop().time()):
+            return {"type": "websocket.receive", TOO_MUCH: allowance.rule}
+        return message
+
+    return count
+
+
+def _offered(scope: MutableMapping[str, Any]) -> ServerSocket | None:
+    found: ServerSocket | None = scope.get("extensions", {}).get(EXTENSION)
+    return found

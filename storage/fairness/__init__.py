@@ -1,0 +1,1 @@
+"""How limited resources are shared between accounts: shares, turns, pauses, token buckets; pure."""

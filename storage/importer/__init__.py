@@ -1,0 +1,1 @@
+"""Import: the tables that a platform kept by itself before."""

@@ -1,0 +1,179 @@
+"""Taking an old database over: its rows go as events through the ordinary commit, and its figures are compared.
+
+Each event has an id of its own, so that an import which was broken off is simply run again.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import compress, islice
+
+from sqlalchemy import Connection, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.engine.database import Database
+from storage.errors import DataRefused
+from storage.importer.legacy import DAYS, OldDatabase, OldRow, Refusal, Source
+from storage.model.clock import Days, now
+from storage.model.cutoffs import Horizons
+from storage.model.events import EARLIEST, AnyEvent
+from storage.read.reports import Page, daily_stats
+from storage.tables import schema
+from storage.tables.heads import lock
+from storage.tables.rows import TABLES
+from storage.write.commit import Outcome, commit
+
+BATCH_ROWS = 2000
+"""Rows of a commit: as much as the service commits at once, so that others wait no longer for their turn."""
+LOOKUP_ROWS = 500
+CLOSE_SECONDS = 0.0005
+"""Means that are as close as this are equal: the platform's were sums of floats."""
+
+Figures = dict[str, float | None]
+
+
+@dataclass
+class Tally:
+    """What became of a table's rows. A row counts as ``recorded`` if any of its events was new."""
+
+    rows: int = 0
+    recorded: int = 0
+    known: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A day or a conversation for which the platform had other figures: name, its value, and the one here."""
+
+    key: str
+    figures: list[tuple[str, float | None, float | None]]
+
+
+class Import:
+    """Takes the tables of *old* over, for one tenant. The database must be open for writing."""
+
+    def __init__(
+        self, database: Database, old: OldDatabase, tenant_id: str, keep: int, refuse: Callable[[Refusal], None]
+    ) -> None:
+        """*keep* is how many entries the change log holds at the least; *refuse* is told of rows that are left out."""
+        self._database = database
+        self._old = old
+        self._tenant_id = tenant_id
+        self._keep = keep
+        self._refuse = refuse
+
+    async def take(self, source: Source, progress: Callable[[int, int], None]) -> Tally:
+        """Take one table over, which must be there and lack no column."""
+        tally, total = Tally(), self._old.count(source.table)
+        rows = self._old.rows(source)
+        while batch := list(islice(rows, BATCH_ROWS)):
+            refused = [row for row in batch if isinstance(row, Refusal)]
+            for refusal in refused:
+                self._leave(refusal, tally)
+            tally.rows += len(batch)
+            await self._commit(source, [row for row in batch if isinstance(row, OldRow)], tally)
+            progress(tally.rows, total)
+        return tally
+
+    async def _commit(self, source: Source, rows: Sequence[OldRow], tally: Tally) -> None:
+        if not rows:
+            return
+        try:
+            taken, outcome = await self._write(rows)
+        except DataRefused as error:
+            # By halves, until the row that the database does not take is alone.
+            if len(rows) == 1:
+                self._leave(Refusal(source.table, rows[0].id, "row", str(error)), tally)
+                return
+            middle = len(rows) // 2
+            await self._commit(source, rows[:middle], tally)
+            await self._commit(source, rows[middle:], tally)
+            return
+        for row, is_taken in zip(rows, taken, strict=True):
+            if not is_taken:
+                self._leave(Refusal(source.table, row.id, source.time, "lies before what is still kept here"), tally)
+        recorded = iter(outcome.recorded)
+        new = sum(sum(next(recorded) for _ in row.events) > 0 for row in compress(rows, taken))
+        tally.recorded += new
+        tally.known += sum(taken) - new
+
+    def _leave(self, refusal: Refusal, tally: Tally) -> None:
+        self._refuse(refusal)
+        tally.refused += 1
+
+    async def _write(self, rows: Sequence[OldRow]) -> tuple[list[bool], Outcome]:
+        """Commit the rows whose time is kept, and say which these are.
+
+        Of what was removed nobody knows the ids any more: taken over a second time it would count twice.
+        """
+        epoch, days, arrival = self._database.epoch, self._database.days, now()
+
+        def work(connection: Connection) -> tuple[list[bool], Outcome]:
+            horizons = lock(connection, self._tenant_id).horizons
+            taken = [not any(_is_removed(event, horizons) for event in row.events) for row in rows]
+            arrived = [(event, arrival) for row in compress(rows, taken) for event in row.events]
+            return taken, commit(connection, epoch, days, self._tenant_id, arrived, self._keep)
+
+        return await self._database.write(work)
+
+
+def _is_removed(event: AnyEvent, horizons: Horizons) -> bool:
+    horizon: str = getattr(horizons, TABLES[type(event)].name)
+    return str(event.timestamp) < horizon
+
+
+async def compare_days(
+    connection: AsyncConnection, days: Days, tenant_id: str, old: OldDatabase
+) -> tuple[int, list[Deviation]]:
+    """Hold the platform's days against those here; says how many there were, and which deviate."""
+    latest = days.shift(days.today(), 1)
+    kept = {day: figures for key, figures in old.figures(DAYS) if (day := _day(key)) and day <= latest}
+    if not kept:
+        return 0, []
+    first, last = min(kept), max(kept)
+    length = (date.fromisoformat(last) - date.fromisoformat(first)).days + 1
+    listing = await daily_stats(connection, tenant_id, days, first, last, Page(length))
+    here = {item["date"]: item for item in listing.items}
+    return len(kept), [found for day in sorted(kept) if (found := _deviation(day, kept[day], here[day])).figures]
+
+
+async def compare_conversations(
+    connection: AsyncConnection, tenant_id: str, old: OldDatabase
+) -> tuple[int, list[Deviation]]:
+    """Hold the platform's sums by conversation against those here; one that is not here has none."""
+    compared, deviations = 0, []
+    talks = schema.conversation_metrics.c
+    for kept in _pages(old.figures("conversation_metrics")):
+        query = select(talks.conversation_id, talks.message_count, talks.total_tokens).where(
+            talks.tenant_id == tenant_id, talks.conversation_id.in_(list(kept))
+        )
+        here = {
+            key: {"message_count": messages, "total_tokens": tokens}
+            for key, messages, tokens in await connection.execute(query)
+        }
+        compared += len(kept)
+        deviations += [
+            found for key, figures in kept.items() if (found := _deviation(key, figures, here.get(key, {}))).figures
+        ]
+    return compared, deviations
+
+
+def _pages(figures: Iterator[tuple[str, Figures]]) -> Iterator[dict[str, Figures]]:
+    while page := dict(islice(figures, LOOKUP_ROWS)):
+        yield page
+
+
+def _deviation(key: str, kept: Figures, here: Figures) -> Deviation:
+    """What is missing counts as 0: the guide's columns begin with that."""
+    values = [(name, value, here.get(name)) for name, value in kept.items()]
+    return Deviation(key, [each for each in values if abs((each[1] or 0) - (each[2] or 0)) > CLOSE_SECONDS])
+
+
+def _day(written: str) -> str | None:
+    """Read a day, also from a date with a time; None if there can be no event on it."""
+    try:
+        day = date.fromisoformat(written[:10]).isoformat()
+    except ValueError:
+        return None
+    return day if day >= EARLIEST[:10] else None

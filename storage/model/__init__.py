@@ -1,0 +1,1 @@
+"""What events, figures and changes are; pure: no I/O, no database."""

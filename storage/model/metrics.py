@@ -1,0 +1,212 @@
+"""The metric catalogue: every figure's name, unit and meaning, in one place.
+
+An **additive counter** is one entry in :data:`COUNTERS`: what one event adds, and how the raw table is
+recounted. Writer, rollups, change log, live feed and ``verify`` follow from it. (After adding one to a
+database that already holds events, ``verify`` shows what the past still lacks, and ``verify --repair`` fills it in.)
+
+A **labelled counter** is kept once for each value of a label, under ``name:value``: messages by model. Only
+the first :data:`LABELS` values of a tenant, in the order of their rows, have a counter of their own; what
+comes beyond counts under ``name:``, so that no sender can make the tables grow without bound.
+
+**First-seen and distinct** figures cannot be added up from events alone; they are plain functions in
+``rollups.py``, and :data:`DERIVED` names the counters in which their results are kept.
+
+A **figure** is what an admin reads, made from counters by a plain function below.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from storage.model.events import Activity, AnyEvent, ApiUsage, Message
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A sum over events that is kept in total, by local day, by hour and by minute.
+
+    ``amount`` says what one event of the kind ``event`` adds; ``recount`` is the same as SQL over the raw
+    ``table``, written apart from it so that one proves the other.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    event: type[AnyEvent]
+    amount: Callable[[Any], int]
+    table: str
+    recount: str
+
+
+def _one(_event: AnyEvent) -> int:
+    return 1
+
+
+COUNTERS = (
+    Counter("activities", "activities", "Tracked activities", Activity, _one, "user_activity", "COUNT(*)"),
+    Counter("messages", "messages", "Tracked messages", Message, _one, "message_metrics", "COUNT(*)"),
+    Counter(
+        "tokens",
+        "tokens",
+        "Tokens of all messages whose number of tokens is known",
+        Message,
+        lambda message: message.token_count or 0,
+        "message_metrics",
+        "COALESCE(SUM(token_count), 0)",
+    ),
+    Counter(
+        "responses",
+        "messages",
+        "Messages that carry a response time",
+        Message,
+        lambda message: message.response_time is not None,
+        "message_metrics",
+        "COUNT(response_time_us)",
+    ),
+    Counter(
+        "response_time_us",
+        "microseconds",
+        "Sum of the messages' response times",
+        Message,
+        lambda message: message.response_time or 0,
+        "message_metrics",
+        "COALESCE(SUM(response_time_us), 0)",
+    ),
+    Counter("api_calls", "calls", "Tracked API calls", ApiUsage, _one, "api_usage", "COUNT(*)"),
+    Counter(
+        "api_errors",
+        "calls",
+        "API calls with a status of 500 or more",
+        ApiUsage,
+        lambda call: call.status_code >= 500,
+        "api_usage",
+        "SUM(CASE WHEN status_code >= 500 THEN 1 ELSE 0 END)",
+    ),
+    Counter(
+        "api_response_time_us",
+        "microseconds",
+        "Sum of the API calls' response times",
+        ApiUsage,
+        lambda call: call.response_time,
+        "api_usage",
+        "SUM(response_time_us)",
+    ),
+)
+
+LABELLED = (
+    Counter(
+        "model_messages",
+        "messages",
+        "Messages by the model that was used",
+        Message,
+        _one,
+        "message_metrics",
+        "COUNT(*)",
+    ),
+    Counter(
+        "model_tokens",
+        "tokens",
+        "Tokens by the model that was used, where their number is known",
+        Message,
+        lambda message: message.token_count or 0,
+        "message_metrics",
+        "COALESCE(SUM(token_count), 0)",
+    ),
+)
+"""Counters whose label is the event's model; messages that name none are left out."""
+
+LABELS = 50
+"""How many models of a tenant have counters of their own."""
+OTHERS = ""
+"""The label of all models beyond :data:`LABELS`."""
+
+
+def labelled(name: str, label: str) -> str:
+    """Name the counter of one label: ``model_messages:gpt-4o``."""
+    return f"{name}:{label}"
+
+
+def label_bounds(name: str) -> tuple[str, str]:
+    """Give the names between which those of all labels lie, the first one inclusive: ``;`` follows ``:``."""
+    return f"{name}:", f"{name};"
+
+
+DERIVED = {
+    "users": "Distinct users in any event, counted where each was first seen",
+    "active_users": "Distinct users with an event on a local day, counted where each was first active that day "
+    "(not kept in total)",
+    "conversations": "Distinct conversations, deleted ones too, counted where each was created",
+    "deleted_conversations": "Conversations that were deleted (kept in total only)",
+}
+
+NAMES = tuple(counter.name for counter in COUNTERS) + tuple(DERIVED)
+
+Totals = Mapping[str, int]
+"""Counter name to its value over all time; a name that is absent is 0."""
+
+
+def mean_seconds(total_us: int, count: int) -> float | None:
+    """Make a mean in seconds, to the microsecond, of a sum in microseconds; None where nothing was counted.
+
+    The one place in which means are made, so that the same sums always give the same figure.
+    """
+    return round(total_us / count) / 1_000_000 if count else None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the summary. ``needs`` are the counters it is made from; a change of one may move it."""
+
+    name: str
+    unit: str
+    meaning: str
+    needs: tuple[str, ...]
+    value: Callable[[Totals], int | float | None]
+
+
+def _total(name: str, unit: str, meaning: str, counter: str) -> Figure:
+    return Figure(name, unit, meaning, (counter,), lambda totals: totals.get(counter, 0))
+
+
+def _mean(name: str, meaning: str, total: str, count: str) -> Figure:
+    return Figure(
+        name,
+        "seconds",
+        meaning,
+        (total, count),
+        lambda totals: mean_seconds(totals.get(total, 0), totals.get(count, 0)),
+    )
+
+
+ACTIVE_USERS_TODAY = "active_users_today"
+"""The one figure of the summary that belongs to a day: it is made from ``active_users`` of today."""
+
+FIGURES = (
+    _total("total_users", "users", "Distinct user ids in any event", "users"),
+    _total(ACTIVE_USERS_TODAY, "users", "Distinct user ids with an event today, in the tenant's zone", "active_users"),
+    _total("total_conversations", "conversations", "Conversations ever seen, deleted ones too", "conversations"),
+    _total("total_messages", "messages", "Messages tracked", "messages"),
+    _total("total_tokens", "tokens", "Tokens of all messages whose number of tokens is known", "tokens"),
+    _mean(
+        "avg_response_time",
+        "Mean over the messages that carry a response time; null where none does",
+        "response_time_us",
+        "responses",
+    ),
+    _total("deleted_conversations", "conversations", "Conversations that were deleted", "deleted_conversations"),
+    _total("total_activities", "activities", "Activities tracked", "activities"),
+    _total("total_api_calls", "calls", "API calls tracked", "api_calls"),
+    _total("total_api_errors", "calls", "API calls with a status of 500 or more", "api_errors"),
+    _mean(
+        "avg_api_response_time",
+        "Mean over all API calls; null where there is none",
+        "api_response_time_us",
+        "api_calls",
+    ),
+)
+
+
+def summary(totals: Totals, active_today: int) -> dict[str, int | float | None]:
+    """Make every figure of the summary from the counters' totals and the active users of today."""
+    known = {**totals, "active_users": active_today}
+    return {figure.name: figure.value(known) for figure in FIGURES}

@@ -1,1 +1,0 @@
-"""The recount of everything, and what is held against it."""

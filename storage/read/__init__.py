@@ -1,0 +1,1 @@
+"""Queries: snapshots, lists, and figures over time."""

@@ -1,1 +1,0 @@
-"""Removing rows while every figure stays: retention, pruning, forgetting."""

@@ -1,0 +1,198 @@
+"""Pruning: rows older than the retention are removed, in steps.
+
+First the horizons move: from then on nothing needs the counters by minute and hour before them, nor, behind all four,
+who was active on which day. These go next, and the rows last, oldest first: while there are rows, there is work left.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.model.changes import MINUTES, RECENT
+from storage.model.clock import Days
+from storage.model.cutoffs import Horizons
+from storage.model.metrics import NAMES
+from storage.read.snapshots import NEWEST_STARTS
+from storage.retention.archive import carry_sums, remove
+from storage.retention.steps import NOTHING, ROWS, Done, Step, Steps
+from storage.tables import schema
+from storage.tables.heads import Head, move_horizons
+from storage.tables.rows import TIMES
+
+_counters = schema.counters.c
+_carried = schema.carried_counters.c
+_heads = schema.heads.c
+_activity = schema.user_activity.c
+
+_ACTIVE_USERS = "active_users"
+SWEPT_ROWS = 2000
+"""How many small rows a step deletes at the most."""
+
+
+async def prune(steps: Steps, tenant_id: str, wanted: Horizons) -> Counter[str]:
+    """Remove the tenant's rows before the *wanted* horizons, and what is closed by that; gives how much, by table.
+
+    Any number of processes may do it at once, and it may be interrupted anywhere: whoever comes next goes on.
+    """
+    days, removed = steps.database.days, Counter[str]()
+    async with steps.database.read() as connection:
+        if not await _is_due(connection, tenant_id, wanted, days):
+            return removed
+    await steps.take(tenant_id, _close(wanted))
+    for step in (_settle(days), _sweep(days), *(_remove(table, wanted, days) for table in TIMES)):
+        while (done := await steps.take(tenant_id, step)).moved:
+            removed += Counter({done.what: done.rows})
+    return removed
+
+
+async def read_tenants(connection: AsyncConnection) -> list[str]:
+    """Name all tenants."""
+    return list(await connection.scalars(select(_heads.tenant_id).order_by(_heads.tenant_id)))
+
+
+async def count_due(connection: AsyncConnection, tenant_id: str, wanted: Horizons) -> Counter[str]:
+    """Count the rows of each table that lie before the *wanted* horizons."""
+    due = Counter[str]()
+    for table, before in _old_rows(tenant_id, wanted):
+        due[table.name] = await connection.scalar(select(func.count()).select_from(table).where(before)) or 0
+    return due
+
+
+async def _is_due(connection: AsyncConnection, tenant_id: str, wanted: Horizons, days: Days) -> bool:
+    for table, old in _old_rows(tenant_id, wanted):
+        if await connection.scalar(_any(table, old)) is not None:
+            return True
+    known = schema.user_days.c
+    oldest = await connection.scalar(select(func.min(known.day)).where(known.tenant_id == tenant_id))
+    return bool(oldest and wanted.earliest) and str(oldest) < days.of(wanted.earliest)
+
+
+def _old_rows(tenant_id: str, wanted: Horizons) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """Say of each table with a horizon which rows lie before it."""
+    for table, time in TIMES.items():
+        if before := getattr(wanted, table.name):
+            yield table, and_(table.c.tenant_id == tenant_id, table.c[time] < before)
+
+
+def _any(table: Table, where: ColumnElement[bool]) -> Select[int]:
+    return select(table.c.id).where(where).limit(1)
+
+
+def newest_activities(connection: Connection, tenant_id: str) -> set[int]:
+    """Give the ids of the activities that panels show."""
+    newest = select(_activity.id).where(_activity.tenant_id == tenant_id)
+    return set(connection.scalars(newest.order_by(_activity.timestamp.desc(), _activity.id.desc()).limit(RECENT)))
+
+
+def _close(wanted: Horizons) -> Step:
+    """Move the horizons. Panels hold no minute before the latest one, so those that do take a snapshot."""
+
+    def step(connection: Connection, head: Head) -> Done:
+        horizons = head.horizons.later(wanted)
+        if horizons == head.horizons:
+            return NOTHING
+        shown = {"tenant": head.tenant_id, "since": head.horizons.latest}
+        starts = sorted(connection.scalars(NEWEST_STARTS, shown))[-MINUTES:]
+        move_horizons(connection, head.tenant_id, horizons)
+        return Done(reset=bool(starts) and starts[0] < horizons.latest)
+
+    return step
+
+
+def _settle(days: Days) -> Step:
+    """Count the users of one more day for good: then nobody needs to know any more who they were."""
+
+    def step(connection: Connection, head: Head) -> Done:
+        horizons, known = head.horizons, schema.user_days.c
+        end = days.of(horizons.earliest) if horizons.earliest else ""
+        if horizons.user_days >= end:
+            return NOTHING
+        ours = (known.tenant_id == head.tenant_id, known.day >= horizons.user_days, known.day < end)
+        day = connection.scalar(select(func.min(known.day)).where(*ours))
+        if day is not None:
+            active = select(func.count()).where(known.tenant_id == head.tenant_id, known.day == day)
+            carry_sums(connection, head.tenant_id, {(_ACTIVE_USERS, day): connection.scalar(active) or 0})
+            end = days.shift(day, 1)
+        move_horizons(connection, head.tenant_id, horizons.settled(end))
+        return Done()
+
+    return step
+
+
+def _sweep(days: Days) -> Step:
+    """Delete counters by minute and hour, and users by day, that are closed: no recount asks for them."""
+
+    def step(connection: Connection, head: Head) -> Done:
+        left = SWEPT_ROWS
+        for cut in _cuts(connection, head, days):
+            left -= cut(left)
+            if left <= 0:
+                break
+        return NOTHING if left == SWEPT_ROWS else Done(SWEPT_ROWS - left, "rollups")
+
+    return step
+
+
+def _cuts(connection: Connection, head: Head, days: Days) -> Iterator[Callable[[int], int]]:
+    """Say what there may be to delete: each deletes up to so many rows, and gives how many it did."""
+    tenant_id, horizons = head.tenant_id, head.horizons
+    totals = select(_counters.metric).where(_counters.tenant_id == tenant_id, _counters.grain == "total")
+    for metric in sorted({*connection.scalars(totals), *NAMES}):
+        if before := horizons.of(metric):
+            # An hour in which the horizon lies is closed as a whole; ":" sorts behind it, and before the next one.
+            for grain, end in (("minute", before), ("hour", before[:13] + ("" if before.endswith("00") else ":"))):
+                of_grain = and_(_counters.tenant_id == tenant_id, _counters.grain == grain, _counters.metric == metric)
+                closed = and_(of_grain, _counters.start < end)
+                yield partial(_cut, connection, schema.counters, (_counters.start,), closed)
+            yield partial(_fold, connection, tenant_id, metric, before, days)
+    for table in (schema.user_days, schema.carried_user_days):
+        settled = and_(table.c.tenant_id == tenant_id, table.c.day < horizons.user_days)
+        yield partial(_cut, connection, table, (table.c.day, table.c.user_id), settled)
+
+
+def _cut(
+    connection: Connection, table: Table, key: tuple[ColumnElement[str], ...], where: ColumnElement[bool], limit: int
+) -> int:
+    """Delete the first rows, in the order of *key*, that *where* selects."""
+    last = connection.execute(select(*key).where(where).order_by(*key).offset(limit - 1).limit(1)).first()
+    if last is not None:
+        where = and_(where, tuple_(*key) <= tuple_(*last))
+    return connection.execute(delete(table).where(where)).rowcount
+
+
+def _fold(connection: Connection, tenant_id: str, metric: str, before: str, days: Days, limit: int) -> int:
+    """Carry by day what was carried by a minute that is closed now."""
+    closed = and_(
+        _carried.tenant_id == tenant_id,
+        _carried.metric == metric,
+        _carried.start < before,
+        func.length(_carried.start) == len(before),
+    )
+    rows = connection.execute(select(_carried.start, _carried.value).where(closed).limit(limit)).all()
+    sums = Counter[tuple[str, str]]()
+    for start, value in rows:
+        sums[metric, days.of(start)] += value
+    carry_sums(connection, tenant_id, sums)
+    starts = [start for start, _ in rows]
+    connection.execute(delete(schema.carried_counters).where(closed, _carried.start.in_(starts)))
+    return len(rows)
+
+
+def _remove(table: Table, wanted: Horizons, days: Days) -> Step:
+    """Remove the oldest rows of a table. The last step of all is a reset: the log still tells of what was removed."""
+
+    def step(connection: Connection, head: Head) -> Done:
+        before = getattr(wanted, table.name)
+        if not before:
+            return NOTHING
+        shown = newest_activities(connection, head.tenant_id) if table is schema.user_activity else set()
+        removed = remove(connection, head, days, table, table.c[TIMES[table]] < before, ROWS)
+        if not removed:
+            return NOTHING
+        is_last = not any(connection.scalar(_any(*rows)) for rows in _old_rows(head.tenant_id, wanted))
+        return Done(len(removed), table.name, reset=is_last or not shown.isdisjoint(removed))
+
+    return step

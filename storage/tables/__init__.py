@@ -1,0 +1,1 @@
+"""The tables, and how rows of each are read and written."""

@@ -1,0 +1,69 @@
+"""Where a tenant stands: its head row, which whoever changes the tenant's figures locks first, and the change log."""
+
+from dataclasses import dataclass, fields
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from storage.model.changes import NO_TAG, Change
+from storage.model.cutoffs import Horizons
+from storage.tables import schema
+from storage.tables.bulk import Insert, replace
+
+CUT_EVERY = 256
+"""The change log is cut back once in so many commits: a delete a commit would cost more than it frees."""
+
+_heads = schema.heads.c
+_log = schema.changes.c
+HORIZON_COLUMNS = tuple(_heads[f"{field.name}_from"] for field in fields(Horizons))
+_NO_HORIZONS = ("",) * len(HORIZON_COLUMNS)
+_HEAD = (
+    select(_heads.sequence, _heads.tag, _heads.last_id, *HORIZON_COLUMNS)
+    .where(_heads.tenant_id == bindparam("tenant"))
+    .with_for_update()
+)
+_MAKE_HEAD = replace(schema.heads, ())
+_MOVE_HEAD = replace(schema.heads, ("sequence", "tag", "last_id"))
+_INSERT_CHANGE = Insert(schema.changes)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The tenant's newest sequence with its tag, the last id given to a row, and how far back its tables reach."""
+
+    tenant_id: str
+    sequence: int
+    tag: str
+    last_id: int
+    horizons: Horizons
+
+
+def lock(connection: Connection, tenant_id: str) -> Head:
+    """Read where the tenant stands, and let nobody else commit for it before this transaction ends.
+
+    On PostgreSQL the head row is what the writers of a tenant wait for, in all processes. Every other row that a commit
+    touches is the tenant's too, so none waits for a second lock: they cannot deadlock.
+    """
+    while (row := connection.execute(_HEAD, {"tenant": tenant_id}).one_or_none()) is None:
+        # Of two who make it at once one waits here for the other, and then finds what that one committed.
+        _MAKE_HEAD.write(connection, [(tenant_id, 0, NO_TAG, 0, *_NO_HORIZONS)])
+    sequence, tag, last_id, *horizons = row
+    return Head(tenant_id, sequence, tag, last_id, Horizons(*horizons))
+
+
+def append(connection: Connection, change: Change, last_id: int, keep: int) -> None:
+    """Append the change-log entry and move the head; now and then cut the log back to *keep* entries.
+
+    Before a reset nothing is kept: no difference leads over it, and what was erased must not stay in the log.
+    """
+    head = (change.tenant_id, change.sequence, change.tag)
+    _INSERT_CHANGE.write(connection, [(*head, change.encode())])
+    _MOVE_HEAD.write(connection, [(*head, last_id, *_NO_HORIZONS)])
+    if change.reset or change.sequence % CUT_EVERY == 0:
+        last = change.sequence - (1 if change.reset else keep)
+        connection.execute(delete(schema.changes).where(_log.tenant_id == change.tenant_id, _log.sequence <= last))
+
+
+def move_horizons(connection: Connection, tenant_id: str, horizons: Horizons) -> None:
+    """Write how far back the tenant's tables reach from now on."""
+    values = {f"{field.name}_from": getattr(horizons, field.name) for field in fields(Horizons)}
+    connection.execute(update(schema.heads).where(_heads.tenant_id == tenant_id).values(values))

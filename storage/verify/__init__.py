@@ -1,0 +1,1 @@
+"""Verification: every figure is recounted from the raw events, compared, and repaired."""

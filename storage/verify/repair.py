@@ -1,0 +1,133 @@
+"""Rebuilding rollups from carried facts and raw rows, by the code of commits; ``verify.py`` proves what comes out.
+
+A tenant is rebuilt in one transaction that holds its head: nobody commits for it meanwhile, and whoever reads sees the
+old rollups until the new ones are whole. It ends with a reset change, by which feeds load their state anew and panels
+take a snapshot.
+"""
+
+import heapq
+import secrets
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from sqlalchemy import Connection, Table, bindparam, delete, func, or_, select, update
+
+from storage.engine.database import Database
+from storage.errors import WrongDatabase
+from storage.model.changes import Change
+from storage.model.clock import Days, now
+from storage.model.rollups import Entry, Known, roll, roll_carried
+from storage.tables import schema
+from storage.tables.heads import HORIZON_COLUMNS, Head, append, lock
+from storage.tables.rollup_rows import CARRIED
+from storage.tables.rows import KINDS, columns, entry
+from storage.write.commit import read_known, write_rollup
+
+PAGE_EVENTS = 2000
+"""Events that are rolled up at a time, as in a commit."""
+
+ROLLUPS = (schema.users, schema.user_days, schema.conversation_metrics, schema.endpoint_days, schema.counters)
+
+CARRIED_TABLES = (
+    schema.carried_users,
+    schema.carried_user_days,
+    schema.carried_conversation_metrics,
+    schema.carried_endpoint_days,
+    schema.carried_counters,
+)
+
+Progress = Callable[[int, int], None]
+"""Told which id was reached, and which is the last one."""
+
+
+async def rebuild(database: Database, tenant_id: str, progress: Progress) -> int:
+    """Rebuild a tenant's rollups; gives the number of its events. Raises what :meth:`Database.write` raises."""
+    return await database.write(
+        lambda connection: _rebuild(connection, database.epoch, database.days, tenant_id, progress)
+    )
+
+
+async def cut_anew(database: Database, zone: str, progress: Progress) -> dict[str, int]:
+    """Rebuild every tenant with the days of another *zone*, all in one transaction; gives their numbers of events.
+
+    Raises :exc:`DatabaseInUse` if another process has the database open: it would go on with the days that it knows.
+    Raises :exc:`WrongDatabase` if rows were removed: of these only sums by day are left.
+    """
+    days = Days(zone)
+
+    def work(connection: Connection) -> dict[str, int]:
+        database.hold_alone(connection)
+        if _has_carried(connection):
+            raise WrongDatabase(
+                f"events were removed from this database, and what is left of them are sums by days of "
+                f"{database.days.zone.key}: it keeps that zone"
+            )
+        connection.execute(update(schema.about).where(schema.about.c.name == "timezone").values(value=zone))
+        tenants = connection.scalars(select(_heads.tenant_id).order_by(_heads.tenant_id)).all()
+        return {tenant: _rebuild(connection, database.epoch, days, tenant, progress) for tenant in tenants}
+
+    done = await database.write(work)
+    database.days = days
+    return done
+
+
+_heads = schema.heads.c
+_log = schema.changes.c
+
+
+def _has_carried(connection: Connection) -> bool:
+    moved = select(_heads.tenant_id).where(or_(*(column != "" for column in HORIZON_COLUMNS))).limit(1)
+    left = (select(table.c.tenant_id).limit(1) for table in CARRIED_TABLES)
+    return any(connection.scalar(query) is not None for query in (moved, *left))
+
+
+def _rebuild(connection: Connection, epoch: str, days: Days, tenant_id: str, progress: Progress) -> int:
+    head = lock(connection, tenant_id)
+    for table in ROLLUPS:
+        connection.execute(delete(table).where(table.c.tenant_id == tenant_id))
+    for known in CARRIED.pages(connection, tenant_id):
+        write_rollup(connection, tenant_id, roll_carried(known, [], days.of, head.horizons))
+    carried = schema.carried_counters.c
+    sums = connection.execute(
+        select(carried.metric, carried.start, carried.value).where(carried.tenant_id == tenant_id)
+    )
+    write_rollup(connection, tenant_id, roll_carried(Known(), map(tuple, sums), days.of, head.horizons))
+    count, last_id = 0, head.last_id
+    for entries in _pages(connection, tenant_id, days):
+        rollup = roll(entries, read_known(connection, tenant_id, entries), days.of, head.horizons)
+        write_rollup(connection, tenant_id, rollup)
+        count += len(entries)
+        last_id = max(last_id, entries[-1].id)
+        progress(entries[-1].id, last_id)
+    _reset(connection, epoch, head, last_id)
+    return count
+
+
+def _reset(connection: Connection, epoch: str, head: Head, last_id: int) -> None:
+    """Begin the change log anew, beyond every sequence that was given, also if the head lags behind its log."""
+    logged = connection.scalar(select(func.max(_log.sequence)).where(_log.tenant_id == head.tenant_id)) or 0
+    sequence = max(head.sequence, logged) + 1
+    change = Change.unmoved(head.tenant_id, epoch, sequence, secrets.token_hex(4), now(), reset=True)
+    append(connection, change, last_id, keep=1)
+
+
+def _pages(connection: Connection, tenant_id: str, days: Days) -> Iterator[list[Entry]]:
+    """Read a tenant's events in the order of their ids, which is the one in which they were committed."""
+    tables = (_events(connection, table, tenant_id, days) for table in KINDS)
+    merged = heapq.merge(*tables, key=lambda found: found.id)
+    while page := list(islice(merged, PAGE_EVENTS)):
+        yield page
+
+
+def _events(connection: Connection, table: Table, tenant_id: str, days: Days) -> Iterator[Entry]:
+    query = (
+        select(*columns(table))
+        .where(table.c.tenant_id == tenant_id, table.c.id > bindparam("after"))
+        .order_by(table.c.id)
+        .limit(PAGE_EVENTS)
+    )
+    after = -1
+    while rows := connection.execute(query, {"after": after}).all():
+        for row in rows:
+            yield entry(table, row, days)
+        after = rows[-1].id

@@ -1,0 +1,1 @@
+"""Commits: events in, one transaction, one change."""

@@ -1,0 +1,151 @@
+"""Databases of earlier versions."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, inspect, select, text, update
+
+from storage.engine.database import REVISION, migrate, revision
+from storage.engine.urls import database_at
+from storage.errors import DataRefused, WrongDatabase
+from storage.tables import schema
+from storage.verify.comparison import verify
+from tests.storage.read.test_series import made_up, opened
+
+pytestmark = pytest.mark.each_database
+
+
+def require_tokens(connection: Connection) -> None:
+    """Give ``token_count`` its NOT NULL back, which migration 0005 took away."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ALTER TABLE message_metrics ALTER COLUMN token_count SET NOT NULL"))
+        return
+    version = connection.scalar(text("PRAGMA schema_version"))
+    connection.execute(text("PRAGMA writable_schema=ON"))
+    connection.execute(
+        text(
+            "UPDATE sqlite_master SET sql = REPLACE(sql, 'token_count BIGINT', 'token_count BIGINT NOT NULL') "
+            "WHERE name = 'message_metrics'"
+        )
+    )
+    connection.execute(text(f"PRAGMA schema_version={version + 1}"))
+    connection.execute(text("PRAGMA writable_schema=RESET"))
+
+
+def as_first(connection: Connection) -> None:
+    """Turn a database of the newest tables into one of the first ones, as migration 0001 made them."""
+    require_tokens(connection)
+    keyed = " WITHOUT ROWID" if connection.dialect.name == "sqlite" else ""
+    connection.execute(text("DROP VIEW daily_stats"))
+    for name in ("audit", "revocations", "tracking_keys"):
+        connection.execute(text(f"DROP TABLE {name}"))
+    for name in ("users", "user_days", "endpoint_days", "conversation_metrics", "counters"):
+        connection.execute(text(f"DROP TABLE carried_{name}"))
+    for name in ("user_activity", "message_metrics", "api_usage", "conversation_events", "user_days"):
+        connection.execute(text(f"ALTER TABLE heads DROP COLUMN {name}_from"))
+    for name in ("endpoint_days", "user_days", "counters"):
+        connection.execute(text(f"ALTER TABLE {name} RENAME TO new_{name}"))
+    connection.execute(
+        text(
+            "CREATE TABLE counters (tenant_id VARCHAR(255) NOT NULL, grain VARCHAR(6) NOT NULL, metric VARCHAR(40) "
+            "NOT NULL, start VARCHAR(16) NOT NULL, value BIGINT NOT NULL, "
+            f"PRIMARY KEY (tenant_id, grain, metric, start)){keyed}"
+        )
+    )
+    connection.execute(
+        text(
+            "INSERT INTO counters SELECT * FROM new_counters WHERE grain <> 'hour' AND metric NOT LIKE 'model_%' "
+            "AND NOT (grain = 'minute' AND metric = 'active_users')"
+        )
+    )
+    connection.execute(
+        text(
+            "CREATE TABLE user_days (tenant_id VARCHAR(255) NOT NULL, day VARCHAR(10) NOT NULL, user_id VARCHAR(255) "
+            f"NOT NULL, PRIMARY KEY (tenant_id, day, user_id)){keyed}"
+        )
+    )
+    connection.execute(text("INSERT INTO user_days SELECT tenant_id, day, user_id FROM new_user_days"))
+    for name in ("endpoint_days", "user_days", "counters"):
+        connection.execute(text(f"DROP TABLE new_{name}"))
+    connection.execute(text("DROP INDEX conversation_metrics_status"))
+    connection.execute(text("CREATE VIEW daily_stats AS SELECT 1 AS one"))
+    connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+async def test_the_first_tables_become_the_newest(database_url: str, zone: str) -> None:
+    """A database with events from before charts opens with every rollup that they read, as a recount gives it."""
+    database = await opened(database_url, zone, made_up(seed=11))
+    await database.write(as_first)
+    assert await database.write(revision) == "0001"
+    await database.close()
+    later = database_at(database_url, zone)
+    await later.open()
+    assert await later.write(revision) == REVISION
+    await later.write(migrate)
+    async with later.read() as connection:
+        verdict = await verify(connection, later.days)
+    assert verdict.compared > 1000
+    assert verdict.differences == []
+    await later.close()
+
+
+UNKNOWN = {"type": "message", "message_id": "new", "conversation_id": "c0", "user_id": "u", "role": "assistant"}
+
+
+async def test_tokens_become_optional(database_url: str) -> None:
+    """A database that required tokens keeps every row and index, and takes messages without them at once and later on,
+    counted right; before it is migrated it takes none."""
+    database = await opened(database_url, "UTC", made_up(seed=12))
+    await database.write(require_tokens)
+    await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0004'")))
+    with pytest.raises(DataRefused):
+        await database.write(
+            lambda connection: connection.execute(update(schema.message_metrics).values(token_count=None))
+        )
+    before, indexes = await database.write(_rows), await database.write(_indexes)
+    await database.close()
+    for number in range(2):
+        later = await opened(database_url, "UTC", [{**UNKNOWN, "message_id": f"new{number}"}])
+        assert await later.write(revision) == REVISION
+        after = await later.write(_rows)
+        assert after[: len(before)] == before
+        assert [row.token_count for row in after[len(before) :]] == [None] * (number + 1)
+        assert await later.write(_indexes) == indexes
+        async with later.read() as connection:
+            assert (await verify(connection, later.days)).differences == []
+        await later.close()
+
+
+@pytest.mark.no_database
+async def test_a_table_that_was_changed_by_hand_is_left_alone(tmp_path: Path) -> None:
+    """A SQLite table whose text is not what the migration expects is said to be so, and nothing is changed."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/analytics.db"
+    database = await opened(url, "UTC", made_up(seed=13, count=20))
+    await database.write(require_tokens)
+    await database.close()
+    with closing(sqlite3.connect(tmp_path / "analytics.db")) as file, file:
+        file.execute("PRAGMA writable_schema=ON")
+        file.execute("UPDATE sqlite_master SET sql = REPLACE(sql, 'token_count BIGINT', 'token_count  BIGINT')")
+        file.execute("UPDATE alembic_version SET version_num = '0004'")
+        before = file.execute("SELECT * FROM sqlite_master").fetchall()
+    database = database_at(url)
+    with pytest.raises(WrongDatabase, match="message_metrics is not as migration 0001 made it"):
+        await database.open()
+    await database.close()
+    with closing(sqlite3.connect(tmp_path / "analytics.db")) as file:
+        assert file.execute("SELECT version_num FROM alembic_version").fetchall() == [("0004",)]
+        assert file.execute("SELECT * FROM sqlite_master").fetchall() == before
+        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def _rows(connection: Connection) -> list[Any]:
+    return list(connection.execute(select(schema.message_metrics).order_by(schema.message_metrics.c.id)))
+
+
+def _indexes(connection: Connection) -> Any:
+    indexes = inspect(connection).get_indexes("message_metrics")
+    return [(index["name"], index["column_names"], index["unique"]) for index in indexes]

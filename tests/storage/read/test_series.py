@@ -1,0 +1,184 @@
+"""Series: every point is what a count of the raw events gives."""
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from storage.engine.database import Database
+from storage.engine.urls import database_at
+from storage.model import clock
+from storage.model.clock import Days
+from storage.model.metrics import mean_seconds
+from storage.read.series import METRICS, Column, Interval, measure, points, read_series
+from storage.write.writer import Writer
+from tests.conftest import event
+
+pytestmark = pytest.mark.each_database
+
+Json = dict[str, Any]
+ZONES = ["UTC", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo"]
+# Daylight saving begins in New York on 2026-03-08.
+BEGIN = datetime(2026, 3, 6, 12, tzinfo=UTC)
+
+
+class Silent:
+    def committed(self, outcome: object, seconds: float) -> None:
+        pass
+
+
+def made_up(seed: int, count: int = 300) -> list[Json]:
+    """Four days of events, in no order of time."""
+    draw = random.Random(seed)
+    events: list[Json] = []
+    for number in range(count):
+        at = {"timestamp": clock.text(BEGIN + timedelta(seconds=draw.uniform(0, 4 * 86_400)))}
+        user = f"u{draw.randrange(8)}"
+        match draw.randrange(4):
+            case 0:
+                events.append({"type": "activity", "user_id": user, "username": user, "activity_type": "login", **at})
+            case 1:
+                call = {"endpoint": f"/{draw.randrange(3)}", "method": "GET", "status_code": draw.choice([200, 503])}
+                events.append({"type": "api_usage", "response_time": draw.random(), **call, **at})
+            case 2:
+                talk = {"conversation_id": f"c{draw.randrange(20)}", "action": draw.choice(["created", "deleted"])}
+                events.append({"type": "conversation", "user_id": user, **talk, **at})
+            case _:
+                message = {
+                    "message_id": f"m{number}",
+                    "conversation_id": f"c{draw.randrange(20)}",
+                    "user_id": user,
+                    "role": "user",
+                    "token_count": draw.randrange(100),
+                    "response_time": draw.choice([None, draw.random()]),
+                    "model_used": draw.choice([None, "small", "large"]),
+                }
+                events.append({"type": "message", **message, **at})
+    return events
+
+
+async def opened(url: str, zone: str, events: list[Json]) -> Database:
+    """A database that holds *events*, committed in several groups."""
+    database = database_at(url, zone)
+    await database.open()
+    writer = Writer(database, lambda change: None, queue_events=10_000, change_log=100, observer=Silent())
+    for begin in range(0, len(events), 70):
+        await writer.write("default", [event(**fields) for fields in events[begin : begin + 70]])
+    await writer.stop()
+    return database
+
+
+async def read(database: Database, interval: Interval, start: str, end: str) -> tuple[list[str], dict[str, Column]]:
+    covered = await points(database.days, interval, start, end)
+    async with database.read() as connection:
+        return covered.starts, await read_series(connection, "default", database.days, METRICS, covered)
+
+
+def recount(events: list[Json], days: Days, starts: list[str], end: str) -> dict[str, list[Any]]:
+    """The same from the events themselves, point by point."""
+    talks: dict[str, str] = {}
+    for wanted in ("created", None, "deleted"):
+        for fields in sorted(events, key=lambda fields: fields["timestamp"]):
+            if fields["type"] in ("message", "conversation") and fields.get("action") == wanted:
+                talks.setdefault(fields["conversation_id"], fields["timestamp"])
+    users = _first(events, lambda fields, user: user)
+    active = _first(events, lambda fields, user: (days.of(fields["timestamp"]), user))
+    columns: dict[str, list[Any]] = {}
+    for begin, until in zip(starts, [*starts[1:], end], strict=True):
+        day = days.of(clock.text(clock.moment(until) - timedelta(milliseconds=1)))
+        within = [fields for fields in events if begin <= fields["timestamp"] < until]
+        so_far = [fields for fields in events if fields["timestamp"] < until]
+        point = {
+            **_amounts(within),
+            "users": sum(begin <= at < until for at in users.values()),
+            "conversations": sum(begin <= at < until for at in talks.values()),
+            "active_users": sum(begin <= at < until for at in active.values()),
+            "total_users": sum(at < until for at in users.values()),
+            "total_conversations": sum(at < until for at in talks.values()),
+            "active_users_today": sum(at < until for (of, _), at in active.items() if of == day),
+            **{f"total_{name}": _amounts(so_far)[name] for name in ("messages", "tokens", "activities", "api_calls")},
+            "total_api_errors": _amounts(so_far)["api_errors"],
+            "avg_response_time": _amounts(so_far)["response_time"],
+            "avg_api_response_time": _amounts(so_far)["api_response_time"],
+        }
+        for name, value in point.items():
+            columns.setdefault(name, []).append(value)
+    return {name: column for name, column in columns.items() if not name.startswith("model_") or any(column)}
+
+
+def _first(events: list[Json], key: Callable[[Json, str], Any]) -> dict[Any, str]:
+    """The earliest time of each key among the events that have a user."""
+    found: dict[Any, str] = {}
+    for fields in sorted(events, key=lambda fields: fields["timestamp"]):
+        if fields.get("user_id") is not None:
+            found.setdefault(key(fields, fields["user_id"]), fields["timestamp"])
+    return found
+
+
+def _amounts(events: list[Json]) -> dict[str, Any]:
+    messages = [fields for fields in events if fields["type"] == "message"]
+    calls = [fields for fields in events if fields["type"] == "api_usage"]
+    timed = [round(fields["response_time"] * 1e6) for fields in messages if fields["response_time"] is not None]
+    took = [round(fields["response_time"] * 1e6) for fields in calls]
+    amounts: dict[str, Any] = {
+        "activities": sum(fields["type"] == "activity" for fields in events),
+        "messages": len(messages),
+        "tokens": sum(fields["token_count"] for fields in messages),
+        "responses": len(timed),
+        "response_time_us": sum(timed),
+        "api_calls": len(calls),
+        "api_errors": sum(fields["status_code"] >= 500 for fields in calls),
+        "api_response_time_us": sum(took),
+        "response_time": mean_seconds(sum(timed), len(timed)),
+        "api_response_time": mean_seconds(sum(took), len(took)),
+    }
+    for model in ("small", "large"):
+        used = [fields["token_count"] for fields in messages if fields["model_used"] == model]
+        amounts[f"model_messages:{model}"], amounts[f"model_tokens:{model}"] = len(used), sum(used)
+    return amounts
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize(
+    ("interval", "start", "end"),
+    [
+        ("minute", "2026-03-08T03:07:00.000Z", "2026-03-08T09:00:00.000Z"),
+        ("hour", "2026-03-07T11:00:00.000Z", "2026-03-09T20:00:00.000Z"),
+        ("day", "2026-03-05T18:30:00.000Z", "2026-03-11T12:00:00.000Z"),
+    ],
+)
+async def test_points_are_what_the_events_say(
+    database_url: str, zone: str, interval: Interval, start: str, end: str
+) -> None:
+    """Every metric, at every point of every interval, is the one counted from the events; in whatever zone."""
+    events = made_up(seed=7)
+    database = await opened(database_url, zone, events)
+    starts, columns = await read(database, interval, start, end)
+    await database.close()
+    days = database.days
+    past = days.start(days.shift(days.last_before(end), 1)) if interval == "day" else end
+    assert columns == recount(events, days, starts, past)
+
+
+async def test_points_begin_with_the_one_that_holds_the_start() -> None:
+    """A range is cut to whole points, also where clocks jump at midnight: the last one holds its last moment."""
+    days = Days("Europe/Berlin")
+    hours = await points(days, "hour", "2026-03-01T10:59:59.999Z", "2026-03-01T12:00:00.000Z")
+    assert hours.starts == ["2026-03-01T10:00:00.000Z", "2026-03-01T11:00:00.000Z"]
+    cairo = Days("Africa/Cairo")
+    nights = await points(cairo, "day", cairo.start("2026-04-22"), cairo.start("2026-04-24"))
+    assert nights.keys == ["2026-04-22", "2026-04-23"]
+    local = await points(days, "day", "2026-03-28T23:30:00.000Z", "2026-03-29T22:00:00.001Z")
+    assert local.keys == ["2026-03-29", "2026-03-30"]
+    assert local.starts == ["2026-03-28T23:00:00.000Z", "2026-03-29T22:00:00.000Z"]
+
+
+@pytest.mark.parametrize("interval", ["minute", "hour", "day"])
+async def test_the_number_of_points_is_known_before(interval: Interval) -> None:
+    """What a range costs is known without making its points, two more at the most."""
+    for seconds in (0, 1, 59, 3600, 90_061, 400_000):
+        end = clock.text(BEGIN + timedelta(seconds=seconds))
+        made = len((await points(Days("UTC"), interval, clock.text(BEGIN), end)).keys)
+        assert made <= measure(interval, clock.text(BEGIN), end) <= made + 2

@@ -1,0 +1,86 @@
+"""The plan of the command ``simulate``."""
+
+import random
+from collections import Counter
+from itertools import islice, pairwise, takewhile
+
+from web.cli.crowd import HOURS, LONGEST_THOUGHT, MOST_TURNS, VISITS_A_DAY, Crowd, Visit, name, question
+
+DAY = 86_400
+
+
+def days(count: int, *, people: int = 200, seed: int = 1, hour: float = 0) -> list[Visit]:
+    return list(takewhile(lambda visit: visit.at < count * DAY, Crowd(seed, people, hour).visits()))
+
+
+def test_a_seed_gives_one_plan() -> None:
+    """The same seed gives the same visits, however often they are asked for; another seed others."""
+    crowd = Crowd(7, 50, 9)
+    first, again = list(islice(crowd.visits(), 500)), list(islice(crowd.visits(), 500))
+    assert first == again == list(islice(Crowd(7, 50, 9).visits(), 500))
+    assert first != list(islice(Crowd(8, 50, 9).visits(), 500))
+
+
+def test_people_come_by_the_hour_of_the_day() -> None:
+    """Each hour has its share of the visits, whatever hour the plan begins at, and a person as many a day as there
+    should be."""
+    for hour in (0.0, 13.5):
+        visits = days(3, hour=hour)
+        assert abs(len(visits) / (3 * 200 * VISITS_A_DAY) - 1) < 0.06
+        by_hour = Counter(int(hour + visit.at / 3600) % 24 for visit in visits)
+        for number, weight in enumerate(HOURS):
+            wanted = weight / sum(HOURS) * len(visits)
+            assert abs(by_hour[number] - wanted) < 5 * wanted**0.5
+
+
+def test_a_plan_has_all_that_happens() -> None:
+    """Times grow; there are visits, conversations and answers that end badly, and none is beyond its bounds."""
+    visits = days(3)
+    assert all(one.at < other.at for one, other in pairwise(visits))
+    talks = [talk for visit in visits for talk in visit.talks]
+    turns = [turn for talk in talks for turn in talk.turns]
+    assert all(0 <= visit.person < 200 and visit.talks for visit in visits)
+    assert all(visit.wrong_passwords for visit in visits if visit.gives_up)
+    assert all(0 < turn.thought <= LONGEST_THOUGHT and turn.text.strip() for turn in turns)
+    assert 2 < len(turns) / len(talks) < 4
+    assert max(len(talk.turns) for talk in talks) <= MOST_TURNS
+    # Nobody goes on after leaving.
+    for visit in visits:
+        left = [turn.leaves_after is not None for talk in visit.talks for turn in talk.turns]
+        assert not any(left[:-1])
+    seen = [
+        any(visit.gives_up for visit in visits),
+        any(visit.asks_for_unknown for visit in visits),
+        any(visit.signs_out for visit in visits),
+        any(not talk.turns for talk in talks),
+        any(talk.is_deleted for talk in talks),
+        any(turn.leaves_after is not None for turn in turns),
+    ]
+    assert all(seen)
+
+
+def test_each_person_has_a_name() -> None:
+    """No two people have the same name, and the auth service takes each with the eight letters of a run behind it."""
+    names = [name(person) for person in range(5000)]
+    assert len(set(names)) == len(names)
+    assert max(map(len, names)) + len("-12345678") <= 32
+    assert all(each.isascii() and each.isalnum() for each in names)
+
+
+def test_the_crowd_has_its_own_clock() -> None:
+    """The time of the crowd goes on from the hour at which it began, over midnights."""
+    crowd = Crowd(1, 1, 23.5)
+    assert [crowd.clock(at) for at in (0, 1799, 1800, DAY)] == [
+        "day 1 23:30",
+        "day 1 23:59",
+        "day 2 00:00",
+        "day 2 23:30",
+    ]
+
+
+def test_questions_are_short_and_differ() -> None:
+    """A question is a sentence or a few, far below what a chatbot takes, and hardly one is as another."""
+    draw = random.Random(1)
+    asked = [question(draw) for _ in range(500)]
+    assert all(10 < len(text) < 500 and "{" not in text for text in asked)
+    assert len(set(asked)) > 300

@@ -1,0 +1,1 @@
+"""Authentication: tokens of admins, tracking keys of services."""

@@ -1,0 +1,132 @@
+"""Which tracking keys open the door, and which tokens do no more: as the database says, asked every second.
+
+Every process reads for itself, so that a command that changes the tables needs to reach none of them. If the database
+cannot be read, what was known stays in force.
+"""
+
+import asyncio
+import hashlib
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from storage.credentials import EVERY_TENANT, AccessLists, Revocation, TrackingKey, note_uses, read_access
+from storage.engine.database import Database
+from storage.errors import StorageError
+from storage.model import clock
+
+log = structlog.get_logger()
+
+READ_SECONDS = 1.0
+"""How often it is asked whether they changed, which takes 0.8 ms; to read 1,000 rows anew takes 10."""
+NOTE_SECONDS = 60.0
+"""How often at most it is written when keys were last used."""
+
+_FAILURES = (SQLAlchemyError, StorageError, OSError)
+
+
+class Holder(Protocol):
+    """Whom a token was issued to. ``issued`` is Unix time (None: the token does not say), ``token_id`` its ``jti``."""
+
+    @property
+    def subject(self) -> str: ...  # noqa: D102
+    @property
+    def tenant_id(self) -> str: ...  # noqa: D102
+    @property
+    def issued(self) -> float | None: ...  # noqa: D102
+    @property
+    def token_id(self) -> str | None: ...  # noqa: D102
+
+
+def digest(key: str) -> str:
+    """Hash a tracking key, as it is kept."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+class Access:
+    """The lists that are in force. *changed*, if it is set, is told when they are others."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lists: AccessLists | None = None
+        self._keys: dict[str, TrackingKey] = {}
+        self._revoked: dict[tuple[str, str, str], float] = {}
+        self._used: set[tuple[str, str]] = set()
+        self._noted_at = -math.inf
+        self._task: asyncio.Task[None] | None = None
+        self.changed: Callable[[], None] | None = None
+
+    async def start(self) -> None:
+        """Read the lists, and go on doing so; raises what the database raises."""
+        await self._read()
+        self._task = asyncio.create_task(self._follow(), name="access")
+
+    async def stop(self) -> None:
+        """End, and write when keys were last used."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        try:
+            await self._note_uses()
+        except _FAILURES as error:
+            log.warning("key_uses_not_noted", error=type(error).__name__)
+
+    def key(self, digest: str) -> TrackingKey | None:
+        """Find the key with this hash, and take note of its use; None if there is none that is worth something."""
+        key = self._keys.get(digest)
+        if key is None or (key.revoked_at is not None and key.revoked_at <= clock.now()):
+            return None
+        self._used.add((key.tenant_id, key.id))
+        return key
+
+    def revokes(self, holder: Holder) -> bool:
+        """Say whether a token was revoked: by its id, or by its subject if it was issued until then or does not say."""
+        if not self._revoked:
+            return False
+        for tenant_id in (holder.tenant_id, EVERY_TENANT):
+            if holder.token_id is not None and ("jti", tenant_id, holder.token_id) in self._revoked:
+                return True
+            revoked_at = self._revoked.get(("sub", tenant_id, holder.subject))
+            if revoked_at is not None and (holder.issued is None or holder.issued <= revoked_at):
+                return True
+        return False
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(READ_SECONDS)
+            try:
+                await self._read()
+                if asyncio.get_running_loop().time() - self._noted_at >= NOTE_SECONDS:
+                    await self._note_uses()
+            except _FAILURES as error:
+                log.warning("access_not_read", error=type(error).__name__)
+            except Exception:
+                # It must go on whatever happens: without it nothing could be revoked any more.
+                log.exception("access_broken")
+
+    async def _read(self) -> None:
+        # As the feeds do: reports that take long do not keep it waiting.
+        async with self._database.follow() as connection:
+            lists = await read_access(connection, None if self._lists is None else self._lists.tag)
+        if lists is None:
+            return
+        self._lists = lists
+        self._keys = {key.hash: key for key in lists.keys}
+        self._revoked = {(item.kind, item.tenant_id, item.value): _unix(item) for item in lists.revocations}
+        if self.changed is not None:
+            self.changed()
+
+    async def _note_uses(self) -> None:
+        """Write the uses since the last time, as of now: a minute is exact enough."""
+        if not self._used:
+            return
+        self._noted_at = asyncio.get_running_loop().time()
+        uses, self._used = dict.fromkeys(self._used, clock.now()), set()
+        await self._database.write(lambda connection: note_uses(connection, uses))
+
+
+def _unix(revocation: Revocation) -> float:
+    return clock.moment(revocation.revoked_at).timestamp()

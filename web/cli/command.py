@@ -1,0 +1,132 @@
+"""What every command begins with: the settings, the database beside a running service, and one line if it fails."""
+
+import asyncio
+import getpass
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+from storage.errors import StorageError
+from web.ops.outlet import ERR
+from web.settings import InvalidSetting, Settings
+
+if TYPE_CHECKING:
+    from storage.engine.database import Database
+
+T = TypeVar("T")
+
+LONGEST = 255
+"""How long a name that is kept may be."""
+PROGRESS_STEPS = 200
+"""How often, at the most, a line of progress is written anew."""
+
+
+def fail(message: str) -> typer.Exit:
+    """Say in one line why it could not be done; the caller raises what this gives."""
+    # Behind what the log says, and like that without waiting for whoever reads it.
+    ERR.write(f"convoai-analytics: {message}\n")
+    return typer.Exit(2)
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment, and log as they say."""
+    try:
+        settings = Settings.read(os.environ)
+    except InvalidSetting as error:
+        raise fail(str(error)) from None
+    from web.ops import logs
+
+    logs.configure(settings.log_level, settings.log_format)
+    return settings
+
+
+@asynccontextmanager
+async def beside(settings: Settings) -> "AsyncIterator[Database]":
+    """Open the database for reading alone, beside a service that may be running; its days are cut in its own zone."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from storage.engine.database import read_about
+    from storage.engine.urls import database_at
+    from storage.model.clock import Days
+
+    try:
+        database = database_at(settings.database_url)
+        database.open_readers()
+    except StorageError as error:
+        raise fail(str(error)) from None
+    try:
+        async with database.read() as connection:
+            database.days = Days((await read_about(connection))["timezone"])
+        yield database
+    except (SQLAlchemyError, StorageError):
+        raise fail(f"{database.name} is not a database of this service, or cannot be read") from None
+    finally:
+        await database.close()
+
+
+def run(work: "Callable[[Database], Awaitable[T]]") -> T:
+    """Do *work*, which may write a little, beside a service that may be running."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from storage.engine.urls import database_at
+
+    async def write(settings: Settings) -> T:
+        database = database_at(settings.database_url)
+        try:
+            await database.open_beside()
+            return await work(database)
+        finally:
+            await database.close()
+
+    try:
+        return asyncio.run(write(read_settings()))
+    except StorageError as error:
+        raise fail(str(error)) from None
+    except SQLAlchemyError as error:
+        raise fail(f"the database cannot be written just now ({type(error).__name__})") from None
+
+
+def check(option: str, value: str) -> None:
+    """See that an *option* is a name that can be kept."""
+    if not 0 < len(value) <= LONGEST or not value.isprintable():
+        raise fail(f"{option} must be 1 to {LONGEST} printable characters")
+
+
+def actor() -> str:
+    """Say who runs the command, for the audit."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"[:LONGEST]
+
+
+class Progress:
+    """A line on the terminal that tells how far something is; nothing where standard error is no terminal."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._shown = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        """Tell how much is done, and of how much."""
+        step = done * PROGRESS_STEPS // max(total, 1)
+        if sys.stderr.isatty() and step != self._shown:
+            self._shown = step
+            typer.echo(f"\r{self._what}: {done:,} of {total:,}", nl=False, err=True)
+
+    def end(self) -> None:
+        """Clear the line."""
+        if self._shown >= 0:
+            typer.echo("\r\x1b[K", nl=False, err=True)
+
+
+def own_url(settings: Settings) -> str:
+    """Say where the service that *settings* describe is reached from this machine."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"

@@ -1,0 +1,304 @@
+"""The command ``simulate``: a crowd that uses the platform's own endpoints, at its pace or faster."""
+
+import asyncio
+import hmac
+import secrets
+import signal
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from web.cli.crowd import Crowd, Talk, Visit, name
+from web.cli.visitor import Answer, Services, Session, Trouble
+
+AT_ONCE = 200
+"""Visits at a time; who comes beyond them is turned away, so that slow services do not fill the memory here."""
+SIGN_INS = 8
+"""Of them at a time: each costs the auth service a tenth of a second of CPU."""
+WRONG_PASSWORDS, WRONG_SECONDS = 50, 300.0
+"""Wrong passwords in so much time. The crowd has one address, and the example's auth service shuts out one with 100."""
+LAST_SECONDS = 30.0
+"""How long visits may go on behind the end."""
+LINE_SECONDS = 10.0
+TROUBLES_SHOWN = 5
+
+
+@dataclass
+class Tally:
+    """What was done. All of it is bounded: steps and kinds of trouble are few."""
+
+    visits: int = 0
+    turned_away: int = 0
+    registered: int = 0
+    conversations: int = 0
+    messages: int = 0
+    answers: int = 0
+    tokens: int = 0
+    unknown_tokens: int = 0
+    first_seconds: float = 0.0
+    first_pieces: int = 0
+    planned: Counter[str] = field(default_factory=Counter)
+    """What went wrong as it was to: wrong passwords and the like."""
+    troubles: Counter[str] = field(default_factory=Counter)
+    """What went wrong with the services."""
+
+    def add(self, answer: Answer) -> None:
+        """Count an answer."""
+        if answer.first_seconds is not None:
+            self.first_seconds += answer.first_seconds
+            self.first_pieces += 1
+        if answer.is_whole:
+            self.answers += 1
+            self.tokens += answer.tokens or 0
+            self.unknown_tokens += answer.tokens is None
+
+    @property
+    def first(self) -> str:
+        """Write how long the first piece of an answer took, at the mean."""
+        return f"{self.first_seconds / self.first_pieces:.2f} s" if self.first_pieces else "-"
+
+    @property
+    def answered(self) -> str:
+        """Write how many answers there were, and their tokens."""
+        unknown = f", of {self.unknown_tokens:,} not known" if self.unknown_tokens else ""
+        return f"{self.answers:,} answers ({self.tokens:,} tokens{unknown})"
+
+    def line(self) -> str:
+        """Write the figures as one line."""
+        return (
+            f"{self.visits:,} visits, {self.conversations:,} conversations, {self.messages:,} messages, "
+            f"{self.answered}, first piece after {self.first}, {self.planned.total():,} planned failures, "
+            f"{self.troubles.total():,} errors"
+        )
+
+    def summary(self, seconds: float) -> str:
+        """Write all of it on a few lines."""
+        lines = [f"in {seconds:.1f} s: {self.line()}", f"{self.registered:,} users registered"]
+        if self.planned:
+            lines.append(f"planned failures: {_listed(self.planned, len(self.planned))}")
+        if self.turned_away:
+            lines.append(f"turned away, since {AT_ONCE} were there: {self.turned_away:,}")
+        if self.troubles:
+            lines.append(f"errors: {_listed(self.troubles, TROUBLES_SHOWN)}")
+        return "\n".join(lines)
+
+
+def _listed(counts: Counter[str], most: int) -> str:
+    shown = [f"{what} ({times:,})" for what, times in counts.most_common(most)]
+    return ", ".join([*shown, *(["..."] if len(counts) > most else [])])
+
+
+class Run:
+    """Plays a crowd's plan. ``at`` is where it is, in seconds of the crowd's time.
+
+    Names and passwords are of this run alone: nobody who knows a seed can sign in.
+    """
+
+    def __init__(self, crowd: Crowd, services: Services, speed: float) -> None:
+        self.tally = Tally()
+        self.at = 0.0
+        self.here: set[asyncio.Task[None]] = set()
+        self.crowd = crowd
+        self._services = services
+        self._speed = speed
+        self._name, self._secret = secrets.token_hex(4), secrets.token_bytes(32)
+        self._registered: set[int] = set()
+        self._sign_ins = asyncio.Semaphore(SIGN_INS)
+        self._wrong: deque[float] = deque(maxlen=WRONG_PASSWORDS)
+
+    async def play(self, seconds: float | None) -> None:
+        """Let people come for so many *seconds* of the crowd's time; None: until this is cancelled."""
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            try:
+                for visit in self.crowd.visits():
+                    is_last = seconds is not None and visit.at >= seconds
+                    await self._until(began, seconds if is_last and seconds is not None else visit.at)
+                    if is_last:
+                        break
+                    if len(self.here) >= AT_ONCE:
+                        self.tally.turned_away += 1
+                        continue
+                    task = group.create_task(self._visit(visit))
+                    self.here.add(task)
+                    task.add_done_callback(self.here.discard)
+                if self.here:
+                    await asyncio.wait(set(self.here), timeout=LAST_SECONDS)
+            finally:
+                for task in self.here:
+                    task.cancel()
+
+    async def _until(self, began: float, at: float) -> None:
+        """Wait until the crowd's time is *at*, and let it go on meanwhile."""
+        while True:
+            now = (time.monotonic() - began) * self._speed
+            self.at = min(now, at)
+            # Also without a wait others have their turn.
+            await asyncio.sleep(min(1.0, max(0.0, (at - now) / self._speed)))
+            if now >= at:
+                return
+
+    async def _visit(self, visit: Visit) -> None:
+        self.tally.visits += 1
+        try:
+            session = await self._come(visit)
+            if session is not None:
+                await self._stay(session, visit)
+        except Trouble as trouble:
+            self.tally.troubles[str(trouble)] += 1
+
+    async def _come(self, visit: Visit) -> Session | None:
+        """Sign in, the first time after registering; None: the person gave up."""
+        account = f"{name(visit.person)}-{self._name}"
+        password = hmac.digest(self._secret, account.encode(), "sha256").hex()
+        async with self._sign_ins:
+            if visit.person not in self._registered:
+                await self._services.register(account, password)
+                # Somebody may have come twice at once.
+                self.tally.registered += visit.person not in self._registered
+                self._registered.add(visit.person)
+            for _ in range(visit.wrong_passwords):
+                if not self._may_be_wrong():
+                    break
+                self.tally.planned["wrong password"] += 1
+                if await self._services.sign_in(account, f"not {password}") is not None:
+                    raise Trouble("sign-in: a wrong password was taken")
+            else:
+                if visit.gives_up:
+                    self.tally.planned["gave up signing in"] += 1
+                    return None
+            session = await self._services.sign_in(account, password)
+        if session is None:
+            raise Trouble("sign-in: the right password was refused")
+        return session
+
+    def _may_be_wrong(self) -> bool:
+        now = time.monotonic()
+        if len(self._wrong) == WRONG_PASSWORDS and now - self._wrong[0] < WRONG_SECONDS:
+            return False
+        self._wrong.append(now)
+        return True
+
+    async def _stay(self, session: Session, visit: Visit) -> None:
+        if visit.asks_for_unknown:
+            self.tally.planned["unknown conversation"] += 1
+            if await session.is_known(secrets.token_hex(16)):
+                raise Trouble("messages: a conversation that nobody began is there")
+        for talk in visit.talks:
+            if not await self._talk(session, talk):
+                return
+        if visit.signs_out:
+            await session.sign_out()
+
+    async def _talk(self, session: Session, talk: Talk) -> bool:
+        """Have a conversation; False: the person is gone."""
+        conversation_id = await session.begin()
+        self.tally.conversations += 1
+        if not talk.turns:
+            self.tally.planned["abandoned conversation"] += 1
+        for turn in talk.turns:
+            await asyncio.sleep(turn.thought / self._speed)
+            self.tally.messages += 1
+            answer = await session.ask(conversation_id, turn.text, turn.leaves_after)
+            self.tally.add(answer)
+            if not answer.is_whole:
+                self.tally.planned["left during an answer"] += 1
+                return False
+        if talk.is_deleted:
+            await session.delete(conversation_id)
+        return True
+
+
+async def simulate(crowd: Crowd, auth_url: str, chatbot_url: str, speed: float, hours: float | None) -> Tally:
+    """Let a *crowd* use the services for so many *hours* of its time (None: for ever), or until SIGINT or SIGTERM.
+
+    Tells on standard output how it goes. Raises :exc:`WrongAddress` if a service is not there when it begins; what goes
+    wrong afterwards is counted.
+    """
+    services = Services(auth_url, chatbot_url, AT_ONCE)
+    try:
+        await services.check()
+        run, began = Run(crowd, services, speed), time.monotonic()
+        playing = asyncio.create_task(run.play(None if hours is None else 3600 * hours))
+        meter = asyncio.create_task(_tell(run))
+        try:
+            with _ended_by_signals(playing):
+                await asyncio.wait([playing])
+        finally:
+            for task in (playing, meter):
+                task.cancel()
+            await asyncio.gather(playing, meter, return_exceptions=True)
+            print(run.tally.summary(time.monotonic() - began), flush=True)
+        if not playing.cancelled():
+            playing.result()
+        return run.tally
+    finally:
+        await services.close()
+
+
+@contextmanager
+def _ended_by_signals(task: "asyncio.Task[None]") -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _tell(run: Run) -> None:
+    """Tell of the progress until cancelled: a table on a terminal, else a line now and then."""
+    if not sys.stdout.isatty():
+        while True:
+            await asyncio.sleep(LINE_SECONDS)
+            print(f"{run.crowd.clock(run.at)}, {len(run.here)} here: {run.tally.line()}", flush=True)
+    with Live(render(run), console=Console(), auto_refresh=False) as live:
+        try:
+            while True:
+                live.update(render(run), refresh=True)
+                await asyncio.sleep(0.25)
+        finally:
+            live.update(render(run), refresh=True)
+
+
+def render(run: Run) -> RenderableType:
+    """Draw how it goes."""
+    tally = run.tally
+    head = Text.assemble(("ConvoAI crowd", "bold"), f"  {run.crowd.clock(run.at)}  ", (f"{len(run.here)} here", "cyan"))
+    figures = Table(box=box.ROUNDED, show_header=False, show_lines=True)
+    cells: dict[str, int | str] = {
+        "Visits": tally.visits,
+        "Users registered": tally.registered,
+        "Conversations": tally.conversations,
+        "Messages": tally.messages,
+        "Answers": tally.answers,
+        "Tokens": tally.tokens,
+        "First piece after": tally.first,
+        "Planned failures": tally.planned.total(),
+        "Errors": tally.troubles.total(),
+    }
+    shown = [
+        Text.assemble((f"{title}\n", "dim"), (f"{value:,}" if isinstance(value, int) else value, "bold"))
+        for title, value in cells.items()
+    ]
+    for begin in range(0, len(shown), 3):
+        figures.add_row(*shown[begin : begin + 3])
+    parts: list[RenderableType] = [head, figures]
+    if tally.planned:
+        parts.append(Text(_listed(tally.planned, len(tally.planned)), "dim"))
+    if tally.turned_away:
+        parts.append(Text(f"{tally.turned_away:,} turned away: {AT_ONCE} were there", "yellow"))
+    if tally.troubles:
+        parts.append(Text(f"errors: {_listed(tally.troubles, TROUBLES_SHOWN)}", "red"))
+    return Group(*parts)

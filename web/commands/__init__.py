@@ -1,1 +1,0 @@
-"""What the commands do; ``web/cli.py`` names them."""

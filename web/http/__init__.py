@@ -1,0 +1,1 @@
+"""What every endpoint shares: operations, problem documents, headers, connections."""

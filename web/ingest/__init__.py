@@ -1,0 +1,1 @@
+"""The tracking endpoints, and what a request may cost."""

@@ -1,0 +1,298 @@
+"""The lists that admins read, each said once: from it come its endpoint, its CSV and its export by command."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.model.clock import Days
+from storage.read import reports
+from storage.read.endpoints import endpoints
+from storage.read.reports import INDEXED_USER_ORDERS, Listing, Page
+from web.http.operations import JsonSchema, Parameter, boolean, choice, text, whole
+from web.http.problems import invalid
+from web.reports import shapes
+
+MAX_LIMIT = 1000
+DEFAULT_LIMIT = 50
+DEFAULT_DAYS = 30
+MAX_DAYS = 3650
+LIGHT_ROWS = 200
+"""Rows up to which a page costs little, if an index leads to them."""
+
+Values = dict[str, Any]
+Cost = Callable[[Page, Mapping[str, Any]], bool]
+"""Says whether what is asked for costs much: a scan, or a sort, of more than is shown."""
+
+
+def is_long(page: Page, _values: Mapping[str, Any]) -> bool:
+    """Say whether a page is long; for what has no other cost."""
+    return page.limit > LIGHT_ROWS
+
+
+def _always(_page: Page, _values: Mapping[str, Any]) -> bool:
+    return True
+
+
+def _by_type(page: Page, values: Mapping[str, Any]) -> bool:
+    """Activities have no index by type."""
+    return is_long(page, values) or values["activity_type"] is not None
+
+
+def _in_range(page: Page, values: Mapping[str, Any]) -> bool:
+    """What lies in a range is counted."""
+    return is_long(page, values) or page.start is not None or page.end is not None
+
+
+def _of_users(page: Page, values: Mapping[str, Any]) -> bool:
+    """Only two orders have an index; whoever else is selected has to be looked for."""
+    is_sorted = values["sort"] not in INDEXED_USER_ORDERS
+    return is_sorted or values["active_only"] or values["search"] is not None or _in_range(page, values)
+
+
+def _of_days(page: Page, values: Mapping[str, Any]) -> bool:
+    return (values["days"] or 0) > LIGHT_ROWS or page.start is not None
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is asked of a list or a report: the open read transaction, whose it is, and what it is to hold.
+
+    ``values`` are those of the list's filters by name; one that is not there is as one that was not given.
+    """
+
+    connection: AsyncConnection
+    tenant_id: str
+    days: Days
+    today: str
+    page: Page
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class List:
+    """One list.
+
+    ``name`` is that of its CSV file, ``item`` the shape of what it holds. ``keys`` has the shape of a cursor's key for
+    each sort, ``{"": ...}`` if there is but one. ``table`` is the name that the command ``export`` knows it by, None if
+    it does not. A list that is ``appended`` is one of events: its rows never change, and new ones have higher ids.
+    ``beside`` reads what is told of all that is selected, ``beside_shape`` is the shape of that. ``is_heavy`` says what
+    costs much; a file of all of it always does.
+    """
+
+    path: str
+    name: str
+    operation: str
+    title: str
+    item: JsonSchema
+    read: Callable[[Ask], Awaitable[Listing]]
+    keys: Mapping[str, str]
+    filters: tuple[Parameter, ...] = ()
+    table: str | None = None
+    appended: bool = False
+    limit: int = DEFAULT_LIMIT
+    beside: Callable[[Ask], Awaitable[Values]] | None = None
+    beside_shape: JsonSchema = field(default_factory=dict)
+    is_heavy: Cost = is_long
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Name what an item holds, in its order."""
+        return tuple(self.item["properties"])
+
+    def cursor(self, values: Mapping[str, Any]) -> tuple[str, str]:
+        """Give name and shape of the list's cursors: those of one sort do not fit another."""
+        if "" in self.keys:
+            return self.name, self.keys[""]
+        return f"{self.name}.{values['sort']}", self.keys[values["sort"]]
+
+
+def _text(longest: int) -> JsonSchema:
+    return {"type": "string", "minLength": 1, "maxLength": longest}
+
+
+def _one_of(*choices: str) -> JsonSchema:
+    return {"type": "string", "enum": list(choices)}
+
+
+_SORTS = {"user_id": "s", "username": "ss", "activity_count": "is", "first_seen": "ss", "last_seen": "ss"}
+_STATUSES = ("active", "deleted")
+_USER = Parameter("user_id", "Only of this user.", _text(255), text(255))
+_TYPE = Parameter("activity_type", "Only of this type.", _text(100), text(100))
+_CONVERSATION = Parameter("conversation_id", "Only of this conversation.", _text(255), text(255))
+_ENDPOINT = Parameter("endpoint", "Only of this endpoint.", _text(512), text(512))
+_STATUS = Parameter("status", "Only those that are active, or deleted.", _one_of(*_STATUSES), choice(*_STATUSES))
+_ACTIVE = Parameter("active_only", "Only users with an event today.", {"type": "boolean"}, boolean, default=False)
+_SEARCH = Parameter(
+    "search", "A part of the user id or the name; capital letters do not matter.", _text(255), text(255)
+)
+_SORT = Parameter(
+    "sort",
+    "user_id and username ascending, the others descending; ties by user_id.",
+    {**_one_of(*_SORTS), "default": "user_id"},
+    choice(*_SORTS),
+    default="user_id",
+)
+_DAYS = Parameter(
+    "days",
+    "How many days, today included.",
+    {"type": "integer", "minimum": 1, "maximum": MAX_DAYS, "default": DEFAULT_DAYS},
+    whole(1, MAX_DAYS),
+)
+
+
+async def _activities(ask: Ask) -> Listing:
+    wanted = ask.values
+    return await reports.activities(
+        ask.connection, ask.tenant_id, ask.page, wanted.get("user_id"), wanted.get("activity_type")
+    )
+
+
+async def _messages(ask: Ask) -> Listing:
+    return await reports.messages(ask.connection, ask.tenant_id, ask.page, ask.values.get("conversation_id"))
+
+
+async def _top_users(ask: Ask) -> Listing:
+    return await reports.top_users(ask.connection, ask.tenant_id, ask.page)
+
+
+async def _users(ask: Ask) -> Listing:
+    wanted = ask.values
+    active_on = ask.today if wanted.get("active_only") else None
+    sort = wanted.get("sort", "user_id")
+    return await reports.users(ask.connection, ask.tenant_id, ask.page, active_on, sort, wanted.get("search"))
+
+
+async def _conversations(ask: Ask) -> Listing:
+    wanted = ask.values
+    return await reports.conversations(
+        ask.connection, ask.tenant_id, ask.page, wanted.get("user_id"), wanted.get("status")
+    )
+
+
+async def _api_calls(ask: Ask) -> Listing:
+    return await reports.api_calls(ask.connection, ask.tenant_id, ask.page, ask.values.get("endpoint"))
+
+
+async def _api_stats(ask: Ask) -> Values:
+    stats = await reports.api_stats(ask.connection, ask.tenant_id, ask.page, ask.values.get("endpoint"))
+    return {"stats": stats}
+
+
+async def _endpoints(ask: Ask) -> Listing:
+    return await endpoints(ask.connection, ask.tenant_id, ask.days, ask.page)
+
+
+async def _days(ask: Ask) -> Listing:
+    """Read days: the last ``days``, or those from ``from`` to ``to``."""
+    days, page = ask.days, ask.page
+    last = ask.today if page.end is None else min(ask.today, days.last_before(page.end))
+    wanted = ask.values.get("days") or (DEFAULT_DAYS if page.start is None else None)
+    first = "" if wanted is None else days.shift(last, 1 - wanted)
+    if page.start is not None:
+        first = max(first, days.of(page.start))
+    try:
+        return await reports.daily_stats(ask.connection, ask.tenant_id, days, first, last, page)
+    except (ValueError, OverflowError):
+        raise invalid("cursor", "is not a cursor of this list") from None
+
+
+LISTS = (
+    List(
+        "users/activities",
+        "activities",
+        "getActivities",
+        "Activities, newest first",
+        shapes.ACTIVITY,
+        _activities,
+        {"": "si"},
+        (_USER, _TYPE),
+        table="user_activity",
+        appended=True,
+        is_heavy=_by_type,
+    ),
+    List(
+        "users/top",
+        "top-users",
+        "getTop",
+        "Users by activities, most first",
+        shapes.TOP_USER,
+        _top_users,
+        {"": "is"},
+        is_heavy=_in_range,
+    ),
+    List(
+        "users/list",
+        "users",
+        "getUsers",
+        "Users; a range is one of last_seen",
+        shapes.USER,
+        _users,
+        _SORTS,
+        (_ACTIVE, _SORT, _SEARCH),
+        table="users",
+        is_heavy=_of_users,
+    ),
+    List(
+        "conversations",
+        "conversations",
+        "getConversations",
+        "Conversations, latest created first",
+        shapes.CONVERSATION,
+        _conversations,
+        {"": "si"},
+        (_USER, _STATUS),
+        table="conversation_metrics",
+    ),
+    List(
+        "messages",
+        "messages",
+        "getMessages",
+        "Messages, newest first",
+        shapes.MESSAGE,
+        _messages,
+        {"": "si"},
+        (_CONVERSATION,),
+        table="message_metrics",
+        appended=True,
+    ),
+    List(
+        "api-usage",
+        "api-usage",
+        "getCalls",
+        "API calls, newest first, and statistics of all that are selected",
+        shapes.API_CALL,
+        _api_calls,
+        {"": "si"},
+        (_ENDPOINT,),
+        table="api_usage",
+        appended=True,
+        beside=_api_stats,
+        beside_shape={"stats": shapes.STATS},
+        is_heavy=_always,
+    ),
+    List(
+        "api-usage/endpoints",
+        "api-endpoints",
+        "getEndpoints",
+        "Endpoints, most calls first; a range is one of whole local days",
+        shapes.ENDPOINT,
+        _endpoints,
+        {"": "is"},
+        is_heavy=_always,
+    ),
+    List(
+        "daily-stats",
+        "daily-stats",
+        "getDaily",
+        "Local days, newest first; days without events are there with zeros",
+        shapes.DAY,
+        _days,
+        {"": "s"},
+        (_DAYS,),
+        table="daily_stats",
+        limit=MAX_LIMIT,
+        is_heavy=_of_days,
+    ),
+)

@@ -1,0 +1,126 @@
+"""The JSON shapes of the reports, as OpenAPI tells them (JSON Schema 2020-12)."""
+
+from storage.model.changes import MINUTES
+from storage.model.metrics import FIGURES
+from web.http.operations import JsonSchema
+
+STRING: JsonSchema = {"type": "string"}
+TIME: JsonSchema = {"type": "string", "format": "date-time"}
+OPTIONAL: JsonSchema = {"type": ["string", "null"]}
+COUNT: JsonSchema = {"type": "integer", "minimum": 0}
+SECONDS: JsonSchema = {"type": ["number", "null"], "description": "Seconds; null where nothing was measured."}
+
+
+def record(properties: JsonSchema) -> JsonSchema:
+    """Describe an object that has all of these properties."""
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+RECENT_ACTIVITY = record(
+    {"id": COUNT, "user_id": STRING, "username": STRING, "activity_type": STRING, "timestamp": TIME}
+)
+ACTIVITY = record(
+    {
+        **RECENT_ACTIVITY["properties"],
+        "ip_address": OPTIONAL,
+        "user_agent": OPTIONAL,
+        "extra_data": {"type": ["object", "null"]},
+    }
+)
+TOP_USER = record({"user_id": STRING, "username": STRING, "activity_count": COUNT})
+USER = record(
+    {
+        "user_id": STRING,
+        "username": {**OPTIONAL, "description": "Null for a user without an activity."},
+        "first_seen": TIME,
+        "last_seen": TIME,
+        "activity_count": COUNT,
+    }
+)
+CONVERSATION = record(
+    {
+        "id": COUNT,
+        "conversation_id": STRING,
+        "user_id": STRING,
+        "message_count": COUNT,
+        "total_tokens": COUNT,
+        "avg_response_time": SECONDS,
+        "status": {"enum": ["active", "deleted"]},
+        "created_at": TIME,
+        "updated_at": TIME,
+    }
+)
+MESSAGE = record(
+    {
+        "id": COUNT,
+        "message_id": STRING,
+        "conversation_id": STRING,
+        "user_id": STRING,
+        "role": STRING,
+        "token_count": {**COUNT, "type": ["integer", "null"], "description": "Null where it is not known."},
+        "response_time": SECONDS,
+        "model_used": OPTIONAL,
+        "created_at": TIME,
+    }
+)
+API_CALL = record(
+    {
+        "id": COUNT,
+        "endpoint": STRING,
+        "method": STRING,
+        "user_id": OPTIONAL,
+        "status_code": {"type": "integer", "minimum": 100, "maximum": 599},
+        "response_time": {"type": "number", "description": "Seconds."},
+        "timestamp": TIME,
+    }
+)
+DAY = record(
+    {
+        "id": {"type": "integer", "description": "The date as a number, such as 20261122."},
+        "date": {"type": "string", "format": "date"},
+        "total_users": {**COUNT, "description": "Users seen up to the end of the day."},
+        "active_users": COUNT,
+        "new_users": COUNT,
+        "total_conversations": COUNT,
+        "total_messages": COUNT,
+        "total_api_calls": COUNT,
+        "avg_response_time": SECONDS,
+        "error_count": COUNT,
+    }
+)
+ENDPOINT = record(
+    {
+        "endpoint": {**OPTIONAL, "description": "Null: all endpoints beyond the bound of a day, together."},
+        "count": COUNT,
+        "error_count": COUNT,
+        "avg_response_time": SECONDS,
+        "p95_response_time": {**SECONDS, "description": "Seconds, at most 1.6 % off."},
+    }
+)
+STATS = record({"count": COUNT, "error_count": COUNT, "avg_response_time": SECONDS})
+FIGURES_OF_NOW: JsonSchema = {
+    figure.name: {
+        "type": ["number", "null"] if figure.unit == "seconds" else "integer",
+        "description": f"{figure.meaning}.",
+    }
+    for figure in FIGURES
+}
+SUMMARY = record({**FIGURES_OF_NOW, "position": STRING})
+MINUTE: JsonSchema = {
+    "type": "object",
+    "required": ["start"],
+    "properties": {"start": TIME},
+    "additionalProperties": {"type": "integer"},
+    "description": "A minute of UTC: its counters that are not 0.",
+}
+SNAPSHOT = record(
+    {
+        "position": STRING,
+        "at": TIME,
+        "heartbeat_seconds": {"type": "number"},
+        "summary": record(FIGURES_OF_NOW),
+        "activities": {"type": "array", "items": RECENT_ACTIVITY},
+        "top_users": {"type": "array", "items": TOP_USER},
+        "series": {"type": "array", "items": MINUTE, "description": f"The newest {MINUTES} minutes that have events."},
+    }
+)

@@ -1,0 +1,1 @@
+"""The server: the application, and everything that touches uvicorn's internals."""

@@ -1,0 +1,115 @@
+"""The listening socket: connections are accepted as fast as they come, and served in turn of their addresses.
+
+The kernel queues connections in the order of their arrival. To begin to serve one takes 0.2 ms: whoever opens two
+thousand at once, as panels do after a failure, would keep everybody else's next connection waiting for half a second
+and more. To accept one takes some microseconds.
+"""
+
+import asyncio
+import errno
+import math
+import socket
+from collections.abc import Callable
+
+import structlog
+
+from storage.fairness.pace import SharedPace
+from web.http.connections import network_of
+
+BEGUN = 2
+"""Connections that begin in one turn of the event loop."""
+ACCEPTED = 32
+"""Connections that are accepted in one turn; processes that share the socket take as many each."""
+ENDING = 64
+"""Connections that begin in one turn when nobody is accepted any more."""
+PAUSE_SECONDS = 0.1
+"""How long nothing is accepted when the system has no descriptor or no memory left."""
+LOG_SECONDS = 60.0
+"""How often that is logged at most."""
+
+log = structlog.get_logger()
+
+
+class Listener:
+    """Accepts from a listening socket until :meth:`close`.
+
+    Beyond *most* connections that were accepted and have not begun, others wait in the kernel's queue, in no turn.
+    """
+
+    def __init__(self, listening: socket.socket, protocol: Callable[[], asyncio.BaseProtocol], most: int) -> None:
+        """*protocol* makes what serves a connection."""
+        self._listening = listening
+        self._protocol = protocol
+        self._most = most
+        self._logged_at = -math.inf
+        self._pace = SharedPace(BEGUN)
+        self._waiting: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._pause: asyncio.TimerHandle | None = None
+        self._is_accepting = self._is_closed = False
+        listening.setblocking(False)
+        self._resume()
+
+    async def close(self) -> None:
+        """Accept nobody any more, and begin to serve those who were accepted; the socket stays open."""
+        self._is_closed = True
+        self._stop()
+        self._pace.each_turn = ENDING
+        if self._waiting:
+            await asyncio.wait(self._waiting)
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTED):
+            if len(self._waiting) >= self._most:
+                self._stop()
+                return
+            try:
+                connection, address = self._listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._rest(error)
+                return
+            task = self._loop.create_task(self._begin(connection, address[0]))
+            self._waiting.add(task)
+            task.add_done_callback(self._leave)
+
+    def _rest(self, error: OSError) -> None:
+        """Accept nobody for a moment: there are no descriptors left."""
+        self._stop()
+        self._pause = self._loop.call_later(PAUSE_SECONDS, self._resume)
+        if self._loop.time() - self._logged_at > LOG_SECONDS:
+            self._logged_at = self._loop.time()
+            log.warning("cannot_accept", error=errno.errorcode.get(error.errno or 0), advice="raise ulimit -Hn")
+
+    async def _begin(self, connection: socket.socket, address: str) -> None:
+        await self._pace.enter(network_of(address))
+        try:
+            connection.setblocking(False)
+            # asyncio sets it only for a socket that was made with the protocol's number.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await self._loop.connect_accepted_socket(self._protocol, connection)
+        except Exception as error:
+            connection.close()
+            # One that has gone meanwhile is no fault.
+            if not isinstance(error, OSError):
+                log.exception("connection_not_begun")
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        self._waiting.discard(task)
+        if len(self._waiting) < self._most and self._pause is None:
+            self._resume()
+
+    def _stop(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        if self._is_accepting:
+            self._is_accepting = False
+            self._loop.remove_reader(self._listening)
+
+    def _resume(self) -> None:
+        self._pause = None
+        if not (self._is_accepting or self._is_closed):
+            self._is_accepting = True
+            self._loop.add_reader(self._listening, self._accept)

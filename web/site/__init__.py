@@ -1,0 +1,1 @@
+"""Pages: the front end, the API's documentation."""
