@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from convoai_analytics_client.stats import REASONS, Stats
+from convoai_analytics_client.delivery.stats import REASONS, Stats
 from tests.conftest import Running, free_port
 from tests.examples.openai_server import ANSWERED_BY, KEY, MODEL, OpenAIServer
 from tests.program import spawn

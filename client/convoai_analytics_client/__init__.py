@@ -1,6 +1,8 @@
 """The client of ConvoAI Analytics: tracking calls that never wait, never raise, and never lose events quietly."""
 
 from convoai_analytics_client.analytics import Analytics
+from convoai_analytics_client.delivery.stats import REASONS, Stats
+from convoai_analytics_client.delivery.transport import VERSION
 from convoai_analytics_client.environment import (
     aflush,
     default,
@@ -11,8 +13,6 @@ from convoai_analytics_client.environment import (
     track_message,
     track_user_activity,
 )
-from convoai_analytics_client.stats import REASONS, Stats
-from convoai_analytics_client.transport import VERSION
 
 __version__ = VERSION
 

@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from convoai_analytics_client.analytics import Analytics
-from convoai_analytics_client.usage import CLIENT_LEFT, EXCLUDED, FAILED, WEBSOCKET, Usage, Who
+from convoai_analytics_client.capture.usage import CLIENT_LEFT, EXCLUDED, FAILED, WEBSOCKET, Usage, Who
 
 
 def analytics_middleware(

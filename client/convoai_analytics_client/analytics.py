@@ -11,18 +11,19 @@ from sys import getsizeof
 from time import monotonic, sleep, time
 from typing import Any
 
-from convoai_analytics_client import ending, events, masks
+from convoai_analytics_client import events, masks
+from convoai_analytics_client.delivery import ending
+from convoai_analytics_client.delivery.memory import Memory
+from convoai_analytics_client.delivery.queue import Queue
+from convoai_analytics_client.delivery.sender import Sender
+from convoai_analytics_client.delivery.spool import SPOOL_SECONDS, Spool
+from convoai_analytics_client.delivery.stats import BEFORE_SEND, DISABLED, INVALID, SAMPLED, Stats
+from convoai_analytics_client.delivery.transport import Transport
+from convoai_analytics_client.delivery.trouble import Trouble
 from convoai_analytics_client.done import DONE, Done
 from convoai_analytics_client.events import RECORD_BYTES, Event, Record, text
 from convoai_analytics_client.masks import Mask
-from convoai_analytics_client.memory import Memory
-from convoai_analytics_client.queue import Queue
 from convoai_analytics_client.sampling import By, Sampling
-from convoai_analytics_client.sender import Sender
-from convoai_analytics_client.spool import SPOOL_SECONDS, Spool
-from convoai_analytics_client.stats import BEFORE_SEND, DISABLED, INVALID, SAMPLED, Stats
-from convoai_analytics_client.transport import Transport
-from convoai_analytics_client.trouble import Trouble
 
 
 class Analytics:

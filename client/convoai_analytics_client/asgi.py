@@ -5,8 +5,8 @@ from time import perf_counter
 from typing import Any
 
 from convoai_analytics_client.analytics import Analytics
-from convoai_analytics_client.templates import Templates
-from convoai_analytics_client.usage import (
+from convoai_analytics_client.capture.templates import Templates
+from convoai_analytics_client.capture.usage import (
     CLIENT_LEFT,
     EXCLUDED,
     FAILED,

@@ -19,8 +19,8 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
 from convoai_analytics_client.analytics import Analytics
-from convoai_analytics_client.body import AsyncBody, Body
-from convoai_analytics_client.usage import CLIENT_LEFT, EXCLUDED, FAILED, Usage
+from convoai_analytics_client.capture.body import AsyncBody, Body
+from convoai_analytics_client.capture.usage import CLIENT_LEFT, EXCLUDED, FAILED, Usage
 
 _SETTING = "CONVOAI_ANALYTICS"
 _NAMES = {"URL", "KEY", "CLIENT", "USER", "EXCLUDE"}

@@ -5,9 +5,9 @@ import threading
 from typing import Any
 
 from convoai_analytics_client.analytics import Analytics
+from convoai_analytics_client.delivery.stats import Stats
+from convoai_analytics_client.delivery.trouble import LOG
 from convoai_analytics_client.done import Done
-from convoai_analytics_client.stats import Stats
-from convoai_analytics_client.trouble import LOG
 
 _lock = threading.Lock()
 _client: Analytics | None = None

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask, request
 
 from convoai_analytics_client.analytics import Analytics
-from convoai_analytics_client.usage import EXCLUDED, Usage, Who
+from convoai_analytics_client.capture.usage import EXCLUDED, Usage, Who
 from convoai_analytics_client.wsgi import AnalyticsMiddleware
 
 _SEEN = "convoai_analytics.seen"

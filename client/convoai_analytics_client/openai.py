@@ -12,9 +12,9 @@ from types import FunctionType, MethodType
 from typing import Any, NamedTuple, TypeVar, overload
 
 from convoai_analytics_client.analytics import Analytics
-from convoai_analytics_client.answer import Answer
+from convoai_analytics_client.capture.answer import Answer
+from convoai_analytics_client.delivery.trouble import LOG
 from convoai_analytics_client.environment import default
-from convoai_analytics_client.trouble import LOG
 
 MOST_SECONDS = 86_400.0
 """The service takes no longer times."""

@@ -5,8 +5,8 @@ from time import perf_counter
 from typing import Any
 
 from convoai_analytics_client.analytics import Analytics
-from convoai_analytics_client.body import Body, SizedBody
-from convoai_analytics_client.usage import CLIENT_LEFT, EXCLUDED, FAILED, UNMATCHED, Usage, Who
+from convoai_analytics_client.capture.body import Body, SizedBody
+from convoai_analytics_client.capture.usage import CLIENT_LEFT, EXCLUDED, FAILED, UNMATCHED, Usage, Who
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]

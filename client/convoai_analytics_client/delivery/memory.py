@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Callable
 
+from convoai_analytics_client.delivery.queue import Queue
 from convoai_analytics_client.events import Record
-from convoai_analytics_client.queue import Queue
 
 BATCH_BYTES = 1 << 20
 """JSON text of a batch; proxies often take no more by default."""

@@ -14,10 +14,10 @@ from pathlib import Path
 from time import monotonic
 from typing import IO
 
-from convoai_analytics_client.memory import BATCH_BYTES, Encode
-from convoai_analytics_client.queue import Queue
-from convoai_analytics_client.stats import SPOOL_FULL
-from convoai_analytics_client.trouble import Trouble
+from convoai_analytics_client.delivery.memory import BATCH_BYTES, Encode
+from convoai_analytics_client.delivery.queue import Queue
+from convoai_analytics_client.delivery.stats import SPOOL_FULL
+from convoai_analytics_client.delivery.trouble import Trouble
 
 try:
     import fcntl

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
-from convoai_analytics_client.usage import CLIENT_LEFT, FAILED
+from convoai_analytics_client.capture.usage import CLIENT_LEFT, FAILED
 
 End = Callable[["int | None"], None]
 """Is told how a body ended: None for well, else the status that the request has by that. It is called once."""

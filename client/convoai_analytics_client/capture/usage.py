@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from convoai_analytics_client.analytics import Analytics
+from convoai_analytics_client.delivery.trouble import LOG
 from convoai_analytics_client.environment import default
-from convoai_analytics_client.trouble import LOG
 
 WEBSOCKET = "WEBSOCKET"
 """The method of a WebSocket."""

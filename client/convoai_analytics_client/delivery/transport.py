@@ -12,7 +12,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from convoai_analytics_client.reader import Response
+from convoai_analytics_client.delivery.reader import Response
 
 VERSION = "0.1.0"
 PATH = "/api/v1/analytics/track/batch"

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 from time import monotonic
 
+from convoai_analytics_client.delivery.stats import CLOSED, QUEUE_FULL, Stats
 from convoai_analytics_client.events import Record
-from convoai_analytics_client.stats import CLOSED, QUEUE_FULL, Stats
 
 
 class Queue:
