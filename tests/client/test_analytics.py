@@ -350,7 +350,7 @@ def test_without_a_url_everything_is_dropped(monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.setattr("convoai_analytics_client.environment._client", None)
     convoai_analytics_client.track_conversation("c1", "u1", "created")
     convoai_analytics_client.track_api_usage("/x", "GET", 200, 0.1)
-    assert convoai_analytics_client.delivery.stats() == Stats(tracked=2, dropped={"disabled": 2})
+    assert convoai_analytics_client.stats() == Stats(tracked=2, dropped={"disabled": 2})
     assert caplog.text.count("ANALYTICS_URL") == 1
     assert convoai_analytics_client.flush()
 
@@ -376,7 +376,7 @@ def test_a_wrong_environment_stops_no_program(
     monkeypatch.setattr("convoai_analytics_client.environment._client", None)
     monkeypatch.setenv("ANALYTICS_URL", "https://user:hunter2@analytics.example")
     convoai_analytics_client.track_conversation("c1", "u1", "created")
-    assert convoai_analytics_client.delivery.stats().dropped == {"disabled": 1}
+    assert convoai_analytics_client.stats().dropped == {"disabled": 1}
     assert "hunter2" not in caplog.text
 
 
