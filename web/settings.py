@@ -8,12 +8,13 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from realtime.brokers.redis_urls import parse_redis_url
 from storage.engine.urls import parse_url
+from storage.model.events import KINDS, Kind
 from storage.retention.policy import Retention
 
 PREFIX = "ANALYTICS_"
@@ -140,11 +141,25 @@ def _zone(value: str) -> str:
     return value
 
 
-_KEPT = "How many local days before today {} are kept; older ones are refused, and pruned. 0: for ever."
+def _kept_name(kind: Kind) -> str:
+    return f"retention_{kind.name}_days"
+
+
+def _kept(kind: Kind) -> Any:
+    meaning = f"How many local days before today {kind.noun} are kept; older ones are refused, and pruned. 0: for ever."
+    return _setting("0", meaning, _whole(0, 36_500), "days")
+
+
+if TYPE_CHECKING:
+    # Type checkers know no class that is made from a list of fields.
+    class _Kept:
+        pass
+else:
+    _Kept = dataclasses.make_dataclass("_Kept", [(_kept_name(kind), int, _kept(kind)) for kind in KINDS], frozen=True)
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(_Kept):
     """All settings; each field is the environment variable ``ANALYTICS_`` and its name in capitals."""
 
     host: str = _setting("127.0.0.1", "The address to serve on.", _text)
@@ -282,12 +297,6 @@ class Settings:
     drain_pause_ms: int = _setting(
         "100", "The time between two batches of panels that are sent away.", _whole(10, 10_000), "milliseconds"
     )
-    retention_activity_days: int = _setting("0", _KEPT.format("activities"), _whole(0, 36_500), "days")
-    retention_message_days: int = _setting("0", _KEPT.format("messages"), _whole(0, 36_500), "days")
-    retention_api_usage_days: int = _setting("0", _KEPT.format("API calls"), _whole(0, 36_500), "days")
-    retention_conversation_days: int = _setting(
-        "0", _KEPT.format("the events of conversations"), _whole(0, 36_500), "days"
-    )
     retention_audit_days: int = _setting(
         "0", "How many days the audit of keys, tokens and erasures is kept. 0: for ever.", _whole(0, 36_500), "days"
     )
@@ -305,12 +314,7 @@ class Settings:
     @property
     def retention(self) -> Retention:
         """How long each table of events is kept."""
-        return Retention(
-            user_activity=self.retention_activity_days,
-            message_metrics=self.retention_message_days,
-            api_usage=self.retention_api_usage_days,
-            conversation_events=self.retention_conversation_days,
-        )
+        return Retention({kind.table: getattr(self, _kept_name(kind)) for kind in KINDS})
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":

@@ -15,12 +15,11 @@ from storage.engine.database import Database
 from storage.errors import DataRefused
 from storage.importer.legacy import DAYS, OldDatabase, OldRow, Refusal, Source
 from storage.model.clock import Days, now
-from storage.model.cutoffs import Horizons
-from storage.model.events import EARLIEST, AnyEvent
+from storage.model.cutoffs import Cutoffs
+from storage.model.events import EARLIEST, KIND_OF, AnyEvent
 from storage.read.reports import Page, daily_stats
 from storage.tables import schema
 from storage.tables.heads import lock
-from storage.tables.rows import TABLES
 from storage.write.commit import Outcome, commit
 
 BATCH_ROWS = 2000
@@ -110,17 +109,16 @@ class Import:
         epoch, days, arrival = self._database.epoch, self._database.days, now()
 
         def work(connection: Connection) -> tuple[list[bool], Outcome]:
-            horizons = lock(connection, self._tenant_id).horizons
-            taken = [not any(_is_removed(event, horizons) for event in row.events) for row in rows]
+            cutoffs = lock(connection, self._tenant_id).cutoffs
+            taken = [not any(_is_removed(event, cutoffs) for event in row.events) for row in rows]
             arrived = [(event, arrival) for row in compress(rows, taken) for event in row.events]
             return taken, commit(connection, epoch, days, self._tenant_id, arrived, self._keep)
 
         return await self._database.write(work)
 
 
-def _is_removed(event: AnyEvent, horizons: Horizons) -> bool:
-    horizon: str = getattr(horizons, TABLES[type(event)].name)
-    return str(event.timestamp) < horizon
+def _is_removed(event: AnyEvent, cutoffs: Cutoffs) -> bool:
+    return str(event.timestamp) < cutoffs.tables[KIND_OF[type(event)].table]
 
 
 async def compare_days(

@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 
 from storage.errors import WrongDatabase
-from storage.model.events import AnyEvent, InvalidEvent, MalformedJson, parse_any
+from storage.model.events import AnyEvent
+from storage.model.parsing import InvalidEvent, MalformedJson, parse_any
 
 PAGE_ROWS = 2000
 """Rows that are read at a time."""

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from storage.model.events import AnyEvent, Body, InvalidEvent, MalformedJson, parse_all, parse_any
+from storage.model.events import AnyEvent
+from storage.model.parsing import Body, InvalidEvent, MalformedJson, parse_all, parse_any
 
 MAX_EVENTS = 10_000
 """Events of a batch."""

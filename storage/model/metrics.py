@@ -25,8 +25,8 @@ from storage.model.events import Activity, AnyEvent, ApiUsage, Message
 class Counter:
     """A sum over events that is kept in total, by local day, by hour and by minute.
 
-    ``amount`` says what one event of the kind ``event`` adds; ``recount`` is the same as SQL over the raw
-    ``table``, written apart from it so that one proves the other.
+    ``amount`` says what one event of the kind ``event`` adds; ``recount`` is the same as SQL over the rows of that
+    kind, written apart from it so that one proves the other.
     """
 
     name: str
@@ -34,7 +34,6 @@ class Counter:
     meaning: str
     event: type[AnyEvent]
     amount: Callable[[Any], int]
-    table: str
     recount: str
 
 
@@ -43,15 +42,14 @@ def _one(_event: AnyEvent) -> int:
 
 
 COUNTERS = (
-    Counter("activities", "activities", "Tracked activities", Activity, _one, "user_activity", "COUNT(*)"),
-    Counter("messages", "messages", "Tracked messages", Message, _one, "message_metrics", "COUNT(*)"),
+    Counter("activities", "activities", "Tracked activities", Activity, _one, "COUNT(*)"),
+    Counter("messages", "messages", "Tracked messages", Message, _one, "COUNT(*)"),
     Counter(
         "tokens",
         "tokens",
         "Tokens of all messages whose number of tokens is known",
         Message,
         lambda message: message.token_count or 0,
-        "message_metrics",
         "COALESCE(SUM(token_count), 0)",
     ),
     Counter(
@@ -60,7 +58,6 @@ COUNTERS = (
         "Messages that carry a response time",
         Message,
         lambda message: message.response_time is not None,
-        "message_metrics",
         "COUNT(response_time_us)",
     ),
     Counter(
@@ -69,17 +66,15 @@ COUNTERS = (
         "Sum of the messages' response times",
         Message,
         lambda message: message.response_time or 0,
-        "message_metrics",
         "COALESCE(SUM(response_time_us), 0)",
     ),
-    Counter("api_calls", "calls", "Tracked API calls", ApiUsage, _one, "api_usage", "COUNT(*)"),
+    Counter("api_calls", "calls", "Tracked API calls", ApiUsage, _one, "COUNT(*)"),
     Counter(
         "api_errors",
         "calls",
         "API calls with a status of 500 or more",
         ApiUsage,
         lambda call: call.status_code >= 500,
-        "api_usage",
         "SUM(CASE WHEN status_code >= 500 THEN 1 ELSE 0 END)",
     ),
     Counter(
@@ -88,7 +83,6 @@ COUNTERS = (
         "Sum of the API calls' response times",
         ApiUsage,
         lambda call: call.response_time,
-        "api_usage",
         "SUM(response_time_us)",
     ),
 )
@@ -100,7 +94,6 @@ LABELLED = (
         "Messages by the model that was used",
         Message,
         _one,
-        "message_metrics",
         "COUNT(*)",
     ),
     Counter(
@@ -109,7 +102,6 @@ LABELLED = (
         "Tokens by the model that was used, where their number is known",
         Message,
         lambda message: message.token_count or 0,
-        "message_metrics",
         "COALESCE(SUM(token_count), 0)",
     ),
 )
@@ -118,7 +110,7 @@ LABELLED = (
 LABELS = 50
 """How many models of a tenant have counters of their own."""
 OTHERS = ""
-"""The label of all models beyond :data:`LABELS`."""
+"""The label of all that come beyond a bound: models beyond :data:`LABELS`, endpoints of a day."""
 
 
 def labelled(name: str, label: str) -> str:

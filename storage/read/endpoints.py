@@ -8,8 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.model.clock import Days
 from storage.model.histogram import Histogram, quantile, total
-from storage.model.metrics import mean_seconds
-from storage.model.rollups import OTHER_ENDPOINTS
+from storage.model.metrics import OTHERS, mean_seconds
 from storage.read.reports import MICROSECONDS, Item, Listing, Order, Page, read_page
 from storage.tables import schema
 
@@ -60,7 +59,7 @@ async def _histograms(connection: AsyncConnection, where: list[Any], endpoints: 
 def _item(sums: Item, histogram: Histogram) -> Item:
     us = quantile(histogram, SHARE)
     return {
-        "endpoint": None if sums["endpoint"] == OTHER_ENDPOINTS else sums["endpoint"],
+        "endpoint": None if sums["endpoint"] == OTHERS else sums["endpoint"],
         "count": sums["count"],
         "error_count": sums["error_count"],
         "avg_response_time": mean_seconds(sums["response_time_us"], sums["count"]),

@@ -1,6 +1,6 @@
 """Series: metrics over time, read from the rollups alone, so that they cost what their points cost, not their events.
 
-A point is a minute or an hour of UTC, or a local day; days stay for ever, minutes and hours before a horizon are None,
+A point is a minute or an hour of UTC, or a local day; days stay for ever, minutes and hours before a cutoff are None,
 never 0. There are three kinds of metrics: an **amount** is what a point
 added; a **mean** is one within a point; a **figure** of the summary is given as it stood at the end of a point.
 """
@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.fairness.pace import collect
 from storage.model import clock
 from storage.model.clock import Days
-from storage.model.cutoffs import Horizons
+from storage.model.cutoffs import Cutoffs
 from storage.model.metrics import ACTIVE_USERS_TODAY, FIGURES, LABELLED, NAMES, label_bounds, mean_seconds
-from storage.read.snapshots import read_horizons
+from storage.read.snapshots import read_cutoffs
 from storage.tables import schema
 
 Interval = Literal["minute", "hour", "day"]
@@ -87,7 +87,7 @@ async def read_series(
 
     A metric of :data:`BY_MODEL` becomes one column for each model that has any in the range, ``name:model``.
     """
-    rollups = _Rollups(connection, tenant_id, days, covered, await read_horizons(connection, tenant_id))
+    rollups = _Rollups(connection, tenant_id, days, covered, await read_cutoffs(connection, tenant_id))
     columns: dict[str, Column] = {}
     for metric in metrics:
         if metric in AMOUNTS:
@@ -119,13 +119,13 @@ class _Rollups:
     """The counters of one tenant over a range."""
 
     def __init__(
-        self, connection: AsyncConnection, tenant_id: str, days: Days, covered: Points, horizons: Horizons
+        self, connection: AsyncConnection, tenant_id: str, days: Days, covered: Points, cutoffs: Cutoffs
     ) -> None:
         self._connection = connection
         self._tenant_id = tenant_id
         self._days = days
         self._covered = covered
-        self._horizons = horizons
+        self._cutoffs = cutoffs
         self._known: dict[str, Amounts] = {}
 
     async def amounts(self, metric: str) -> Amounts:
@@ -138,7 +138,7 @@ class _Rollups:
 
     def _closed(self, metric: str) -> int:
         """Say how many of the first points are closed."""
-        keys, closes = self._covered.keys, self._horizons.closes
+        keys, closes = self._covered.keys, self._cutoffs.closes
         if self._covered.interval == "day" or not closes(metric, keys[0]):
             return 0
         return bisect_left(keys, True, key=lambda key: not closes(metric, key))

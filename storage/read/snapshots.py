@@ -19,10 +19,9 @@ from storage.model.changes import (
     TopUser,
 )
 from storage.model.clock import Days
-from storage.model.cutoffs import Horizons
+from storage.model.cutoffs import Cutoffs
 from storage.model.metrics import NAMES
-from storage.tables import schema
-from storage.tables.heads import HORIZON_COLUMNS
+from storage.tables import heads, schema
 
 PAGE = 500
 """Entries of the change log that are read at a time."""
@@ -51,10 +50,10 @@ async def read_head(connection: AsyncConnection, epoch: str, tenant_id: str) -> 
     return (await read_heads(connection, epoch, [tenant_id]))[tenant_id]
 
 
-async def read_horizons(connection: AsyncConnection, tenant_id: str) -> Horizons:
+async def read_cutoffs(connection: AsyncConnection, tenant_id: str) -> Cutoffs:
     """Read how far back the tables of one tenant reach."""
-    row = (await connection.execute(select(*HORIZON_COLUMNS).where(_heads.tenant_id == tenant_id))).one_or_none()
-    return Horizons() if row is None else Horizons(*row)
+    row = (await connection.execute(select(*heads.CUTOFF_COLUMNS).where(_heads.tenant_id == tenant_id))).one_or_none()
+    return Cutoffs() if row is None else heads.read_cutoffs(row)
 
 
 async def read_totals(connection: AsyncConnection, tenant_id: str, today: str) -> tuple[dict[str, int], dict[str, int]]:
@@ -80,13 +79,13 @@ async def read_totals(connection: AsyncConnection, tenant_id: str, today: str) -
 async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str, today: str) -> Snapshot:
     """Read all that a panel shows. Its cost does not depend on the number of events behind it."""
     head = await connection.execute(
-        select(_heads.sequence, _heads.tag, *HORIZON_COLUMNS).where(_heads.tenant_id == tenant_id)
+        select(_heads.sequence, _heads.tag, *heads.CUTOFF_COLUMNS).where(_heads.tenant_id == tenant_id)
     )
     row = head.one_or_none()
     if row is None:
         # Whoever writes for a tenant makes its head row first: without one there is nothing else.
         return Snapshot(Position(epoch, 0, NO_TAG), today, {}, {}, [], [], {})
-    sequence, tag, *horizons = row
+    sequence, tag, *cutoffs = row
     totals, active_users = await read_totals(connection, tenant_id, today)
     activities = await connection.execute(
         select(_activity.id, _activity.user_id, _activity.username, _activity.activity_type, _activity.timestamp)
@@ -107,7 +106,9 @@ async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str,
         active_users=active_users,
         activities=[RecentActivity(*row) for row in activities],
         top_users=[TopUser(*row) for row in top_users],
-        minutes=await read_minutes(connection, tenant_id, {*totals, "active_users"}, Horizons(*horizons).latest),
+        minutes=await read_minutes(
+            connection, tenant_id, {*totals, "active_users"}, heads.read_cutoffs(cutoffs).latest
+        ),
     )
 
 

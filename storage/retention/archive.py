@@ -1,69 +1,70 @@
-"""Removing rows: what they had added to rollups moves to the carried tables, in the transaction that deletes them.
+"""Removing rows: what they had added to rollups moves to the archive, in the transaction that deletes them.
 
-The carried tables are the rollups of the removed rows, made by the same :func:`roll`. So at every moment the rollups
-are what a recount over carried facts and raw rows gives.
+The archive has the rollups of the removed rows, made by the same :func:`roll`. So at every moment the rollups are what
+a recount over archive and raw rows gives.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, select
 
 from storage.model.clock import Days
-from storage.model.cutoffs import Horizons
+from storage.model.cutoffs import Cutoffs
 from storage.model.metrics import DERIVED
-from storage.model.rollups import ENDPOINTS, EndpointDay, Entry, Known, Rollup, Touched, roll, touched
+from storage.model.rollup import Entry, Rollup, Row
+from storage.model.rollups import ROLLUPS, Batch, Known, Rolled, gather, roll
 from storage.tables import schema
-from storage.tables.bulk import Lookup, add
+from storage.tables.bulk import add
 from storage.tables.heads import Head
-from storage.tables.rollup_rows import CARRIED, by_day, read_models
+from storage.tables.rollup_rows import ARCHIVE, LIVE, by_group
 from storage.tables.rows import TIMES, columns, entry
 
 _ADD = add(schema.carried_counters)
-_FIND_NAMED = Lookup(schema.endpoint_days, "endpoint", ["endpoint"], ["tenant_id", "day"])
 
 
 def remove(
     connection: Connection, head: Head, days: Days, table: Table, where: ColumnElement[bool], limit: int
 ) -> list[int]:
-    """Remove up to *limit* rows of the tenant, oldest first, and carry what they added; gives their ids."""
+    """Remove up to *limit* rows of the tenant, oldest first, and archive what they added; gives their ids."""
     of_tenant = table.c.tenant_id == head.tenant_id
     query = select(*columns(table)).where(of_tenant, where).order_by(table.c[TIMES[table]]).limit(limit)
     entries = [entry(table, row, days) for row in connection.execute(query)]
     if entries:
-        _carry(connection, head, days, entries)
+        _archive(connection, head, days, entries)
     ids = [removed.id for removed in entries]
     if ids:
         connection.execute(delete(table).where(of_tenant, table.c.id.in_(ids)))
     return ids
 
 
-def _carry(connection: Connection, head: Head, days: Days, entries: Sequence[Entry]) -> None:
-    rollup = roll(entries, _known(connection, head.tenant_id, touched(entries)), days.of, head.horizons)
-    CARRIED.write(connection, head.tenant_id, rollup)
-    carry_sums(connection, head.tenant_id, _sums(rollup, days))
+def _archive(connection: Connection, head: Head, days: Days, entries: Sequence[Entry]) -> None:
+    batch = gather(entries)
+    rolled = roll(batch, _known(connection, head.tenant_id, batch), days.of, head.cutoffs)
+    ARCHIVE.write(connection, head.tenant_id, rolled)
+    archive_sums(connection, head.tenant_id, _sums(rolled, days))
 
 
-def _known(connection: Connection, tenant_id: str, keys: Touched) -> Known:
-    """Read the carried rows that are touched; what is counted by its name is what was when it was recorded."""
-    known = CARRIED.read(connection, tenant_id, keys)
-    known.models = read_models(connection, tenant_id) if keys.models else set()
-    for day, endpoints in by_day(keys.endpoint_days).items():
-        for (endpoint,) in _FIND_NAMED.find(connection, (tenant_id, day), endpoints):
-            known.endpoint_days.setdefault((day, endpoint), EndpointDay(day, endpoint, 0, 0, 0, {}))
-        known.endpoints[day] = ENDPOINTS
+def _known(connection: Connection, tenant_id: str, batch: Batch) -> Known:
+    """Read the archived rows that are touched; a label has a row of its own if it has one among the live rows."""
+    known = ARCHIVE.read(connection, tenant_id, batch)
+    for rollup in ROLLUPS:
+        if rollup.bound is not None:
+            keys = batch.facts[rollup.name]
+            known.named |= {(rollup.name, key) for key in LIVE.stores[rollup.name].find(connection, tenant_id, keys)}
+            known.labels |= dict.fromkeys(((rollup.name, group) for group in by_group(keys)), rollup.bound)
     return known
 
 
 Sums = dict[tuple[str, str], int]
-"""Carried counters by (metric, start)."""
+"""Archived counters by (metric, start)."""
 
 
-def _sums(rollup: Rollup, days: Days) -> Sums:
+def _sums(rolled: Rolled, days: Days) -> Sums:
     """Take what was added to each minute, and of a day what was not added to a minute of it because that is closed."""
     sums: defaultdict[tuple[str, str], int] = defaultdict(int)
-    for (grain, metric, start), value in rollup.counters.items():
-        # Those that are derived follow from the carried facts.
+    for (grain, metric, start), value in rolled.counters.items():
+        # Those that are derived follow from the archived rows.
         if metric not in DERIVED and grain in ("day", "minute"):
             sums[metric, start] += value
             if grain == "minute":
@@ -71,12 +72,23 @@ def _sums(rollup: Rollup, days: Days) -> Sums:
     return sums
 
 
-def carry_sums(connection: Connection, tenant_id: str, sums: Sums) -> None:
-    """Add to the carried counters."""
+def archive_sums(connection: Connection, tenant_id: str, sums: Sums) -> None:
+    """Add to the archived counters."""
     rows = [(tenant_id, metric, start, value) for (metric, start), value in sorted(sums.items()) if value]
     _ADD.write(connection, rows)
 
 
-def start_of(metric: str, at: str, horizons: Horizons, days: Days) -> str:
-    """Say where a counter carries what happened *at* a time: at its minute, or if that is closed at its local day."""
-    return days.of(at) if horizons.closes(metric, at[:16]) else at[:16]
+def start_of(metric: str, at: str, cutoffs: Cutoffs, days: Days) -> str:
+    """Say where a counter archives what happened *at* a time: at its minute, or if that is closed at its local day."""
+    return days.of(at) if cutoffs.closes(metric, at[:16]) else at[:16]
+
+
+def fold(rollup: Rollup, rows: Iterable[Row], cutoffs: Cutoffs, days: Days) -> Counter[tuple[str, str]]:
+    """Give the counts of rows that are to go, as archived counters: each stays counted where it was."""
+    sums = Counter[tuple[str, str]]()
+    for row in rows:
+        if not rollup.closed(row.key, cutoffs):
+            for count, at in zip(rollup.counts, row.counted, strict=True):
+                if at is not None:
+                    sums[count.metric, start_of(count.metric, at, cutoffs, days) if at else ""] += 1
+    return sums

@@ -1,29 +1,27 @@
 """Forgetting a user: rows and names go, in steps; the sums stay, and nobody can tell any more whose they were.
 
-What was the user's alone is folded into carried counters, where it counts for the minute or the day it counted for
+What was the user's alone is folded into archived counters, where it counts for the minute or the day it counted for
 before. So every figure stays as it was, and a recount still proves it.
 """
 
 from collections import Counter
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, update
 
 from storage.model.clock import Days
-from storage.retention.archive import carry_sums, remove, start_of
+from storage.model.rollups import CONVERSATIONS, ROLLUPS
+from storage.retention.archive import archive_sums, fold, remove
 from storage.retention.prune import newest_activities
 from storage.retention.steps import NOTHING, ROWS, Done, Step, Steps
 from storage.tables import schema
-from storage.tables.bulk import Lookup
 from storage.tables.heads import Head
+from storage.tables.rollup_rows import ARCHIVE, LIVE
 from storage.tables.rows import TIMES
 
 NOBODY = ""
 """The user id of a conversation whose owner was forgotten."""
 
 _users = schema.users.c
-_talks = schema.conversation_metrics.c
-_FIND_DAYS = Lookup(schema.user_days, "day", ["day", "first_at"], ["tenant_id", "user_id"])
 
 
 async def forget(steps: Steps, tenant_id: str, user_id: str) -> Counter[str]:
@@ -56,30 +54,28 @@ def _forget(user_id: str, days: Days) -> Step:
 
 def _release(connection: Connection, head: Head, user_id: str, days: Days) -> Done | None:
     """Take some conversations from the user; those of which no event is left are folded into the counters."""
-    owned = select(_talks.conversation_id, _talks.created_at, _talks.status).where(
-        *_owned(schema.conversation_metrics, head, user_id)
-    )
-    rows = connection.execute(owned.limit(ROWS)).all()
-    if rows:
-        left = _with_events(connection, head.tenant_id, [row.conversation_id for row in rows])
-        ended = [row for row in rows if row.conversation_id not in left]
-        _fold(connection, head, ended, days)
-        for table in (schema.conversation_metrics, schema.carried_conversation_metrics):
-            of_tenant, ids = table.c.tenant_id == head.tenant_id, table.c.conversation_id
-            connection.execute(delete(table).where(of_tenant, ids.in_([row.conversation_id for row in ended])))
-            mine = and_(*_owned(table, head, user_id), ids.in_(left))
+    live, archived = LIVE.stores[CONVERSATIONS.name], ARCHIVE.stores[CONVERSATIONS.name]
+    owned = select(live.table.c.conversation_id).where(*_owned(live.table, head, user_id)).limit(ROWS)
+    ids = list(connection.scalars(owned))
+    if ids:
+        left = _with_events(connection, head.tenant_id, ids)
+        ended = [key for key in ids if key not in left]
+        rows = live.find(connection, head.tenant_id, [(key,) for key in ended])
+        archive_sums(connection, head.tenant_id, fold(CONVERSATIONS, rows.values(), head.cutoffs, days))
+        for table in (live.table, archived.table):
+            of_tenant, column = table.c.tenant_id == head.tenant_id, table.c.conversation_id
+            connection.execute(delete(table).where(of_tenant, column.in_(ended)))
+            mine = and_(*_owned(table, head, user_id), column.in_(left))
             connection.execute(update(table).where(mine).values(user_id=NOBODY))
-        return Done(len(rows), schema.conversation_metrics.name)
+        return Done(len(ids), live.table.name)
     # The user began them as far as the removed rows go; by those that are left, another one owns them.
-    carried = schema.carried_conversation_metrics
-    begun = list(
-        connection.scalars(select(carried.c.conversation_id).where(*_owned(carried, head, user_id)).limit(ROWS))
-    )
+    table = archived.table
+    begun = list(connection.scalars(select(table.c.conversation_id).where(*_owned(table, head, user_id)).limit(ROWS)))
     if not begun:
         return None
-    mine = and_(*_owned(carried, head, user_id), carried.c.conversation_id.in_(begun))
-    connection.execute(update(carried).where(mine).values(user_id=NOBODY))
-    return Done(what=carried.name)
+    mine = and_(*_owned(table, head, user_id), table.c.conversation_id.in_(begun))
+    connection.execute(update(table).where(mine).values(user_id=NOBODY))
+    return Done(what=table.name)
 
 
 def _owned(table: Table, head: Head, user_id: str) -> tuple[ColumnElement[bool], ...]:
@@ -96,35 +92,34 @@ def _with_events(connection: Connection, tenant_id: str, conversation_ids: list[
     return left
 
 
-def _fold(connection: Connection, head: Head, talks: list[Any], days: Days) -> None:
-    sums = Counter[tuple[str, str]]()
-    for talk in talks:
-        sums["conversations", start_of("conversations", talk.created_at, head.horizons, days)] += 1
-        sums["deleted_conversations", ""] += talk.status == "deleted"
-    carry_sums(connection, head.tenant_id, sums)
-
-
 def _part(connection: Connection, head: Head, user_id: str, days: Days) -> Done:
     """Make the user one that was counted and is not known; the log goes too, since it holds names."""
     of_user = (_users.tenant_id == head.tenant_id, _users.user_id == user_id)
     user = connection.execute(select(_users.first_seen, _users.last_seen).where(*of_user)).one_or_none()
     if user is None:
         return NOTHING
-    sums = Counter({("users", start_of("users", user.first_seen, head.horizons, days)): 1})
     active = _days_between(days, user.first_seen, user.last_seen)
-    for day, first_at in _FIND_DAYS.find(connection, (head.tenant_id, user_id), active):
-        if day >= head.horizons.user_days:
-            sums["active_users", start_of("active_users", first_at, head.horizons, days)] += 1
-    carry_sums(connection, head.tenant_id, sums)
-    for table in (schema.users, schema.carried_users):
-        connection.execute(delete(table).where(*_owned(table, head, user_id)))
-    for table in (schema.user_days, schema.carried_user_days):
-        connection.execute(delete(table).where(*_owned(table, head, user_id), table.c.day.in_(active)))
+    for rollup in _PERSONAL:
+        live, archived = LIVE.stores[rollup.name], ARCHIVE.stores[rollup.name]
+        rows = live.select(connection, *_own_rows(live.table, head, user_id, active))
+        archive_sums(connection, head.tenant_id, fold(rollup, rows.values(), head.cutoffs, days))
+        for table in (live.table, archived.table):
+            connection.execute(delete(table).where(*_own_rows(table, head, user_id, active)))
     return Done(1, schema.users.name, reset=True)
 
 
+_PERSONAL = tuple(rollup for rollup in ROLLUPS if "user_id" in rollup.key)
+"""The rollups that have rows of a user."""
+
+
+def _own_rows(table: Table, head: Head, user_id: str, active: list[str]) -> tuple[ColumnElement[bool], ...]:
+    """Select the rows of a user; those by day are found by the days, since their key begins with them."""
+    by_day = (table.c.day.in_(active),) if "day" in table.c else ()
+    return (*_owned(table, head, user_id), *by_day)
+
+
 def _days_between(days: Days, first: str, last: str) -> list[str]:
-    """Name the local days from one time to another: user_days are found by them, having no index by user."""
+    """Name the local days from one time to another: rows by day are found by them, having no index by user."""
     day, end = days.of(first), days.of(last)
     found = []
     while day <= end:

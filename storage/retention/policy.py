@@ -4,11 +4,12 @@ A day more is kept than is taken: what is accepted just before a midnight is sti
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 
 from storage.model.clock import Days
-from storage.model.cutoffs import Horizons, horizon
-from storage.model.events import Activity, AnyEvent, ApiUsage, Conversation, InvalidEvent, Message
+from storage.model.cutoffs import TABLES, Cutoffs, cutoff
+from storage.model.events import KINDS, AnyEvent
+from storage.model.parsing import InvalidEvent
 
 MARGIN_DAYS = 1
 """Whole days between the earliest event that is taken and the latest that is removed."""
@@ -16,40 +17,28 @@ MARGIN_DAYS = 1
 
 @dataclass(frozen=True)
 class Retention:
-    """How many local days before today are kept in each table; 0: all. The fields are named as the tables."""
+    """How many local days before today are kept, by table of events; 0, or a table that is absent: all."""
 
-    user_activity: int = 0
-    message_metrics: int = 0
-    api_usage: int = 0
-    conversation_events: int = 0
+    days: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def removes(self) -> bool:
         """Whether anything is ever removed."""
-        return any(getattr(self, field.name) for field in fields(self))
+        return any(self.days.values())
 
-    def horizons(self, days: Days) -> Horizons:
-        """Give the horizons before which rows are to be removed today."""
-        activity, messages, calls, talks = (
-            horizon(days, days.shift(days.today(), -kept - MARGIN_DAYS)) if kept else ""
-            for kept in (getattr(self, field.name) for field in fields(self))
-        )
-        return Horizons(activity, messages, calls, talks)
+    def cutoffs(self, days: Days) -> Cutoffs:
+        """Give the cutoffs before which rows are to be removed today."""
+        return Cutoffs({table: self._cutoff(self.days.get(table, 0), days) for table in TABLES})
 
-
-_TABLES: dict[type[AnyEvent], str] = {
-    Activity: "user_activity",
-    Message: "message_metrics",
-    ApiUsage: "api_usage",
-    Conversation: "conversation_events",
-}
+    def _cutoff(self, kept: int, days: Days) -> str:
+        return cutoff(days, days.shift(days.today(), -kept - MARGIN_DAYS)) if kept else ""
 
 
 class Earliest:
     """The earliest timestamps that are taken, by kind of event; they move at midnight."""
 
     def __init__(self, retention: Retention, days: Days) -> None:
-        self._retention = retention
+        self._kept = {kind.event: kept for kind in KINDS if (kept := retention.days.get(kind.table, 0))}
         self._days = days
         self._today = ""
         self._starts: Mapping[type[AnyEvent], str] = {}
@@ -58,8 +47,7 @@ class Earliest:
         """Give the first moment that is taken of each kind of which not all is kept."""
         today = self._days.today()
         if today != self._today:
-            kept = {kind: getattr(self._retention, table) for kind, table in _TABLES.items()}
-            self._starts = {kind: self._days.start(self._days.shift(today, -n)) for kind, n in kept.items() if n}
+            self._starts = {kind: self._days.start(self._days.shift(today, -kept)) for kind, kept in self._kept.items()}
             self._today = today
         return self._starts
 

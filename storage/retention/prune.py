@@ -1,6 +1,6 @@
 """Pruning: rows older than the retention are removed, in steps.
 
-First the horizons move: from then on nothing needs the counters by minute and hour before them, nor, behind all four,
+First the cutoffs move: from then on nothing needs the counters by minute and hour before them, nor, behind all four,
 who was active on which day. These go next, and the rows last, oldest first: while there are rows, there is work left.
 """
 
@@ -13,17 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.model.changes import MINUTES, RECENT
 from storage.model.clock import Days
-from storage.model.cutoffs import Horizons
+from storage.model.cutoffs import Cutoffs
 from storage.model.metrics import NAMES
+from storage.model.rollups import USER_DAYS
 from storage.read.snapshots import NEWEST_STARTS
-from storage.retention.archive import carry_sums, remove
+from storage.retention.archive import archive_sums, remove
 from storage.retention.steps import NOTHING, ROWS, Done, Step, Steps
 from storage.tables import schema
-from storage.tables.heads import Head, move_horizons
+from storage.tables.heads import Head, move_cutoffs
 from storage.tables.rows import TIMES
 
 _counters = schema.counters.c
-_carried = schema.carried_counters.c
+_archived = schema.carried_counters.c
 _heads = schema.heads.c
 _activity = schema.user_activity.c
 
@@ -32,8 +33,8 @@ SWEPT_ROWS = 2000
 """How many small rows a step deletes at the most."""
 
 
-async def prune(steps: Steps, tenant_id: str, wanted: Horizons) -> Counter[str]:
-    """Remove the tenant's rows before the *wanted* horizons, and what is closed by that; gives how much, by table.
+async def prune(steps: Steps, tenant_id: str, wanted: Cutoffs) -> Counter[str]:
+    """Remove the tenant's rows before the *wanted* cutoffs, and what is closed by that; gives how much, by table.
 
     Any number of processes may do it at once, and it may be interrupted anywhere: whoever comes next goes on.
     """
@@ -53,15 +54,15 @@ async def read_tenants(connection: AsyncConnection) -> list[str]:
     return list(await connection.scalars(select(_heads.tenant_id).order_by(_heads.tenant_id)))
 
 
-async def count_due(connection: AsyncConnection, tenant_id: str, wanted: Horizons) -> Counter[str]:
-    """Count the rows of each table that lie before the *wanted* horizons."""
+async def count_due(connection: AsyncConnection, tenant_id: str, wanted: Cutoffs) -> Counter[str]:
+    """Count the rows of each table that lie before the *wanted* cutoffs."""
     due = Counter[str]()
     for table, before in _old_rows(tenant_id, wanted):
         due[table.name] = await connection.scalar(select(func.count()).select_from(table).where(before)) or 0
     return due
 
 
-async def _is_due(connection: AsyncConnection, tenant_id: str, wanted: Horizons, days: Days) -> bool:
+async def _is_due(connection: AsyncConnection, tenant_id: str, wanted: Cutoffs, days: Days) -> bool:
     for table, old in _old_rows(tenant_id, wanted):
         if await connection.scalar(_any(table, old)) is not None:
             return True
@@ -70,10 +71,10 @@ async def _is_due(connection: AsyncConnection, tenant_id: str, wanted: Horizons,
     return bool(oldest and wanted.earliest) and str(oldest) < days.of(wanted.earliest)
 
 
-def _old_rows(tenant_id: str, wanted: Horizons) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    """Say of each table with a horizon which rows lie before it."""
+def _old_rows(tenant_id: str, wanted: Cutoffs) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """Say of each table with a cutoff which rows lie before it."""
     for table, time in TIMES.items():
-        if before := getattr(wanted, table.name):
+        if before := wanted.tables[table.name]:
             yield table, and_(table.c.tenant_id == tenant_id, table.c[time] < before)
 
 
@@ -87,17 +88,17 @@ def newest_activities(connection: Connection, tenant_id: str) -> set[int]:
     return set(connection.scalars(newest.order_by(_activity.timestamp.desc(), _activity.id.desc()).limit(RECENT)))
 
 
-def _close(wanted: Horizons) -> Step:
-    """Move the horizons. Panels hold no minute before the latest one, so those that do take a snapshot."""
+def _close(wanted: Cutoffs) -> Step:
+    """Move the cutoffs. Panels hold no minute before the latest one, so those that do take a snapshot."""
 
     def step(connection: Connection, head: Head) -> Done:
-        horizons = head.horizons.later(wanted)
-        if horizons == head.horizons:
+        cutoffs = head.cutoffs.later(wanted)
+        if cutoffs == head.cutoffs:
             return NOTHING
-        shown = {"tenant": head.tenant_id, "since": head.horizons.latest}
+        shown = {"tenant": head.tenant_id, "since": head.cutoffs.latest}
         starts = sorted(connection.scalars(NEWEST_STARTS, shown))[-MINUTES:]
-        move_horizons(connection, head.tenant_id, horizons)
-        return Done(reset=bool(starts) and starts[0] < horizons.latest)
+        move_cutoffs(connection, head.tenant_id, cutoffs)
+        return Done(reset=bool(starts) and starts[0] < cutoffs.latest)
 
     return step
 
@@ -106,17 +107,17 @@ def _settle(days: Days) -> Step:
     """Count the users of one more day for good: then nobody needs to know any more who they were."""
 
     def step(connection: Connection, head: Head) -> Done:
-        horizons, known = head.horizons, schema.user_days.c
-        end = days.of(horizons.earliest) if horizons.earliest else ""
-        if horizons.user_days >= end:
+        cutoffs, known = head.cutoffs, schema.user_days.c
+        end = days.of(cutoffs.earliest) if cutoffs.earliest else ""
+        if cutoffs.user_days >= end:
             return NOTHING
-        ours = (known.tenant_id == head.tenant_id, known.day >= horizons.user_days, known.day < end)
+        ours = (known.tenant_id == head.tenant_id, known.day >= cutoffs.user_days, known.day < end)
         day = connection.scalar(select(func.min(known.day)).where(*ours))
         if day is not None:
             active = select(func.count()).where(known.tenant_id == head.tenant_id, known.day == day)
-            carry_sums(connection, head.tenant_id, {(_ACTIVE_USERS, day): connection.scalar(active) or 0})
+            archive_sums(connection, head.tenant_id, {(_ACTIVE_USERS, day): connection.scalar(active) or 0})
             end = days.shift(day, 1)
-        move_horizons(connection, head.tenant_id, horizons.settled(end))
+        move_cutoffs(connection, head.tenant_id, cutoffs.settled(end))
         return Done()
 
     return step
@@ -138,18 +139,18 @@ def _sweep(days: Days) -> Step:
 
 def _cuts(connection: Connection, head: Head, days: Days) -> Iterator[Callable[[int], int]]:
     """Say what there may be to delete: each deletes up to so many rows, and gives how many it did."""
-    tenant_id, horizons = head.tenant_id, head.horizons
+    tenant_id, cutoffs = head.tenant_id, head.cutoffs
     totals = select(_counters.metric).where(_counters.tenant_id == tenant_id, _counters.grain == "total")
     for metric in sorted({*connection.scalars(totals), *NAMES}):
-        if before := horizons.of(metric):
-            # An hour in which the horizon lies is closed as a whole; ":" sorts behind it, and before the next one.
+        if before := cutoffs.of(metric):
+            # An hour in which the cutoff lies is closed as a whole; ":" sorts behind it, and before the next one.
             for grain, end in (("minute", before), ("hour", before[:13] + ("" if before.endswith("00") else ":"))):
                 of_grain = and_(_counters.tenant_id == tenant_id, _counters.grain == grain, _counters.metric == metric)
                 closed = and_(of_grain, _counters.start < end)
                 yield partial(_cut, connection, schema.counters, (_counters.start,), closed)
             yield partial(_fold, connection, tenant_id, metric, before, days)
-    for table in (schema.user_days, schema.carried_user_days):
-        settled = and_(table.c.tenant_id == tenant_id, table.c.day < horizons.user_days)
+    for table in (schema.user_days, schema.ARCHIVE[USER_DAYS.name]):
+        settled = and_(table.c.tenant_id == tenant_id, table.c.day < cutoffs.user_days)
         yield partial(_cut, connection, table, (table.c.day, table.c.user_id), settled)
 
 
@@ -164,29 +165,28 @@ def _cut(
 
 
 def _fold(connection: Connection, tenant_id: str, metric: str, before: str, days: Days, limit: int) -> int:
-    """Carry by day what was carried by a minute that is closed now."""
+    """Archive by day what was archived by a minute that is closed now."""
     closed = and_(
-        _carried.tenant_id == tenant_id,
-        _carried.metric == metric,
-        _carried.start < before,
-        func.length(_carried.start) == len(before),
+        _archived.tenant_id == tenant_id,
+        _archived.metric == metric,
+        _archived.start < before,
+        func.length(_archived.start) == len(before),
     )
-    rows = connection.execute(select(_carried.start, _carried.value).where(closed).limit(limit)).all()
+    rows = connection.execute(select(_archived.start, _archived.value).where(closed).limit(limit)).all()
     sums = Counter[tuple[str, str]]()
     for start, value in rows:
         sums[metric, days.of(start)] += value
-    carry_sums(connection, tenant_id, sums)
+    archive_sums(connection, tenant_id, sums)
     starts = [start for start, _ in rows]
-    connection.execute(delete(schema.carried_counters).where(closed, _carried.start.in_(starts)))
+    connection.execute(delete(schema.carried_counters).where(closed, _archived.start.in_(starts)))
     return len(rows)
 
 
-def _remove(table: Table, wanted: Horizons, days: Days) -> Step:
-    """Remove the oldest rows of a table. The last step of all is a reset: the log still tells of what was removed."""
+def _remove(table: Table, wanted: Cutoffs, days: Days) -> Step:
+    """Remove the oldest rows of a table. The last step of all is a reset: the log still has what was removed."""
 
     def step(connection: Connection, head: Head) -> Done:
-        before = getattr(wanted, table.name)
-        if not before:
+        if not (before := wanted.tables[table.name]):
             return NOTHING
         shown = newest_activities(connection, head.tenant_id) if table is schema.user_activity else set()
         removed = remove(connection, head, days, table, table.c[TIMES[table]] < before, ROWS)

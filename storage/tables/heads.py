@@ -1,11 +1,12 @@
 """Where a tenant stands: its head row, which whoever changes the tenant's figures locks first, and the change log."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from storage.model.changes import NO_TAG, Change
-from storage.model.cutoffs import Horizons
+from storage.model.cutoffs import TABLES, Cutoffs
 from storage.tables import schema
 from storage.tables.bulk import Insert, replace
 
@@ -14,10 +15,10 @@ CUT_EVERY = 256
 
 _heads = schema.heads.c
 _log = schema.changes.c
-HORIZON_COLUMNS = tuple(_heads[f"{field.name}_from"] for field in fields(Horizons))
-_NO_HORIZONS = ("",) * len(HORIZON_COLUMNS)
+CUTOFF_COLUMNS = tuple(_heads[f"{name}_from"] for name in (*TABLES, "user_days"))
+_NO_CUTOFFS = ("",) * len(CUTOFF_COLUMNS)
 _HEAD = (
-    select(_heads.sequence, _heads.tag, _heads.last_id, *HORIZON_COLUMNS)
+    select(_heads.sequence, _heads.tag, _heads.last_id, *CUTOFF_COLUMNS)
     .where(_heads.tenant_id == bindparam("tenant"))
     .with_for_update()
 )
@@ -34,7 +35,7 @@ class Head:
     sequence: int
     tag: str
     last_id: int
-    horizons: Horizons
+    cutoffs: Cutoffs
 
 
 def lock(connection: Connection, tenant_id: str) -> Head:
@@ -45,9 +46,9 @@ def lock(connection: Connection, tenant_id: str) -> Head:
     """
     while (row := connection.execute(_HEAD, {"tenant": tenant_id}).one_or_none()) is None:
         # Of two who make it at once one waits here for the other, and then finds what that one committed.
-        _MAKE_HEAD.write(connection, [(tenant_id, 0, NO_TAG, 0, *_NO_HORIZONS)])
-    sequence, tag, last_id, *horizons = row
-    return Head(tenant_id, sequence, tag, last_id, Horizons(*horizons))
+        _MAKE_HEAD.write(connection, [(tenant_id, 0, NO_TAG, 0, *_NO_CUTOFFS)])
+    sequence, tag, last_id, *cutoffs = row
+    return Head(tenant_id, sequence, tag, last_id, read_cutoffs(cutoffs))
 
 
 def append(connection: Connection, change: Change, last_id: int, keep: int) -> None:
@@ -57,13 +58,19 @@ def append(connection: Connection, change: Change, last_id: int, keep: int) -> N
     """
     head = (change.tenant_id, change.sequence, change.tag)
     _INSERT_CHANGE.write(connection, [(*head, change.encode())])
-    _MOVE_HEAD.write(connection, [(*head, last_id, *_NO_HORIZONS)])
+    _MOVE_HEAD.write(connection, [(*head, last_id, *_NO_CUTOFFS)])
     if change.reset or change.sequence % CUT_EVERY == 0:
         last = change.sequence - (1 if change.reset else keep)
         connection.execute(delete(schema.changes).where(_log.tenant_id == change.tenant_id, _log.sequence <= last))
 
 
-def move_horizons(connection: Connection, tenant_id: str, horizons: Horizons) -> None:
+def move_cutoffs(connection: Connection, tenant_id: str, cutoffs: Cutoffs) -> None:
     """Write how far back the tenant's tables reach from now on."""
-    values = {f"{field.name}_from": getattr(horizons, field.name) for field in fields(Horizons)}
+    values = dict(zip(CUTOFF_COLUMNS, (*(cutoffs.tables[name] for name in TABLES), cutoffs.user_days), strict=True))
     connection.execute(update(schema.heads).where(_heads.tenant_id == tenant_id).values(values))
+
+
+def read_cutoffs(row: Sequence[str]) -> Cutoffs:
+    """Make cutoffs of the values of :data:`CUTOFF_COLUMNS`."""
+    *tables, user_days = row
+    return Cutoffs(dict(zip(TABLES, tables, strict=True)), user_days)

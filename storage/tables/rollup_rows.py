@@ -1,128 +1,145 @@
-"""The rows of users, days, conversations and endpoints: read before a batch is rolled up, written after it.
+"""The rows of rollups: read before a batch is merged into them, written after it.
 
-There are two sets of them, with the same columns: those that reports read, and those **carried**, which are the same
+There are two sets of them, with the same columns: those that reports read, and the **archive**, which has the same
 facts about removed rows alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from operator import attrgetter
+from typing import Any
 
-import msgspec
-from sqlalchemy import Connection, Table, bindparam, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, select, tuple_
 
-from storage.model.histogram import Histogram
 from storage.model.metrics import LABELLED, OTHERS, label_bounds
-from storage.model.rollups import OTHER_ENDPOINTS, DayKey, EndpointDay, Known, Rollup, Talk, Touched, User
+from storage.model.rollup import Key, Rollup, Row
+from storage.model.rollups import ROLLUPS, Batch, Known, Rolled
 from storage.tables import schema
-from storage.tables.bulk import Lookup, Row, replace
+from storage.tables.bulk import Lookup, replace
 
 PAGE_ROWS = 2000
 """Rows that are read at a time where all are."""
 
-_USER_COLUMNS = schema.users.c.keys()[1:]
-_TALK_COLUMNS = schema.conversation_metrics.c.keys()[1:]
-_ENDPOINT_DAY_COLUMNS = schema.endpoint_days.c.keys()[1:]
-_of_user = attrgetter(*_USER_COLUMNS)
-_of_talk = attrgetter(*_TALK_COLUMNS)
 
+class Store:
+    """The rows of one rollup in one table."""
 
-class Ledger:
-    """One set of the four tables."""
-
-    def __init__(self, users: Table, user_days: Table, conversations: Table, endpoint_days: Table) -> None:
-        self._tables = (users, user_days, conversations, endpoint_days)
-        self._find_users = Lookup(users, "user_id", _USER_COLUMNS)
-        self._find_user_days = Lookup(user_days, "user_id", ["user_id", "first_at"], ["tenant_id", "day"])
-        self._find_talks = Lookup(conversations, "conversation_id", _TALK_COLUMNS)
-        self._find_endpoint_days = Lookup(endpoint_days, "endpoint", _ENDPOINT_DAY_COLUMNS, ["tenant_id", "day"])
-        self._replace_users = replace(users)
-        self._replace_talks = replace(conversations)
-        self._replace_user_days = replace(user_days)
-        self._replace_endpoint_days = replace(endpoint_days)
+    def __init__(self, rollup: Rollup, table: Table) -> None:
+        self.rollup = rollup
+        self.table = table
+        *group, last = rollup.key
+        self._lookup = Lookup(table, last, [*rollup.key, *rollup.columns], ["tenant_id", *group])
+        self._columns = [table.c[name] for name in (*rollup.key, *rollup.columns)]
+        self._replace = replace(table)
         # Most events leave the indexed columns of a known row as they are: not setting these spares their indexes.
-        self._update_users = replace(users, ("first_seen", "last_seen"))
-        self._update_talks = replace(
-            conversations, ("message_count", "total_tokens", "response_count", "response_time_us", "updated_at")
-        )
+        indexed = {column.name for index in table.indexes for column in index.columns}
+        free = [name for name in rollup.columns if name not in indexed]
+        self._update = replace(table, free)
+        of_group = (table.c[name] == bindparam(name) for name in ("tenant_id", *group))
+        self._count = select(func.count()).where(*of_group, table.c[last] != OTHERS)
+        self._indexed = [place for place, name in enumerate(rollup.columns) if name in indexed]
 
-    def read(self, connection: Connection, tenant_id: str, keys: Touched) -> Known:
-        """Read the rows named by *keys*, and the one that the other endpoints of each of their days share."""
+    def find(self, connection: Connection, tenant_id: str, keys: Iterable[Key]) -> dict[Key, Row]:
+        """Read the rows with these keys, and with a bound the row that the labels beyond it share."""
+        found: dict[Key, Row] = {}
+        for group, labels in by_group(keys).items():
+            wanted = labels if self.rollup.bound is None else [*labels, OTHERS]
+            for row in self._lookup.find(connection, (tenant_id, *group), wanted):
+                self._load(row, found)
+        return found
+
+    def count_labels(self, connection: Connection, tenant_id: str, group: Key) -> int:
+        """Count the rows of a group, the one that labels beyond the bound share left out; reads all of them."""
+        names = ("tenant_id", *self.rollup.key[:-1])
+        return connection.scalar(self._count, dict(zip(names, (tenant_id, *group), strict=True))) or 0
+
+    def select(self, connection: Connection, *where: ColumnElement[bool]) -> dict[Key, Row]:
+        """Read the rows for which all of *where* holds."""
+        found: dict[Key, Row] = {}
+        for row in connection.execute(select(*self._columns).where(*where)):
+            self._load(row, found)
+        return found
+
+    def pages(self, connection: Connection, tenant_id: str) -> Iterator[dict[Key, Row]]:
+        """Read all rows of the tenant, in pages, in the order of their keys."""
+        key = [self.table.c[name] for name in self.rollup.key]
+        query = select(*self._columns).where(self.table.c.tenant_id == tenant_id).order_by(*key).limit(PAGE_ROWS)
+        page = query
+        while rows := [tuple(row) for row in connection.execute(page)]:
+            found: dict[Key, Row] = {}
+            for row in rows:
+                self._load(row, found)
+            yield found
+            page = query.where(tuple_(*key) > tuple_(*rows[-1][: len(key)]))
+
+    def _load(self, columns: Any, into: dict[Key, Row]) -> None:
+        width = len(self.rollup.key)
+        key = tuple(columns[:width])
+        into[key] = self.rollup.load(key, columns[width:])
+
+    def write(self, connection: Connection, tenant_id: str, rows: Iterable[Row]) -> None:
+        """Write the rows that are new or changed."""
+        updated: list[tuple[Any, ...]] = []
+        replaced: list[tuple[Any, ...]] = []
+        for row in rows:
+            columns = self.rollup.dump(row)
+            if columns == row.stored:
+                continue
+            keeps = row.stored is not None and all(columns[place] == row.stored[place] for place in self._indexed)
+            (updated if keeps else replaced).append((tenant_id, *row.key, *columns))
+        self._update.write(connection, updated)
+        self._replace.write(connection, replaced)
+
+
+class Rows:
+    """One set of the rows of all rollups."""
+
+    def __init__(self, tables: Mapping[str, Table]) -> None:
+        self.stores = {rollup.name: Store(rollup, tables[rollup.name]) for rollup in ROLLUPS}
+
+    def read(self, connection: Connection, tenant_id: str, batch: Batch) -> Known:
+        """Read the rows that a batch touches, and which models are counted by themselves."""
         known = Known()
-        for row in self._find_users.find(connection, (tenant_id,), keys.users):
-            user = User(*row)
-            known.users[user.user_id] = user.counted()
-        for day, user_ids in by_day(keys.user_days).items():
-            for user_id, first_at in self._find_user_days.find(connection, (tenant_id, day), user_ids):
-                known.user_days[day, user_id] = first_at
-        for row in self._find_talks.find(connection, (tenant_id,), keys.conversations):
-            talk = Talk(*row)
-            known.conversations[talk.conversation_id] = talk.counted()
-        for day, endpoints in by_day(keys.endpoint_days).items():
-            for row in self._find_endpoint_days.find(connection, (tenant_id, day), [*endpoints, OTHER_ENDPOINTS]):
-                known.endpoint_days[row[0], row[1]] = _endpoint_day(row)
+        for name, store in self.stores.items():
+            known.rows[name] = store.find(connection, tenant_id, batch.facts[name])
+        if batch.by_model:
+            known.models = read_models(connection, tenant_id)
         return known
 
     def pages(self, connection: Connection, tenant_id: str) -> Iterator[Known]:
-        """Read all rows of the tenant, in pages; none is marked as counted."""
-        for rows in _all(connection, self._tables[0], tenant_id):
-            yield Known(users={user.user_id: user for user in (User(*each) for each in rows)})
-        for rows in _all(connection, self._tables[1], tenant_id):
-            yield Known(user_days={(day, user_id): first_at for day, user_id, first_at in rows})
-        for rows in _all(connection, self._tables[2], tenant_id):
-            yield Known(conversations={talk.conversation_id: talk for talk in (Talk(*each) for each in rows)})
-        for rows in _all(connection, self._tables[3], tenant_id):
-            yield Known(endpoint_days={(each[0], each[1]): _endpoint_day(each) for each in rows})
+        """Read all rows of the tenant, in pages."""
+        for name, store in self.stores.items():
+            for rows in store.pages(connection, tenant_id):
+                known = Known()
+                known.rows[name] = rows
+                yield known
 
-    def write(self, connection: Connection, tenant_id: str, rollup: Rollup) -> None:
+    def write(self, connection: Connection, tenant_id: str, rolled: Rolled) -> None:
         """Write the rows that a batch made or changed."""
-        for statement, users in ((self._update_users, True), (self._replace_users, False)):
-            chosen = [user for user in rollup.users if user.keeps_rank is users]
-            statement.write(connection, [(tenant_id, *_of_user(user)) for user in chosen])
-        for statement, talks in ((self._update_talks, True), (self._replace_talks, False)):
-            settled = [talk for talk in rollup.conversations if talk.keeps_place is talks]
-            statement.write(connection, [(tenant_id, *_of_talk(talk)) for talk in settled])
-        self._replace_user_days.write(connection, [(tenant_id, *row) for row in rollup.user_days])
-        self._replace_endpoint_days.write(
-            connection, [(tenant_id, *_of_endpoint_day(row)) for row in rollup.endpoint_days]
-        )
+        for name, store in self.stores.items():
+            store.write(connection, tenant_id, rolled.rows[name])
 
 
-def _all(connection: Connection, table: Table, tenant_id: str) -> Iterator[list[Row]]:
-    """Read a tenant's rows, without the tenant, in the order of their key."""
-    key = [column for column in table.primary_key.c if column.name != "tenant_id"]
-    places = [table.c.keys()[1:].index(column.name) for column in key]
-    query = select(*list(table.c)[1:]).where(table.c.tenant_id == tenant_id).order_by(*key).limit(PAGE_ROWS)
-    page = query
-    while rows := [tuple(row) for row in connection.execute(page)]:
-        yield rows
-        page = query.where(tuple_(*key) > tuple_(*(rows[-1][place] for place in places)))
+def read_known(connection: Connection, tenant_id: str, batch: Batch) -> Known:
+    """Read the live rows that a batch touches, and how many labels have rows where the batch may bring new ones."""
+    known = LIVE.read(connection, tenant_id, batch)
+    for rollup in ROLLUPS:
+        if rollup.bound is not None:
+            rows = known.rows[rollup.name]
+            for group in by_group(key for key in batch.facts[rollup.name] if key not in rows):
+                count = LIVE.stores[rollup.name].count_labels(connection, tenant_id, group)
+                known.labels[rollup.name, group] = count
+    return known
 
 
-LIVE = Ledger(schema.users, schema.user_days, schema.conversation_metrics, schema.endpoint_days)
-CARRIED = Ledger(
-    schema.carried_users,
-    schema.carried_user_days,
-    schema.carried_conversation_metrics,
-    schema.carried_endpoint_days,
-)
+LIVE = Rows(schema.ROLLUPS)
+ARCHIVE = Rows(schema.ARCHIVE)
 
 
-def by_day(keys: Iterable[DayKey]) -> Mapping[str, list[str]]:
-    """Gather keys by their day."""
-    found: dict[str, list[str]] = {}
-    for day, key in keys:
-        found.setdefault(day, []).append(key)
+def by_group(keys: Iterable[Key]) -> dict[Key, list[str]]:
+    """Gather the last parts of keys by all that comes before."""
+    found: dict[Key, list[str]] = {}
+    for key in keys:
+        found.setdefault(key[:-1], []).append(key[-1])
     return found
-
-
-def _endpoint_day(row: Row) -> EndpointDay:
-    day, endpoint, count, errors, total_us, buckets = row
-    return EndpointDay(day, endpoint, count, errors, total_us, msgspec.json.decode(buckets, type=Histogram))
-
-
-def _of_endpoint_day(row: EndpointDay) -> Row:
-    buckets = msgspec.json.encode(dict(sorted(row.buckets.items()))).decode()
-    return (row.day, row.endpoint, row.count, row.error_count, row.response_time_us, buckets)
 
 
 _counters = schema.counters.c

@@ -1,97 +1,23 @@
 """Events as rows of their tables, and rows as events again."""
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table
 
 from storage.model.clock import Days
-from storage.model.events import Activity, AnyEvent, ApiUsage, Conversation, Message
-from storage.model.rollups import Entry
+from storage.model.events import KINDS, AnyEvent, ExtraData, Kind, Microseconds
+from storage.model.rollup import Entry
 from storage.tables import schema
 from storage.tables.bulk import Insert, Row
 
-TABLES: dict[type[AnyEvent], Table] = {
-    Activity: schema.user_activity,
-    ApiUsage: schema.api_usage,
-    Conversation: schema.conversation_events,
-    Message: schema.message_metrics,
-}
-KINDS = {table: kind for kind, table in TABLES.items()}
-TIMES = {
-    schema.user_activity: "timestamp",
-    schema.message_metrics: "created_at",
-    schema.api_usage: "timestamp",
-    schema.conversation_events: "timestamp",
-}
+TABLES: dict[type[AnyEvent], Table] = {kind.event: schema.metadata.tables[kind.table] for kind in KINDS}
+"""The table of each kind of event."""
+TIMES: dict[Table, str] = {TABLES[kind.event]: kind.time for kind in KINDS}
 """The tables, each with its column of time."""
-
-
-def _text(value: str | None) -> str | None:
-    return None if value is None else str(value)
-
-
-def _number(value: int | None) -> int | None:
-    return None if value is None else int(value)
-
-
-# The columns of each raw table behind tenant_id, in the table's order; drivers are fast only with plain str and int.
-_ROWS: dict[type[AnyEvent], Callable[[Any, int, str], Row]] = {
-    Activity: lambda event, row_id, at: (
-        row_id,
-        event.event_id,
-        event.user_id,
-        event.username,
-        event.activity_type,
-        at,
-        event.ip_address,
-        event.user_agent,
-        _text(event.extra_data),
-    ),
-    Message: lambda event, row_id, at: (
-        row_id,
-        event.event_id,
-        event.message_id,
-        event.conversation_id,
-        event.user_id,
-        event.role,
-        _number(event.token_count),
-        _number(event.response_time),
-        event.model_used,
-        at,
-    ),
-    ApiUsage: lambda event, row_id, at: (
-        row_id,
-        event.event_id,
-        event.endpoint,
-        event.method,
-        event.user_id,
-        event.status_code,
-        int(event.response_time),
-        at,
-    ),
-    Conversation: lambda event, row_id, at: (
-        row_id,
-        event.event_id,
-        event.conversation_id,
-        event.user_id,
-        event.action,
-        at,
-    ),
-}
-
-
-_INSERT = {kind: Insert(table) for kind, table in TABLES.items()}
-
-
-def insert(connection: Connection, tenant_id: str, entries: Iterable[Entry]) -> None:
-    """Write the rows of new events."""
-    rows: dict[type[AnyEvent], list[Row]] = {}
-    for entry in entries:
-        kind = type(entry.event)
-        rows.setdefault(kind, []).append((tenant_id, *_ROWS[kind](entry.event, entry.id, entry.at)))
-    for kind, values in rows.items():
-        _INSERT[kind].write(connection, values)
+_PLAIN: dict[type, Callable[[Any], Any]] = {ExtraData: str, Microseconds: int}
+"""Drivers are fast only with plain ``str`` and ``int``."""
 
 
 def columns(table: Table) -> Sequence[Column[Any]]:
@@ -99,13 +25,66 @@ def columns(table: Table) -> Sequence[Column[Any]]:
     return list(table.c)[1:]
 
 
-_FIELDS = {"response_time_us": "response_time", "created_at": "timestamp"}
-"""Columns that are another name for an event's field."""
-_FIELDS_OF = {table: [_FIELDS.get(column.name, column.name) for column in columns(table)[1:]] for table in KINDS}
+class _Rows:
+    """How events of one kind become rows, and rows such events again."""
+
+    def __init__(self, kind: Kind, table: Table) -> None:
+        fields = {kind.column(name): name for name in kind.event.__struct_fields__}
+        names = [column.name for column in columns(table)]
+        if unknown := set(fields).symmetric_difference(names) - {"id"}:
+            raise TypeError(f"the table {table.name} and the events {kind.name} differ in {', '.join(sorted(unknown))}")
+        of_entry = {"id": "id", kind.time: "at"}
+        self._values = attrgetter(*(of_entry.get(name) or f"event.{fields[name]}" for name in names))
+        hints = kind.event.__annotations__
+        self._plain = [
+            (place, plain)
+            for place, name in enumerate(names)
+            for special, plain in _PLAIN.items()
+            if special in _types(hints.get(fields.get(name, "")))
+        ]
+        self._fields = [fields[name] for name in names[1:]]
+        self._event = kind.event
+        self.insert = Insert(table)
+
+    def row(self, tenant_id: str, entry: Entry) -> Row:
+        """Make the row of an event."""
+        values = self._values(entry)
+        if not self._plain:
+            return (tenant_id, *values)
+        row = [tenant_id, *values]
+        for place, plain in self._plain:
+            if (value := row[place + 1]) is not None:
+                row[place + 1] = plain(value)
+        return tuple(row)
+
+    def entry(self, row: Sequence[Any], days: Days) -> Entry:
+        """Make the event of a row again."""
+        event = self._event(**dict(zip(self._fields, row[1:], strict=True)))
+        at = str(event.timestamp)
+        return Entry(event, row[0], at, days.of(at))
+
+
+def _types(hint: Any) -> tuple[Any, ...]:
+    """Give the types that a union is made of, or the one that *hint* is."""
+    return getattr(hint, "__args__", (hint,))
+
+
+_ROWS = {kind.event: _Rows(kind, TABLES[kind.event]) for kind in KINDS}
+
+
+def insert(connection: Connection, tenant_id: str, entries: Iterable[Entry]) -> None:
+    """Write the rows of new events."""
+    rows: dict[type[AnyEvent], list[Row]] = {}
+    for entry in entries:
+        kind = type(entry.event)
+        rows.setdefault(kind, []).append(_ROWS[kind].row(tenant_id, entry))
+    for kind, values in rows.items():
+        _ROWS[kind].insert.write(connection, values)
+
+
+_OF_TABLE = {table: _ROWS[kind] for kind, table in TABLES.items()}
 
 
 def entry(table: Table, row: Sequence[Any], days: Days) -> Entry:
     """Make the event of a *row* again, with its id, its time and its day."""
-    event = KINDS[table](**dict(zip(_FIELDS_OF[table], row[1:], strict=True)))
-    at = str(event.timestamp)
-    return Entry(event, row[0], at, days.of(at))
+    return _OF_TABLE[table].entry(row, days)

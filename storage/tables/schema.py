@@ -20,6 +20,10 @@ from sqlalchemy import (
     text,
 )
 
+from storage.model import rollups
+from storage.model.events import KINDS
+from storage.model.rollup import Rollup
+
 metadata = MetaData()
 
 
@@ -125,25 +129,37 @@ def _support(name: str, *columns: Column[Any], key: tuple[str, ...]) -> Table:
     return Table(name, metadata, *columns, PrimaryKeyConstraint(*key), sqlite_with_rowid=False)
 
 
-# A rollup. The founding event decides owner and creation: the earliest "created", else the earliest message, else the
-# earliest "deleted"; earliest by (time, id). founding_rank is 0, 1 or 2 accordingly.
-conversation_metrics = _support(
-    "conversation_metrics",
-    _column("tenant_id", Key),
-    _column("id", BigInteger),
-    _column("conversation_id", Key),
-    _column("user_id", Key),
-    _column("message_count", BigInteger),
-    _column("total_tokens", BigInteger),
-    _column("response_count", BigInteger),
-    _column("response_time_us", BigInteger),
-    _column("status", _ordered(8)),
-    _column("created_at", Stamp),
-    _column("updated_at", Stamp),
-    _column("founding_rank", Integer),
-    _column("founding_id", BigInteger),
-    key=("tenant_id", "conversation_id"),
-)
+_TYPES = {
+    "user_id": Key,
+    "conversation_id": Key,
+    "username": Key,
+    "day": Day,
+    "endpoint": Endpoint,
+    "status": _ordered(8),
+    "founding_rank": Integer,
+    "buckets": Text,
+    **dict.fromkeys(("named_at", "first_seen", "last_seen", "first_at", "created_at", "updated_at"), Stamp),
+}
+"""The types of columns of rollups; all others are sums or ids."""
+_OPTIONAL = ("username", "named_at", "named_id")
+"""The columns of rollups that may be null: a user without an activity has no name."""
+
+
+def _rollup(rollup: Rollup, prefix: str = "") -> Table:
+    """Make the table of a rollup, or the archived twin of it."""
+    columns = [
+        _column(name, _TYPES.get(name, BigInteger), null=name in _OPTIONAL) for name in (*rollup.key, *rollup.columns)
+    ]
+    return _support(prefix + rollup.name, _column("tenant_id", Key), *columns, key=("tenant_id", *rollup.key))
+
+
+ROLLUPS = {rollup.name: _rollup(rollup) for rollup in rollups.ROLLUPS}
+"""The tables of the rollups, by the rollup's name."""
+users = ROLLUPS[rollups.USERS.name]
+user_days = ROLLUPS[rollups.USER_DAYS.name]
+conversation_metrics = ROLLUPS[rollups.CONVERSATIONS.name]
+endpoint_days = ROLLUPS[rollups.ENDPOINT_DAYS.name]
+
 Index(
     "conversation_metrics_time",
     conversation_metrics.c.tenant_id,
@@ -165,46 +181,9 @@ Index(
     conversation_metrics.c.id,
 )
 
-# A rollup. username and named_at/named_id come from the latest activity by (timestamp, id); null without one.
-users = _support(
-    "users",
-    _column("tenant_id", Key),
-    _column("user_id", Key),
-    _column("username", Key, null=True),
-    _column("named_at", Stamp, null=True),
-    _column("named_id", BigInteger, null=True),
-    _column("first_seen", Stamp),
-    _column("last_seen", Stamp),
-    _column("activity_count", BigInteger),
-    key=("tenant_id", "user_id"),
-)
 Index("users_rank", users.c.tenant_id, users.c.activity_count.desc(), users.c.user_id)
 
-# A rollup: who was active on which local day, and since when.
-user_days = _support(
-    "user_days",
-    _column("tenant_id", Key),
-    _column("day", Day),
-    _column("user_id", Key),
-    _column("first_at", Stamp),
-    key=("tenant_id", "day", "user_id"),
-)
-
-# A rollup: the calls of an endpoint on a local day. Only the first endpoints of a day, in the order of their rows, have
-# a row of their own; the rest share the one whose endpoint is "". buckets: a histogram of durations, as JSON.
-endpoint_days = _support(
-    "endpoint_days",
-    _column("tenant_id", Key),
-    _column("day", Day),
-    _column("endpoint", Endpoint),
-    _column("count", BigInteger),
-    _column("error_count", BigInteger),
-    _column("response_time_us", BigInteger),
-    _column("buckets", Text),
-    key=("tenant_id", "day", "endpoint"),
-)
-
-# A rollup: every counter of the catalogue by grain. start: "" for the total, 2026-11-22 for a local day,
+# Every counter of the catalogue by grain. start: "" for the total, 2026-11-22 for a local day,
 # 2026-11-22T11 for an hour of UTC, 2026-11-22T11:14 for a minute.
 counters = _support(
     "counters",
@@ -217,21 +196,10 @@ counters = _support(
 )
 
 
-def _carried(rollup: Table) -> Table:
-    """Make the table of the same facts about rows that were removed: a recount merges them with the raw rows."""
-    columns = [_column(column.name, column.type, bool(column.nullable)) for column in rollup.c]
-    return _support(f"carried_{rollup.name}", *columns, key=tuple(rollup.primary_key.c.keys()))
-
-
-carried_users = _carried(users)
-carried_user_days = _carried(user_days)
-carried_endpoint_days = _carried(endpoint_days)
-carried_conversation_metrics = _carried(conversation_metrics)
-Index(
-    "carried_conversation_metrics_user",
-    carried_conversation_metrics.c.tenant_id,
-    carried_conversation_metrics.c.user_id,
-)
+ARCHIVE = {rollup.name: _rollup(rollup, "carried_") for rollup in rollups.ROLLUPS}
+"""The tables of the same facts about rows that were removed: a recount merges them with the raw rows."""
+_owned = ARCHIVE[rollups.CONVERSATIONS.name].c
+Index("carried_conversation_metrics_user", _owned.tenant_id, _owned.user_id)
 
 # What removed rows, and users and conversations that were erased, had added to counters. start: a local day; a minute
 # of UTC where the counter of that minute is still kept; "" for what has no time.
@@ -244,7 +212,7 @@ carried_counters = _support(
     key=("tenant_id", "metric", "start"),
 )
 
-# One row a tenant: the newest sequence, its tag, and the last id given to a row. Then the horizons: the minutes of UTC
+# One row a tenant: the newest sequence, its tag, and the last id given to a row. Then the cutoffs: the minutes of UTC
 # before which rows of a table may have been removed, and the local day before which user_days may have; "" for none.
 heads = _support(
     "heads",
@@ -252,10 +220,7 @@ heads = _support(
     _column("sequence", BigInteger),
     _column("tag", String(32)),
     _column("last_id", BigInteger),
-    _column("user_activity_from", _ordered(16)),
-    _column("message_metrics_from", _ordered(16)),
-    _column("api_usage_from", _ordered(16)),
-    _column("conversation_events_from", _ordered(16)),
+    *(_column(f"{kind.table}_from", _ordered(16)) for kind in KINDS),
     _column("user_days_from", Day),
     key=("tenant_id",),
 )

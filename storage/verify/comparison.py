@@ -10,15 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.model.changes import NO_TAG
 from storage.model.clock import Days
-from storage.verify.recount import (
-    CONVERSATION_COLUMNS,
-    USER_COLUMNS,
-    Table,
-    read_endpoint_days,
-    read_rows,
-    read_table,
-    recount,
-)
+from storage.model.rollups import ROLLUPS
+from storage.verify.recount import Table, read_rollup, read_rows, recount
 
 
 @dataclass(frozen=True)
@@ -43,10 +36,6 @@ class Verdict:
     differences: list[Difference]
 
 
-_USERS = f"SELECT {USER_COLUMNS} FROM users"  # noqa: S608 - our own text
-_CONVERSATIONS = f"SELECT {CONVERSATION_COLUMNS} FROM conversation_metrics"  # noqa: S608
-
-
 async def verify(connection: AsyncConnection, days: Days) -> Verdict:
     """Recount every tenant's rollups; the transaction that *connection* is in must be one of a single moment.
 
@@ -57,12 +46,10 @@ async def verify(connection: AsyncConnection, days: Days) -> Verdict:
     stored = await read_rows(connection, "SELECT tenant_id, grain, metric, start, value FROM counters")
     kept: Table = {tuple(row[:4]): row[4] for row in stored if row[4]}
     _compare(verdict, "counter", {key: kept[key] for key in kept if not counted.closes(key)}, counted.counters)
-    stored = await read_rows(connection, "SELECT tenant_id, day, user_id, first_at FROM user_days")
-    known: Table = {tuple(row[:3]): row[3] for row in stored}
-    _compare(verdict, "user day", {key: known[key] for key in known if not counted.forgets(key)}, counted.user_days)
-    _compare(verdict, "endpoint day", await read_endpoint_days(connection, "endpoint_days"), counted.endpoint_days)
-    _compare(verdict, "user", await read_table(connection, _USERS), counted.users)
-    _compare(verdict, "conversation", await read_table(connection, _CONVERSATIONS), counted.conversations)
+    for rollup in ROLLUPS:
+        rows = await read_rollup(connection, rollup, rollup.name)
+        held = {key: row for key, row in rows.items() if not counted.forgets(rollup, key)}
+        _compare(verdict, rollup.name, held, counted.rows[rollup.name])
     await _check_log(connection, verdict)
     return verdict
 

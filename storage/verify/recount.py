@@ -1,25 +1,28 @@
-"""The recount: what every rollup must be, by what the carried tables tell of removed rows and by the raw rows.
+"""The recount: what every rollup must be, by the archive of removed rows and by the raw rows.
 
-It is SQL over the raw rows, written apart from ``rollups.py``; only the zone's days, the horizons, and the bounds of
+It is SQL over the raw rows, written apart from ``rollups.py``; only the zone's days, the cutoffs, and the bounds of
 labels and endpoints are shared.
 """
 
 import math
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.model.clock import Days
-from storage.model.cutoffs import Horizons
+from storage.model.cutoffs import Cutoffs
+from storage.model.events import KIND_OF
 from storage.model.metrics import COUNTERS, LABELLED, LABELS, OTHERS, label_bounds
-from storage.model.rollups import ENDPOINTS, OTHER_ENDPOINTS
+from storage.model.rollup import Rollup
+from storage.model.rollups import CONVERSATIONS, ENDPOINT_DAYS, ENDPOINTS, ROLLUPS, USER_DAYS, USERS
 from storage.tables import schema
-from storage.tables.heads import HORIZON_COLUMNS
+from storage.tables.heads import CUTOFF_COLUMNS, read_cutoffs
 
 Table: TypeAlias = dict[tuple[str, ...], Any]
 """Values by key; a key begins with the tenant."""
@@ -29,46 +32,37 @@ Table: TypeAlias = dict[tuple[str, ...], Any]
 class Recount:
     """Every rollup as it must be: the columns behind the key, by key.
 
-    Nothing is told of what is closed: of counters, and of users by day, before the tenant's ``horizons``.
+    Nothing is told of what is closed: of counters, and of users by day, before the tenant's ``cutoffs``.
     """
 
-    horizons: dict[str, Horizons]
+    cutoffs: dict[str, Cutoffs]
     counters: Table
-    users: Table
-    user_days: Table
-    conversations: Table
-    endpoint_days: Table
+    rows: dict[str, Table]
+    """By the rollup's name."""
 
     def closes(self, counter: tuple[str, ...]) -> bool:
         """Say whether nobody can know a counter any more, by tenant, grain, metric and start."""
         tenant_id, grain, metric, start = counter
         return grain in ("minute", "hour") and self.of(tenant_id).closes(metric, start)
 
-    def forgets(self, user_day: tuple[str, ...]) -> bool:
-        """Say whether nobody can know any more if a user was active, by tenant, day and user."""
-        return user_day[1] < self.of(user_day[0]).user_days
+    def forgets(self, rollup: Rollup, key: tuple[str, ...]) -> bool:
+        """Say whether nobody can know a row any more, by tenant and key."""
+        return rollup.closed(key[1:], self.of(key[0]))
 
-    def of(self, tenant_id: str) -> Horizons:
+    def of(self, tenant_id: str) -> Cutoffs:
         """Give how far back a tenant's tables reach."""
-        return self.horizons.get(tenant_id, Horizons())
+        return self.cutoffs.get(tenant_id, Cutoffs())
 
 
 async def recount(connection: AsyncConnection, days: Days) -> Recount:
     """Recount every tenant's rollups; the transaction that *connection* is in must be one of a single moment."""
-    heads = await connection.execute(select(schema.heads.c.tenant_id, *HORIZON_COLUMNS))
-    counted = Recount(
-        horizons={tenant_id: Horizons(*horizons) for tenant_id, *horizons in heads},
-        counters={},
-        users=await _users(connection),
-        user_days=await _user_days(connection, days),
-        conversations=await _conversations(connection),
-        endpoint_days=await _endpoints(connection, days),
-    )
-    for key in [key for key in counted.user_days if counted.forgets(key)]:
-        del counted.user_days[key]
-    counted.counters.update(await _counters(connection, days, counted))
-    for key in [key for key, value in counted.counters.items() if not value or counted.closes(key)]:
-        del counted.counters[key]
+    heads = await connection.execute(select(schema.heads.c.tenant_id, *CUTOFF_COLUMNS))
+    rows = {name: await count(connection, days) for name, count in _RECOUNTS.items()}
+    counted = Recount({tenant_id: read_cutoffs(cutoffs) for tenant_id, *cutoffs in heads}, {}, rows)
+    for rollup in ROLLUPS:
+        rows[rollup.name] = {key: row for key, row in rows[rollup.name].items() if not counted.forgets(rollup, key)}
+    found = await _counters(connection, days, counted)
+    counted.counters.update({key: value for key, value in found.items() if value and not counted.closes(key)})
     return counted
 
 
@@ -77,10 +71,28 @@ async def read_rows(connection: AsyncConnection, query: str) -> list[Any]:
     return list(await connection.execute(text(query)))
 
 
-async def read_table(connection: AsyncConnection, query: str, key: int = 2) -> Table:
-    """Read rows whose first columns, *key* of them, are the key."""
+async def read_rollup(connection: AsyncConnection, rollup: Rollup, table: str) -> Table:
+    """Read a table with the columns of a rollup: those of its measures, by tenant and key."""
+    columns = ("tenant_id", *rollup.key, *rollup.columns)
+    width = 1 + len(rollup.key)
+    decode = [place for place, name in enumerate(rollup.columns) if name == "buckets"]
+    found: Table = {}
+    for row in await read_rows(connection, f"SELECT {', '.join(columns)} FROM {table}"):  # noqa: S608 - our own names
+        values = list(row[width:])
+        for place in decode:
+            values[place] = msgspec.json.decode(values[place], type=dict[int, int])
+        found[tuple(row[:width])] = tuple(values)
+    return found
+
+
+async def _archive(connection: AsyncConnection, rollup: Rollup) -> Table:
+    return await read_rollup(connection, rollup, f"carried_{rollup.name}")
+
+
+async def _read_table(connection: AsyncConnection, query: str) -> Table:
+    """Read rows whose first two columns are the key."""
     rows = await connection.execute(text(query))
-    return {tuple(row[:key]): tuple(map(_plain, row[key:])) for row in rows}
+    return {tuple(row[:2]): tuple(map(_plain, row[2:])) for row in rows}
 
 
 def _plain(value: Any) -> Any:
@@ -96,9 +108,20 @@ _SEEN = """
     UNION ALL SELECT tenant_id, user_id, timestamp FROM conversation_events
 """
 
-USER_COLUMNS = "tenant_id, user_id, username, named_at, named_id, first_seen, last_seen, activity_count"
+
+class _User(NamedTuple):
+    """A row of ``users`` behind its key."""
+
+    named_at: str | None
+    named_id: int | None
+    username: str | None
+    first_seen: str
+    last_seen: str
+    activity_count: int
+
+
 _USERS = f"""
-    SELECT seen.tenant_id, seen.user_id, named.username, named.timestamp, named.id, seen.first_seen, seen.last_seen,
+    SELECT seen.tenant_id, seen.user_id, named.timestamp, named.id, named.username, seen.first_seen, seen.last_seen,
         COALESCE(named.count, 0)
     FROM (
         SELECT tenant_id, user_id, MIN(at) AS first_seen, MAX(at) AS last_seen
@@ -115,45 +138,63 @@ _USERS = f"""
 """  # noqa: S608 - our own text
 
 
-async def _users(connection: AsyncConnection) -> Table:
-    users = await read_table(connection, f"SELECT {USER_COLUMNS} FROM carried_users")  # noqa: S608
-    for key, found in (await read_table(connection, _USERS)).items():
-        users[key] = _one_user(users[key], found) if key in users else found
+async def _users(connection: AsyncConnection, _days: Days) -> Table:
+    users = await _archive(connection, USERS)
+    for key, found in (await _read_table(connection, _USERS)).items():
+        users[key] = _one_user(_User(*users[key]), _User(*found)) if key in users else found
     return users
 
 
-def _one_user(one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+def _one_user(one: _User, other: _User) -> _User:
     """Put together what is known of a user; the latest activity names it."""
-    name = max(one[:3], other[:3], key=lambda named: (named[1] or "", named[2] or 0))
-    return (*name, min(one[3], other[3]), max(one[4], other[4]), one[5] + other[5])
+    named = max(one, other, key=lambda user: (user.named_at or "", user.named_id or 0))
+    return named._replace(
+        first_seen=min(one.first_seen, other.first_seen),
+        last_seen=max(one.last_seen, other.last_seen),
+        activity_count=one.activity_count + other.activity_count,
+    )
 
 
 async def _user_days(connection: AsyncConnection, days: Days) -> Table:
     """Find since when each user was active on each day."""
-    carried = await read_rows(connection, "SELECT tenant_id, day, user_id, first_at FROM carried_user_days")
-    found: Table = {tuple(row[:3]): row[3] for row in carried}
+    found = await _archive(connection, USER_DAYS)
     seen = f"SELECT tenant_id, user_id, MIN(at) FROM ({_SEEN}) AS events GROUP BY 1, 2, SUBSTR(at, 1, 16)"  # noqa: S608
     async for tenant_id, user_id, at in await connection.stream(text(seen)):
         key = (tenant_id, days.of(at), user_id)
-        found[key] = min(at, found.get(key, at))
+        found[key] = (min(at, *found.get(key, (at,))),)
     return found
 
 
 # Every event of a conversation; the rank says how well it can found one (0 created, 1 message, 2 deleted).
-_HEARD = """
+_FOUNDING = """
     SELECT tenant_id, conversation_id, user_id, created_at AS at, id, 1 AS founding_rank FROM message_metrics
     UNION ALL
     SELECT tenant_id, conversation_id, user_id, timestamp, id, CASE WHEN action = 'created' THEN 0 ELSE 2 END
     FROM conversation_events
 """
 
-CONVERSATION_COLUMNS = """tenant_id, conversation_id, id, user_id, message_count, total_tokens, response_count,
-    response_time_us, status, created_at, updated_at, founding_rank, founding_id"""
+
+class _Conversation(NamedTuple):
+    """A row of ``conversation_metrics`` behind its key."""
+
+    id: int
+    message_count: int
+    total_tokens: int
+    response_count: int
+    response_time_us: int
+    status: str
+    updated_at: str
+    founding_rank: int
+    created_at: str
+    founding_id: int
+    user_id: str
+
+
 _CONVERSATIONS = f"""
-    SELECT founded.tenant_id, founded.conversation_id, founded.first_id, founded.user_id,
+    SELECT founded.tenant_id, founded.conversation_id, founded.first_id,
         COALESCE(spoken.message_count, 0), COALESCE(spoken.total_tokens, 0), COALESCE(spoken.response_count, 0),
-        COALESCE(spoken.response_time_us, 0), founded.status, founded.at, founded.updated_at, founded.founding_rank,
-        founded.id
+        COALESCE(spoken.response_time_us, 0), founded.status, founded.updated_at, founded.founding_rank, founded.at,
+        founded.id, founded.user_id
     FROM (
         SELECT tenant_id, conversation_id, user_id, at, id, founding_rank,
             ROW_NUMBER() OVER (PARTITION BY tenant_id, conversation_id ORDER BY founding_rank, at, id) AS place,
@@ -161,7 +202,7 @@ _CONVERSATIONS = f"""
             MAX(at) OVER (PARTITION BY tenant_id, conversation_id) AS updated_at,
             CASE WHEN MAX(founding_rank) OVER (PARTITION BY tenant_id, conversation_id) = 2
                 THEN 'deleted' ELSE 'active' END AS status
-        FROM ({_HEARD}) AS events
+        FROM ({_FOUNDING}) AS events
     ) AS founded
     LEFT JOIN (
         SELECT tenant_id, conversation_id, COUNT(*) AS message_count, SUM(token_count) AS total_tokens,
@@ -172,25 +213,29 @@ _CONVERSATIONS = f"""
 """  # noqa: S608 - our own text
 
 
-async def _conversations(connection: AsyncConnection) -> Table:
-    carried = f"SELECT {CONVERSATION_COLUMNS} FROM carried_conversation_metrics"  # noqa: S608
-    found = await read_table(connection, carried)
-    for key, raw in (await read_table(connection, _CONVERSATIONS)).items():
-        found[key] = _one_conversation(found[key], raw) if key in found else raw
+async def _conversations(connection: AsyncConnection, _days: Days) -> Table:
+    found = await _archive(connection, CONVERSATIONS)
+    for key, raw in (await _read_table(connection, _CONVERSATIONS)).items():
+        found[key] = _one_conversation(_Conversation(*found[key]), _Conversation(*raw)) if key in found else raw
     return found
 
 
-def _one_conversation(one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+def _one_conversation(one: _Conversation, other: _Conversation) -> _Conversation:
     """Put together what is known of a conversation; the better founding event gives owner and creation."""
-    founding = min(one, other, key=lambda talk: (talk[9], talk[7], talk[10]))
-    sums = (mine + more for mine, more in zip(one[2:6], other[2:6], strict=True))
-    status = "deleted" if "deleted" in (one[6], other[6]) else "active"
-    first_id, updated_at = min(one[0], other[0]), max(one[8], other[8])
-    return (first_id, founding[1], *sums, status, founding[7], updated_at, founding[9], founding[10])
+    founding = min(one, other, key=lambda row: (row.founding_rank, row.created_at, row.founding_id))
+    return founding._replace(
+        id=min(one.id, other.id),
+        message_count=one.message_count + other.message_count,
+        total_tokens=one.total_tokens + other.total_tokens,
+        response_count=one.response_count + other.response_count,
+        response_time_us=one.response_time_us + other.response_time_us,
+        status="deleted" if "deleted" in (one.status, other.status) else "active",
+        updated_at=max(one.updated_at, other.updated_at),
+    )
 
 
 class _Counters:
-    """Counters by (tenant, grain, metric, start), gathered from minutes; what was carried by day has no minute."""
+    """Counters by (tenant, grain, metric, start), gathered from minutes; what was archived by day has no minute."""
 
     def __init__(self, days: Days) -> None:
         self.values: defaultdict[tuple[str, ...], int] = defaultdict(int)
@@ -217,12 +262,13 @@ async def _counters(connection: AsyncConnection, days: Days, counted: Recount) -
         counters.add(tenant_id, metric, minute, value)
     for tenant_id, metric, minute, value in await _by_model(connection, carried):
         counters.add(tenant_id, metric, minute, value)
-    for (tenant_id, _), (*_name, first_seen, _last, _count) in counted.users.items():
-        counters.add(tenant_id, "users", first_seen[:16], 1)
-    for (tenant_id, _), talk in counted.conversations.items():
-        counters.add(tenant_id, "conversations", talk[7][:16], 1)
-        counters.values[tenant_id, "total", "deleted_conversations", ""] += talk[6] == "deleted"
-    for (tenant_id, *_key), at in counted.user_days.items():
+    for (tenant_id, _), user in counted.rows[USERS.name].items():
+        counters.add(tenant_id, "users", _User(*user).first_seen[:16], 1)
+    for (tenant_id, _), row in counted.rows[CONVERSATIONS.name].items():
+        talk = _Conversation(*row)
+        counters.add(tenant_id, "conversations", talk.created_at[:16], 1)
+        counters.values[tenant_id, "total", "deleted_conversations", ""] += talk.status == "deleted"
+    for (tenant_id, *_key), (at,) in counted.rows[USER_DAYS.name].items():
         counters.add(tenant_id, "active_users", at[:16], 1, total=False)
     return dict(counters.values)
 
@@ -230,10 +276,10 @@ async def _counters(connection: AsyncConnection, days: Days, counted: Recount) -
 async def _by_minute(connection: AsyncConnection) -> list[tuple[str, str, str, int]]:
     found = []
     for counter in COUNTERS:
-        time = "created_at" if counter.table == "message_metrics" else "timestamp"
+        kind = KIND_OF[counter.event]
         query = (
-            f"SELECT tenant_id, SUBSTR({time}, 1, 16) AS minute, {counter.recount} "  # noqa: S608
-            f"FROM {counter.table} GROUP BY tenant_id, SUBSTR({time}, 1, 16)"
+            f"SELECT tenant_id, SUBSTR({kind.time}, 1, 16) AS minute, {counter.recount} "  # noqa: S608
+            f"FROM {kind.table} GROUP BY tenant_id, SUBSTR({kind.time}, 1, 16)"
         )
         rows = await read_rows(connection, query)
         found += [(tenant_id, counter.name, minute, int(value)) for tenant_id, minute, value in rows]
@@ -253,7 +299,7 @@ _LABELLED = """
 async def _by_model(connection: AsyncConnection, carried: list[Any]) -> list[tuple[str, str, str, int]]:
     """Count by model. The first models of a tenant are named, the rest are counted together.
 
-    Those that are carried by their names were named. Of a named one that is not carried every row is left, so that it
+    Those that are archived by their names were named. Of a named one that is not archived every row is left, so that it
     comes, by the ids of the rows, before all that were not.
     """
     named: defaultdict[str, set[str]] = defaultdict(set)
@@ -272,21 +318,12 @@ async def _by_model(connection: AsyncConnection, carried: list[Any]) -> list[tup
     return found
 
 
-ENDPOINT_COLUMNS = "tenant_id, day, endpoint, count, error_count, response_time_us, buckets"
-
-
-async def read_endpoint_days(connection: AsyncConnection, name: str) -> Table:
-    """Read a table of calls by endpoint and day."""
-    rows = await read_rows(connection, f"SELECT {ENDPOINT_COLUMNS} FROM {name}")  # noqa: S608
-    return {tuple(row[:3]): (*row[3:6], msgspec.json.decode(row[6], type=dict[int, int])) for row in rows}
-
-
-async def _endpoints(connection: AsyncConnection, days: Days) -> Table:
+async def _endpoint_days(connection: AsyncConnection, days: Days) -> Table:
     """Count the calls of each endpoint by day; beyond the bound, in the order of the rows, they count together."""
-    found = await read_endpoint_days(connection, "carried_endpoint_days")
+    found = await _archive(connection, ENDPOINT_DAYS)
     named: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for tenant_id, day, endpoint in found:
-        if endpoint != OTHER_ENDPOINTS:
+        if endpoint != OTHERS:
             named[tenant_id, day].add(endpoint)
     calls = "SELECT tenant_id, endpoint, timestamp, status_code, response_time_us FROM api_usage ORDER BY tenant_id, id"
     async for tenant_id, endpoint, at, status, us in await connection.stream(text(calls)):
@@ -294,7 +331,7 @@ async def _endpoints(connection: AsyncConnection, days: Days) -> Table:
         known = named[tenant_id, day]
         if len(known) < ENDPOINTS:
             known.add(endpoint)
-        key = (tenant_id, day, endpoint if endpoint in known else OTHER_ENDPOINTS)
+        key = (tenant_id, day, endpoint if endpoint in known else OTHERS)
         count, errors, total_us, buckets = found.get(key, (0, 0, 0, {}))
         number = _bucket(us)
         buckets[number] = buckets.get(number, 0) + 1
@@ -308,3 +345,11 @@ def _bucket(us: int) -> int:
         return us
     power = math.frexp(us)[1] - 1
     return 32 * (power - 4) + int((us / 2**power - 1) * 32)
+
+
+_RECOUNTS: dict[str, Callable[[AsyncConnection, Days], Awaitable[Table]]] = {
+    USERS.name: _users,
+    USER_DAYS.name: _user_days,
+    CONVERSATIONS.name: _conversations,
+    ENDPOINT_DAYS.name: _endpoint_days,
+}

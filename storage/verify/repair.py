@@ -1,4 +1,4 @@
-"""Rebuilding rollups from carried facts and raw rows, by the code of commits; ``verify.py`` proves what comes out.
+"""Rebuilding rollups from the archive and the raw rows, by the code of commits; ``comparison.py`` proves the result.
 
 A tenant is rebuilt in one transaction that holds its head: nobody commits for it meanwhile, and whoever reads sees the
 old rollups until the new ones are whole. It ends with a reset change, by which feeds load their state anew and panels
@@ -16,25 +16,19 @@ from storage.engine.database import Database
 from storage.errors import WrongDatabase
 from storage.model.changes import Change
 from storage.model.clock import Days, now
-from storage.model.rollups import Entry, Known, roll, roll_carried
+from storage.model.rollup import Entry
+from storage.model.rollups import Known, gather, roll, roll_archive
 from storage.tables import schema
-from storage.tables.heads import HORIZON_COLUMNS, Head, append, lock
-from storage.tables.rollup_rows import CARRIED
-from storage.tables.rows import KINDS, columns, entry
-from storage.write.commit import read_known, write_rollup
+from storage.tables.heads import CUTOFF_COLUMNS, Head, append, lock
+from storage.tables.rollup_rows import ARCHIVE, read_known
+from storage.tables.rows import TIMES, columns, entry
+from storage.write.commit import write_rollups
 
 PAGE_EVENTS = 2000
 """Events that are rolled up at a time, as in a commit."""
 
-ROLLUPS = (schema.users, schema.user_days, schema.conversation_metrics, schema.endpoint_days, schema.counters)
-
-CARRIED_TABLES = (
-    schema.carried_users,
-    schema.carried_user_days,
-    schema.carried_conversation_metrics,
-    schema.carried_endpoint_days,
-    schema.carried_counters,
-)
+TABLES = (*schema.ROLLUPS.values(), schema.counters)
+ARCHIVE_TABLES = (*schema.ARCHIVE.values(), schema.carried_counters)
 
 Progress = Callable[[int, int], None]
 """Told which id was reached, and which is the last one."""
@@ -57,7 +51,7 @@ async def cut_anew(database: Database, zone: str, progress: Progress) -> dict[st
 
     def work(connection: Connection) -> dict[str, int]:
         database.hold_alone(connection)
-        if _has_carried(connection):
+        if _has_archive(connection):
             raise WrongDatabase(
                 f"events were removed from this database, and what is left of them are sums by days of "
                 f"{database.days.zone.key}: it keeps that zone"
@@ -75,27 +69,28 @@ _heads = schema.heads.c
 _log = schema.changes.c
 
 
-def _has_carried(connection: Connection) -> bool:
-    moved = select(_heads.tenant_id).where(or_(*(column != "" for column in HORIZON_COLUMNS))).limit(1)
-    left = (select(table.c.tenant_id).limit(1) for table in CARRIED_TABLES)
+def _has_archive(connection: Connection) -> bool:
+    moved = select(_heads.tenant_id).where(or_(*(column != "" for column in CUTOFF_COLUMNS))).limit(1)
+    left = (select(table.c.tenant_id).limit(1) for table in ARCHIVE_TABLES)
     return any(connection.scalar(query) is not None for query in (moved, *left))
 
 
 def _rebuild(connection: Connection, epoch: str, days: Days, tenant_id: str, progress: Progress) -> int:
     head = lock(connection, tenant_id)
-    for table in ROLLUPS:
+    for table in TABLES:
         connection.execute(delete(table).where(table.c.tenant_id == tenant_id))
-    for known in CARRIED.pages(connection, tenant_id):
-        write_rollup(connection, tenant_id, roll_carried(known, [], days.of, head.horizons))
-    carried = schema.carried_counters.c
+    for known in ARCHIVE.pages(connection, tenant_id):
+        write_rollups(connection, tenant_id, roll_archive(known, [], days.of, head.cutoffs))
+    archived = schema.carried_counters.c
     sums = connection.execute(
-        select(carried.metric, carried.start, carried.value).where(carried.tenant_id == tenant_id)
+        select(archived.metric, archived.start, archived.value).where(archived.tenant_id == tenant_id)
     )
-    write_rollup(connection, tenant_id, roll_carried(Known(), map(tuple, sums), days.of, head.horizons))
+    write_rollups(connection, tenant_id, roll_archive(Known(), map(tuple, sums), days.of, head.cutoffs))
     count, last_id = 0, head.last_id
     for entries in _pages(connection, tenant_id, days):
-        rollup = roll(entries, read_known(connection, tenant_id, entries), days.of, head.horizons)
-        write_rollup(connection, tenant_id, rollup)
+        batch = gather(entries)
+        rolled = roll(batch, read_known(connection, tenant_id, batch), days.of, head.cutoffs)
+        write_rollups(connection, tenant_id, rolled)
         count += len(entries)
         last_id = max(last_id, entries[-1].id)
         progress(entries[-1].id, last_id)
@@ -113,7 +108,7 @@ def _reset(connection: Connection, epoch: str, head: Head, last_id: int) -> None
 
 def _pages(connection: Connection, tenant_id: str, days: Days) -> Iterator[list[Entry]]:
     """Read a tenant's events in the order of their ids, which is the one in which they were committed."""
-    tables = (_events(connection, table, tenant_id, days) for table in KINDS)
+    tables = (_events(connection, table, tenant_id, days) for table in TIMES)
     merged = heapq.merge(*tables, key=lambda found: found.id)
     while page := list(islice(merged, PAGE_EVENTS)):
         yield page

@@ -2,19 +2,22 @@
 
 import heapq
 import secrets
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection
 
 from storage.model.changes import MINUTES, Change, Minutes, Position
 from storage.model.clock import Days, now
-from storage.model.events import AnyEvent, Message
-from storage.model.rollups import OTHER_ENDPOINTS, Entry, Known, Rollup, roll, touched
+from storage.model.events import KINDS, AnyEvent
+from storage.model.rollup import Entry
+from storage.model.rollups import Rolled, gather, roll
 from storage.tables import schema
 from storage.tables.bulk import Lookup, add
 from storage.tables.heads import append, lock
-from storage.tables.rollup_rows import LIVE, by_day, read_models
+from storage.tables.rollup_rows import LIVE, read_known
 from storage.tables.rows import TABLES, insert
 
 
@@ -49,9 +52,10 @@ def commit(
     for row_id, (event, arrival) in enumerate(accepted, head.last_id + 1):
         at = arrival if event.timestamp is None else str(event.timestamp)
         entries.append(Entry(event, row_id, at, days.of(at)))
-    rollup = roll(entries, read_known(connection, tenant_id, entries), days.of, head.horizons)
+    batch = gather(entries)
+    rolled = roll(batch, read_known(connection, tenant_id, batch), days.of, head.cutoffs)
     insert(connection, tenant_id, entries)
-    sums = write_rollup(connection, tenant_id, rollup)
+    sums = write_rollups(connection, tenant_id, rolled)
     change = Change(
         tenant_id=tenant_id,
         epoch=epoch,
@@ -60,61 +64,41 @@ def commit(
         committed_at=now(),
         totals={metric: value for (grain, metric, _), value in sums.items() if grain == "total"},
         active_users=_recent_active_users(sums, days),
-        activities=rollup.activities,
-        top_users=rollup.top_users,
-        minutes=_newest_minutes(sums, head.horizons.latest),
+        activities=rolled.activities,
+        top_users=rolled.top_users,
+        minutes=_newest_minutes(sums, head.cutoffs.latest),
     )
     append(connection, change, entries[-1].id, keep)
     return Outcome(recorded, change.position, change)
 
 
-_FIND_EVENTS = {kind: Lookup(table, "event_id", ["event_id"]) for kind, table in TABLES.items()}
-_FIND_MESSAGES = Lookup(schema.message_metrics, "message_id", ["message_id"])
+_IDS = {kind.event: ("event_id", *kind.ids) for kind in KINDS}
+_FIND = {(kind, name): Lookup(TABLES[kind], name, [name]) for kind, names in _IDS.items() for name in names}
+Id = tuple[type[AnyEvent], str, str]
+"""The kind of an event, the name of a field that identifies it, and its value."""
 
 
 def _new(connection: Connection, tenant_id: str, events: Sequence[AnyEvent]) -> list[bool]:
     """Say of each event whether its ids are new: neither in the database nor earlier in *events*."""
-    event_ids: dict[type[AnyEvent], set[str]] = {}
-    for event in events:
-        if event.event_id is not None:
-            event_ids.setdefault(type(event), set()).add(event.event_id)
-    seen: set[tuple[type[AnyEvent], str]] = set()
-    for kind, keys in event_ids.items():
-        seen.update((kind, key) for (key,) in _FIND_EVENTS[kind].find(connection, (tenant_id,), keys))
-    message_ids = {event.message_id for event in events if type(event) is Message}
-    messages: set[str] = {key for (key,) in _FIND_MESSAGES.find(connection, (tenant_id,), message_ids)}
+    ids = [_ids(event) for event in events]
+    wanted: defaultdict[tuple[type[AnyEvent], str], set[str]] = defaultdict(set)
+    for kind, name, value in chain.from_iterable(ids):
+        wanted[kind, name].add(value)
+    seen: set[Id] = set()
+    for (kind, name), values in wanted.items():
+        seen.update((kind, name, value) for (value,) in _FIND[kind, name].find(connection, (tenant_id,), values))
     recorded = []
-    for event in events:
-        key = None if event.event_id is None else (type(event), event.event_id)
-        message_id = event.message_id if type(event) is Message else None
-        is_new = key not in seen and message_id not in messages
-        if is_new and key is not None:
-            seen.add(key)
-        if is_new and message_id is not None:
-            messages.add(message_id)
+    for own in ids:
+        is_new = seen.isdisjoint(own)
+        if is_new:
+            seen.update(own)
         recorded.append(is_new)
     return recorded
 
 
-def read_known(connection: Connection, tenant_id: str, entries: Sequence[Entry]) -> Known:
-    """Read the rows that *entries* touch, and what tells whether a model or an endpoint is counted by itself."""
-    keys = touched(entries)
-    known = LIVE.read(connection, tenant_id, keys)
-    for day, endpoints in by_day(keys.endpoint_days).items():
-        # Their number only if one is new, since that reads all of the day.
-        if any((day, endpoint) not in known.endpoint_days for endpoint in endpoints):
-            known.endpoints[day] = connection.scalar(_COUNT_ENDPOINTS, {"tenant": tenant_id, "day": day}) or 0
-    if keys.models:
-        known.models = read_models(connection, tenant_id)
-    return known
-
-
-_endpoint_days = schema.endpoint_days.c
-_COUNT_ENDPOINTS = select(func.count()).where(
-    _endpoint_days.tenant_id == bindparam("tenant"),
-    _endpoint_days.day == bindparam("day"),
-    _endpoint_days.endpoint != OTHER_ENDPOINTS,
-)
+def _ids(event: AnyEvent) -> list[Id]:
+    kind = type(event)
+    return [(kind, name, value) for name in _IDS[kind] if (value := getattr(event, name)) is not None]
 
 
 _ADD_COUNTERS = add(schema.counters)
@@ -124,10 +108,10 @@ Sums = dict[tuple[str, str, str], int]
 """Counters by (grain, metric, start)."""
 
 
-def write_rollup(connection: Connection, tenant_id: str, rollup: Rollup) -> Sums:
+def write_rollups(connection: Connection, tenant_id: str, rolled: Rolled) -> Sums:
     """Write the rows and add to the counters; gives the counters that moved, as they stand now."""
-    LIVE.write(connection, tenant_id, rollup)
-    added = [(tenant_id, *key, value) for key, value in sorted(rollup.counters.items())]
+    LIVE.write(connection, tenant_id, rolled)
+    added = [(tenant_id, *key, value) for key, value in sorted(rolled.counters.items())]
     return {(grain, metric, start): value for _, grain, metric, start, value in _ADD_COUNTERS.write(connection, added)}
 
 

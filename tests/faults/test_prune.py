@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.engine.database import Database
 from storage.engine.urls import database_at
 from storage.model import clock
+from storage.model.cutoffs import TABLES
 from storage.read.snapshots import read_head
 from storage.retention.policy import Retention
 from storage.retention.prune import count_due, prune
@@ -31,7 +32,7 @@ from tests.storage.read.test_series import Json, Silent
 from tests.web.cli.test_erasure import RETENTION
 from tests.web.ingest.test_tracking import ACTIVITY
 
-KEPT = Retention(3, 3, 3, 3)
+KEPT = Retention(dict.fromkeys(TABLES, 3))
 pytestmark = pytest.mark.each_database
 
 
@@ -76,7 +77,7 @@ async def due_rows(url: str) -> int:
     """See that a recount finds every figure, and give how many rows are still to be removed."""
     async with reading(url) as (database, connection):
         assert (await verify(connection, database.days)).differences == []
-        left = await count_due(connection, "default", KEPT.horizons(database.days))
+        left = await count_due(connection, "default", KEPT.cutoffs(database.days))
     return left.total()
 
 
@@ -177,7 +178,7 @@ async def remove(url: str, removed: dict[str, float]) -> None:
     database = database_at(url)
     await database.open_beside()
     steps, started = Steps(database, 10_000), time.monotonic()
-    found = await prune(steps, "default", KEPT.horizons(database.days))
+    found = await prune(steps, "default", KEPT.cutoffs(database.days))
     removed["seconds"], removed["longest"] = time.monotonic() - started, steps.longest
     removed["rows"] = found.total() - found["rollups"]
     await database.close()

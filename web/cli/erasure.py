@@ -11,7 +11,7 @@ from web.settings import DEFAULT_TENANT, Settings
 
 if TYPE_CHECKING:
     from storage.engine.database import Database
-    from storage.model.cutoffs import Horizons
+    from storage.model.cutoffs import Cutoffs
 
 
 def prune(
@@ -49,7 +49,7 @@ def forget(
         raise typer.Exit(1)
 
 
-_Work = Callable[["Database", Settings, str, "Horizons"], Awaitable[Counter[str]]]
+_Work = Callable[["Database", Settings, str, "Cutoffs"], Awaitable[Counter[str]]]
 
 
 async def _each(database: "Database", settings: Settings, tenant: str | None, work: _Work) -> Counter[str]:
@@ -60,18 +60,18 @@ async def _each(database: "Database", settings: Settings, tenant: str | None, wo
     removed = Counter[str]()
     for tenant_id in tenants:
         if tenant in (None, tenant_id):
-            removed += await work(database, settings, tenant_id, settings.retention.horizons(database.days))
+            removed += await work(database, settings, tenant_id, settings.retention.cutoffs(database.days))
     return removed
 
 
-async def _count(database: "Database", _settings: Settings, tenant_id: str, wanted: "Horizons") -> Counter[str]:
+async def _count(database: "Database", _settings: Settings, tenant_id: str, wanted: "Cutoffs") -> Counter[str]:
     from storage.retention.prune import count_due
 
     async with database.read() as connection:
         return await count_due(connection, tenant_id, wanted)
 
 
-async def _prune(database: "Database", settings: Settings, tenant_id: str, wanted: "Horizons") -> Counter[str]:
+async def _prune(database: "Database", settings: Settings, tenant_id: str, wanted: "Cutoffs") -> Counter[str]:
     from storage.retention.prune import prune
     from storage.retention.steps import Steps
 

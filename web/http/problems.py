@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from storage.errors import ShareExceeded, StorageFull, StorageUnavailable
-from storage.model.events import InvalidEvent, MalformedJson
+from storage.model.parsing import InvalidEvent, MalformedJson
 
 log = structlog.get_logger()
 

@@ -16,7 +16,7 @@ from storage.fairness.pace import Pace, SharedPace
 from storage.fairness.shares import Holding, Shares
 from storage.fairness.turns import Turns
 from storage.model.batch import BatchTooLarge, Part
-from storage.model.events import Body
+from storage.model.parsing import Body
 from web.auth.ingest import Guest
 from web.http.problems import Problem
 from web.ingest.rates import Rates

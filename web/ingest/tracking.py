@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from storage.fairness.turns import Turns
-from storage.model import events
 from storage.model.batch import MAX_EVENTS, Part, Rejected, begins_array, read_array, read_lines
-from storage.model.events import Activity, AnyEvent, ApiUsage, Body, Conversation, InvalidEvent, Message
+from storage.model.events import KINDS, AnyEvent, Kind
+from storage.model.parsing import Body, InvalidEvent, parse
 from storage.retention.policy import Earliest
 from storage.write.groups import Receipt
 from storage.write.writer import Writer
@@ -60,8 +60,9 @@ _RECORDED = "Durable. A duplicate is counted in `duplicates` and changes nothing
 
 
 class Tracking:
-    """The five endpoints. *count* is told of each answered request: kind, recorded, duplicates, rejected.
+    """The endpoints: one for each kind of event, and one for batches.
 
+    *count* is told of each answered request: kind, recorded, duplicates, rejected.
     *count_drops* is told what clients dropped before they posted: reason, events.
     """
 
@@ -84,14 +85,6 @@ class Tracking:
 
     def operations(self) -> list[Operation]:
         """List the endpoints."""
-        singles = [
-            self._single("activity-public", "activity", Activity, "Track a user's activity"),
-            self._single("api-usage-public", "api_usage", ApiUsage, "Track an API call"),
-            self._single(
-                "conversation-public", "conversation", Conversation, "Track that a conversation was created or deleted"
-            ),
-            self._single("message-public", "message", Message, "Track a message"),
-        ]
         any_event = {"$ref": "#/components/schemas/AnyEvent"}
         batch = Operation(
             "POST",
@@ -111,9 +104,9 @@ class Tracking:
                 NDJSON: {"type": "string", "description": "One event a line."},
             },
         )
-        return [*singles, batch]
+        return [*map(self._single, KINDS), batch]
 
-    def _single(self, path: str, name: str, kind: type[AnyEvent], summary: str) -> Operation:
+    def _single(self, kind: Kind) -> Operation:
         async def track(request: Request) -> Response:
             guest = self._door.admit(request.scope)
             with self._intake.begin(guest) as post:
@@ -123,28 +116,28 @@ class Tracking:
                     raise Problem(415, f"send the event as {JSON}")
                 body = await post.body(request, MAX_BODY)
                 async with self._served.of(guest.tenant_id):
-                    receipt = await self._writer.write(guest.tenant_id, [self._event(body, name, kind)])
-            self._count(name, receipt.recorded, receipt.duplicates, 0)
+                    receipt = await self._writer.write(guest.tenant_id, [self._event(body, kind)])
+            self._count(kind.name, receipt.recorded, receipt.duplicates, 0)
             return _answer(receipt)
 
         return Operation(
             "POST",
-            f"{PREFIX}/{path}",
-            f"track{kind.__name__}",
+            f"{PREFIX}/{kind.path}",
+            f"track{kind.event.__name__}",
             "Tracking",
-            summary,
+            kind.summary,
             track,
             {201: Answer(_RECORDED, RECEIPT_SCHEMA)},
             access="tracking",
-            body={JSON: {"$ref": f"#/components/schemas/{kind.__name__}"}},
+            body={JSON: {"$ref": f"#/components/schemas/{kind.event.__name__}"}},
         )
 
-    def _event(self, body: Body, name: str, kind: type[AnyEvent]) -> AnyEvent:
+    def _event(self, body: Body, kind: Kind) -> AnyEvent:
         try:
-            event = events.parse(body, kind)
+            event = parse(body, kind.event)
             self._earliest.check(event)
         except InvalidEvent:
-            self._count(name, 0, 0, 1)
+            self._count(kind.name, 0, 0, 1)
             raise
         return event
 

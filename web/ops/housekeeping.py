@@ -85,7 +85,7 @@ class Housekeeping:
             return list(await read_tenants(connection))
 
     async def _prune(self, tenant_id: str) -> None:
-        removed = await prune(self._steps, tenant_id, self._retention.horizons(self._database.days))
+        removed = await prune(self._steps, tenant_id, self._retention.cutoffs(self._database.days))
         if removed:
             log.info("pruned", **removed)
         for table, rows in removed.items():

@@ -28,7 +28,7 @@ from storage.errors import RowsRemoved, ShareExceeded, StorageError
 from storage.fairness.pace import collect
 from storage.read import reports
 from storage.read.reports import Item, Page
-from storage.read.snapshots import read_horizons
+from storage.read.snapshots import read_cutoffs
 from web.reports.answers import GZIP_LEVEL, GZIP_WINDOW
 from web.reports.copies import Copies, Copy
 from web.reports.formats import Format
@@ -149,8 +149,8 @@ class Exports:
 async def _of_now(connection: AsyncConnection, source: List, tenant_id: str, page: Page) -> Page:
     """Leave out events that come later, and those that are just being pruned, which would break the export off."""
     newest = await reports.last_id(connection, tenant_id)
-    horizon = getattr(await read_horizons(connection, tenant_id), source.table or "")
-    return replace(page, newest_id=newest, start=max(page.start or "", horizon) or None)
+    cutoff = (await read_cutoffs(connection, tenant_id)).tables[source.table or ""]
+    return replace(page, newest_id=newest, start=max(page.start or "", cutoff) or None)
 
 
 async def _write(form: Format, items: Sequence[Item]) -> bytes:

@@ -136,7 +136,9 @@ def _problem(meaning: str) -> JsonSchema:
 def _event_schemas() -> dict[str, JsonSchema]:
     """Describe the events: their ``type`` is needed in a batch, and may be left out at the endpoint of one kind."""
     _, schemas = msgspec.json.schema_components(
-        tuple(KINDS.values()), schema_hook=lambda kind: dict(_CUSTOM[kind]), ref_template="#/components/schemas/{name}"
+        tuple(kind.event for kind in KINDS),
+        schema_hook=lambda kind: dict(_CUSTOM[kind]),
+        ref_template="#/components/schemas/{name}",
     )
     named: dict[str, JsonSchema] = {}
     for name, schema in schemas.items():
@@ -144,7 +146,9 @@ def _event_schemas() -> dict[str, JsonSchema]:
         required = [key for key in schema["required"] if key != "type"]
         named[name] = {**schema, "required": required}
         named[f"Batch{name}"] = tagged
-    references = [{"$ref": f"#/components/schemas/Batch{kind.__name__}"} for kind in KINDS.values()]
-    mapping = {tag: f"#/components/schemas/Batch{kind.__name__}" for tag, kind in KINDS.items()}
-    named["AnyEvent"] = {"oneOf": references, "discriminator": {"propertyName": "type", "mapping": mapping}}
+    mapping = {kind.name: f"#/components/schemas/Batch{kind.event.__name__}" for kind in KINDS}
+    named["AnyEvent"] = {
+        "oneOf": [{"$ref": reference} for reference in mapping.values()],
+        "discriminator": {"propertyName": "type", "mapping": mapping},
+    }
     return named

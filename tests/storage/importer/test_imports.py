@@ -12,7 +12,7 @@ from realtime.protocol import TOPICS
 from storage.engine.urls import database_at
 from storage.errors import WrongDatabase
 from storage.importer.legacy import OldDatabase
-from storage.model.cutoffs import Horizons
+from storage.model.cutoffs import Cutoffs
 from storage.retention.prune import prune
 from storage.retention.steps import Steps
 from tests.conftest import start
@@ -148,7 +148,7 @@ async def test_rows_that_were_removed_do_not_count_again(old: Path, process: Pro
     assert process.command("import", str(old)).returncode == 0
     database = database_at(process.environment["ANALYTICS_DATABASE_URL"])
     await database.open()
-    await prune(Steps(database, 100, rest=0), "default", Horizons(message_metrics="2026-03-05T00:00"))
+    await prune(Steps(database, 100, rest=0), "default", Cutoffs({"message_metrics": "2026-03-05T00:00"}))
     await database.close()
     done = process.command("import", str(old))
     removed = ask(old, "SELECT COUNT(*) FROM message_metrics WHERE created_at < '2026-03-05'")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from storage.model import batch
 from storage.model.batch import BatchTooLarge, Part, read_array, read_lines
-from storage.model.events import InvalidEvent, MalformedJson, parse_any
+from storage.model.parsing import InvalidEvent, MalformedJson, parse_any
 
 GOOD = '{"type":"activity","user_id":"u","username":"n","activity_type":"login"}'
 GOOD_TOO = GOOD[:-1] + ',"extra_data":{"a":[{"b":"},{"},{"c":[[]]}]},"user_agent":"[\\"{,\\\\"}'

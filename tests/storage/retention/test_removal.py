@@ -16,7 +16,7 @@ from storage.engine.urls import database_at
 from storage.model import clock
 from storage.model.changes import Change
 from storage.model.clock import Days
-from storage.model.cutoffs import Horizons, horizon
+from storage.model.cutoffs import Cutoffs, cutoff
 from storage.read.reports import Page, daily_stats
 from storage.read.series import METRICS, Column, Interval, points, read_series
 from storage.read.snapshots import read_changes, read_snapshot
@@ -158,13 +158,13 @@ async def end(watched: Watched) -> None:
     await watched.database.close()
 
 
-def drawn(draw: random.Random, days: Days) -> Horizons:
+def drawn(draw: random.Random, days: Days) -> Cutoffs:
     """Draw for each table how many days are kept; of some tables all."""
     back = [draw.choice([None, draw.randrange(1, 10)]) for _ in TABLES]
     if draw.random() < 0.5:
         back = [draw.randrange(1, 10)] * 4
-    starts = ["" if kept is None else horizon(days, days.shift(days.today(), -kept)) for kept in back]
-    return Horizons(*starts)
+    starts = ["" if kept is None else cutoff(days, days.shift(days.today(), -kept)) for kept in back]
+    return Cutoffs(dict(zip(TABLES, starts, strict=True)))
 
 
 def serials() -> Iterator[int]:
@@ -194,7 +194,7 @@ async def test_figures_stay_and_stay_proved(database_url: str, seed: int) -> Non
 
 
 async def test_what_is_closed_has_no_value(database_url: str) -> None:
-    """After pruning, series by minute and hour are None before the horizon and right behind it; days stay for ever."""
+    """After pruning, series by minute and hour are None before the cutoff and right behind it; days stay for ever."""
     draw = random.Random(1)
     watched = await watch(database_url, "Asia/Kolkata")
     await watched.post(made_up(draw, 150, serials()))
@@ -202,14 +202,14 @@ async def test_what_is_closed_has_no_value(database_url: str) -> None:
     ends = days.start(days.shift(days.today(), -9)), days.start(days.shift(days.today(), 1))
     before = {interval: await series(database, interval, *ends) for interval in INTERVALS}
     day = days.shift(days.today(), -4)
-    await prune(watched.steps, TENANT, Horizons(*[horizon(days, day)] * 4))
+    await prune(watched.steps, TENANT, Cutoffs.at(cutoff(days, day)))
     first = days.start(day)
     for interval, (starts, whole) in before.items():
         _, left = await series(database, interval, *ends)
         # In this zone a day begins at half past: the hour in which it does is closed as a whole.
         opened = 0 if interval == "day" else next(place for place, start in enumerate(starts) if start >= first)
         for name, column in whole.items():
-            # A model that was used only before the horizon has no column any more.
+            # A model that was used only before the cutoff has no column any more.
             assert name in left or not any(column[opened:]), name
             assert left.get(name, [*[None] * opened, *column[opened:]]) == [*[None] * opened, *column[opened:]], name
     assert any(any(column[:100]) for column in before["hour"][1].values())
@@ -229,7 +229,7 @@ async def test_nothing_is_left_but_days(database_url: str) -> None:
     await watched.post(made_up(random.Random(2), 80, serials()))
     before = await watched.figures()
     days = watched.database.days
-    wanted = Horizons(*[horizon(days, days.shift(days.today(), 1))] * 4)
+    wanted = Cutoffs.at(cutoff(days, days.shift(days.today(), 1)))
     removed = await prune(watched.steps, TENANT, wanted)
     assert sum(removed[name] for name in TABLES) == 80
     async with watched.database.read() as connection:
@@ -253,7 +253,7 @@ async def test_lists_move_the_position_but_panels_need_no_snapshot(database_url:
     await watched.post([*old, *minutes, *today])
     reloads = watched.feed.reloads
     days = watched.database.days
-    await prune(watched.steps, TENANT, Horizons(user_activity=horizon(days, days.shift(days.today(), -3))))
+    await prune(watched.steps, TENANT, Cutoffs({"user_activity": cutoff(days, days.shift(days.today(), -3))}))
     assert watched.resets == 1
     assert watched.feed.reloads == reloads + 1
     await end(watched)
@@ -342,7 +342,7 @@ async def test_a_day_that_was_settled_counts_nobody_twice(database_url: str) -> 
         "timestamp": clock.text(NOW - timedelta(days=6)),
     }
     await watched.post([late])
-    await prune(watched.steps, TENANT, Horizons(*[horizon(days, days.shift(days.today(), -3))] * 4))
+    await prune(watched.steps, TENANT, Cutoffs.at(cutoff(days, days.shift(days.today(), -3))))
     await watched.post([late, {**late, "user_id": "v"}])
     async with watched.database.read() as connection:
         day = days.shift(days.today(), -6)
@@ -358,7 +358,7 @@ async def test_two_may_prune_at_once(database_url: str) -> None:
     watched = await watch(database_url, "UTC")
     await watched.post(made_up(random.Random(6), 100, serials()))
     before, days = await watched.figures(), watched.database.days
-    wanted = Horizons(*[horizon(days, days.shift(days.today(), -2))] * 4)
+    wanted = Cutoffs.at(cutoff(days, days.shift(days.today(), -2)))
     async with watched.database.read() as connection:
         due = await count_due(connection, TENANT, wanted)
     both = [Steps(watched.database, 1000, watched.feed.receive, rest=0) for _ in range(2)]

@@ -16,7 +16,8 @@ from storage.engine.urls import database_at
 from storage.errors import WrongDatabase
 from storage.model import metrics, rollups
 from storage.model.clock import now
-from storage.model.cutoffs import Horizons, horizon
+from storage.model.cutoffs import TABLES as EVENT_TABLES
+from storage.model.cutoffs import Cutoffs, cutoff
 from storage.model.events import AnyEvent, Message
 from storage.model.metrics import Counter
 from storage.read.snapshots import read_changes, read_head
@@ -25,7 +26,7 @@ from storage.retention.prune import prune
 from storage.retention.steps import Steps
 from storage.verify import comparison
 from storage.verify.comparison import Verdict
-from storage.verify.repair import ROLLUPS, cut_anew, rebuild
+from storage.verify.repair import TABLES, cut_anew, rebuild
 from storage.write.commit import commit
 from tests.conftest import Running, event, start
 from tests.process import Process
@@ -96,7 +97,7 @@ async def tables(database: Database) -> Tables:
     """Every row of every rollup by its key; counters that are 0 are as good as none."""
     found: Tables = {}
     async with database.read() as connection:
-        for table in ROLLUPS:
+        for table in TABLES:
             rows = map(tuple, await connection.execute(select(table)))
             found[table.name] = {row[: _key(table)]: row for row in rows if table.name != "counters" or row[-1]}
     return found
@@ -124,7 +125,7 @@ def damage(draw: random.Random) -> Callable[[Connection], None]:
 
     def work(connection: Connection) -> None:
         for _ in range(draw.randint(1, 4)):
-            table = draw.choice(ROLLUPS)
+            table = draw.choice(TABLES)
             rows = connection.execute(select(table).order_by(*table.primary_key.c)).mappings().all()
             row = dict(draw.choice(rows))
             here = [column == row[column.name] for column in table.primary_key.c]
@@ -167,7 +168,7 @@ async def test_whatever_was_damaged_is_as_before(database: Database) -> None:
 async def test_all_rollups_can_be_lost(database: Database) -> None:
     """With no row left in any rollup, all of them come back."""
     whole = await tables(database)
-    for table in ROLLUPS:
+    for table in TABLES:
         await database.write(lambda connection, table=table: connection.execute(delete(table)) and None)  # type: ignore[misc]
     assert await repair(database) == sorted(TENANTS)
     assert await tables(database) == whole
@@ -178,8 +179,8 @@ async def shrink(database: Database, draw: random.Random) -> None:
     steps = Steps(database, 1000, rest=0)
     for tenant in TENANTS:
         for _ in range(2):
-            cuts = [draw.choice(["", *DAYS]) for _ in range(4)]
-            wanted = Horizons(*(horizon(database.days, day) if day else "" for day in cuts))
+            cuts = {table: draw.choice(["", *DAYS]) for table in EVENT_TABLES}
+            wanted = Cutoffs({table: cutoff(database.days, day) for table, day in cuts.items() if day})
             removing = asyncio.create_task(prune(steps, tenant, wanted))
             if draw.random() < 0.5:
                 await asyncio.sleep(draw.uniform(0, 0.05))
@@ -211,7 +212,7 @@ async def test_a_rebuild_changes_nothing_that_is_right(database: Database) -> No
     """After pruning to the end and forgetting, every row of every rollup is the one that a rebuild writes."""
     steps = Steps(database, 1000, rest=0)
     for tenant in TENANTS:
-        await prune(steps, tenant, Horizons(*[horizon(database.days, "2026-03-08")] * 4))
+        await prune(steps, tenant, Cutoffs.at(cutoff(database.days, "2026-03-08")))
         await forget(steps, tenant, "u1")
     whole = await tables(database)
     for tenant in TENANTS:
@@ -223,7 +224,7 @@ async def test_a_rebuild_changes_nothing_that_is_right(database: Database) -> No
 async def test_days_of_removed_rows_are_not_cut_anew(database_url: str) -> None:
     """Of removed rows only sums by day are left: another zone is refused, and nothing is changed."""
     database = await opened(database_url)
-    await prune(Steps(database, 1000, rest=0), "acme", Horizons(*[horizon(database.days, "2026-03-08")] * 4))
+    await prune(Steps(database, 1000, rest=0), "acme", Cutoffs.at(cutoff(database.days, "2026-03-08")))
     await database.close()
     database = database_at(database_url)
     await database.open()
@@ -286,7 +287,6 @@ async def test_a_new_counter_is_filled_in(database: Database, monkeypatch: pytes
         "Messages of more than 50 tokens",
         Message,
         lambda message: message.token_count > 50,
-        "message_metrics",
         "SUM(CASE WHEN token_count > 50 THEN 1 ELSE 0 END)",
     )
     monkeypatch.setattr(storage.verify.recount, "COUNTERS", (*metrics.COUNTERS, counter))

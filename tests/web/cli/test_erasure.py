@@ -17,7 +17,7 @@ from realtime.panel import Json
 from storage.model import clock
 from storage.retention.prune import prune
 from storage.retention.steps import Steps
-from storage.tables.heads import move_horizons
+from storage.tables.heads import move_cutoffs
 from tests.conftest import API, TRACK, Running, environment, start
 from tests.live import Fed
 from tests.process import COMMAND, Process
@@ -267,11 +267,11 @@ async def test_pruning_breaks_no_export_off_that_began_after_it(tmp_path: Path, 
     await post_rows(running.http, 1500, "old", days_ago(9))
     await post_rows(running.http, 9000, "ada", days_ago(2))
     database = running.service.database
-    horizons = Settings.read(environment(tmp_path, **RETENTION)).retention.horizons(database.days)
+    cutoffs = Settings.read(environment(tmp_path, **RETENTION)).retention.cutoffs(database.days)
     # What the first step does, before any row is removed.
-    await database.write(lambda connection: move_horizons(connection, "default", horizons))
+    await database.write(lambda connection: move_cutoffs(connection, "default", cutoffs))
     async with slow_csv(running) as response:
-        removed = await prune(Steps(database, 100, rest=0), "default", horizons)
+        removed = await prune(Steps(database, 100, rest=0), "default", cutoffs)
         assert removed["user_activity"] == 1500
         assert len((await response.aread()).splitlines()) == 9001
     await running.stop()

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from storage.model.clock import moment
-from storage.model.events import parse_any
+from storage.model.parsing import parse_any
 from tests.conftest import Running, free_port
 from web.cli import replay as player
 from web.cli.replay import BATCH_EVENTS, Player, ReplayError, due, replay, wait
