@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from storage.model.changes import RECENT, TOP, RecentActivity, TopUser
 from storage.model.cutoffs import Cutoffs
-from storage.model.events import Activity, AnyEvent, ApiUsage, Conversation, Message
+from storage.model.events import KINDS, Activity, AnyEvent, ApiUsage, Conversation, Message
 from storage.model.histogram import bucket
 from storage.model.measures import distribution, earliest, first, last, latest, total
 from storage.model.metrics import COUNTERS, LABELLED, LABELS, OTHERS, labelled
@@ -55,14 +55,14 @@ def _call(event: ApiUsage, entry: Entry) -> Fact:
     return (entry.day, event.endpoint), (1, int(event.status_code >= 500), took, {bucket(took): 1})
 
 
-_ANY_KIND = (Message, ApiUsage, Conversation)
+_OF_USERS = tuple(kind.event for kind in KINDS if "user_id" in kind.event.__struct_fields__)
 
 USERS = Rollup(
     "users",
     "Users: when each was first and last seen, and how many activities each has; the latest activity names a user.",
     ("user_id",),
     (latest("named_at", "named_id", "username"), first("first_seen"), last("last_seen"), total("activity_count")),
-    {Activity: _active_user, **dict.fromkeys(_ANY_KIND, _user)},
+    {**dict.fromkeys(_OF_USERS, _user), Activity: _active_user},
     # An earlier event that arrives late moves the user to that moment.
     counts=(Count("users", lambda values: values[1]),),
 )
@@ -71,7 +71,7 @@ USER_DAYS = Rollup(
     "Who was active on which local day, and since when.",
     ("day", "user_id"),
     (first("first_at"),),
-    dict.fromkeys((Activity, *_ANY_KIND), _user_day),
+    dict.fromkeys(_OF_USERS, _user_day),
     counts=(Count("active_users", lambda values: values[0], in_total=False),),
     # Who was active before is counted, but not known any more.
     closed=lambda key, cutoffs: key[0] < cutoffs.user_days,

@@ -42,7 +42,7 @@ def _column(name: str, kind: Any, null: bool = False) -> Column[Any]:
     return Column(name, kind, nullable=null)
 
 
-def _raw(name: str, *columns: Column[Any]) -> Table:
+def event_table(name: str, *columns: Column[Any]) -> Table:
     """Make a table of events: one row an event, ``id`` counted up by tenant in the order of commits."""
     table = Table(
         name,
@@ -58,7 +58,7 @@ def _raw(name: str, *columns: Column[Any]) -> Table:
     return table
 
 
-user_activity = _raw(
+user_activity = event_table(
     "user_activity",
     _column("user_id", Key),
     _column("username", String(255)),
@@ -77,7 +77,7 @@ Index(
     user_activity.c.id,
 )
 
-message_metrics = _raw(
+message_metrics = event_table(
     "message_metrics",
     _column("message_id", Key),
     _column("conversation_id", Key),
@@ -99,7 +99,7 @@ Index(
 Index("message_metrics_user", message_metrics.c.tenant_id, message_metrics.c.user_id)
 Index("message_metrics_time", message_metrics.c.tenant_id, message_metrics.c.created_at, message_metrics.c.id)
 
-api_usage = _raw(
+api_usage = event_table(
     "api_usage",
     _column("endpoint", Endpoint),
     _column("method", String(16)),
@@ -112,7 +112,7 @@ Index("api_usage_time", api_usage.c.tenant_id, api_usage.c.timestamp, api_usage.
 Index("api_usage_endpoint", api_usage.c.tenant_id, api_usage.c.endpoint, api_usage.c.timestamp, api_usage.c.id)
 Index("api_usage_user", api_usage.c.tenant_id, api_usage.c.user_id)
 
-conversation_events = _raw(
+conversation_events = event_table(
     "conversation_events",
     _column("conversation_id", Key),
     _column("user_id", Key),

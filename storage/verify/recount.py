@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.model.clock import Days
 from storage.model.cutoffs import Cutoffs
-from storage.model.events import KIND_OF
+from storage.model.events import KIND_OF, KINDS
 from storage.model.metrics import COUNTERS, LABELLED, LABELS, OTHERS, label_bounds
 from storage.model.rollup import Rollup
 from storage.model.rollups import CONVERSATIONS, ENDPOINT_DAYS, ENDPOINTS, ROLLUPS, USER_DAYS, USERS
@@ -100,13 +100,12 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, Decimal) else value
 
 
-# Every event that has a user, with its time.
-_SEEN = """
-    SELECT tenant_id, user_id, timestamp AS at FROM user_activity
-    UNION ALL SELECT tenant_id, user_id, created_at FROM message_metrics
-    UNION ALL SELECT tenant_id, user_id, timestamp FROM api_usage WHERE user_id IS NOT NULL
-    UNION ALL SELECT tenant_id, user_id, timestamp FROM conversation_events
-"""
+_SEEN = " UNION ALL ".join(
+    f"SELECT tenant_id, user_id, {kind.time} AS at FROM {kind.table} WHERE user_id IS NOT NULL"  # noqa: S608
+    for kind in KINDS
+    if "user_id" in kind.event.__struct_fields__
+)
+"""Every event that has a user, with its time."""
 
 
 class _User(NamedTuple):
