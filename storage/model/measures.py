@@ -4,8 +4,7 @@ Every measure is a merge that does not depend on order or grouping (a commutativ
 merged as they come, in batches, and from an archive.
 """
 
-import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,65 +13,106 @@ import msgspec
 from storage.model import histogram
 from storage.model.histogram import Histogram
 
+Merge = Callable[[list[Any], Sequence[Any]], None]
+"""Merges some of the values of the second argument into the same ones of the first."""
+
 
 @dataclass(frozen=True)
 class Measure:
-    """Some ``columns`` of a rollup's table that are one value.
+    """Some ``columns`` of a rollup's table, next to each other, that are merged together.
 
-    ``merge`` puts two values together; it may change the first one and give it back. ``load`` makes a value of what the
-    columns hold, ``dump`` the other way round.
+    ``merging`` makes the merge for a row in which they begin at a place. ``decode`` and ``encode`` are between what the
+    database holds and the value that is merged; None: they are the same.
     """
 
     columns: tuple[str, ...]
-    merge: Callable[[Any, Any], Any]
-    load: Callable[..., Any] = lambda value: value
-    dump: Callable[[Any], tuple[Any, ...]] = lambda value: (value,)
+    merging: Callable[[int], Merge]
+    decode: Callable[[Any], Any] | None = None
+    encode: Callable[[Any], Any] | None = None
 
 
 def total(column: str) -> Measure:
     """Add up integers."""
-    return Measure((column,), operator.add)
+
+    def merging(place: int) -> Merge:
+        def merge(into: list[Any], values: Sequence[Any]) -> None:
+            into[place] += values[place]
+
+        return merge
+
+    return Measure((column,), merging)
 
 
 def first(column: str) -> Measure:
     """Keep the least: the first of times or ids."""
-    return Measure((column,), min)
+
+    def merging(place: int) -> Merge:
+        def merge(into: list[Any], values: Sequence[Any]) -> None:
+            if values[place] < into[place]:
+                into[place] = values[place]
+
+        return merge
+
+    return Measure((column,), merging)
 
 
 def last(column: str) -> Measure:
     """Keep the greatest: the last of times, or of values that follow each other in the order of their text."""
-    return Measure((column,), max)
+
+    def merging(place: int) -> Merge:
+        def merge(into: list[Any], values: Sequence[Any]) -> None:
+            if values[place] > into[place]:
+                into[place] = values[place]
+
+        return merge
+
+    return Measure((column,), merging)
 
 
 def earliest(*columns: str) -> Measure:
-    """Keep the tuple that comes first; its last columns come along with those by which it does."""
-    return Measure(columns, min, _together, lambda value: value)
+    """Keep the columns that come first together; the last ones come along with those by which they do."""
+
+    def merging(place: int) -> Merge:
+        end = place + len(columns)
+
+        def merge(into: list[Any], values: Sequence[Any]) -> None:
+            if tuple(values[place:end]) < tuple(into[place:end]):
+                into[place:end] = values[place:end]
+
+        return merge
+
+    return Measure(columns, merging)
 
 
 def latest(*columns: str) -> Measure:
-    """Keep the tuple that comes last. The empty tuple, which is before all others, is a row of nulls."""
-    nothing = (None,) * len(columns)
-    return Measure(
-        columns, max, lambda *values: () if values[0] is None else values, lambda value: value if value else nothing
-    )
+    """Keep the columns that come last together. None in the first one is before all others: there is nothing yet."""
+
+    def merging(place: int) -> Merge:
+        end = place + len(columns)
+
+        def merge(into: list[Any], values: Sequence[Any]) -> None:
+            if values[place] is not None and (into[place] is None or tuple(values[place:end]) > tuple(into[place:end])):
+                into[place:end] = values[place:end]
+
+        return merge
+
+    return Measure(columns, merging)
 
 
 def distribution(column: str) -> Measure:
-    """Add up histograms, which are kept as JSON (see ``histogram.py``)."""
-    return Measure((column,), _add, _HISTOGRAM.decode, _as_json)
+    """Add up histograms, which the database holds as JSON (see ``histogram.py``)."""
 
+    def merging(place: int) -> Merge:
+        def merge(into: list[Any], values: Sequence[Any]) -> None:
+            histogram.add(into[place], values[place])
 
-def _together(*values: Any) -> tuple[Any, ...]:
-    return values
+        return merge
+
+    return Measure((column,), merging, _HISTOGRAM.decode, _as_json)
 
 
 _HISTOGRAM = msgspec.json.Decoder(Histogram)
 
 
-def _add(into: Histogram, counts: Histogram) -> Histogram:
-    histogram.add(into, counts)
-    return into
-
-
-def _as_json(value: Histogram) -> tuple[str]:
-    return (msgspec.json.encode(dict(sorted(value.items()))).decode(),)
+def _as_json(value: Histogram) -> str:
+    return msgspec.json.encode(dict(sorted(value.items()))).decode()

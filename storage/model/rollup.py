@@ -4,13 +4,14 @@ A rollup is declared once, in ``rollups.py``. Its table and the archived twin, w
 writing, removal, erasure, ``verify`` and repair follow from the declaration; the recount is SQL, written apart.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from storage.model.cutoffs import Cutoffs
 from storage.model.events import AnyEvent
-from storage.model.measures import Measure
+from storage.model.measures import Measure, Merge
 
 
 @dataclass(slots=True)
@@ -25,35 +26,38 @@ class Entry:
 
 Key = tuple[str, ...]
 Values = Sequence[Any]
-"""One value a measure."""
+"""The values of all measures, in the order of their columns."""
 Fact = tuple[Key, Values]
 """What an event tells: of which row, and what is merged into it."""
 
 
 @dataclass(slots=True)
 class Row:
-    """A row of a rollup. ``stored`` has the columns of its measures as the database holds them; None: it does not.
-
-    ``counted`` has, for each count of the rollup, the moment at which the stored row is counted.
-    """
+    """A row of a rollup. ``stored`` has the columns of its measures as the database holds them; None: it does not."""
 
     key: Key
     values: list[Any]
     stored: tuple[Any, ...] | None = None
-    counted: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True)
 class Count:
     """A counter of the rows of a rollup, such as of users where each was first seen.
 
-    ``at`` says of a row's values at which moment it is counted: a time, "" for a row that is counted in total only,
-    None for one that is not counted. ``in_total``: whether there is a counter in total; counts of days do not add up.
+    A row is counted at the time in its ``column``; with ``value``, it is counted in total only, if the column has that
+    value. ``in_total``: whether there is a counter in total; counts of days do not add up.
     """
 
     metric: str
-    at: Callable[[Values], str | None]
+    column: str
+    value: str | None = None
     in_total: bool = True
+
+    def moment(self, found: str) -> str | None:
+        """Say at which time a row with *found* in the column is counted; "" is no time, None not at all."""
+        if self.value is None:
+            return found
+        return "" if found == self.value else None
 
 
 def _never(_key: Key, _cutoffs: Cutoffs) -> bool:
@@ -78,37 +82,50 @@ class Rollup:
     counts: tuple[Count, ...] = ()
     bound: int | None = None
     closed: Callable[[Key, Cutoffs], bool] = _never
-    _merges: tuple[Callable[[Any, Any], Any], ...] = field(init=False, repr=False)
+    merges: tuple[Merge, ...] = field(init=False, repr=False)
+    _encoded: tuple[tuple[int, Measure], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_merges", tuple(measure.merge for measure in self.measures))
+        places = [self.place(measure.columns[0]) for measure in self.measures]
+        placed = list(zip(places, self.measures, strict=True))
+        object.__setattr__(self, "merges", tuple(measure.merging(place) for place, measure in placed))
+        object.__setattr__(self, "_encoded", tuple(pair for pair in placed if pair[1].encode is not None))
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """The columns of the measures, in their order."""
         return tuple(name for measure in self.measures for name in measure.columns)
 
+    def place(self, column: str) -> int:
+        """Say where among the columns of the measures one is."""
+        return self.columns.index(column)
+
     def merge(self, into: list[Any], values: Values) -> None:
         """Merge *values* into those of a row."""
-        for place, merge in enumerate(self._merges):
-            into[place] = merge(into[place], values[place])
+        for merge in self.merges:
+            merge(into, values)
 
     def load(self, key: Key, stored: Sequence[Any]) -> Row:
         """Make a row of its columns, as the database holds them."""
-        values, begin = [], 0
-        for measure in self.measures:
-            end = begin + len(measure.columns)
-            values.append(measure.load(*stored[begin:end]))
-            begin = end
-        return Row(key, values, tuple(stored), self.moments(values))
+        values = list(stored)
+        for place, measure in self._encoded:
+            if measure.decode is not None:
+                values[place] = measure.decode(values[place])
+        return Row(key, values, tuple(stored))
 
     def dump(self, row: Row) -> tuple[Any, ...]:
-        """Give the columns of a row."""
-        found: list[Any] = []
-        for measure, value in zip(self.measures, row.values, strict=True):
-            found += measure.dump(value)
-        return tuple(found)
+        """Give the columns of a row, as the database holds them."""
+        if not self._encoded:
+            return tuple(row.values)
+        values = list(row.values)
+        for place, measure in self._encoded:
+            if measure.encode is not None:
+                values[place] = measure.encode(values[place])
+        return tuple(values)
 
-    def moments(self, values: Values) -> tuple[str | None, ...]:
-        """Say for each count at which moment a row is counted."""
-        return tuple(count.at(values) for count in self.counts)
+    def counted(self, values: Values) -> Iterator[tuple[Count, str]]:
+        """Give the counts in which a row with these *values* is, each with its time."""
+        for count in self.counts:
+            moment = count.moment(values[self.place(count.column)])
+            if moment is not None:
+                yield count, moment

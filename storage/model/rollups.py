@@ -21,16 +21,16 @@ ENDPOINTS = 250
 touches it: a batch that calls 1,000 of them would take 0.3 s."""
 CREATED, MESSAGE, DELETED = 0, 1, 2
 """Founding ranks: which kind of event decides a conversation's owner and creation, best first."""
-_NO_NAME = ()
+_NO_NAME = (None, None, None)
 
 
 def _active_user(event: Activity, entry: Entry) -> Fact:
-    return (event.user_id,), ((entry.at, entry.id, event.username), entry.at, entry.at, 1)
+    return (event.user_id,), (entry.at, entry.id, event.username, entry.at, entry.at, 1)
 
 
 def _user(event: AnyEvent, entry: Entry) -> Fact | None:
     user_id = event.user_id
-    return None if user_id is None else ((user_id,), (_NO_NAME, entry.at, entry.at, 0))
+    return None if user_id is None else ((user_id,), (*_NO_NAME, entry.at, entry.at, 0))
 
 
 def _user_day(event: AnyEvent, entry: Entry) -> Fact | None:
@@ -41,13 +41,13 @@ def _user_day(event: AnyEvent, entry: Entry) -> Fact | None:
 def _message(event: Message, entry: Entry) -> Fact:
     at, row_id, took = entry.at, entry.id, event.response_time
     measures = (row_id, 1, event.token_count or 0, int(took is not None), int(took or 0), "active")
-    return (event.conversation_id,), (*measures, at, (MESSAGE, at, row_id, event.user_id))
+    return (event.conversation_id,), (*measures, at, MESSAGE, at, row_id, event.user_id)
 
 
 def _conversation(event: Conversation, entry: Entry) -> Fact:
     at, row_id = entry.at, entry.id
     rank, status = (CREATED, "active") if event.action == "created" else (DELETED, "deleted")
-    return (event.conversation_id,), (row_id, 0, 0, 0, 0, status, at, (rank, at, row_id, event.user_id))
+    return (event.conversation_id,), (row_id, 0, 0, 0, 0, status, at, rank, at, row_id, event.user_id)
 
 
 def _call(event: ApiUsage, entry: Entry) -> Fact:
@@ -64,7 +64,7 @@ USERS = Rollup(
     (latest("named_at", "named_id", "username"), first("first_seen"), last("last_seen"), total("activity_count")),
     {**dict.fromkeys(_OF_USERS, _user), Activity: _active_user},
     # An earlier event that arrives late moves the user to that moment.
-    counts=(Count("users", lambda values: values[1]),),
+    counts=(Count("users", "first_seen"),),
 )
 USER_DAYS = Rollup(
     "user_days",
@@ -72,7 +72,7 @@ USER_DAYS = Rollup(
     ("day", "user_id"),
     (first("first_at"),),
     dict.fromkeys(_OF_USERS, _user_day),
-    counts=(Count("active_users", lambda values: values[0], in_total=False),),
+    counts=(Count("active_users", "first_at", in_total=False),),
     # Who was active before is counted, but not known any more.
     closed=lambda key, cutoffs: key[0] < cutoffs.user_days,
 )
@@ -94,10 +94,7 @@ CONVERSATIONS = Rollup(
         earliest("founding_rank", "created_at", "founding_id", "user_id"),
     ),
     {Message: _message, Conversation: _conversation},
-    counts=(
-        Count("conversations", lambda values: values[7][1]),
-        Count("deleted_conversations", lambda values: "" if values[5] == "deleted" else None),
-    ),
+    counts=(Count("conversations", "created_at"), Count("deleted_conversations", "status", value="deleted")),
 )
 ENDPOINT_DAYS = Rollup(
     "endpoint_days",
@@ -134,7 +131,7 @@ def gather(entries: Iterable[Entry]) -> Batch:
     batch = Batch({rollup.name: {} for rollup in ROLLUPS}, {}, defaultdict(int), [])
     handlers = {
         kind: [
-            (rollup.facts[kind], batch.facts[rollup.name], rollup.merge) for rollup in ROLLUPS if kind in rollup.facts
+            (rollup.facts[kind], batch.facts[rollup.name], rollup.merges) for rollup in ROLLUPS if kind in rollup.facts
         ]
         for kind in _KINDS
     }
@@ -144,13 +141,14 @@ def gather(entries: Iterable[Entry]) -> Batch:
         sums = by_minute[entry.at[:16]]
         for name, amount in _AMOUNTS.get(type(event), ()):
             sums[name] += amount(event)
-        for tell, rows, merge in handlers.get(type(event), ()):
+        for tell, rows, merges in handlers.get(type(event), ()):
             if (fact := tell(event, entry)) is not None:
                 key, values = fact
                 if (row := rows.get(key)) is None:
                     rows[key] = list(values)
                 else:
-                    merge(row, values)
+                    for merge in merges:
+                        merge(row, values)
         if isinstance(event, Activity):
             batch.activities.append(entry)
         elif isinstance(event, Message) and event.model_used is not None:
@@ -311,15 +309,18 @@ _NOT_IN_TOTAL = {count.metric for rollup in ROLLUPS for count in rollup.counts i
 
 def _count(rollup: Rollup, rows: Sequence[Row], counters: _Sums) -> None:
     """Count rows at their moments; one that was counted at another moment moves."""
-    for place, count in enumerate(rollup.counts):
+    for count in rollup.counts:
+        place, moved = rollup.place(count.column), defaultdict[str, int](int)
         for row in rows:
-            before, after = row.counted[place] if row.counted else None, count.at(row.values)
-            if before == after:
+            value, stored = row.values[place], None if row.stored is None else row.stored[place]
+            if value == stored:
                 continue
-            if before is not None:
-                counters.add(count.metric, before, -1, count.in_total)
-            if after is not None:
-                counters.add(count.metric, after, 1, count.in_total)
+            if stored is not None and (before := count.moment(stored)) is not None:
+                moved[before[:16]] -= 1
+            if (after := count.moment(value)) is not None:
+                moved[after[:16]] += 1
+        for minute, number in moved.items():
+            counters.add(count.metric, minute, number, count.in_total)
 
 
 def _newest(activities: list[Entry]) -> list[RecentActivity]:
@@ -338,5 +339,7 @@ def _most_active(activities: list[Entry], users: dict[Key, Row]) -> list[TopUser
 
 
 def _ranked(user_id: str, values: Values) -> TopUser:
-    named, _first, _last, count = values
-    return TopUser(user_id, named[2] if named else "", count)
+    return TopUser(user_id, values[_NAME] or "", values[_ACTIVITIES])
+
+
+_NAME, _ACTIVITIES = USERS.place("username"), USERS.place("activity_count")

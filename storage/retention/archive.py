@@ -88,7 +88,6 @@ def fold(rollup: Rollup, rows: Iterable[Row], cutoffs: Cutoffs, days: Days) -> C
     sums = Counter[tuple[str, str]]()
     for row in rows:
         if not rollup.closed(row.key, cutoffs):
-            for count, at in zip(rollup.counts, row.counted, strict=True):
-                if at is not None:
-                    sums[count.metric, start_of(count.metric, at, cutoffs, days) if at else ""] += 1
+            for count, at in rollup.counted(row.values):
+                sums[count.metric, start_of(count.metric, at, cutoffs, days) if at else ""] += 1
     return sums
