@@ -66,7 +66,7 @@ async def main(folder: Path) -> dict[str, Any]:
     admin = {"Authorization": f"Bearer {make_token(SECRET, 'ada', [ADMIN], 'default', 60)}"}
     seen["users"] = (await running.http.get(f"{API}/summary", headers=admin)).json()["total_users"]
     seen["paths"] = [path for path in (await running.http.get("/openapi.json")).json()["paths"] if "feedback" in path]
-    seen["setting"] = running.service.settings.retention_feedback_days
+    seen["setting"] = vars(running.service.settings)["retention_feedback_days"]
     database = running.service.database
     steps = Steps(database, 100, rest=0)
     wanted = type(running.service.settings.retention)({"feedback": 3}).cutoffs(database.days)
