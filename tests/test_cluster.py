@@ -15,7 +15,7 @@ import pytest
 
 from tests.cluster import PROCESSES, UP_SECONDS
 from tests.conftest import TRACK, free_port
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.samples.events import ACTIVITY
 
 PROGRAMS = ("postgres", "valkey-server", "haproxy", *["convoai-analyti"] * PROCESSES)
 

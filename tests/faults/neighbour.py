@@ -20,7 +20,7 @@ import uvloop
 from tests.conftest import API, TRACK
 from tests.faults.crowd import Member, Views
 from tests.faults.remote import Remote, run
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.samples.events import ACTIVITY
 
 PATIENCE_SECONDS = 15.0
 """After which a request has failed, and a frame will not come."""

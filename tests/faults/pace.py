@@ -10,7 +10,7 @@ import httpx2
 
 from tests.conftest import TRACK
 from tests.load import PAUSE_SECONDS
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.samples.events import ACTIVITY
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tests.faults.figures import Figures
 from tests.live import LivePanel
 from tests.load import Load, differences, stored_ids
 from tests.process import Process
-from tests.web.ingest.test_tracking import ACTIVITY, MESSAGE
+from tests.samples.events import ACTIVITY, MESSAGE
 from web.auth.tokens import ADMIN, make_token
 
 PAGE = 5000

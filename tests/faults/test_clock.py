@@ -20,7 +20,7 @@ from realtime.protocol import TOPICS
 from tests.conftest import API, TRACK, Running, start
 from tests.faults.figures import Figures
 from tests.live import LivePanel
-from tests.web.ingest.test_tracking import ACTIVITY, MESSAGE
+from tests.samples.events import ACTIVITY, MESSAGE
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 LONG = 10**9

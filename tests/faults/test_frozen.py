@@ -13,7 +13,7 @@ from tests.faults.figures import Figures
 from tests.faults.scene import START_SECONDS
 from tests.postgres import Postgres
 from tests.process import Process
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.samples.events import ACTIVITY
 
 TENANTS = ("acme", "initech", "hooli", "umbrella")
 """As many as a process has connections that write: all of them stand still with a commit open."""

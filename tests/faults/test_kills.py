@@ -16,7 +16,7 @@ from tests.live import PATH, LivePanel
 from tests.load import Load, stored_ids
 from tests.postgres import Postgres
 from tests.process import Process
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.samples.events import ACTIVITY
 
 LARGE = 10_000
 """Events of the largest batch."""

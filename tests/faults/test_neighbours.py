@@ -15,7 +15,7 @@ from tests.faults.figures import Figures
 from tests.faults.scene import START_SECONDS
 from tests.faults.stage import Stage
 from tests.process import Process
-from tests.web.ingest.test_tracking import BATCH
+from tests.samples.events import BATCH
 
 HANG_MS = 5000.0
 """What nobody waits for however busy the machine is: in short form, times decide only that nothing hangs."""

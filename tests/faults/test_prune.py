@@ -24,12 +24,13 @@ from storage.retention.steps import Steps
 from storage.tables import schema
 from storage.verify.comparison import verify
 from storage.write.writer import Writer
-from tests.conftest import TRACK, event
+from tests.conftest import TRACK
 from tests.faults.figures import Figures
 from tests.process import COMMAND, Process
-from tests.storage.read.test_series import Json, Silent
-from tests.web.cli.test_erasure import RETENTION
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.samples.events import ACTIVITY, event
+from tests.samples.history import Json
+from tests.servers.settings import RETENTION
+from tests.storage.writers import Silent
 
 KEPT = Retention(3, 3, 3, 3)
 pytestmark = pytest.mark.each_database

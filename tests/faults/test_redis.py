@@ -24,9 +24,9 @@ from tests.live import LivePanel
 from tests.load import stored_messages
 from tests.postgres import Postgres
 from tests.process import Process
+from tests.samples.events import MESSAGE
 from tests.valkey import Cluster, Sentinels, Valkey, ended
 from tests.valkey import until as wait
-from tests.web.ingest.test_tracking import MESSAGE
 from web.auth.tokens import ADMIN, make_token
 
 TOKEN = make_token(SECRET, "ada", [ADMIN], "default", 3600)

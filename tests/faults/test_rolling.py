@@ -22,11 +22,11 @@ from tests.faults.figures import Figures
 from tests.live import Fed, LivePanel
 from tests.load import stored_messages
 from tests.panel.conftest import Visitor, browser, visit, written
-from tests.panel.test_connection import figures as shown
-from tests.panel.test_connection import status
+from tests.panel.screen import figures as shown
+from tests.panel.screen import status
 from tests.postgres import Postgres
+from tests.samples.events import MESSAGE
 from tests.stream import StreamPanel
-from tests.web.ingest.test_tracking import MESSAGE
 from web.auth.tokens import ADMIN, make_token
 
 __all__ = ["browser", "visit"]

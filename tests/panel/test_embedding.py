@@ -11,7 +11,7 @@ from playwright.async_api import expect
 from storage.model import clock
 from tests.panel.conftest import Served, Visitor, shown, until_equal
 from tests.panel.site import Site
-from tests.web.ingest.test_tracking import MESSAGE
+from tests.samples.events import MESSAGE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -7,8 +7,8 @@ import pytest
 from realtime.protocol import TOPICS
 from tests.conftest import Running
 from tests.live import LivePanel
-from tests.web.ingest.test_tracking import ACTIVITY
-from tests.web.live.test_endpoints import equals_snapshot
+from tests.samples.events import ACTIVITY
+from tests.subscribers.snapshots import equals_snapshot
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import msgspec
 from tests.conftest import TRACK
 from tests.faults.attacks import reading
 from tests.faults.attacks.wire import KEY
-from tests.web.ingest.test_tracking import CALL
+from tests.samples.events import CALL
 
 EVENTS = 280
 PAUSE_SECONDS = 0.1

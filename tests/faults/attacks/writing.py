@@ -10,7 +10,7 @@ import httpx2
 import msgspec
 
 from tests.conftest import TRACK
-from tests.web.ingest.test_tracking import ACTIVITY, MESSAGE
+from tests.samples.events import ACTIVITY, MESSAGE
 
 ACME = "acme-key-0123456789"
 """The tracking key of the tenant that attacks."""

@@ -25,9 +25,9 @@ from storage.model.changes import Change
 from tests.conftest import free_port, start
 from tests.relay import Relay
 from tests.repository import ROOT
+from tests.samples.events import ACTIVITY
+from tests.subscribers.snapshots import equals_snapshot
 from tests.valkey import ESCAPED, PASSWORD, SENTINEL_PASSWORD, Cluster, Sentinels, Valkey, ended
-from tests.web.ingest.test_tracking import ACTIVITY
-from tests.web.live.test_endpoints import equals_snapshot
 
 Servers = Valkey | Sentinels | Cluster
 Make = Callable[[], Awaitable["Ear"]]

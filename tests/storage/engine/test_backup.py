@@ -14,7 +14,7 @@ from storage.errors import BackupFailed
 from tests.conftest import Running, start
 from tests.postgres import Postgres
 from tests.process import Process
-from tests.web.ingest.test_tracking import BATCH, EVENTS
+from tests.samples.events import BATCH, EVENTS
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from storage.engine.database import Database, touch
 from storage.engine.urls import database_at
 from storage.errors import StorageUnavailable
 from tests.conftest import API, TRACK, Running
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.samples.events import ACTIVITY
 
 
 def delete(file: Path) -> None:

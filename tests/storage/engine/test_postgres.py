@@ -29,11 +29,12 @@ from storage.tables import schema
 from storage.tables.heads import lock
 from storage.verify.comparison import verify
 from storage.write.commit import commit
-from tests.conftest import event as make
 from tests.postgres import PASSWORD, Postgres
-from tests.storage.engine.test_migrations import as_first
-from tests.storage.read.test_series import made_up, opened
-from tests.storage.write.test_writer import MESSAGE, Bench
+from tests.samples.events import event as make
+from tests.samples.history import made_up
+from tests.storage.databases import opened
+from tests.storage.engine.earlier_versions import as_first
+from tests.storage.writers import MESSAGE, Bench
 
 TENANTS = ("default", "acme", "globex")
 

@@ -18,7 +18,7 @@ from storage.engine.urls import database_at
 from storage.errors import StorageUnavailable
 from tests.conftest import TRACK, Running
 from tests.faults.disk import small_disk
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.samples.events import ACTIVITY
 
 FOLD_BYTES = 2_000_000
 WAIT_BYTES = 3_000_000

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from storage.model.clock import Days
 from storage.model.events import parse_any
 from storage.model.rollups import Entry, Known, Rollup, roll, touched
-from tests.test_properties import ACTIVITY, CALL, MESSAGE, TALK
+from tests.samples.strategies import ACTIVITY, CALL, MESSAGE, TALK
 
 DAYS = Days("America/New_York")
 TIMES = st.sampled_from([f"2026-03-0{day}T{hour:02d}:00:30.000Z" for day in (7, 8, 9) for hour in (3, 4, 5, 12)])

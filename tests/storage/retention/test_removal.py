@@ -26,8 +26,8 @@ from storage.retention.steps import Done, Step, Steps
 from storage.tables import schema
 from storage.verify.comparison import verify
 from storage.write.writer import Writer
-from tests.conftest import event
-from tests.storage.read.test_series import Silent
+from tests.samples.events import event
+from tests.storage.writers import Silent
 
 pytestmark = pytest.mark.each_database
 

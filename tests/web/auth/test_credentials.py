@@ -17,8 +17,8 @@ from websockets.typing import Subprotocol
 from realtime.protocol import SUBPROTOCOL
 from tests.conftest import API, SECRET, TRACK, Running, start
 from tests.process import Process
-from tests.web.auth.test_tokens import unsigned
-from tests.web.ingest.test_tracking import BATCH, EVENTS
+from tests.samples.events import BATCH, EVENTS
+from tests.web.auth.signing import unsigned
 from web.auth.tokens import ADMIN
 
 KEY = "acme-key-0123456789"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import TRACK, Running, free_port, start
 from tests.proxies import Proxy, haproxy, nginx
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.samples.events import ACTIVITY
 
 BODY = json.dumps(ACTIVITY).encode()
 STRANGER = ("Host: analytics.example.com",)

@@ -1,11 +1,8 @@
 """Who may read: tokens, their keys, their claims."""
 
 import asyncio
-import base64
 import gzip
-import hmac
 import itertools
-import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,32 +21,11 @@ from websockets.exceptions import InvalidStatus
 
 from tests.conftest import API, SECRET, Running, free_port, start
 from tests.process import Process
+from tests.web.auth.signing import CLAIMS, confused, sign, unsigned
 from web.auth import key_set
 from web.auth.tokens import ADMIN, Verifier, make_token, shared_secret
 from web.http.problems import Problem
 from web.settings import Settings
-
-CLAIMS: dict[str, Any] = {"sub": "ada", "roles": [ADMIN]}
-
-
-def sign(claims: dict[str, Any], key: Any = SECRET, algorithm: str = "HS256", **headers: Any) -> str:
-    # The layer below refuses to sign claims that are none, which others do.
-    body = json.dumps({"exp": int(time.time()) + 60, **claims}).encode()
-    return jwt.PyJWS().encode(body, key, algorithm, headers)
-
-
-def unsigned() -> str:
-    parts = [{"alg": "none", "typ": "JWT"}, {**CLAIMS, "exp": int(time.time()) + 60}]
-    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts) + "."
-
-
-def confused(public: bytes) -> str:
-    """Sign with HS256, taking a public key for the secret: the classic confusion of algorithms."""
-    parts = [{"alg": "HS256", "kid": "r"}, {**CLAIMS, "exp": int(time.time()) + 60}]
-    text = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
-    mark = hmac.digest(public, text.encode(), "sha256")
-    return f"{text}.{base64.urlsafe_b64encode(mark).rstrip(b'=').decode()}"
-
 
 BAD = {
     "alg none": unsigned(),

@@ -17,7 +17,7 @@ from storage.engine.database import REVISION
 from tests.conftest import API, SECRET, TRACK, environment
 from tests.process import COMMAND, Process
 from tests.repository import ROOT
-from tests.web.ingest.test_tracking import BATCH
+from tests.samples.events import BATCH
 
 
 @pytest.fixture

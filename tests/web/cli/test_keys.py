@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import API, SECRET, TRACK, Running, start
 from tests.process import Process
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.samples.events import ACTIVITY
 
 SOON = 2.0
 """Within so many seconds every process knows."""

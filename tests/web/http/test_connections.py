@@ -14,7 +14,7 @@ import pytest
 from tests import process as processes
 from tests.conftest import API, TRACK, Running, start
 from tests.process import Process
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.samples.events import ACTIVITY
 from web.http import connections
 from web.http.connections import Connections, Visitor, network_of
 from web.server.descriptors import fitting, for_connections

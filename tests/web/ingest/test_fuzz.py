@@ -22,12 +22,11 @@ from hypothesis import strategies as st
 from tests.conftest import TRACK, Running, start
 from tests.faults.figures import Figures
 from tests.live import PATH
-from tests.web.ingest.test_tracking import ACTIVITY, BATCH, EVENTS
-from tests.web.live.test_endpoints import equals_snapshot
+from tests.samples.events import ACTIVITY, BATCH, EVENTS
+from tests.servers.tasks import SECONDS, running_tasks, settle
+from tests.subscribers.snapshots import equals_snapshot
 
 SUBSCRIBE = b'{"type":"subscribe","topics":["summary"],"position":null}'
-SECONDS = 5
-"""Within so many seconds the service has ended whatever a client left open."""
 
 
 def examples(full: bool) -> settings:
@@ -115,28 +114,6 @@ async def watched(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIter
         assert [record.message for record in caplog.records if record.exc_info or record.levelname == "ERROR"] == []
     finally:
         await found.stop()
-
-
-def running_tasks() -> set[str]:
-    """Name what runs in the loop, but for who asks."""
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    return {str(getattr(task.get_coro(), "__qualname__", "")) for task in tasks}
-
-
-async def settle(running: Running, tasks: set[str]) -> None:
-    """Wait until nobody is connected, and no task runs that did not before."""
-    service, state = running.service, running.server.server_state
-    left: object = None
-    try:
-        async with asyncio.timeout(SECONDS + 6):
-            while True:
-                panels = service.telemetry.registry.get_sample_value("convoai_panels")
-                left = (panels, len(service.hub), len(state.connections), len(state.tasks), running_tasks() - tasks)
-                if left[:4] == (0, 0, 0, 0) and (not tasks or not left[4]):
-                    return
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"left over: {left}") from None
 
 
 class Wire:

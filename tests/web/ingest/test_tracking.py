@@ -10,25 +10,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import TRACK, Running, start
+from tests.samples.events import ACTIVITY, BATCH, EVENTS, MESSAGE
 
 each_database = pytest.mark.each_database
-
-ACTIVITY = {"user_id": "u1", "username": "Ada", "activity_type": "login"}
-CALL = {"endpoint": "/v1/chat", "method": "POST", "status_code": 200, "response_time": 0.25}
-TALK = {"conversation_id": "c1", "user_id": "u1", "action": "created"}
-MESSAGE = {"message_id": "m1", "conversation_id": "c1", "user_id": "u1", "role": "user", "token_count": 7}
-EVENTS: dict[str, dict[str, Any]] = {
-    "activity-public": ACTIVITY,
-    "api-usage-public": CALL,
-    "conversation-public": TALK,
-    "message-public": MESSAGE,
-}
-BATCH: list[dict[str, Any]] = [
-    {"type": "activity", **ACTIVITY},
-    {"type": "api_usage", **CALL},
-    {"type": "conversation", **TALK},
-    {"type": "message", **MESSAGE},
-]
 
 
 @each_database

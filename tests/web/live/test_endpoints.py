@@ -18,20 +18,13 @@ from storage.model import clock
 from storage.model.changes import Change, RecentActivity
 from tests.conftest import API, Running, start
 from tests.faults.attacks.connections import SMALL_FRAMES
-from tests.live import PATH, Fed, LivePanel
-from tests.web.ingest.test_tracking import ACTIVITY, MESSAGE
+from tests.live import PATH, LivePanel
+from tests.samples.events import ACTIVITY, MESSAGE
+from tests.subscribers.snapshots import equals_snapshot
 from web.http.problems import unavailable
 from web.server.websocket_protocol import PreparedProtocol
 
 each_database = pytest.mark.each_database
-
-
-async def equals_snapshot(running: Running, panel: Fed, tenant: str = "default") -> None:
-    """Hold what a panel shows against the snapshot of the same position."""
-    snapshot = await running.get("snapshot", tenant)
-    await panel.until_position(snapshot["position"])
-    assert panel.panel.position == snapshot["position"]
-    assert panel.panel.shown() == {key: snapshot[key] for key in TOPICS}
 
 
 @each_database

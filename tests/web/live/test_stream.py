@@ -14,10 +14,10 @@ from realtime.transports.eventstream import PlainStream
 from tests.conftest import API, Running, free_port, start
 from tests.live import PATH
 from tests.proxies import nginx
-from tests.realtime.transports.test_frames import flood
+from tests.samples.events import ACTIVITY, MESSAGE
 from tests.stream import StreamPanel
-from tests.web.ingest.test_tracking import ACTIVITY, MESSAGE
-from tests.web.live.test_endpoints import equals_snapshot
+from tests.subscribers.backlog import flood
+from tests.subscribers.snapshots import equals_snapshot
 
 Follow = Callable[..., Awaitable[StreamPanel]]
 STREAM = {"Accept": "text/event-stream"}

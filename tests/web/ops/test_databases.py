@@ -15,8 +15,8 @@ from sqlalchemy import text
 from tests.conftest import API, SECRET, TRACK, Running, start
 from tests.postgres import PASSWORD, Postgres
 from tests.process import Process
-from tests.storage.read.test_series import made_up
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.samples.events import ACTIVITY
+from tests.samples.history import made_up
 
 # Languages sort these, and make small letters of them, in other ways than code points do.
 NAMES = [

@@ -10,7 +10,7 @@ import psycopg
 from tests.conftest import API, TRACK, Running, environment, start
 from tests.postgres import Postgres
 from tests.process import Process
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.samples.events import ACTIVITY
 
 
 async def test_health_says_alive(running: Running) -> None:

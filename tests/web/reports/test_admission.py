@@ -17,7 +17,7 @@ from storage.read import reports
 from tests.conftest import API, TRACK, Running, start
 from tests.faults.attacks import reading
 from tests.process import Process
-from tests.web.ingest.test_tracking import ACTIVITY, CALL
+from tests.samples.events import ACTIVITY, CALL
 from web.auth.tokens import ADMIN, Principal
 from web.reports.admission import HEAVY_WAITING, Admission
 

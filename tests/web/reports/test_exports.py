@@ -20,8 +20,8 @@ from tests.conftest import API, TRACK, Running
 from tests.faults.disk import small_disk
 from tests.faults.scene import admin
 from tests.process import Process
-from tests.web.ingest.test_tracking import ACTIVITY, CALL, MESSAGE
-from tests.web.reports.test_endpoints import LISTS, at, crowd, fill
+from tests.samples.events import ACTIVITY, CALL, MESSAGE
+from tests.web.reports.samples import LISTS, at, crowd, fill
 
 each_database = pytest.mark.each_database
 

@@ -8,7 +8,7 @@ import pytest
 from storage.model import clock
 from storage.read.series import METRICS
 from tests.conftest import API, Running
-from tests.web.ingest.test_tracking import ACTIVITY, MESSAGE
+from tests.samples.events import ACTIVITY, MESSAGE
 
 pytestmark = pytest.mark.each_database
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import API, Running, start
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.samples.events import ACTIVITY
 
 OURS, OTHER = "https://admin.example.com", "https://evil.example.com"
 

@@ -22,7 +22,7 @@ from realtime.connection import Connection
 from realtime.protocol import SUBPROTOCOL
 from tests.conftest import API, TRACK, Running, start
 from tests.process import Process
-from tests.web.ingest.test_tracking import ACTIVITY, BATCH
+from tests.samples.events import ACTIVITY, BATCH
 from web.live import line
 from web.server.http_protocol import LEFT_OVER, READS, BoundedProtocol
 from web.server.websocket_protocol import PreparedProtocol

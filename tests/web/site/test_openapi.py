@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.conftest import Running, start
 from tests.faults.figures import Figures
-from tests.web.ingest.test_fuzz import running_tasks, settle
+from tests.servers.tasks import running_tasks, settle
 from web.server.app import Service
 from web.settings import Settings
 
