@@ -19,12 +19,13 @@ from typing import Any, Self
 import httpx2
 import yaml
 
-from tests.conftest import TRACK, free_port
+from tests.paths import TRACK
 from tests.postgres import PASSWORD, Postgres
 from tests.process import Process
 from tests.program import spawn
 from tests.proxies import program
 from tests.repository import ROOT
+from tests.servers.ports import free_port
 from tests.valkey import Valkey
 from web.auth.tokens import ADMIN, make_token, purpose
 from web.cli.welcome import HOURS

@@ -13,8 +13,7 @@ from websockets.typing import Subprotocol
 
 from realtime.panel import Json, Panel
 from realtime.protocol import SUBPROTOCOL, TOPICS
-
-PATH = "/api/v1/analytics/live"
+from tests.paths import LIVE
 
 
 class Fed(ABC):
@@ -65,7 +64,7 @@ class LivePanel(Fed):
 
     def __init__(self, url: str, token: str) -> None:
         super().__init__(token)
-        self.url = url.replace("http", "ws", 1) + PATH
+        self.url = url.replace("http", "ws", 1) + LIVE
         self.topics: tuple[str, ...] = TOPICS
         self.disagreements = 0
         self.closed: tuple[int, str] | None = None

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx2
 
-from tests.conftest import environment
 from tests.program import spawn
+from tests.servers.settings import environment
 
 COMMAND = [str(Path(sys.executable).with_name("convoai-analytics"))]
 

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
-from tests.live import PATH, Fed
+from tests.live import Fed
+from tests.paths import LIVE
 
 
 @dataclass
@@ -45,7 +46,7 @@ class StreamPanel(Fed):
             "Authorization": f"Bearer {self.token}",
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
-        lines = [f"GET {PATH}?{urlencode(self._query)} HTTP/{version}"] + [f"{k}: {v}" for k, v in asked.items()]
+        lines = [f"GET {LIVE}?{urlencode(self._query)} HTTP/{version}"] + [f"{k}: {v}" for k, v in asked.items()]
         self._writer.write("\r\n".join([*lines, "", ""]).encode())
         first, *rest = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
         self.status = int(first.split()[1])

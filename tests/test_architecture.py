@@ -96,6 +96,15 @@ def test_the_examples_know_the_client_alone() -> None:
         assert found.isdisjoint({*PACKAGES, "tests", "bench"}), file
 
 
+def test_no_test_is_imported() -> None:
+    """What tests share has files of its own: nothing is imported from a test module or a conftest."""
+    for folder in ("tests", "bench"):
+        for file in (ROOT / folder).rglob("*.py"):
+            ours = [module for module in imported(file) if module.startswith(("tests.", "bench."))]
+            parts = {part for module in ours for part in module.split(".")}
+            assert not [part for part in parts if part == "conftest" or part.startswith("test_")], file
+
+
 def test_uvicorn_is_known_in_one_place() -> None:
     """What subclasses uvicorn or touches its internals stands in web/server/ alone."""
     for package in PACKAGES:

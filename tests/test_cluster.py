@@ -14,8 +14,9 @@ import httpx2
 import pytest
 
 from tests.cluster import PROCESSES, UP_SECONDS
-from tests.conftest import TRACK, free_port
+from tests.paths import TRACK
 from tests.samples.events import ACTIVITY
+from tests.servers.ports import free_port
 
 PROGRAMS = ("postgres", "valkey-server", "haproxy", *["convoai-analyti"] * PROCESSES)
 

@@ -16,10 +16,10 @@ import yaml
 from examples.convoai import auth, chatbot, page
 from examples.convoai.settings import Settings as Platform
 from tests.cluster import COMPOSE, CONFIGURATION, services
-from tests.conftest import Running
 from tests.postgres import Postgres
 from tests.proxies import program
 from tests.repository import ROOT
+from tests.servers.service import Running
 from web.server.descriptors import fitting
 from web.settings import Settings, unknown
 

@@ -8,8 +8,8 @@ from typer.main import get_command
 from realtime.protocol import CLOSES
 from storage.model.metrics import COUNTERS, DERIVED, FIGURES, LABELLED, NAMES
 from storage.read.series import METRICS
-from tests.conftest import Running
 from tests.repository import ROOT
+from tests.servers.service import Running
 from web.cli.app import app
 from web.live.endpoints import PATH
 from web.ops.telemetry import Telemetry

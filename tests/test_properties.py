@@ -33,10 +33,12 @@ from sqlalchemy import select
 from realtime.protocol import TOPICS
 from storage.model import clock
 from storage.tables import schema
-from tests.conftest import TRACK, Running, free_port, start
 from tests.live import Fed
+from tests.paths import TRACK
 from tests.postgres import Postgres
 from tests.samples.strategies import EVENT
+from tests.servers.ports import free_port
+from tests.servers.service import Running, start
 from tests.stream import StreamPanel
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from convoai_analytics_client import Analytics
-from tests.conftest import Running
+from tests.servers.service import Running
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ import httpx2
 import uvicorn
 
 from convoai_analytics_client import Analytics
-from tests.conftest import Running, free_port
+from tests.servers.ports import free_port
+from tests.servers.service import Running
 
 Event = tuple[str, str, int, str | None]
 """Endpoint, method, status, user."""

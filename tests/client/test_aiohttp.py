@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from convoai_analytics_client import Analytics
 from convoai_analytics_client.aiohttp import analytics_middleware
 from tests.client.serving import ask, leave, tracked, until
-from tests.conftest import Running
+from tests.servers.service import Running
 
 USER = web.RequestKey("user", str)
 

@@ -20,7 +20,7 @@ import convoai_analytics_client
 from convoai_analytics_client import REASONS, Analytics, Stats, default, masks
 from convoai_analytics_client.events import Event, event, event_line, extra_text, line
 from tests.client.endpoint import Endpoint, Post, Reply, after, endpoint
-from tests.conftest import Running
+from tests.servers.service import Running
 from web.ingest import drops
 
 DOWN = "http://127.0.0.1:9"

@@ -29,9 +29,10 @@ import convoai_analytics_client
 from convoai_analytics_client import Analytics
 from convoai_analytics_client.asgi import AnalyticsMiddleware, Message, Scope
 from tests.client.serving import ask, events, leave, reachable, served, tracked, until
-from tests.conftest import Running, free_port
 from tests.program import spawn
 from tests.repository import ROOT
+from tests.servers.ports import free_port
+from tests.servers.service import Running
 
 FRAMEWORKS = Path(os.environ.get("FRAMEWORKS", ROOT / ".venv" / "frameworks"))
 """Environments with versions of frameworks, as ``make .venv/frameworks`` makes them."""

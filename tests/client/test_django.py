@@ -18,7 +18,7 @@ from django.urls import include, path, re_path
 from convoai_analytics_client import Analytics
 from convoai_analytics_client.django import AnalyticsMiddleware
 from tests.client.serving import ask, leave, served, tracked, until, wsgi_served
-from tests.conftest import Running
+from tests.servers.service import Running
 
 NAME = "convoai_analytics_client.django.AnalyticsMiddleware"
 

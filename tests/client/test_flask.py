@@ -12,7 +12,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from convoai_analytics_client import Analytics
 from convoai_analytics_client.flask import AnalyticsExtension
 from tests.client.serving import ask, leave, tracked, until
-from tests.conftest import Running
+from tests.servers.service import Running
 
 
 class Quiet(WSGIRequestHandler):

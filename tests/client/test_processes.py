@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx2
 
 from tests.client.endpoint import Endpoint, endpoint
-from tests.conftest import free_port
 from tests.program import spawn
+from tests.servers.ports import free_port
 
 BEGIN = """
 import os, signal, sys, threading, time

@@ -13,9 +13,10 @@ import pytest
 from convoai_analytics_client import Analytics
 from convoai_analytics_client.wsgi import AnalyticsMiddleware, Environ
 from tests.client.serving import ask, events, leave, reachable, tracked, until, wsgi_served
-from tests.conftest import Running, free_port
 from tests.program import spawn
 from tests.repository import ROOT
+from tests.servers.ports import free_port
+from tests.servers.service import Running
 
 
 def application(environ: Environ, start_response: Any) -> Iterable[bytes]:

@@ -24,13 +24,22 @@ from examples.convoai.service import Refused
 from examples.convoai.settings import AUDIENCE
 from examples.convoai.signing import SigningKey
 from examples.convoai.verifying import Keys
-from tests.conftest import free_port
-from tests.examples.conftest import Json, Platform, events, platform_of, served
 from tests.examples.openai_server import ANSWERED_BY, KEY, MODEL, Answer, OpenAIServer, whole
+from tests.examples.services import Json, Platform, platform_of, served
+from tests.servers.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 QUESTION = "How do I plan a garden?"
+
+
+def events(text: str) -> list[tuple[str, Json]]:
+    """Read server-sent events: the name and the data of each."""
+    found = []
+    for block in text.split("\n\n")[:-1]:
+        name, data = block.split("\n")
+        found.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+    return found
 
 
 async def begun(platform: Platform, headers: dict[str, str]) -> str:

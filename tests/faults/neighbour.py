@@ -17,9 +17,9 @@ import httpx2
 import msgspec
 import uvloop
 
-from tests.conftest import API, TRACK
 from tests.faults.crowd import Member, Views
 from tests.faults.remote import Remote, run
+from tests.paths import API, TRACK
 from tests.samples.events import ACTIVITY
 
 PATIENCE_SECONDS = 15.0

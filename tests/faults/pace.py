@@ -8,8 +8,8 @@ from typing import Self
 
 import httpx2
 
-from tests.conftest import TRACK
 from tests.load import PAUSE_SECONDS
+from tests.paths import TRACK
 from tests.samples.events import ACTIVITY
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import SECRET
 from tests.faults.attacker import Attacker
 from tests.faults.neighbour import Neighbour, Span
 from tests.faults.scene import START_SECONDS
 from tests.process import Process
+from tests.servers.settings import SECRET
 from web.auth.tokens import ADMIN, make_token
 
 KEY, TENANT = "globex-key-0123456789", "globex"

@@ -8,12 +8,13 @@ import httpx2
 import pytest
 
 from realtime.protocol import TOPICS
-from tests.conftest import API, SECRET, TRACK
 from tests.faults.figures import Figures
 from tests.live import LivePanel
 from tests.load import Load, differences, stored_ids
+from tests.paths import API, TRACK
 from tests.process import Process
 from tests.samples.events import ACTIVITY, MESSAGE
+from tests.servers.settings import SECRET
 from web.auth.tokens import ADMIN, make_token
 
 PAGE = 5000

@@ -17,10 +17,11 @@ from time_machine import Traveller
 
 from realtime.connection import LOOK_SECONDS
 from realtime.protocol import TOPICS
-from tests.conftest import API, TRACK, Running, start
 from tests.faults.figures import Figures
 from tests.live import LivePanel
+from tests.paths import API, TRACK
 from tests.samples.events import ACTIVITY, MESSAGE
+from tests.servers.service import Running, start
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 LONG = 10**9

@@ -10,10 +10,10 @@ from typing import Any
 
 import httpx2
 
-from tests.conftest import API
 from tests.faults.disk import Disk, small_disk
 from tests.faults.figures import Figures
 from tests.faults.scene import Scene, admin
+from tests.paths import API
 from tests.postgres import Postgres
 from tests.process import Process
 

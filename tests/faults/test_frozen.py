@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx2
 
-from tests.conftest import TRACK
 from tests.faults.figures import Figures
 from tests.faults.scene import START_SECONDS
+from tests.paths import TRACK
 from tests.postgres import Postgres
 from tests.process import Process
 from tests.samples.events import ACTIVITY

@@ -9,14 +9,15 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.conftest import Running, start
 from tests.faults.figures import Figures
 from tests.faults.scene import START_SECONDS, Scene
-from tests.live import PATH, LivePanel
+from tests.live import LivePanel
 from tests.load import Load, stored_ids
+from tests.paths import LIVE
 from tests.postgres import Postgres
 from tests.process import Process
 from tests.samples.events import ACTIVITY
+from tests.servers.service import Running, start
 
 LARGE = 10_000
 """Events of the largest batch."""
@@ -173,7 +174,7 @@ async def test_an_old_copy_is_not_taken_for_its_future(old_copy: tuple[Path, Liv
     try:
         for number in range(events):
             await found.post("activity-public", {**ACTIVITY, "user_id": f"new{number}"})
-        panel.url = found.url.replace("http", "ws") + PATH
+        panel.url = found.url.replace("http", "ws") + LIVE
         panel.frames.clear()
         await panel.resume()
         assert panel.frames[0]["type"] == "snapshot"

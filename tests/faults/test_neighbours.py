@@ -8,12 +8,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.conftest import TRACK
 from tests.faults.attacks.rows import ATTACKS, Attack
 from tests.faults.attacks.wire import KEY
 from tests.faults.figures import Figures
 from tests.faults.scene import START_SECONDS
 from tests.faults.stage import Stage
+from tests.paths import TRACK
 from tests.process import Process
 from tests.samples.events import BATCH
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx2
 
 from realtime.protocol import TOPICS
-from tests.conftest import API
 from tests.faults.crowd import Crowd
 from tests.faults.figures import Figures
 from tests.faults.pace import Pace, p99_ms
 from tests.faults.scene import START_SECONDS, admin
+from tests.paths import API
 from tests.process import Process
 
 PER_SECOND = 50.0

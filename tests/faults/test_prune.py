@@ -24,8 +24,8 @@ from storage.retention.steps import Steps
 from storage.tables import schema
 from storage.verify.comparison import verify
 from storage.write.writer import Writer
-from tests.conftest import TRACK
 from tests.faults.figures import Figures
+from tests.paths import TRACK
 from tests.process import COMMAND, Process
 from tests.samples.events import ACTIVITY, event
 from tests.samples.history import Json

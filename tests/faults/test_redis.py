@@ -18,13 +18,16 @@ import pytest
 import redis
 
 from realtime.protocol import TOPICS
-from tests.conftest import API, SECRET, TRACK, free_port, start
 from tests.faults.figures import Figures
 from tests.live import LivePanel
 from tests.load import stored_messages
+from tests.paths import API, TRACK
 from tests.postgres import Postgres
 from tests.process import Process
 from tests.samples.events import MESSAGE
+from tests.servers.ports import free_port
+from tests.servers.service import start
+from tests.servers.settings import SECRET
 from tests.valkey import Cluster, Sentinels, Valkey, ended
 from tests.valkey import until as wait
 from web.auth.tokens import ADMIN, make_token

@@ -17,15 +17,16 @@ from websockets.exceptions import WebSocketException
 from realtime.panel import Json
 from realtime.protocol import TOPICS
 from tests.cluster import Cluster, Replica
-from tests.conftest import API, SECRET, TRACK
 from tests.faults.figures import Figures
 from tests.live import Fed, LivePanel
 from tests.load import stored_messages
-from tests.panel.conftest import Visitor, browser, visit, written
+from tests.panel.browser import Visitor, browser, visit
 from tests.panel.screen import figures as shown
-from tests.panel.screen import status
+from tests.panel.screen import status, written
+from tests.paths import API, TRACK
 from tests.postgres import Postgres
 from tests.samples.events import MESSAGE
+from tests.servers.settings import SECRET
 from tests.stream import StreamPanel
 from web.auth.tokens import ADMIN, make_token
 

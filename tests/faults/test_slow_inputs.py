@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.conftest import TRACK, Running, start
 from tests.faults.attacks.bodies import BODIES
 from tests.faults.attacks.wire import KEY, NDJSON
 from tests.faults.figures import Figures
+from tests.paths import TRACK
+from tests.servers.service import Running, start
 
 TOKENS = [b"[", b"]", b"{", b"}", b",", b":", b'"', b"\\", rb"\"", rb"\u", rb"\ud800", rb"\u0000", b"0", b"-", b"1e"]
 TOKENS += [b".", b"true", b"nul", b" ", b"\n", b"\x00", b"\xff", b"\xc3\xa9", b'"a"', b'"a":', b'{"type":"activity",']

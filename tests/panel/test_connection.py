@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 from playwright.async_api import expect
 
-from tests.panel.conftest import Served, Visitor, shown, until_equal
+from tests.panel.browser import Visitor
 from tests.panel.proxy import Proxy
-from tests.panel.screen import SECONDS, equal_snapshot, figures, status
+from tests.panel.screen import SECONDS, equal_snapshot, figures, shown, status, until_equal
+from tests.panel.served import Served
 from tests.samples.events import MESSAGE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

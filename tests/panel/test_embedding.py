@@ -9,7 +9,9 @@ import pytest
 from playwright.async_api import expect
 
 from storage.model import clock
-from tests.panel.conftest import Served, Visitor, shown, until_equal
+from tests.panel.browser import Visitor
+from tests.panel.screen import shown, until_equal
+from tests.panel.served import Served
 from tests.panel.site import Site
 from tests.samples.events import MESSAGE
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.conftest import Running
+from tests.servers.service import Running
 
 SECONDS = 5
 """Within so many seconds the service has ended whatever a client left open."""

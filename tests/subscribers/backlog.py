@@ -3,8 +3,8 @@
 import asyncio
 import socket
 
-from tests.conftest import Running
 from tests.live import LivePanel
+from tests.servers.service import Running
 
 
 async def stalled(running: Running) -> LivePanel:

@@ -11,9 +11,8 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from realtime.protocol import SUBPROTOCOL
-from tests.conftest import TRACK
 from tests.faults.scene import admin
-from tests.live import PATH
+from tests.paths import LIVE, TRACK
 
 TEXT, CONTINUATION, PING, PONG = 0x1, 0x0, 0x9, 0xA
 FLOOD_BYTES = 5_500_000
@@ -192,7 +191,7 @@ async def _connection(url: str) -> AsyncIterator[Streams]:
 async def _websocket(url: str, token: str) -> AsyncIterator[Streams]:
     """Shake hands; raises ConnectionError if the service refuses."""
     async with _connection(url) as (reader, writer):
-        lines = [f"GET {PATH} HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: websocket"]
+        lines = [f"GET {LIVE} HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: websocket"]
         lines += ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]
         lines += [f"Sec-WebSocket-Protocol: {SUBPROTOCOL}, bearer.{token}", "", ""]
         writer.write("\r\n".join(lines).encode())

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tests.conftest import API, SECRET, TRACK
+from tests.paths import API, TRACK
+from tests.servers.settings import SECRET
 
 CONNECTIONS = 16
 EVENT = b'{"user_id": "u", "username": "u", "activity_type": "login"}'

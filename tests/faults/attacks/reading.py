@@ -13,7 +13,8 @@ from contextlib import suppress
 from urllib.parse import urlencode, urlsplit
 
 from storage.read.series import METRICS
-from tests.conftest import API, SECRET
+from tests.paths import API
+from tests.servers.settings import SECRET
 from web.auth.tokens import ADMIN, make_token
 
 Answers = Counter[str]

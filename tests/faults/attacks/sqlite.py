@@ -7,9 +7,9 @@ import time
 import httpx2
 import msgspec
 
-from tests.conftest import TRACK
 from tests.faults.attacks import reading
 from tests.faults.attacks.wire import KEY
+from tests.paths import TRACK
 from tests.samples.events import CALL
 
 EVENTS = 280

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from tests.conftest import SECRET
 from tests.faults.crowd import Crowd
+from tests.servers.settings import SECRET
 from web.auth.tokens import ADMIN, make_token
 
 TOKEN_SECONDS = 86_400

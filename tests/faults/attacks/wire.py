@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from tests.conftest import TRACK
+from tests.paths import TRACK
 
 KEY = "acme-key-0123456789"
 """A tracking key of the attacker's tenant."""

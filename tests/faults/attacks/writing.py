@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import httpx2
 import msgspec
 
-from tests.conftest import TRACK
+from tests.paths import TRACK
 from tests.samples.events import ACTIVITY, MESSAGE
 
 ACME = "acme-key-0123456789"

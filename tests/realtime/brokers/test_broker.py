@@ -22,10 +22,11 @@ from realtime.brokers.broker import Broker
 from realtime.brokers.memory import MemoryBroker
 from realtime.brokers.redis import RedisBroker
 from storage.model.changes import Change
-from tests.conftest import free_port, start
 from tests.relay import Relay
 from tests.repository import ROOT
 from tests.samples.events import ACTIVITY
+from tests.servers.ports import free_port
+from tests.servers.service import start
 from tests.subscribers.snapshots import equals_snapshot
 from tests.valkey import ESCAPED, PASSWORD, SENTINEL_PASSWORD, Cluster, Sentinels, Valkey, ended
 

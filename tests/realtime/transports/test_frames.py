@@ -13,9 +13,9 @@ from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 
 from realtime.transports.frames import Frame
-from tests.conftest import Running, start
 from tests.live import LivePanel
 from tests.samples.events import ACTIVITY
+from tests.servers.service import Running, start
 from tests.stream import StreamPanel
 from tests.subscribers.backlog import buffered, flood, stalled
 from tests.subscribers.snapshots import equals_snapshot

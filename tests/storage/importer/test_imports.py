@@ -15,11 +15,11 @@ from storage.importer.legacy import OldDatabase
 from storage.model.cutoffs import Horizons
 from storage.retention.prune import prune
 from storage.retention.steps import Steps
-from tests.conftest import start
 from tests.legacy import make
-from tests.live import PATH
 from tests.load import differences
+from tests.paths import LIVE
 from tests.process import Process
+from tests.servers.service import start
 
 each_database = pytest.mark.each_database
 
@@ -328,7 +328,7 @@ async def test_panels_are_exact_after_an_import(old: Path, process: Process, tmp
         await running.stop()
         assert process.command("import", str(old)).returncode == 0
         running = await start(tmp_path, DATABASE_URL=url)
-        panel.url = running.url.replace("http", "ws") + PATH
+        panel.url = running.url.replace("http", "ws") + LIVE
         await panel.resume()
     else:
         assert (await asyncio.to_thread(process.command, "import", str(old))).returncode == 0

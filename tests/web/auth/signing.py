@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 
-from tests.conftest import SECRET
+from tests.servers.settings import SECRET
 from web.auth.tokens import ADMIN
 
 CLAIMS: dict[str, Any] = {"sub": "ada", "roles": [ADMIN]}

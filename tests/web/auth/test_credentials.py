@@ -15,9 +15,11 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from realtime.protocol import SUBPROTOCOL
-from tests.conftest import API, SECRET, TRACK, Running, start
+from tests.paths import API, TRACK
 from tests.process import Process
 from tests.samples.events import BATCH, EVENTS
+from tests.servers.service import Running, start
+from tests.servers.settings import SECRET
 from tests.web.auth.signing import unsigned
 from web.auth.tokens import ADMIN
 

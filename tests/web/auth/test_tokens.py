@@ -19,8 +19,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from websockets.exceptions import InvalidStatus
 
-from tests.conftest import API, SECRET, Running, free_port, start
+from tests.paths import API
 from tests.process import Process
+from tests.servers.ports import free_port
+from tests.servers.service import Running, start
+from tests.servers.settings import SECRET
 from tests.web.auth.signing import CLAIMS, confused, sign, unsigned
 from web.auth import key_set
 from web.auth.tokens import ADMIN, Verifier, make_token, shared_secret

@@ -14,10 +14,11 @@ import jwt
 import pytest
 
 from storage.engine.database import REVISION
-from tests.conftest import API, SECRET, TRACK, environment
+from tests.paths import API, TRACK
 from tests.process import COMMAND, Process
 from tests.repository import ROOT
 from tests.samples.events import BATCH
+from tests.servers.settings import SECRET, environment
 
 
 @pytest.fixture

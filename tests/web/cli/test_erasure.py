@@ -16,12 +16,13 @@ from realtime.panel import Json
 from storage.retention.prune import prune
 from storage.retention.steps import Steps
 from storage.tables.heads import move_horizons
-from tests.conftest import API, TRACK, Running, environment, start
 from tests.live import Fed
+from tests.paths import API, TRACK
 from tests.process import COMMAND, Process
 from tests.samples.events import ACTIVITY, BATCH, MESSAGE
 from tests.samples.history import days_ago
-from tests.servers.settings import RETENTION
+from tests.servers.service import Running, start
+from tests.servers.settings import RETENTION, environment
 from tests.stream import StreamPanel
 from web.settings import Settings
 

@@ -13,7 +13,8 @@ import pytest
 
 from storage.model.clock import moment
 from storage.model.events import parse_any
-from tests.conftest import Running, free_port
+from tests.servers.ports import free_port
+from tests.servers.service import Running
 from web.cli import replay as player
 from web.cli.replay import BATCH_EVENTS, Player, ReplayError, due, replay, wait
 from web.cli.traffic import TRACE_HEADER, USERS, Source, Timed, TrafficError, read, sample

@@ -17,7 +17,8 @@ from websockets.frames import Close
 from realtime import protocol
 from realtime.panel import Panel
 from realtime.protocol import BAD_MESSAGE, EXPIRED, NOT_ALLOWED, OVER_CAPACITY, RESTARTING, SUBPROTOCOL, TOO_SLOW
-from tests.conftest import SECRET, Running
+from tests.servers.service import Running
+from tests.servers.settings import SECRET
 from web.auth.tokens import make_token
 from web.cli import watch as terminal
 from web.cli.terminal import Link, ago, line, render, status

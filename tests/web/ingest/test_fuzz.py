@@ -19,10 +19,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import TRACK, Running, start
 from tests.faults.figures import Figures
-from tests.live import PATH
+from tests.paths import LIVE, TRACK
 from tests.samples.events import ACTIVITY, BATCH, EVENTS
+from tests.servers.service import Running, start
 from tests.servers.tasks import SECONDS, running_tasks, settle
 from tests.subscribers.snapshots import equals_snapshot
 
@@ -125,7 +125,7 @@ class Wire:
 
     def shake_hands(self) -> None:
         lines = [
-            f"GET {PATH} HTTP/1.1",
+            f"GET {LIVE} HTTP/1.1",
             "Host: x",
             "Connection: Upgrade",
             "Upgrade: websocket",
@@ -254,7 +254,7 @@ async def test_arbitrary_handshakes_break_nothing(watched: Running, full: bool, 
     def attack(headers: list[tuple[bytes, bytes]], proper: bool, half: bool, behind: bytes) -> None:
         wire = Wire(watched)
         basis = [(b"Host", b"x"), (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")] if proper else []
-        lines = [f"GET {PATH} HTTP/1.1".encode(), *(name + b": " + value for name, value in [*basis, *headers])]
+        lines = [f"GET {LIVE} HTTP/1.1".encode(), *(name + b": " + value for name, value in [*basis, *headers])]
         wire.send(b"\r\n".join([*lines, b"", b""]) + behind)
         answer = wire.end(half)
         answers[answer[9:12]] += 1

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import TRACK, Running, start
+from tests.paths import TRACK
 from tests.samples.events import ACTIVITY, BATCH, EVENTS, MESSAGE
+from tests.servers.service import Running, start
 
 each_database = pytest.mark.each_database
 

@@ -16,10 +16,11 @@ from realtime.protocol import SUBPROTOCOL, TOPICS
 from storage.errors import StorageUnavailable
 from storage.model import clock
 from storage.model.changes import Change, RecentActivity
-from tests.conftest import API, Running, start
 from tests.faults.attacks.connections import SMALL_FRAMES
-from tests.live import PATH, LivePanel
+from tests.live import LivePanel
+from tests.paths import API, LIVE
 from tests.samples.events import ACTIVITY, MESSAGE
+from tests.servers.service import Running, start
 from tests.subscribers.snapshots import equals_snapshot
 from web.http.problems import unavailable
 from web.server.websocket_protocol import PreparedProtocol
@@ -146,7 +147,7 @@ async def test_a_restart_is_survived(tmp_path: Path, database_url: str) -> None:
     second = await start(tmp_path, DATABASE_URL=database_url)
     try:
         await second.post("message-public", MESSAGE)
-        panel.url = second.url.replace("http", "ws") + PATH
+        panel.url = second.url.replace("http", "ws") + LIVE
         panel.frames.clear()
         await panel.resume()
         assert panel.frames[0]["type"] == "delta"
@@ -309,7 +310,7 @@ async def test_a_huge_message_is_refused(running: Running) -> None:
 async def test_a_browser_offers_its_token_as_a_subprotocol(running: Running) -> None:
     """A browser's token comes as a second subprotocol, and is not echoed."""
     offered: Any = [SUBPROTOCOL, f"bearer.{running.token()}"]
-    async with connect(running.url.replace("http", "ws") + PATH, subprotocols=offered) as socket:
+    async with connect(running.url.replace("http", "ws") + LIVE, subprotocols=offered) as socket:
         assert socket.subprotocol == SUBPROTOCOL
         await socket.send(json.dumps({"type": "subscribe", "topics": ["summary"]}))
         assert json.loads(await socket.recv())["type"] == "snapshot"
@@ -318,7 +319,7 @@ async def test_a_browser_offers_its_token_as_a_subprotocol(running: Running) -> 
 async def test_a_token_in_the_query_is_ignored(running: Running) -> None:
     """A token in the query string opens nothing."""
     with pytest.raises(InvalidStatus) as refused:
-        await connect(f"{running.url.replace('http', 'ws')}{PATH}?token={running.token()}")
+        await connect(f"{running.url.replace('http', 'ws')}{LIVE}?token={running.token()}")
     assert refused.value.response.status_code == 401
 
 
@@ -333,11 +334,11 @@ async def test_the_origin_decides(tmp_path: Path, origin: str, allowed: bool) ->
         headers = {"Authorization": f"Bearer {found.token()}"}
         options: Any = {"additional_headers": headers, "origin": found.url if origin == "own" else origin}
         if allowed:
-            async with connect(found.url.replace("http", "ws") + PATH, **options):
+            async with connect(found.url.replace("http", "ws") + LIVE, **options):
                 pass
         else:
             with pytest.raises(InvalidStatus) as refused:
-                await connect(found.url.replace("http", "ws") + PATH, **options)
+                await connect(found.url.replace("http", "ws") + LIVE, **options)
             assert refused.value.response.status_code == 403
         ask = {"Origin": options["origin"], "Access-Control-Request-Method": "GET"}
         answer = await found.http.options(f"{API}/summary", headers=ask)
@@ -473,7 +474,7 @@ async def test_a_subject_that_floods_is_kept_out(tmp_path: Path) -> None:
             await flood_on()
         assert refused.value.response.status_code == 429
         assert int(refused.value.response.headers["Retry-After"]) > 1
-        stream = await found.http.get(PATH, headers={**found.admin(), "Accept": "text/event-stream"})
+        stream = await found.http.get(LIVE, headers={**found.admin(), "Accept": "text/event-stream"})
         assert stream.status_code == 429
         other = await found.panel(token=found.token(sub="eve"))
         assert other.closed is None

@@ -11,10 +11,11 @@ import pytest
 
 from realtime.protocol import TOPICS
 from realtime.transports.eventstream import PlainStream
-from tests.conftest import API, Running, free_port, start
-from tests.live import PATH
+from tests.paths import API, LIVE
 from tests.proxies import nginx
 from tests.samples.events import ACTIVITY, MESSAGE
+from tests.servers.ports import free_port
+from tests.servers.service import Running, start
 from tests.stream import StreamPanel
 from tests.subscribers.backlog import flood
 from tests.subscribers.snapshots import equals_snapshot
@@ -90,7 +91,7 @@ async def test_a_stream_is_not_held_up(running: Running, follow: Follow) -> None
 async def test_curl_follows(running: Running) -> None:
     """``curl -N`` shows events as they come."""
     asked = ["-sN", "-H", "Accept: text/event-stream", "-H", f"Authorization: Bearer {running.token()}"]
-    curl = await asyncio.create_subprocess_exec("curl", *asked, running.url + PATH, stdout=asyncio.subprocess.PIPE)
+    curl = await asyncio.create_subprocess_exec("curl", *asked, running.url + LIVE, stdout=asyncio.subprocess.PIPE)
     assert curl.stdout is not None
     try:
         async with asyncio.timeout(10):
@@ -129,16 +130,16 @@ async def test_topics_are_chosen(running: Running, follow: Follow) -> None:
     whole = await follow(running)
     assert set(whole.frames[0]) & set(TOPICS) == set(TOPICS)
     for wrong in ("secrets", "", "summary,summary", "summary,"):
-        response = await running.http.get(PATH, params={"topics": wrong}, headers={**running.admin(), **STREAM})
+        response = await running.http.get(LIVE, params={"topics": wrong}, headers={**running.admin(), **STREAM})
         assert (response.status_code, response.json()["field"]) == (422, "topics")
 
 
 async def test_who_asks_for_neither_is_told_how(running: Running) -> None:
     """A GET that asks for no event stream is a 406 that says what to ask for; HEAD gives the head alone."""
-    response = await running.http.get(PATH, headers=running.admin())
+    response = await running.http.get(LIVE, headers=running.admin())
     assert response.status_code == 406
     assert "text/event-stream" in response.json()["detail"]
-    response = await running.http.head(PATH, headers={**running.admin(), **STREAM})
+    response = await running.http.head(LIVE, headers={**running.admin(), **STREAM})
     assert (response.status_code, response.content) == (200, b"")
 
 
@@ -153,7 +154,7 @@ async def test_who_may_follow(tmp_path: Path) -> None:
             ({"Authorization": f"Bearer {found.token(roles=['user'])}"}, {}, 403),
             ({**found.admin(), "Origin": "https://evil.example.com"}, {}, 403),
         ):
-            response = await found.http.get(PATH, params=params, headers={**STREAM, **headers})
+            response = await found.http.get(LIVE, params=params, headers={**STREAM, **headers})
             assert response.status_code == status
         panel = StreamPanel(found.url, found.token())
         await panel.open(Origin="https://admin.example.com")
@@ -164,7 +165,7 @@ async def test_who_may_follow(tmp_path: Path) -> None:
             "Access-Control-Request-Method": "GET",
             "Access-Control-Request-Headers": "authorization,last-event-id",
         }
-        assert (await found.http.options(PATH, headers=ask)).status_code == 200
+        assert (await found.http.options(LIVE, headers=ask)).status_code == 200
     finally:
         await found.drop()
 
@@ -183,7 +184,7 @@ async def test_streams_and_sockets_share_the_limits(tmp_path: Path, follow: Foll
     found = await start(tmp_path, plain=False, **{limit: "2"})
     try:
         first, _ = await follow(found), await found.panel()
-        response = await found.http.get(PATH, headers={**found.admin(), **STREAM})
+        response = await found.http.get(LIVE, headers={**found.admin(), **STREAM})
         assert response.status_code == 503
         assert 1 <= int(response.headers["retry-after"]) <= 5
         assert (await found.panel()).closed == (1013, "too many connections")
@@ -272,7 +273,7 @@ async def test_a_stream_does_not_stretch_the_times_of_requests(running: Running,
     panel = await follow(running)
     await asyncio.sleep(0.6)
     await panel.close()
-    line = f'convoai_http_request_seconds_sum{{route="{PATH}"}} '
+    line = f'convoai_http_request_seconds_sum{{route="{LIVE}"}} '
     async with asyncio.timeout(5):
         while line not in (text := (await running.http.get("/metrics")).text):  # noqa: ASYNC110
             await asyncio.sleep(0.02)

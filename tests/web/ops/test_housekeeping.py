@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import start
 from tests.samples.events import ACTIVITY
 from tests.samples.history import days_ago
+from tests.servers.service import start
 from tests.servers.settings import RETENTION
 
 KEYS = {"acme": "acme-key-0123456789", "globex": "globex-key-0123456789", "default": "own-key-0123456789"}

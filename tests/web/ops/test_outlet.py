@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.conftest import API
+from tests.paths import API
 from tests.process import COMMAND, Process
 from tests.program import spawn
 from web.ops.outlet import MAX_LINES, Outlet

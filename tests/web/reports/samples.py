@@ -3,8 +3,9 @@
 import random
 from typing import Any
 
-from tests.conftest import API, Running
+from tests.paths import API
 from tests.samples.events import ACTIVITY, CALL, MESSAGE, TALK
+from tests.servers.service import Running
 
 LISTS = (
     "users/activities",

@@ -14,10 +14,11 @@ from starlette.requests import Request
 
 from storage.fairness.shares import Shares
 from storage.read import reports
-from tests.conftest import API, TRACK, Running, start
 from tests.faults.attacks import reading
+from tests.paths import API, TRACK
 from tests.process import Process
 from tests.samples.events import ACTIVITY, CALL
+from tests.servers.service import Running, start
 from web.auth.tokens import ADMIN, Principal
 from web.reports.admission import HEAVY_WAITING, Admission
 

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from storage.model import clock
-from tests.conftest import API, Running, start
+from tests.paths import API
 from tests.samples.events import ACTIVITY, CALL, MESSAGE, TALK
+from tests.servers.service import Running, start
 from tests.web.reports.samples import LISTS, REPORTS, at, crowd, fill
 from web.http import etag
 

@@ -16,11 +16,12 @@ import pytest
 from storage.errors import StorageUnavailable
 from storage.read import reports
 from storage.read.reports import Listing
-from tests.conftest import API, TRACK, Running
 from tests.faults.disk import small_disk
 from tests.faults.scene import admin
+from tests.paths import API, TRACK
 from tests.process import Process
 from tests.samples.events import ACTIVITY, CALL, MESSAGE
+from tests.servers.service import Running
 from tests.web.reports.samples import LISTS, at, crowd, fill
 
 each_database = pytest.mark.each_database

@@ -20,9 +20,10 @@ from websockets.typing import Subprotocol
 
 from realtime.connection import Connection
 from realtime.protocol import SUBPROTOCOL
-from tests.conftest import API, TRACK, Running, start
+from tests.paths import API, TRACK
 from tests.process import Process
 from tests.samples.events import ACTIVITY, BATCH
+from tests.servers.service import Running, start
 from web.live import line
 from web.server.http_protocol import LEFT_OVER, READS, BoundedProtocol
 from web.server.websocket_protocol import PreparedProtocol

@@ -17,8 +17,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.conftest import Running, start
 from tests.faults.figures import Figures
+from tests.servers.service import Running, start
 from tests.servers.tasks import running_tasks, settle
 from web.server.app import Service
 from web.settings import Settings
