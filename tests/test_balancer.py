@@ -17,15 +17,15 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from realtime.protocol import SUBPROTOCOL
-from tests.cluster import Balancer, Cluster
-from tests.live import LivePanel
 from tests.paths import API, LIVE, TRACK
-from tests.postgres import Postgres
 from tests.samples.events import ACTIVITY
+from tests.servers.cluster import Balancer, Cluster
 from tests.servers.ports import free_port
+from tests.servers.postgres import Postgres
 from tests.servers.service import start
 from tests.servers.settings import SECRET
-from tests.stream import StreamPanel
+from tests.subscribers.live import LivePanel
+from tests.subscribers.stream import StreamPanel
 from web.auth.tokens import ADMIN, make_token
 
 KEY = "own-key-0123456789"

@@ -15,10 +15,10 @@ import httpx2
 import pytest
 
 from convoai_analytics_client.delivery.stats import REASONS, Stats
-from tests.examples.openai_server import ANSWERED_BY, KEY, MODEL, OpenAIServer
-from tests.program import spawn
 from tests.repository import ROOT
+from tests.servers.openai_server import ANSWERED_BY, KEY, MODEL, OpenAIServer
 from tests.servers.ports import free_port
+from tests.servers.program import spawn
 from tests.servers.service import Running
 from web.ops.telemetry import Telemetry
 

@@ -33,13 +33,13 @@ from sqlalchemy import select
 from realtime.protocol import TOPICS
 from storage.model import clock
 from storage.tables import schema
-from tests.live import Fed
 from tests.paths import TRACK
-from tests.postgres import Postgres
 from tests.samples.strategies import EVENT
 from tests.servers.ports import free_port
+from tests.servers.postgres import Postgres
 from tests.servers.service import Running, start
-from tests.stream import StreamPanel
+from tests.subscribers.live import Fed
+from tests.subscribers.stream import StreamPanel
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import convoai_analytics_client
 from convoai_analytics_client import REASONS, Analytics, Stats, default, masks
 from convoai_analytics_client.events import Event, event, event_line, extra_text, line
-from tests.client.endpoint import Endpoint, Post, Reply, after, endpoint
+from tests.client.delivery.endpoint import Endpoint, Post, Reply, after, endpoint
 from tests.servers.service import Running
 from web.ingest import drops
 

@@ -13,8 +13,8 @@ import pytest
 
 from convoai_analytics_client import Analytics, openai
 from convoai_analytics_client.openai import AsyncTrackedStream, TrackedStream, track_openai
-from tests.client.responses_server import Ending, responses_server
-from tests.examples.openai_server import ANSWERED_BY, KEY, MODEL, Answer, OpenAIServer, chunks
+from tests.servers.openai_server import ANSWERED_BY, KEY, MODEL, Answer, OpenAIServer, chunks
+from tests.servers.responses_server import Ending, responses_server
 from tests.servers.service import Running
 
 WHO: dict[str, Any] = {"conversation_id": "c-1", "user_id": "u-1"}

@@ -24,8 +24,8 @@ from examples.convoai.service import Refused
 from examples.convoai.settings import AUDIENCE
 from examples.convoai.signing import SigningKey
 from examples.convoai.verifying import Keys
-from tests.examples.openai_server import ANSWERED_BY, KEY, MODEL, Answer, OpenAIServer, whole
 from tests.examples.services import Json, Platform, platform_of, served
+from tests.servers.openai_server import ANSWERED_BY, KEY, MODEL, Answer, OpenAIServer, whole
 from tests.servers.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -25,8 +25,8 @@ from examples.convoai.platform import Platform, Ports
 from tests.panel.browser import Visitor
 from tests.panel.screen import shown
 from tests.paths import API
-from tests.program import spawn
 from tests.servers.ports import free_port
+from tests.servers.program import spawn
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,8 +10,8 @@ import httpx2
 
 from tests.panel.site import Site
 from tests.paths import API, TRACK
-from tests.process import Process
 from tests.servers.ports import free_port
+from tests.servers.process import Process
 from tests.servers.settings import SECRET
 from web.auth.tokens import ADMIN, make_token
 

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from realtime.protocol import TOPICS
-from tests.live import LivePanel
 from tests.samples.events import ACTIVITY
 from tests.servers.service import Running
+from tests.subscribers.live import LivePanel
 from tests.subscribers.snapshots import equals_snapshot
 
 

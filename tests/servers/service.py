@@ -10,9 +10,9 @@ import httpx2
 
 from realtime.panel import Json
 from storage.verify.comparison import Verdict, verify
-from tests.live import Fed, LivePanel
 from tests.paths import API, TRACK
 from tests.servers.settings import SECRET, environment
+from tests.subscribers.live import Fed, LivePanel
 from web.auth.tokens import ADMIN, make_token
 from web.server.app import Service
 from web.server.runner import Server, listen

@@ -3,8 +3,8 @@
 import asyncio
 import socket
 
-from tests.live import LivePanel
 from tests.servers.service import Running
+from tests.subscribers.live import LivePanel
 
 
 async def stalled(running: Running) -> LivePanel:

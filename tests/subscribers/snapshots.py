@@ -1,8 +1,8 @@
 """What a panel shows, held against the snapshot of the same position."""
 
 from realtime.protocol import TOPICS
-from tests.live import Fed
 from tests.servers.service import Running
+from tests.subscribers.live import Fed
 
 
 async def equals_snapshot(running: Running, panel: Fed, tenant: str = "default") -> None:

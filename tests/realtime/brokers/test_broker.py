@@ -22,13 +22,13 @@ from realtime.brokers.broker import Broker
 from realtime.brokers.memory import MemoryBroker
 from realtime.brokers.redis import RedisBroker
 from storage.model.changes import Change
-from tests.relay import Relay
 from tests.repository import ROOT
 from tests.samples.events import ACTIVITY
 from tests.servers.ports import free_port
+from tests.servers.relay import Relay
 from tests.servers.service import start
+from tests.servers.valkey import ESCAPED, PASSWORD, SENTINEL_PASSWORD, Cluster, Sentinels, Valkey, ended
 from tests.subscribers.snapshots import equals_snapshot
-from tests.valkey import ESCAPED, PASSWORD, SENTINEL_PASSWORD, Cluster, Sentinels, Valkey, ended
 
 Servers = Valkey | Sentinels | Cluster
 Make = Callable[[], Awaitable["Ear"]]

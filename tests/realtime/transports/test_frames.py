@@ -13,12 +13,12 @@ from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 
 from realtime.transports.frames import Frame
-from tests.live import LivePanel
 from tests.samples.events import ACTIVITY
 from tests.servers.service import Running, start
-from tests.stream import StreamPanel
 from tests.subscribers.backlog import buffered, flood, stalled
+from tests.subscribers.live import LivePanel
 from tests.subscribers.snapshots import equals_snapshot
+from tests.subscribers.stream import StreamPanel
 
 
 @given(st.sampled_from([0, 1, 125, 126, 65_535, 65_536, 100_000]))

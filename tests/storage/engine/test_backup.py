@@ -11,9 +11,9 @@ import pytest
 from storage.engine.backup import back_up
 from storage.engine.urls import file_of
 from storage.errors import BackupFailed
-from tests.postgres import Postgres
-from tests.process import Process
 from tests.samples.events import BATCH, EVENTS
+from tests.servers.postgres import Postgres
+from tests.servers.process import Process
 from tests.servers.service import Running, start
 
 

@@ -29,9 +29,9 @@ from storage.tables import schema
 from storage.tables.heads import lock
 from storage.verify.comparison import verify
 from storage.write.commit import commit
-from tests.postgres import PASSWORD, Postgres
 from tests.samples.events import event as make
 from tests.samples.history import made_up
+from tests.servers.postgres import PASSWORD, Postgres
 from tests.storage.databases import opened
 from tests.storage.engine.earlier_versions import as_first
 from tests.storage.writers import MESSAGE, Bench

@@ -15,10 +15,10 @@ from storage.importer.legacy import OldDatabase
 from storage.model.cutoffs import Horizons
 from storage.retention.prune import prune
 from storage.retention.steps import Steps
-from tests.legacy import make
 from tests.load import differences
 from tests.paths import LIVE
-from tests.process import Process
+from tests.samples.legacy import make
+from tests.servers.process import Process
 from tests.servers.service import start
 
 each_database = pytest.mark.each_database

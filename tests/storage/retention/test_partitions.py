@@ -9,10 +9,10 @@ from storage.engine.urls import database_at
 from storage.tables.schema import metadata
 from storage.verify.comparison import verify
 from storage.write.writer import Writer
-from tests.postgres import Postgres
 from tests.repository import ROOT
 from tests.samples.events import event
 from tests.samples.history import made_up
+from tests.servers.postgres import Postgres
 from tests.storage.databases import opened
 from tests.storage.writers import Silent
 

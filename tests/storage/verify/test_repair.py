@@ -27,9 +27,9 @@ from storage.verify import comparison
 from storage.verify.comparison import Verdict
 from storage.verify.repair import ROLLUPS, cut_anew, rebuild
 from storage.write.commit import commit
-from tests.process import Process
 from tests.samples.events import ACTIVITY, MESSAGE, event
 from tests.samples.history import made_up
+from tests.servers.process import Process
 from tests.servers.service import Running, start
 
 each_database = pytest.mark.each_database

@@ -16,8 +16,8 @@ from websockets.typing import Subprotocol
 
 from realtime.protocol import SUBPROTOCOL
 from tests.paths import API, TRACK
-from tests.process import Process
 from tests.samples.events import BATCH, EVENTS
+from tests.servers.process import Process
 from tests.servers.service import Running, start
 from tests.servers.settings import SECRET
 from tests.web.auth.signing import unsigned

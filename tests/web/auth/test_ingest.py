@@ -10,9 +10,9 @@ import httpx2
 import pytest
 
 from tests.paths import TRACK
-from tests.proxies import Proxy, haproxy, nginx
 from tests.samples.events import ACTIVITY
 from tests.servers.ports import free_port
+from tests.servers.proxies import Proxy, haproxy, nginx
 from tests.servers.service import Running, start
 
 BODY = json.dumps(ACTIVITY).encode()

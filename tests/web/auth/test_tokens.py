@@ -20,8 +20,8 @@ from starlette.routing import Route
 from websockets.exceptions import InvalidStatus
 
 from tests.paths import API
-from tests.process import Process
 from tests.servers.ports import free_port
+from tests.servers.process import Process
 from tests.servers.service import Running, start
 from tests.servers.settings import SECRET
 from tests.web.auth.signing import CLAIMS, confused, sign, unsigned

@@ -15,9 +15,9 @@ import pytest
 
 from storage.engine.database import REVISION
 from tests.paths import API, TRACK
-from tests.process import COMMAND, Process
 from tests.repository import ROOT
 from tests.samples.events import BATCH
+from tests.servers.process import COMMAND, Process
 from tests.servers.settings import SECRET, environment
 
 

@@ -16,14 +16,14 @@ from realtime.panel import Json
 from storage.retention.prune import prune
 from storage.retention.steps import Steps
 from storage.tables.heads import move_horizons
-from tests.live import Fed
 from tests.paths import API, TRACK
-from tests.process import COMMAND, Process
 from tests.samples.events import ACTIVITY, BATCH, MESSAGE
 from tests.samples.history import days_ago
+from tests.servers.process import COMMAND, Process
 from tests.servers.service import Running, start
 from tests.servers.settings import RETENTION, environment
-from tests.stream import StreamPanel
+from tests.subscribers.live import Fed
+from tests.subscribers.stream import StreamPanel
 from web.settings import Settings
 
 GONE = "erase-me-please"

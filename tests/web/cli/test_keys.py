@@ -11,8 +11,8 @@ import jwt
 import pytest
 
 from tests.paths import API, TRACK
-from tests.process import Process
 from tests.samples.events import ACTIVITY
+from tests.servers.process import Process
 from tests.servers.service import Running, start
 from tests.servers.settings import SECRET
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests import process as processes
 from tests.paths import API, TRACK
-from tests.process import Process
 from tests.samples.events import ACTIVITY
+from tests.servers import process as processes
+from tests.servers.process import Process
 from tests.servers.service import Running, start
 from web.http import connections
 from web.http.connections import Connections, Visitor, network_of

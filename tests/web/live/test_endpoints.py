@@ -16,11 +16,11 @@ from realtime.protocol import SUBPROTOCOL, TOPICS
 from storage.errors import StorageUnavailable
 from storage.model import clock
 from storage.model.changes import Change, RecentActivity
-from tests.faults.attacks.connections import SMALL_FRAMES
-from tests.live import LivePanel
+from tests.faults.isolation.attacks.connections import SMALL_FRAMES
 from tests.paths import API, LIVE
 from tests.samples.events import ACTIVITY, MESSAGE
 from tests.servers.service import Running, start
+from tests.subscribers.live import LivePanel
 from tests.subscribers.snapshots import equals_snapshot
 from web.http.problems import unavailable
 from web.server.websocket_protocol import PreparedProtocol

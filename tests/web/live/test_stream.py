@@ -12,13 +12,13 @@ import pytest
 from realtime.protocol import TOPICS
 from realtime.transports.eventstream import PlainStream
 from tests.paths import API, LIVE
-from tests.proxies import nginx
 from tests.samples.events import ACTIVITY, MESSAGE
 from tests.servers.ports import free_port
+from tests.servers.proxies import nginx
 from tests.servers.service import Running, start
-from tests.stream import StreamPanel
 from tests.subscribers.backlog import flood
 from tests.subscribers.snapshots import equals_snapshot
+from tests.subscribers.stream import StreamPanel
 
 Follow = Callable[..., Awaitable[StreamPanel]]
 STREAM = {"Accept": "text/event-stream"}

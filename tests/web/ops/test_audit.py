@@ -8,7 +8,7 @@ import jwt
 from websockets.asyncio.client import connect
 
 from tests.paths import API
-from tests.process import Process
+from tests.servers.process import Process
 from tests.servers.settings import SECRET
 
 

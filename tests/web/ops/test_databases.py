@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import text
 
 from tests.paths import API, TRACK
-from tests.postgres import PASSWORD, Postgres
-from tests.process import Process
 from tests.samples.events import ACTIVITY
 from tests.samples.history import made_up
+from tests.servers.postgres import PASSWORD, Postgres
+from tests.servers.process import Process
 from tests.servers.service import Running, start
 from tests.servers.settings import SECRET
 

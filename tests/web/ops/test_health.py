@@ -8,9 +8,9 @@ from pathlib import Path
 import psycopg
 
 from tests.paths import API, TRACK
-from tests.postgres import Postgres
-from tests.process import Process
 from tests.samples.events import ACTIVITY
+from tests.servers.postgres import Postgres
+from tests.servers.process import Process
 from tests.servers.service import Running, start
 from tests.servers.settings import environment
 

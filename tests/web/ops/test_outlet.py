@@ -16,8 +16,8 @@ import httpx2
 import pytest
 
 from tests.paths import API
-from tests.process import COMMAND, Process
-from tests.program import spawn
+from tests.servers.process import COMMAND, Process
+from tests.servers.program import spawn
 from web.ops.outlet import MAX_LINES, Outlet
 
 

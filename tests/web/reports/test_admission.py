@@ -14,10 +14,10 @@ from starlette.requests import Request
 
 from storage.fairness.shares import Shares
 from storage.read import reports
-from tests.faults.attacks import reading
+from tests.faults.isolation.attacks import reading
 from tests.paths import API, TRACK
-from tests.process import Process
 from tests.samples.events import ACTIVITY, CALL
+from tests.servers.process import Process
 from tests.servers.service import Running, start
 from web.auth.tokens import ADMIN, Principal
 from web.reports.admission import HEAVY_WAITING, Admission

@@ -19,8 +19,8 @@ from storage.read.reports import Listing
 from tests.faults.disk import small_disk
 from tests.faults.scene import admin
 from tests.paths import API, TRACK
-from tests.process import Process
 from tests.samples.events import ACTIVITY, CALL, MESSAGE
+from tests.servers.process import Process
 from tests.servers.service import Running
 from tests.web.reports.samples import LISTS, at, crowd, fill
 

@@ -21,8 +21,8 @@ from websockets.typing import Subprotocol
 from realtime.connection import Connection
 from realtime.protocol import SUBPROTOCOL
 from tests.paths import API, TRACK
-from tests.process import Process
 from tests.samples.events import ACTIVITY, BATCH
+from tests.servers.process import Process
 from tests.servers.service import Running, start
 from web.live import line
 from web.server.http_protocol import LEFT_OVER, READS, BoundedProtocol

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.process import Process
+from tests.servers.process import Process
 from tests.servers.service import Running, start
 from web.site.assets import FOLDER
 
