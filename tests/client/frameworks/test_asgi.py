@@ -1,135 +1,29 @@
 """The middleware for ASGI, on Starlette behind uvicorn, and on FastAPI in two versions."""
 
-import asyncio
-import os
-import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from starlette.applications import Starlette
-from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser
-from starlette.background import BackgroundTask
-from starlette.middleware import Middleware
-from starlette.middleware.authentication import AuthenticationMiddleware
-from starlette.middleware.base import BaseHTTPMiddleware
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Host, Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
-from starlette.websockets import WebSocket
-from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from starlette.routing import Mount, Route
 
 import convoai_analytics_client
 from convoai_analytics_client import Analytics
-from convoai_analytics_client.asgi import AnalyticsMiddleware, Message, Scope
-from tests.client.frameworks.serving import ask, events, leave, reachable, served, tracked, until
-from tests.repository import ROOT
-from tests.servers.ports import free_port
-from tests.servers.program import spawn
+from convoai_analytics_client.asgi import AnalyticsMiddleware, Scope
+from tests.client.frameworks.asgi_application import (
+    application,
+    hello,
+    raw,
+    receive,
+    scope_of,
+    send,
+    user,
+)
+from tests.client.frameworks.serving import ask, served, tracked
 from tests.servers.service import Running
-
-FRAMEWORKS = Path(os.environ.get("FRAMEWORKS", ROOT / ".venv" / "frameworks"))
-"""Environments with versions of frameworks, as ``make .venv/frameworks`` makes them."""
-
-
-async def hello(_: Request) -> Response:
-    return PlainTextResponse("hello")
-
-
-async def missing(_: Request) -> Response:
-    return PlainTextResponse("no such item", 404)
-
-
-async def fail(_: Request) -> Response:
-    raise RuntimeError("the endpoint fails")
-
-
-async def stream(_: Request) -> Response:
-    async def parts() -> AsyncIterator[str]:
-        for _ in range(3):
-            yield "part"
-
-    return StreamingResponse(parts())
-
-
-async def endless(_: Request) -> Response:
-    async def parts() -> AsyncIterator[str]:
-        while True:
-            yield "part" * 1000
-            await asyncio.sleep(0.005)
-
-    return StreamingResponse(parts())
-
-
-async def fail_in_stream(_: Request) -> Response:
-    async def parts() -> AsyncIterator[str]:
-        yield "part"
-        raise RuntimeError("the stream fails")
-
-    return StreamingResponse(parts())
-
-
-async def echo(websocket: WebSocket) -> None:
-    await websocket.accept()
-    await websocket.send_text(await websocket.receive_text())
-    await websocket.close()
-
-
-async def refuse(websocket: WebSocket) -> None:
-    await websocket.close()
-
-
-async def fail_in_websocket(websocket: WebSocket) -> None:
-    await websocket.accept()
-    raise RuntimeError("the WebSocket fails")
-
-
-async def raw(scope: Scope, _receive: Any, send: Any) -> None:
-    """An application that knows no routes."""
-    await send({"type": "http.response.start", "status": 200 if scope["path"].endswith("/here") else 404})
-    await send({"type": "http.response.body", "body": b""})
-
-
-class User(AuthenticationBackend):
-    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, SimpleUser] | None:
-        name = conn.headers.get("X-User")
-        return None if name is None else (AuthCredentials(), SimpleUser(name))
-
-
-def user(scope: Scope) -> str | None:
-    return scope["user"].display_name or None
-
-
-def application(**options: Any) -> Starlette:
-    inner = Starlette(routes=[Route("/{item}", hello), Route("/missing/{item}", missing)])
-    deeper = Starlette(routes=[Mount("/of/{item:int}", app=Starlette(routes=[Route("/end", hello)]))])
-    routes: list[Any] = [
-        Route("/conversations/{id}", hello, methods=["GET", "DELETE"]),
-        Route("/missing/{id}", missing),
-        Route("/health", hello),
-        Route("/fail/{id}", fail),
-        Route("/stream/{id}", stream),
-        Route("/endless/{id}", endless),
-        Route("/fail-in-stream/{id}", fail_in_stream),
-        Route("/files/{rest:path}", hello),
-        WebSocketRoute("/echo/{id}", echo),
-        WebSocketRoute("/refuse/{id}", refuse),
-        WebSocketRoute("/fail-in-websocket/{id}", fail_in_websocket),
-        Mount("/admin", app=inner),
-        Mount("/tenants/{tenant}", app=inner),
-        Mount("/deep/{item}", app=deeper),
-        Mount("/raw", app=raw),
-        Mount("/static", app=StaticFiles(directory=Path(__file__).parent)),
-        Host("other.example", app=Starlette(routes=[Mount("/by-host/{item}", routes=[Route("/{id}", hello)])])),
-    ]
-    middleware = [Middleware(AnalyticsMiddleware, **options), Middleware(AuthenticationMiddleware, backend=User())]
-    return Starlette(routes=routes, middleware=middleware)
 
 
 async def test_endpoints_are_templates(running: Running, analytics: Analytics) -> None:
@@ -207,122 +101,6 @@ async def test_users_are_those_of_the_end(running: Running, analytics: Analytics
     assert await tracked(running, analytics) == [("/conversations/{id}", "GET", 200, "ada")]
 
 
-async def test_exceptions_count_and_go_on(running: Running, analytics: Analytics) -> None:
-    """An exception is a 500, also in the middle of an answer, and the server gets it as it was."""
-    seen: list[BaseException] = []
-    app = application(analytics=analytics)
-
-    async def outer(scope: Scope, receive: Any, send: Any) -> None:
-        try:
-            await app(scope, receive, send)
-        except Exception as error:
-            seen.append(error)
-            raise
-
-    async with served(outer) as url:
-        assert [await ask(url, f"GET /{path}/1") for path in ("fail", "fail-in-stream")] == [[500], [0]]
-    assert [str(error) for error in seen] == ["the endpoint fails", "the stream fails"]
-    assert await tracked(running, analytics) == [
-        ("/fail/{id}", "GET", 500, None),
-        ("/fail-in-stream/{id}", "GET", 500, None),
-    ]
-
-
-async def test_a_client_that_leaves_is_499(running: Running, analytics: Analytics) -> None:
-    """An answer that its client did not wait for counts as 499, behind other middleware too; a whole one as itself."""
-
-    async def through(request: Request, call_next: Any) -> Response:
-        response: Response = await call_next(request)
-        return response
-
-    app = application(analytics=analytics)
-    app.add_middleware(BaseHTTPMiddleware, dispatch=through)
-    async with served(app) as url:
-        await leave(url, "/endless/1")
-        await until(lambda: analytics.stats().tracked == 1)
-        await ask(url, "GET /stream/1")
-    assert await tracked(running, analytics) == [
-        ("/endless/{id}", "GET", 499, None),
-        ("/stream/{id}", "GET", 200, None),
-    ]
-
-
-async def receive() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
-
-
-async def send(_: Message) -> None:
-    return
-
-
-def scope_of(path: str, **fields: Any) -> Scope:
-    return {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b"", **fields}
-
-
-async def test_a_cancelled_request_is_499(running: Running, analytics: Analytics) -> None:
-    """A server that cancels the application because its client has left is told the same as ever; it counts as 499."""
-    app = application(analytics=analytics)
-    started = asyncio.Event()
-
-    async def starting(_: Message) -> None:
-        started.set()
-
-    async def staying() -> Message:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    task = asyncio.create_task(app(scope_of("/endless/1"), staying, starting))
-    await started.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert await tracked(running, analytics) == [("/endless/{id}", "GET", 499, None)]
-
-
-async def test_servers_that_raise_on_send(running: Running, analytics: Analytics) -> None:
-    """Where sending raises OSError because the client has left (ASGI 2.4), the request counts as 499."""
-
-    async def broken(_: Message) -> None:
-        raise OSError("the connection is closed")
-
-    app = AnalyticsMiddleware(raw, analytics)
-    with pytest.raises(OSError, match="the connection is closed"):
-        await app(scope_of("/here"), receive, broken)
-    assert await tracked(running, analytics) == [("(unmatched)", "GET", 499, None)]
-
-
-async def test_an_answer_without_an_end_is_500(running: Running, analytics: Analytics) -> None:
-    """What an application does not answer, or not to the end, counts as 500, as the server makes it."""
-
-    async def silent(_scope: Scope, _receive: Any, _send: Any) -> None:
-        return
-
-    await AnalyticsMiddleware(silent, analytics)(scope_of("/"), receive, send)
-    assert await tracked(running, analytics) == [("(unmatched)", "GET", 500, None)]
-
-
-async def test_the_time_ends_with_the_last_byte(running: Running, analytics: Analytics) -> None:
-    """A request is over with its last part, before background tasks begin, and not before that."""
-    tracked_then: list[int] = []
-
-    async def after() -> None:
-        tracked_then.append(analytics.stats().tracked)
-
-    async def parts() -> AsyncIterator[str]:
-        yield "one"
-        tracked_then.append(analytics.stats().tracked)
-        yield "two"
-
-    async def endpoint(_: Request) -> Response:
-        return StreamingResponse(parts(), background=BackgroundTask(after))
-
-    async with served(AnalyticsMiddleware(Starlette(routes=[Route("/", endpoint)]), analytics)) as url:
-        assert await ask(url, "GET /") == [200]
-        await until(lambda: len(tracked_then) == 2)
-    assert tracked_then == [0, 1]
-    assert await tracked(running, analytics) == [("/", "GET", 200, None)]
-
-
 async def test_excluded_paths_are_not_tracked(running: Running, analytics: Analytics) -> None:
     """Health checks are left out unless they are asked for; a pattern leaves out what is below it."""
     async with served(application(analytics=analytics)) as url:
@@ -330,32 +108,6 @@ async def test_excluded_paths_are_not_tracked(running: Running, analytics: Analy
     async with served(application(analytics=analytics, exclude=["/files/*"])) as url:
         await ask(url, "GET /health", "GET /files/a/b")
     assert await tracked(running, analytics) == [("/health", "GET", 200, None)]
-
-
-async def test_websockets_count_once_if_asked_for(running: Running, analytics: Analytics) -> None:
-    """A WebSocket is an event when it closes: 101, or its refusal's status; none if they are not asked for."""
-    for options in ({}, {"websockets": True}):
-        async with served(application(analytics=analytics, user=user, **options)) as url:
-            base = url.replace("http", "ws")
-            async with connect(f"{base}/echo/1", additional_headers={"X-User": "ada"}, proxy=None) as websocket:
-                assert analytics.stats().tracked == 0
-                await websocket.send("hello")
-                assert await websocket.recv() == "hello"
-                await websocket.wait_closed()
-            async with connect(f"{base}/echo/1", proxy=None):
-                pass
-            with pytest.raises(InvalidStatus):
-                await connect(f"{base}/refuse/1", proxy=None)
-            async with connect(f"{base}/fail-in-websocket/1", proxy=None) as websocket:
-                await websocket.wait_closed()
-            if options:
-                await until(lambda: analytics.stats().tracked == 4)
-    assert await tracked(running, analytics) == [
-        ("/echo/{id}", "WEBSOCKET", 101, "ada"),
-        ("/echo/{id}", "WEBSOCKET", 101, None),
-        ("/refuse/{id}", "WEBSOCKET", 403, None),
-        ("/fail-in-websocket/{id}", "WEBSOCKET", 500, None),
-    ]
 
 
 async def test_the_lifespan_is_the_applications() -> None:
@@ -373,38 +125,6 @@ async def test_the_lifespan_is_the_applications() -> None:
         assert seen == ["start"]
     assert seen == ["start", "stop"]
     assert analytics.stats().tracked == 0
-
-
-async def test_trouble_in_tracking_stays_here(
-    running: Running, analytics: Analytics, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Functions that fail cost the user or the name, never the answer; the log says so once, without values."""
-
-    def failing(_: Scope) -> str:
-        raise RuntimeError("secret")
-
-    app = application(analytics=analytics, user=failing)
-    async with served(app) as url:
-        assert await ask(url, "GET /conversations/1", "GET /conversations/1") == [200, 200]
-    named = AnalyticsMiddleware(raw, analytics, endpoint=failing)
-    await named(scope_of("/here"), receive, send)
-
-    class Broken:
-        def track_api_usage(self, *_: Any) -> None:
-            raise RuntimeError("secret")
-
-    await AnalyticsMiddleware(raw, Broken())(scope_of("/here"), receive, send)  # type: ignore[arg-type]
-    assert await tracked(running, analytics) == [
-        ("/conversations/{id}", "GET", 200, None),
-        ("/conversations/{id}", "GET", 200, None),
-        ("(unmatched)", "GET", 200, None),
-    ]
-    logged = [record.getMessage() for record in caplog.records if record.name == "convoai_analytics_client"]
-    assert logged == [
-        "analytics: the function that names the user failed (RuntimeError); said once",
-        "analytics: the function that names the endpoint failed (RuntimeError); said once",
-        "analytics: tracking failed (RuntimeError); said once",
-    ]
 
 
 async def test_endpoints_of_other_frameworks(running: Running, analytics: Analytics) -> None:
@@ -442,53 +162,3 @@ def test_arguments_that_make_no_sense(options: dict[str, Any], message: str) -> 
     """A wrong argument is refused by its name when the application is put together."""
     with pytest.raises((ValueError, TypeError), match=message):
         AnalyticsMiddleware(raw, Analytics(None), **options)
-
-
-@pytest.mark.parametrize("version", ["fastapi-old", "fastapi-new"])
-async def test_fastapi(running: Running, version: str, tmp_path: Path) -> None:
-    """FastAPI before 0.137 and now: the same events for included routers, mounts, errors and streams."""
-    python = FRAMEWORKS / version / "bin" / "python"
-    assert python.exists(), "make .venv/frameworks"
-    port = free_port()
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "client"), "ANALYTICS_URL": running.url}
-    with (tmp_path / "log").open("wb") as log:
-        program = Path(__file__).with_name("fastapi_app.py")
-        process = spawn([python, program, str(port)], env=environment, stdout=log, stderr=log)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        await reachable(url, process, tmp_path / "log")
-        requests = ["/items/1", "/api/v1/users/7/posts/8", "/api/v1/plain/1", "/sub/items/1", "/tenants/acme/items/1"]
-        requests += ["/tenants/acme/plain/1", "/deep/acme/inner/1", "/docs", "/sub/docs", "/stream/1"]
-        requests += ["/refused/1", "/nothing", "/sub/nothing", "/items/word"]
-        await ask(url, *(f"GET {path}" for path in requests), "DELETE /items/1", "POST /api/v1/users/7/posts/8")
-        await ask(url, "GET /fail/1")
-        await leave(url, "/endless/1")
-        async with connect(f"ws://127.0.0.1:{port}/api/v1/socket/1", proxy=None):
-            pass
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(process.wait, 20)
-    log_text = (tmp_path / "log").read_text()
-    assert sorted(await events(running)) == sorted(
-        [
-            ("/items/{id}", "GET", 200, "ada"),
-            ("/api/v1/users/{user}/posts/{post}", "GET", 200, "ada"),
-            ("/api/v1/plain/{id}", "GET", 200, "ada"),
-            ("/sub/items/{id}", "GET", 200, "ada"),
-            ("/tenants/{tenant}/items/{id}", "GET", 200, "ada"),
-            ("/tenants/{tenant}/plain/{id}", "GET", 200, "ada"),
-            ("/deep/{tenant}/inner/{id}", "GET", 200, "ada"),
-            ("/docs", "GET", 200, "ada"),
-            ("/sub/docs", "GET", 200, "ada"),
-            ("/stream/{id}", "GET", 200, "ada"),
-            ("/fail/{id}", "GET", 500, "ada"),
-            ("/refused/{id}", "GET", 404, "ada"),
-            ("(unmatched)", "GET", 404, "ada"),
-            ("(unmatched)", "GET", 404, "ada"),
-            ("/items/{id}", "GET", 422, "ada"),
-            ("/items/{id}", "DELETE", 405, "ada"),
-            ("/api/v1/users/{user}/posts/{post}", "POST", 405, "ada"),
-            ("/endless/{id}", "GET", 499, None),
-            ("/api/v1/socket/{id}", "WEBSOCKET", 101, None),
-        ]
-    ), log_text
