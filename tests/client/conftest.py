@@ -7,9 +7,7 @@ import pytest
 
 from convoai_analytics_client import Analytics
 from tests.client.calls import balanced
-from tests.client.openai_streams import (
-    Noted,
-)
+from tests.client.openai_streams import Noted
 from tests.servers.openai_server import OpenAIServer
 from tests.servers.service import Running
 

@@ -10,17 +10,7 @@ import pytest
 
 from convoai_analytics_client import Analytics, openai
 from convoai_analytics_client.openai import track_openai
-from tests.client.openai_streams import (
-    HEADERS,
-    WHO,
-    Json,
-    Noted,
-    as_object,
-    astream_of,
-    body,
-    completions,
-    stream_of,
-)
+from tests.client.openai_streams import HEADERS, WHO, Json, Noted, as_object, astream_of, body, completions, stream_of
 from tests.servers.openai_server import ANSWERED_BY, Answer, OpenAIServer
 from tests.servers.responses_server import Ending, responses_server
 from tests.servers.service import Running

@@ -13,15 +13,7 @@ from starlette.routing import Mount, Route
 import convoai_analytics_client
 from convoai_analytics_client import Analytics
 from convoai_analytics_client.asgi import AnalyticsMiddleware, Scope
-from tests.client.frameworks.asgi_application import (
-    application,
-    hello,
-    raw,
-    receive,
-    scope_of,
-    send,
-    user,
-)
+from tests.client.frameworks.asgi_application import application, hello, raw, receive, scope_of, send, user
 from tests.client.frameworks.serving import ask, served, tracked
 from tests.servers.service import Running
 

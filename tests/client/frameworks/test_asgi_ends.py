@@ -16,14 +16,7 @@ from websockets.exceptions import InvalidStatus
 
 from convoai_analytics_client import Analytics
 from convoai_analytics_client.asgi import AnalyticsMiddleware, Message, Scope
-from tests.client.frameworks.asgi_application import (
-    application,
-    raw,
-    receive,
-    scope_of,
-    send,
-    user,
-)
+from tests.client.frameworks.asgi_application import application, raw, receive, scope_of, send, user
 from tests.client.frameworks.serving import ask, leave, served, tracked, until
 from tests.servers.service import Running
 
