@@ -22,7 +22,7 @@ platform: .venv/platform .venv/panel
 
 # What docker-compose.yml describes, without Docker: three processes on PostgreSQL and Valkey behind HAProxy.
 cluster: .venv/dev .venv/panel .venv/proxies
-	@exec $(BIN)/python -m tests.cluster
+	@exec $(BIN)/python -m tests.servers.cluster
 
 test: .venv/dev .venv/panel-dev .venv/browser .venv/proxies .venv/frameworks lint
 	@$(NPM) run --silent test -- --no-color
@@ -30,7 +30,7 @@ test: .venv/dev .venv/panel-dev .venv/browser .venv/proxies .venv/frameworks lin
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 # What `make test` breaks in short form, at its full size, with its table of figures; half an hour and more.
-ATTACKS := $(addprefix tests/web/,ingest/test_fuzz.py site/test_openapi.py auth/test_credentials.py) $(addprefix tests/client/test_,service.py spool.py)
+ATTACKS := $(addprefix tests/web/,ingest/test_fuzz.py site/test_openapi.py auth/test_credentials.py) $(addprefix tests/client/delivery/test_,service.py spool.py)
 faults: .venv/dev .venv/panel .venv/browser .venv/proxies
 	$(BIN)/python -m pytest --full tests/faults $(ATTACKS)
 
@@ -80,9 +80,9 @@ bench: .venv/dev
 
 # FastAPI before and after its routes became a tree, each in an environment of its own.
 FRAMEWORKS := fastapi-old fastapi-new
-.venv/frameworks: $(FRAMEWORKS:%=tests/client/%.lock) | .venv/bin/python
+.venv/frameworks: $(FRAMEWORKS:%=tests/client/frameworks/%.lock) | .venv/bin/python
 	@for name in $(FRAMEWORKS); do $(PYTHON) -m venv $@/$$name && $@/$$name/bin/python -m pip install --quiet \
-		--disable-pip-version-check --require-hashes --requirement tests/client/$$name.lock || exit 1; done
+		--disable-pip-version-check --require-hashes --requirement tests/client/frameworks/$$name.lock || exit 1; done
 	@touch $@
 
 # The panel, from web/panel/ into web/static/. Without a network, what is built already is served.
@@ -107,9 +107,9 @@ lock: .venv/runtime
 	$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
 	$(LOCK) pyproject.toml --extra dev --output-file requirements-dev.lock
 	printf '%s\n' 'fastapi==0.136.*' 'starlette<1' 'uvicorn>=0.54' httptools websockets | \
-		$(LOCK) - --output-file tests/client/fastapi-old.lock
+		$(LOCK) - --output-file tests/client/frameworks/fastapi-old.lock
 	printf '%s\n' 'fastapi>=0.137' 'uvicorn>=0.54' httptools websockets | \
-		$(LOCK) - --output-file tests/client/fastapi-new.lock
+		$(LOCK) - --output-file tests/client/frameworks/fastapi-new.lock
 	$(NPM) run --silent lock
 
 clean:

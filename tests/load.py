@@ -13,8 +13,8 @@ from storage.engine.urls import database_at
 from storage.model.clock import Days
 from storage.tables import schema
 from storage.verify.comparison import Difference, verify
-from tests.conftest import TRACK
-from tests.web.ingest.test_tracking import ACTIVITY, CALL, MESSAGE, TALK
+from tests.paths import TRACK
+from tests.samples.events import ACTIVITY, CALL, MESSAGE, TALK
 
 KINDS: dict[str, dict[str, Any]] = {"activity": ACTIVITY, "api_usage": CALL, "conversation": TALK, "message": MESSAGE}
 TABLES = (schema.user_activity, schema.api_usage, schema.conversation_events, schema.message_metrics)

@@ -36,7 +36,9 @@ from storage.retention.erasure import forget  # noqa: E402
 from storage.retention.prune import prune  # noqa: E402
 from storage.retention.steps import Steps  # noqa: E402
 from storage.verify.comparison import verify  # noqa: E402
-from tests.conftest import API, SECRET, TRACK, start  # noqa: E402
+from tests.paths import API, TRACK  # noqa: E402
+from tests.servers.service import start  # noqa: E402
+from tests.servers.settings import SECRET  # noqa: E402
 from web.auth.tokens import ADMIN, make_token  # noqa: E402
 
 EVENTS = [

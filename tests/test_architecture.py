@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.repository import ROOT
+from tests.repository import PACKAGES, ROOT
 
 LAYERS = {
     "storage": (
@@ -33,9 +33,8 @@ LAYERS = {
         ("cli",),
     ),
 }
-"""The packages from the bottom up, and in each its sub-packages and modules: what stands in one line knows those in the
-lines above it, and not each other, unless both are modules of the package itself."""
-PACKAGES = tuple(LAYERS)
+"""In each package its sub-packages and modules from the bottom up: what stands in one line knows those in the lines
+above it, and not each other, unless both are modules of the package itself."""
 MODULES_AT_MOST = 14
 """In a package: as many as one can take in at a glance."""
 
@@ -97,6 +96,15 @@ def test_the_examples_know_the_client_alone() -> None:
         assert found.isdisjoint({*PACKAGES, "tests", "bench"}), file
 
 
+def test_no_test_is_imported() -> None:
+    """What tests share has files of its own: nothing is imported from a test module or a conftest."""
+    for folder in ("tests", "bench"):
+        for file in (ROOT / folder).rglob("*.py"):
+            ours = [module for module in imported(file) if module.startswith(("tests.", "bench."))]
+            parts = {part for module in ours for part in module.split(".")}
+            assert not [part for part in parts if part == "conftest" or part.startswith("test_")], file
+
+
 def test_uvicorn_is_known_in_one_place() -> None:
     """What subclasses uvicorn or touches its internals stands in web/server/ alone."""
     for package in PACKAGES:
@@ -132,7 +140,7 @@ def test_no_file_is_for_leftovers() -> None:
 def test_locks_name_no_host() -> None:
     """The lock files have a hash for everything and no download address."""
     locks = [ROOT / f"requirements{part}.lock" for part in ("", "-build", "-dev")]
-    locks += (ROOT / "tests" / "client").glob("*.lock")
+    locks += (ROOT / "tests" / "client" / "frameworks").glob("*.lock")
     for text in (lock.read_text() for lock in locks):
         assert "://" not in text
         assert "--index-url" not in text

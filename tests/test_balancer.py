@@ -17,12 +17,15 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from realtime.protocol import SUBPROTOCOL
-from tests.cluster import Balancer, Cluster
-from tests.conftest import API, SECRET, TRACK, free_port, start
-from tests.live import PATH, LivePanel
-from tests.postgres import Postgres
-from tests.stream import StreamPanel
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.paths import API, LIVE, TRACK
+from tests.samples.events import ACTIVITY
+from tests.servers.cluster import Balancer, Cluster
+from tests.servers.ports import free_port
+from tests.servers.postgres import Postgres
+from tests.servers.service import start
+from tests.servers.settings import SECRET
+from tests.subscribers.live import LivePanel
+from tests.subscribers.stream import StreamPanel
 from web.auth.tokens import ADMIN, make_token
 
 KEY = "own-key-0123456789"
@@ -126,7 +129,7 @@ async def test_a_path_that_cannot_be_decoded_is_refused(cluster: Cluster) -> Non
 async def test_panels_get_through(cluster: Cluster) -> None:
     """WebSockets with their subprotocols, and event streams, see an event at once: nothing is held back on the way."""
     offered = [Subprotocol(SUBPROTOCOL), Subprotocol(f"bearer.{token('wss')}")]
-    async with connect(cluster.url.replace("http", "ws", 1) + PATH, subprotocols=offered) as browser:
+    async with connect(cluster.url.replace("http", "ws", 1) + LIVE, subprotocols=offered) as browser:
         assert browser.subprotocol == SUBPROTOCOL
     panel, stream = LivePanel(cluster.url, token()), StreamPanel(cluster.url, token())
     await panel.open()
@@ -165,7 +168,7 @@ async def panel_of(url: str, address: str, claimed: str) -> ClientConnection:
     """Open a WebSocket from an *address* of this machine that claims to come from another one."""
     headers = {"Authorization": f"Bearer {token()}", "X-Forwarded-For": claimed}
     offered = [Subprotocol(SUBPROTOCOL)]
-    at = url.replace("http", "ws", 1) + PATH
+    at = url.replace("http", "ws", 1) + LIVE
     return await connect(at, subprotocols=offered, additional_headers=headers, local_addr=(address, 0))
 
 

@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 import httpx2
 import pytest
 
-from tests.cluster import PROCESSES, UP_SECONDS
-from tests.conftest import TRACK, free_port
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.paths import TRACK
+from tests.samples.events import ACTIVITY
+from tests.servers.cluster import PROCESSES, UP_SECONDS
+from tests.servers.ports import free_port
 
 PROGRAMS = ("postgres", "valkey-server", "haproxy", *["convoai-analyti"] * PROCESSES)
 
@@ -61,7 +62,7 @@ async def started() -> AsyncIterator[Command]:
     with TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         environment = {**os.environ, "BALANCER_PORT": str(free_port()), "TMPDIR": folder}
-        arguments = (sys.executable, "-m", "tests.cluster")
+        arguments = (sys.executable, "-m", "tests.servers.cluster")
         pipe = asyncio.subprocess.PIPE
         command = Command(await asyncio.create_subprocess_exec(*arguments, env=environment, stdout=pipe))
         try:

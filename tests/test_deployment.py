@@ -15,11 +15,11 @@ import yaml
 
 from examples.convoai import auth, chatbot, page
 from examples.convoai.settings import Settings as Platform
-from tests.cluster import COMPOSE, CONFIGURATION, services
-from tests.conftest import Running
-from tests.postgres import Postgres
-from tests.proxies import program
 from tests.repository import ROOT
+from tests.servers.cluster import COMPOSE, CONFIGURATION, services
+from tests.servers.postgres import Postgres
+from tests.servers.proxies import program
+from tests.servers.service import Running
 from web.server.descriptors import fitting
 from web.settings import Settings, unknown
 

@@ -13,10 +13,12 @@ import pytest
 
 from realtime.drain import drain
 from realtime.protocol import TOPICS
-from tests.conftest import SECRET, TRACK, start
-from tests.live import Fed, LivePanel
-from tests.process import Process
-from tests.stream import StreamPanel
+from tests.paths import TRACK
+from tests.servers.process import Process
+from tests.servers.service import start
+from tests.servers.settings import SECRET
+from tests.subscribers.live import Fed, LivePanel
+from tests.subscribers.stream import StreamPanel
 from web.auth.tokens import ADMIN, make_token
 from web.server import http_protocol
 

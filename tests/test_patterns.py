@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.repository import ROOT
-from tests.test_architecture import PACKAGES
+from tests.repository import PACKAGES, ROOT
 
 WAYS = ("match", "fullmatch", "search", "findall", "finditer", "split", "sub", "subn")
 SHORT, MIDDLE, LONG = 28, 1500, 6000

@@ -33,61 +33,18 @@ from sqlalchemy import select
 from realtime.protocol import TOPICS
 from storage.model import clock
 from storage.tables import schema
-from tests.conftest import TRACK, Running, free_port, start
-from tests.live import Fed
-from tests.postgres import Postgres
-from tests.stream import StreamPanel
+from tests.paths import TRACK
+from tests.samples.strategies import EVENT
+from tests.servers.ports import free_port
+from tests.servers.postgres import Postgres
+from tests.servers.service import Running, start
+from tests.subscribers.live import Fed
+from tests.subscribers.stream import StreamPanel
 
 T = TypeVar("T")
 
 KEYS = {"default": "own-key-0123456789", "acme": "acme-key-0123456789"}
 TENANTS = st.sampled_from(sorted(KEYS))
-USERS = st.sampled_from(["ada", "bob", "cyd", "Äöü 😀"])
-TALKS = st.sampled_from(["c1", "c2", "c3"])
-SECONDS = st.none() | st.floats(0, 86_400)
-# Far back, across several midnights, and up to just below five minutes ahead.
-MINUTES = st.integers(-3 * 1440, 4)
-IDS = st.none() | st.integers(0, 5).map(lambda number: f"e{number}")
-
-ACTIVITY = st.fixed_dictionaries(
-    {
-        "type": st.just("activity"),
-        "user_id": USERS,
-        "username": USERS,
-        "activity_type": st.sampled_from(["login", "logout", "message_sent"]),
-    }
-)
-CALL = st.fixed_dictionaries(
-    {
-        "type": st.just("api_usage"),
-        "endpoint": st.sampled_from(["/a", "/b"]),
-        "method": st.just("GET"),
-        "status_code": st.sampled_from([200, 404, 500]),
-        "response_time": st.floats(0, 86_400),
-        "user_id": st.none() | USERS,
-    }
-)
-TALK = st.fixed_dictionaries(
-    {
-        "type": st.just("conversation"),
-        "conversation_id": TALKS,
-        "user_id": USERS,
-        "action": st.sampled_from(["created", "deleted"]),
-    }
-)
-MESSAGE = st.fixed_dictionaries(
-    {
-        "type": st.just("message"),
-        "message_id": st.integers(0, 20).map(lambda number: f"m{number}"),
-        "conversation_id": TALKS,
-        "user_id": USERS,
-        "role": st.sampled_from(["user", "assistant", "system"]),
-        "token_count": st.none() | st.integers(0, 2**31 - 1),
-        "response_time": SECONDS,
-        "model_used": st.none() | st.sampled_from(["small", "large:2", "Größe 😀"]),
-    }
-)
-EVENT = st.tuples(ACTIVITY | CALL | TALK | MESSAGE, IDS, st.none() | MINUTES)
 
 
 class Platform(RuleBasedStateMachine):

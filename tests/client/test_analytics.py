@@ -3,56 +3,23 @@
 import asyncio
 import gc
 import json
-import logging
 import math
 import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import convoai_analytics_client
-from convoai_analytics_client import REASONS, Analytics, Stats, default, masks
-from convoai_analytics_client.events import Event, event, event_line, extra_text, line
-from tests.client.endpoint import Endpoint, Post, Reply, after, endpoint
-from tests.conftest import Running
-from web.ingest import drops
-
-DOWN = "http://127.0.0.1:9"
-"""Nothing listens there."""
-
-
-def balanced(stats: Stats) -> bool:
-    settled = stats.recorded + stats.duplicates + stats.rejected + sum(stats.dropped.values())
-    return stats.tracked + stats.restored == settled + stats.pending
-
-
-def track_all(analytics: Analytics) -> None:
-    """Track one event of each type."""
-    analytics.track_user_activity("u1", "Ada", "login", "203.0.113.7", "Mozilla", {"plan": "pro"})
-    analytics.track_conversation("c1", "u1", "created")
-    analytics.track_message("m1", "c1", "u1", "assistant", 42, "atlas", 1.5)
-    analytics.track_api_usage("/conversations/{id}", "GET", 200, 0.25, "u1")
-
-
-@pytest.fixture
-def made() -> Iterator[Callable[..., Analytics]]:
-    """Make clients that are closed at the end of the test, whose accounts are balanced then."""
-    clients: list[Analytics] = []
-
-    def make(url: str | None, *arguments: Any, **options: Any) -> Analytics:
-        clients.append(Analytics(url, *arguments, **{"flush_seconds": 0.02, **options}))
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        client.close(0.1)
-        assert balanced(client.stats())
+from convoai_analytics_client import Analytics, Stats
+from convoai_analytics_client.events import event, event_line, extra_text, line
+from tests.client.calls import DOWN, balanced, track_all
+from tests.client.delivery.endpoint import endpoint
+from tests.servers.service import Running
 
 
 async def test_every_type_arrives_as_it_was_tracked(running: Running, made: Callable[..., Analytics]) -> None:
@@ -138,152 +105,6 @@ def test_free_data_is_copied_at_the_call(made: Callable[..., Analytics]) -> None
         assert serving.events[0]["extra_data"] == {"step": 1}
 
 
-async def test_rejected_items_are_counted_and_logged_by_field(
-    running: Running, made: Callable[..., Analytics], caplog: pytest.LogCaptureFixture
-) -> None:
-    """The good events of a batch are recorded; the log names fields, never values."""
-    analytics = made(running.url)
-    analytics.track_message("m1", "c1", "secret-user", "robot", 1)
-    analytics.track_api_usage("/x", "GET", 7_000_007, 0.1)
-    analytics.track_api_usage("/x", "GET", 200, 0.1)
-    assert await analytics.aflush()
-    assert analytics.stats() == Stats(tracked=3, recorded=1, rejected=2)
-    analytics.close()
-    assert "role" in caplog.text
-    assert "status_code" in caplog.text
-    assert "secret-user" not in caplog.text
-    assert "7000007" not in caplog.text
-
-
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 507])
-def test_a_post_that_may_be_taken_later_is_sent_again(status: int, made: Callable[..., Analytics]) -> None:
-    """After 408, 429 and 5xx the same events with the same ids and times are posted until they are taken."""
-    with endpoint(after(Reply(status), Reply(status))) as serving:
-        analytics = made(serving.url)
-        track_all(analytics)
-        assert analytics.flush()
-        assert analytics.stats() == Stats(tracked=4, recorded=4)
-        assert len(serving.posts) == 3
-        assert serving.posts[0].events == serving.posts[1].events == serving.posts[2].events
-
-
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 415, 422])
-def test_a_post_that_is_refused_is_never_sent_again(
-    status: int, made: Callable[..., Analytics], caplog: pytest.LogCaptureFixture
-) -> None:
-    """Other answers drop the events, and the log has the status but not the key."""
-    with endpoint(after(Reply(status))) as serving:
-        analytics = made(serving.url, "a-key-of-a-tenant-1")
-        track_all(analytics)
-        assert analytics.flush()
-        assert analytics.stats() == Stats(tracked=4, dropped={"refused": 4})
-        assert len(serving.posts) == 1
-        assert str(status) in caplog.text
-        assert "a-key-of" not in caplog.text + repr(analytics)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"<html>welcome</html>",
-        b"[]",
-        b"[" * 100_000,
-        b'{"recorded":"4","duplicates":0}',
-        b'{"recorded":4,"duplicates":0,"rejected":[1]}',
-        b'{"recorded":4,"duplicates":0,"rejected":7}',
-    ],
-)
-def test_an_answer_of_somebody_else_is_no_success(body: bytes, made: Callable[..., Analytics]) -> None:
-    """A page that answers 200 to everything has recorded nothing."""
-    with endpoint(lambda _post: Reply(200, body)) as serving:
-        analytics = made(serving.url)
-        track_all(analytics)
-        assert analytics.flush()
-        assert analytics.stats().dropped == {"refused": 4}
-
-
-def test_a_name_that_cannot_be_looked_up_ends_no_thread(made: Callable[..., Analytics]) -> None:
-    """A host name that is too long to be written keeps events pending, and the thread that posts goes on."""
-    analytics = made(f"http://{'a' * 70}.example")
-    track_all(analytics)
-    assert not analytics.flush(0.3)
-    track_all(analytics)
-    assert not analytics.flush(0.3)
-    assert analytics.stats() == Stats(tracked=8, pending=8)
-    assert "analytics sender" in {thread.name for thread in threading.enumerate()}
-
-
-def test_retry_after_is_obeyed(made: Callable[..., Analytics]) -> None:
-    """No attempt comes before the time that the service named, also while somebody waits in flush()."""
-    times: list[float] = []
-
-    def script(_post: Post) -> Reply:
-        times.append(time.monotonic())
-        return Reply(429, headers=(("Retry-After", "1"),)) if len(times) == 1 else Reply()
-
-    with endpoint(script) as serving:
-        analytics = made(serving.url)
-        track_all(analytics)
-        assert not analytics.flush(0.1)
-        assert analytics.flush()
-        assert times[1] - times[0] >= 1
-
-
-def test_a_batch_that_is_too_large_is_halved(made: Callable[..., Analytics]) -> None:
-    """A proxy that takes no more than some events at once (413) gets them in smaller posts."""
-    with endpoint(lambda post: Reply(413) if len(post.events) > 3 else Reply()) as serving:
-        analytics = made(serving.url)
-        for number in range(10):
-            analytics.track_conversation(f"c{number}", "u1", "created")
-        assert analytics.flush()
-        assert analytics.stats() == Stats(tracked=10, recorded=10)
-
-
-def test_the_halves_of_a_batch_are_sent_again_too(made: Callable[..., Analytics]) -> None:
-    """A half that the service cannot take just now is posted until it is taken, and nothing is dropped."""
-    refused = [Reply(413), Reply(503), Reply(413), Reply(429)]
-    with endpoint(after(*refused)) as serving:
-        analytics = made(serving.url)
-        for number in range(8):
-            analytics.track_conversation(f"c{number}", "u1", "created")
-        assert analytics.flush()
-        assert analytics.stats() == Stats(tracked=8, recorded=8)
-
-
-def test_an_end_does_not_wait_for_a_far_retry_after(made: Callable[..., Analytics]) -> None:
-    """Where the service asks for an hour, close() returns at once, since no attempt would come in its time."""
-    with endpoint(lambda _post: Reply(503, headers=(("Retry-After", "3600"),))) as serving:
-        analytics = made(serving.url)
-        track_all(analytics)
-        assert not analytics.flush(0.3)
-        assert analytics.close(10)
-        assert analytics.stats() == Stats(tracked=4, dropped={"unsent": 4})
-
-
-def test_events_of_one_batch_are_posted_together(made: Callable[..., Analytics]) -> None:
-    """Events make one compressed post over one connection, of at most four batches and 1 MiB."""
-    with endpoint() as serving:
-        analytics = made(serving.url, flush_seconds=5)
-        for number in range(1200):
-            analytics.track_user_activity(number, "Ada", "login", extra_data={"text": "x" * 3000})
-        assert analytics.flush()
-        assert 4 <= len(serving.posts) <= 8
-        assert max(len(post.events) for post in serving.posts) <= (1 << 20) // 3000
-        assert all(post.headers["Content-Encoding"] == "gzip" for post in serving.posts)
-        assert len({event["event_id"] for event in serving.events}) == 1200
-
-
-def test_batches_that_wait_are_posted_together(made: Callable[..., Analytics]) -> None:
-    """What waits behind a slow post goes out as one, of four batches at most."""
-    with endpoint(after(Reply(503, headers=(("Retry-After", "1"),)))) as serving:
-        analytics = made(serving.url, batch_events=10)
-        for number in range(75):
-            analytics.track_conversation(number, "u1", "created")
-        assert analytics.flush()
-        assert max(len(post.events) for post in serving.posts) == 40
-        assert len({event["event_id"] for event in serving.events}) == 75
-
-
 @given(
     at=st.floats(0, 4e9),
     values=st.tuples(*[st.text()] * 4, st.integers(), st.none() | st.text(), st.none() | st.floats(allow_nan=False)),
@@ -344,152 +165,6 @@ def test_close_gives_up_at_its_time(made: Callable[..., Analytics]) -> None:
     assert analytics.stats() == Stats(tracked=1500, dropped={"unsent": 1500})
 
 
-def test_without_a_url_everything_is_dropped(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """The module's own client says once that it has no URL, starts no thread, and counts."""
-    monkeypatch.delenv("ANALYTICS_URL", raising=False)
-    monkeypatch.setattr("convoai_analytics_client.environment._client", None)
-    convoai_analytics_client.track_conversation("c1", "u1", "created")
-    convoai_analytics_client.track_api_usage("/x", "GET", 200, 0.1)
-    assert convoai_analytics_client.stats() == Stats(tracked=2, dropped={"disabled": 2})
-    assert caplog.text.count("ANALYTICS_URL") == 1
-    assert convoai_analytics_client.flush()
-
-
-def test_the_modules_own_client_is_made_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ANALYTICS_URL and ANALYTICS_TRACKING_KEY are all that a program needs to set."""
-    with endpoint() as serving:
-        monkeypatch.setattr("convoai_analytics_client.environment._client", None)
-        monkeypatch.setenv("ANALYTICS_URL", serving.url)
-        monkeypatch.setenv("ANALYTICS_TRACKING_KEY", "the-key-of-the-environment")
-        convoai_analytics_client.track_user_activity("u1", "Ada", "login")
-        convoai_analytics_client.track_message("m1", "c1", "u1", "user", 3)
-        assert convoai_analytics_client.flush()
-        assert serving.posts[0].headers["Authorization"] == "Bearer the-key-of-the-environment"
-        assert [event["type"] for event in serving.events] == ["activity", "message"]
-        default().close()
-
-
-def test_a_wrong_environment_stops_no_program(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A URL that makes no sense is logged without its password, and events are dropped."""
-    monkeypatch.setattr("convoai_analytics_client.environment._client", None)
-    monkeypatch.setenv("ANALYTICS_URL", "https://user:hunter2@analytics.example")
-    convoai_analytics_client.track_conversation("c1", "u1", "created")
-    assert convoai_analytics_client.stats().dropped == {"disabled": 1}
-    assert "hunter2" not in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("field", "arguments", "options"),
-    [
-        ("url", ["127.0.0.1:8002"], {}),
-        ("url", ["ftp://example.org"], {}),
-        ("url", ["http://user:password@example.org"], {}),
-        ("key", [DOWN, "two\nlines"], {}),
-        ("sample", [DOWN], {"sample": 0}),
-        ("sample_by", [DOWN], {"sample_by": "moon"}),
-        ("batch_events", [DOWN], {"batch_events": 0}),
-        ("queue_events", [DOWN], {"queue_events": 0}),
-        ("timeout", [DOWN], {"timeout": 0}),
-        ("flush_seconds", [DOWN], {"flush_seconds": -1}),
-    ],
-)
-def test_arguments_that_make_no_sense_are_named(field: str, arguments: list[Any], options: dict[str, Any]) -> None:
-    """A client that cannot work is not made, and the error names the argument."""
-    with pytest.raises(ValueError, match=f"^{field}: "):
-        Analytics(*arguments, **options)
-
-
-def test_before_send_sees_and_changes_every_event(made: Callable[..., Analytics]) -> None:
-    """It may change an event or drop it; where it fails the event is not sent as it was."""
-
-    def mask(event: Event) -> Event | None:
-        if event["type"] == "conversation":
-            return None
-        if event["type"] == "api_usage":
-            raise RuntimeError("a fault of the mask")
-        event["user_id"] = "masked"
-        return event
-
-    with endpoint() as serving:
-        analytics = made(serving.url, before_send=mask)
-        track_all(analytics)
-        assert analytics.flush()
-        assert [(event["type"], event["user_id"]) for event in serving.events] == [
-            ("activity", "masked"),
-            ("message", "masked"),
-        ]
-        assert serving.events[0]["extra_data"] == {"plan": "pro"}
-        assert analytics.stats().dropped == {"before_send": 2}
-
-
-def test_addresses_are_hashed_with_the_key(made: Callable[..., Analytics]) -> None:
-    """hash_ip gives one address one hash under one key, another under another, and never the address."""
-    with endpoint() as serving:
-        for key in ("key-one-0123456789", "key-one-0123456789", "key-two-0123456789"):
-            analytics = made(serving.url, key, hash_ip=True)
-            analytics.track_user_activity("u1", "Ada", "login", "203.0.113.7")
-            assert analytics.flush()
-        one, same, other = (event["ip_address"] for event in serving.events)
-        assert one == same != other
-        assert "203.0.113" not in one
-
-
-def test_masks_may_be_joined() -> None:
-    """Ready-made masks cut addresses to their network and remove fields; in turn, until one drops the event."""
-    mask = masks.in_turn(masks.truncate_ip, masks.without("user_agent", "extra_data"))
-    event: Event = {"ip_address": "203.0.113.7", "user_agent": "Mozilla", "user_id": "u1"}
-    assert mask(event) == {"ip_address": "203.0.113.0", "user_id": "u1"}
-    assert mask({"ip_address": "2001:db8:1:2::3"}) == {"ip_address": "2001:db8:1::"}
-    assert mask({"ip_address": "nonsense"}) == {}
-    assert masks.in_turn(lambda _event: None, mask)({}) is None
-
-
-@pytest.mark.parametrize("by", ["user", "conversation"])
-def test_sampling_keeps_all_of_one_or_nothing(by: str, made: Callable[..., Analytics]) -> None:
-    """About the part that was asked for is kept, by whole users or conversations; the rest is counted."""
-    with endpoint() as serving:
-        analytics = made(serving.url, sample=0.25, sample_by=by)
-        for number in range(400):
-            for part in range(2):
-                names = (number, part) if by == "user" else (part, number)
-                analytics.track_message(f"m{number}-{part}", names[1], names[0], "user", 1)
-        assert analytics.flush()
-        field = "user_id" if by == "user" else "conversation_id"
-        kept = [event[field] for event in serving.events]
-        assert all(kept.count(name) == 2 for name in kept)
-        assert 60 < len(set(kept)) < 140
-        assert analytics.stats().dropped == {"sampled": 800 - len(kept)}
-
-
-async def test_drops_are_told_to_the_service(running: Running, made: Callable[..., Analytics]) -> None:
-    """The service counts what clients dropped, by reason, once each."""
-    analytics = made(running.url, queue_events=10, batch_events=10, flush_seconds=60)
-    for _ in range(12):
-        analytics.track_user_activity("u1", "Ada", "login", extra_data={"x": float("inf")})
-    for part in range(2):
-        analytics.track_conversation(f"c{part}", "u1", "created")
-        assert await analytics.aflush()
-    text = (await running.http.get("/metrics")).text
-    assert 'convoai_client_dropped_events_total{reason="invalid"} 12.0' in text
-
-
-def test_the_service_knows_every_reason() -> None:
-    """The reasons by which clients drop are those that the service counts apart."""
-    assert set(REASONS) == set(drops.REASONS)
-
-
-def test_trouble_is_logged_once_a_minute(made: Callable[..., Analytics], caplog: pytest.LogCaptureFixture) -> None:
-    """A service that is down for long makes one line, not one for each attempt."""
-    caplog.set_level(logging.DEBUG)
-    analytics = made(DOWN)
-    for _ in range(5):
-        track_all(analytics)
-        analytics.flush(0.3)
-    assert caplog.text.count("cannot be reached") == 1
-
-
 def test_a_call_may_interrupt_a_call(made: Callable[..., Analytics]) -> None:
     """A finalizer that tracks while the same thread holds the queue's lock neither hangs nor is lost."""
     with endpoint() as serving:
@@ -519,18 +194,3 @@ def test_many_threads_are_counted_exactly(made: Callable[..., Analytics]) -> Non
         assert all(map(balanced, seen))
         assert analytics.stats() == Stats(tracked=16_000, recorded=16_000)
         assert len({event["event_id"] for event in serving.events}) == 16_000
-
-
-def test_a_connection_that_was_closed_while_idle_is_replaced(made: Callable[..., Analytics]) -> None:
-    """A keep-alive connection that the other side closed costs one attempt, no event and no line of log."""
-    with endpoint() as first:
-        analytics = made(first.url)
-        track_all(analytics)
-        assert analytics.flush()
-        connection = analytics._sender._transport._connection  # type: ignore[union-attr]
-        assert connection is not None
-        connection.sock.shutdown(socket.SHUT_RDWR)
-        track_all(analytics)
-        assert analytics.flush()
-        assert analytics.stats() == Stats(tracked=8, recorded=8)
-        assert isinstance(first, Endpoint)

@@ -13,7 +13,7 @@ from examples.convoai.accounts import AGAIN_SECONDS
 from examples.convoai.attempts import BY_ADDRESS, BY_NAME, MOST, SECONDS, Attempts
 from examples.convoai.auth import COOKIE, TOKEN_SECONDS
 from examples.convoai.settings import AUDIENCE
-from tests.examples.conftest import PASSWORD, Platform
+from tests.examples.services import PASSWORD, Platform
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -22,9 +22,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from examples.convoai.auth import TOKEN_SECONDS
 from examples.convoai.grant import grant_admin
 from examples.convoai.platform import Platform, Ports
-from tests.conftest import API, free_port
-from tests.panel.conftest import Visitor, shown
-from tests.program import spawn
+from tests.panel.browser import Visitor
+from tests.panel.screen import shown
+from tests.paths import API
+from tests.servers.ports import free_port
+from tests.servers.program import spawn
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

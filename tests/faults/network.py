@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 
-from tests.relay import Relay
+from tests.servers.relay import Relay
 
 SEGMENT = 1448
 """Bytes of a segment on an Ethernet."""

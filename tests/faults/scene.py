@@ -9,10 +9,11 @@ from typing import Any, Self
 import httpx2
 
 from realtime.protocol import TOPICS
-from tests.conftest import API, SECRET
-from tests.faults.follower import Follower
 from tests.load import Load, stored_ids
-from tests.process import Process
+from tests.paths import API
+from tests.servers.process import Process
+from tests.servers.settings import SECRET
+from tests.subscribers.follower import Follower
 from web.auth.tokens import ADMIN, make_token
 
 WORKERS = 6

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.relay import CHUNK, Relay
+from tests.servers.relay import CHUNK, Relay
 
 
 class Proxy(Relay):

@@ -5,33 +5,17 @@ import random
 from collections.abc import Awaitable, Callable
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
-from tests.panel.conftest import Served, Visitor, shown, until_equal
+from tests.panel.browser import Visitor
 from tests.panel.proxy import Proxy
-from tests.web.ingest.test_tracking import MESSAGE
+from tests.panel.screen import SECONDS, equal_snapshot, figures, shown, status, until_equal
+from tests.panel.served import Served
+from tests.samples.events import MESSAGE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Visit = Callable[..., Awaitable[Visitor]]
-SECONDS = 15_000
-
-
-async def status(page: Page, kind: str, milliseconds: float = SECONDS) -> None:
-    """Wait until the status pill is of this kind."""
-    await expect(page.locator(f"convoai-status[kind={kind}]").first).to_be_visible(timeout=milliseconds)
-
-
-async def figures(page: Page) -> dict[str, str]:
-    """The six figures of the dashboard as they are on screen."""
-    cards = page.locator("dashboard-cards section.card")
-    names, values = await cards.locator("h3").all_inner_texts(), await cards.locator(".value").all_inner_texts()
-    return dict(zip(names, values, strict=True))
-
-
-async def equal_snapshot(page: Page, service: Served) -> None:
-    """Wait until what is on screen is the service's own snapshot."""
-    await until_equal(lambda: figures(page), service)
 
 
 async def test_an_event_is_on_screen_at_once(service: Served, visit: Visit) -> None:

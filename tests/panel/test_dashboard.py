@@ -12,9 +12,10 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from storage.model import clock
-from tests.conftest import API
-from tests.panel.conftest import Served, Visitor
-from tests.web.ingest.test_tracking import MESSAGE
+from tests.panel.browser import Visitor
+from tests.panel.served import Served
+from tests.paths import API
+from tests.samples.events import MESSAGE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -9,9 +9,11 @@ import pytest
 from playwright.async_api import expect
 
 from storage.model import clock
-from tests.panel.conftest import Served, Visitor, shown, until_equal
+from tests.panel.browser import Visitor
+from tests.panel.screen import shown, until_equal
+from tests.panel.served import Served
 from tests.panel.site import Site
-from tests.web.ingest.test_tracking import MESSAGE
+from tests.samples.events import MESSAGE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.panel.conftest import Served, Visitor
+from tests.panel.browser import Visitor
+from tests.panel.served import Served
 from tests.repository import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -14,7 +14,7 @@ from realtime.state import State
 from storage.errors import StorageUnavailable
 from storage.model.changes import Change, RecentActivity, TopUser
 from storage.tables import schema
-from tests.storage.write.test_writer import Bench
+from tests.storage.writers import Bench
 
 pytestmark = pytest.mark.each_database
 

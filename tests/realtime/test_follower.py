@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from realtime.feed import Feed
 from realtime.follower import Follower
 from storage.errors import StorageUnavailable
-from tests.storage.write.test_writer import Bench
+from tests.storage.writers import Bench
 
 pytestmark = pytest.mark.each_database
 

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from realtime.protocol import TOPICS
-from tests.conftest import Running
-from tests.live import LivePanel
-from tests.web.ingest.test_tracking import ACTIVITY
-from tests.web.live.test_endpoints import equals_snapshot
+from tests.samples.events import ACTIVITY
+from tests.servers.service import Running
+from tests.subscribers.live import LivePanel
+from tests.subscribers.snapshots import equals_snapshot
 
 
 @pytest.fixture

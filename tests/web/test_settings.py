@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.process import Process
+from tests.servers.process import Process
 from web.settings import InvalidSetting, Settings, unknown
 
 

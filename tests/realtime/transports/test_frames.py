@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,11 +13,12 @@ from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 
 from realtime.transports.frames import Frame
-from tests.conftest import Running, start
-from tests.live import LivePanel
-from tests.stream import StreamPanel
-from tests.web.ingest.test_tracking import ACTIVITY
-from tests.web.live.test_endpoints import equals_snapshot
+from tests.samples.events import ACTIVITY
+from tests.servers.service import Running, start
+from tests.subscribers.backlog import buffered, flood, stalled
+from tests.subscribers.live import LivePanel
+from tests.subscribers.snapshots import equals_snapshot
+from tests.subscribers.stream import StreamPanel
 
 
 @given(st.sampled_from([0, 1, 125, 126, 65_535, 65_536, 100_000]))
@@ -58,33 +58,6 @@ async def test_either_way_counts_messages(either: Running) -> None:
     await panel.until(lambda: panel.closed is not None)
     assert panel.closed == (4429, "the panel sends too many messages")
     assert panel.frames[-1] == {"type": "error", "code": "too_many_messages", "message": "at most 5 messages a second"}
-
-
-async def stalled(running: Running) -> LivePanel:
-    """Connect a panel whose socket soon takes no more, as a frozen browser's does."""
-    before = set(running.server.server_state.connections)
-    panel = await running.panel()
-    (connection,) = [item for item in set(running.server.server_state.connections) - before if hasattr(item, "conn")]
-    # Else the kernel would take megabytes for a panel before the service sees that it does not read.
-    connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
-    panel.freeze()
-    return panel
-
-
-def buffered(running: Running) -> int:
-    """Bytes that wait in the service for panels that do not read."""
-    connections = running.server.server_state.connections
-    return max((item.transport.get_write_buffer_size() for item in connections if hasattr(item, "conn")), default=0)
-
-
-async def flood(running: Running, commits: int) -> str:
-    """Make changes whose frames are large, about 35 KB each."""
-    position = ""
-    for number in range(commits):
-        event = {"user_id": "αβγδε"[number % 5] * 255, "username": "😀" * 255, "activity_type": "😀" * 100}
-        position = (await running.post("activity-public", event))["position"]
-        await asyncio.sleep(0.02)
-    return position
 
 
 async def test_a_stalled_panel_harms_nobody(either: Running) -> None:

@@ -11,10 +11,10 @@ import pytest
 from storage.engine.backup import back_up
 from storage.engine.urls import file_of
 from storage.errors import BackupFailed
-from tests.conftest import Running, start
-from tests.postgres import Postgres
-from tests.process import Process
-from tests.web.ingest.test_tracking import BATCH, EVENTS
+from tests.samples.events import BATCH, EVENTS
+from tests.servers.postgres import Postgres
+from tests.servers.process import Process
+from tests.servers.service import Running, start
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 from storage.engine.database import Database, touch
 from storage.engine.urls import database_at
 from storage.errors import StorageUnavailable
-from tests.conftest import API, TRACK, Running
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.paths import API, TRACK
+from tests.samples.events import ACTIVITY
+from tests.servers.service import Running
 
 
 def delete(file: Path) -> None:

@@ -13,66 +13,11 @@ from storage.engine.urls import database_at
 from storage.errors import DataRefused, WrongDatabase
 from storage.tables import schema
 from storage.verify.comparison import verify
-from tests.storage.read.test_series import made_up, opened
+from tests.samples.history import made_up
+from tests.storage.databases import opened
+from tests.storage.engine.earlier_versions import as_first, require_tokens
 
 pytestmark = pytest.mark.each_database
-
-
-def require_tokens(connection: Connection) -> None:
-    """Give ``token_count`` its NOT NULL back, which migration 0005 took away."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("ALTER TABLE message_metrics ALTER COLUMN token_count SET NOT NULL"))
-        return
-    version = connection.scalar(text("PRAGMA schema_version"))
-    connection.execute(text("PRAGMA writable_schema=ON"))
-    connection.execute(
-        text(
-            "UPDATE sqlite_master SET sql = REPLACE(sql, 'token_count BIGINT', 'token_count BIGINT NOT NULL') "
-            "WHERE name = 'message_metrics'"
-        )
-    )
-    connection.execute(text(f"PRAGMA schema_version={version + 1}"))
-    connection.execute(text("PRAGMA writable_schema=RESET"))
-
-
-def as_first(connection: Connection) -> None:
-    """Turn a database of the newest tables into one of the first ones, as migration 0001 made them."""
-    require_tokens(connection)
-    keyed = " WITHOUT ROWID" if connection.dialect.name == "sqlite" else ""
-    connection.execute(text("DROP VIEW daily_stats"))
-    for name in ("audit", "revocations", "tracking_keys"):
-        connection.execute(text(f"DROP TABLE {name}"))
-    for name in ("users", "user_days", "endpoint_days", "conversation_metrics", "counters"):
-        connection.execute(text(f"DROP TABLE carried_{name}"))
-    for name in ("user_activity", "message_metrics", "api_usage", "conversation_events", "user_days"):
-        connection.execute(text(f"ALTER TABLE heads DROP COLUMN {name}_from"))
-    for name in ("endpoint_days", "user_days", "counters"):
-        connection.execute(text(f"ALTER TABLE {name} RENAME TO new_{name}"))
-    connection.execute(
-        text(
-            "CREATE TABLE counters (tenant_id VARCHAR(255) NOT NULL, grain VARCHAR(6) NOT NULL, metric VARCHAR(40) "
-            "NOT NULL, start VARCHAR(16) NOT NULL, value BIGINT NOT NULL, "
-            f"PRIMARY KEY (tenant_id, grain, metric, start)){keyed}"
-        )
-    )
-    connection.execute(
-        text(
-            "INSERT INTO counters SELECT * FROM new_counters WHERE grain <> 'hour' AND metric NOT LIKE 'model_%' "
-            "AND NOT (grain = 'minute' AND metric = 'active_users')"
-        )
-    )
-    connection.execute(
-        text(
-            "CREATE TABLE user_days (tenant_id VARCHAR(255) NOT NULL, day VARCHAR(10) NOT NULL, user_id VARCHAR(255) "
-            f"NOT NULL, PRIMARY KEY (tenant_id, day, user_id)){keyed}"
-        )
-    )
-    connection.execute(text("INSERT INTO user_days SELECT tenant_id, day, user_id FROM new_user_days"))
-    for name in ("endpoint_days", "user_days", "counters"):
-        connection.execute(text(f"DROP TABLE new_{name}"))
-    connection.execute(text("DROP INDEX conversation_metrics_status"))
-    connection.execute(text("CREATE VIEW daily_stats AS SELECT 1 AS one"))
-    connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])

@@ -16,9 +16,10 @@ from storage.engine.database import Database
 from storage.engine.readers import Readers
 from storage.engine.urls import database_at
 from storage.errors import StorageUnavailable
-from tests.conftest import TRACK, Running
 from tests.faults.disk import small_disk
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.paths import TRACK
+from tests.samples.events import ACTIVITY
+from tests.servers.service import Running
 
 FOLD_BYTES = 2_000_000
 WAIT_BYTES = 3_000_000

@@ -11,7 +11,7 @@ from storage.model.metrics import DERIVED
 from storage.model.parsing import parse_any
 from storage.model.rollup import Entry, Key, Rollup
 from storage.model.rollups import ENDPOINT_DAYS, ENDPOINTS, ROLLUPS, Known, Rolled, gather, roll
-from tests.test_properties import ACTIVITY, CALL, MESSAGE, TALK
+from tests.samples.strategies import ACTIVITY, CALL, MESSAGE, TALK
 
 DAYS = Days("America/New_York")
 TIMES = st.sampled_from([f"2026-03-0{day}T{hour:02d}:00:30.000Z" for day in (7, 8, 9) for hour in (3, 4, 5, 12)])

@@ -13,7 +13,7 @@ from storage.model.rollups import ENDPOINTS
 from storage.read.endpoints import endpoints
 from storage.read.reports import Page
 from storage.verify.comparison import verify
-from tests.storage.read.test_series import opened
+from tests.storage.databases import opened
 
 pytestmark = pytest.mark.each_database
 

@@ -1,73 +1,22 @@
 """Series: every point is what a count of the raw events gives."""
 
-import random
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from storage.engine.database import Database
-from storage.engine.urls import database_at
 from storage.model import clock
 from storage.model.clock import Days
 from storage.model.metrics import mean_seconds
 from storage.read.series import METRICS, Column, Interval, measure, points, read_series
-from storage.write.writer import Writer
-from tests.conftest import event
+from tests.samples.history import BEGIN, Json, made_up
+from tests.storage.databases import opened
 
 pytestmark = pytest.mark.each_database
 
-Json = dict[str, Any]
 ZONES = ["UTC", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo"]
-# Daylight saving begins in New York on 2026-03-08.
-BEGIN = datetime(2026, 3, 6, 12, tzinfo=UTC)
-
-
-class Silent:
-    def committed(self, outcome: object, seconds: float) -> None:
-        pass
-
-
-def made_up(seed: int, count: int = 300) -> list[Json]:
-    """Four days of events, in no order of time."""
-    draw = random.Random(seed)
-    events: list[Json] = []
-    for number in range(count):
-        at = {"timestamp": clock.text(BEGIN + timedelta(seconds=draw.uniform(0, 4 * 86_400)))}
-        user = f"u{draw.randrange(8)}"
-        match draw.randrange(4):
-            case 0:
-                events.append({"type": "activity", "user_id": user, "username": user, "activity_type": "login", **at})
-            case 1:
-                call = {"endpoint": f"/{draw.randrange(3)}", "method": "GET", "status_code": draw.choice([200, 503])}
-                events.append({"type": "api_usage", "response_time": draw.random(), **call, **at})
-            case 2:
-                talk = {"conversation_id": f"c{draw.randrange(20)}", "action": draw.choice(["created", "deleted"])}
-                events.append({"type": "conversation", "user_id": user, **talk, **at})
-            case _:
-                message = {
-                    "message_id": f"m{number}",
-                    "conversation_id": f"c{draw.randrange(20)}",
-                    "user_id": user,
-                    "role": "user",
-                    "token_count": draw.randrange(100),
-                    "response_time": draw.choice([None, draw.random()]),
-                    "model_used": draw.choice([None, "small", "large"]),
-                }
-                events.append({"type": "message", **message, **at})
-    return events
-
-
-async def opened(url: str, zone: str, events: list[Json]) -> Database:
-    """A database that holds *events*, committed in several groups."""
-    database = database_at(url, zone)
-    await database.open()
-    writer = Writer(database, lambda change: None, queue_events=10_000, change_log=100, observer=Silent())
-    for begin in range(0, len(events), 70):
-        await writer.write("default", [event(**fields) for fields in events[begin : begin + 70]])
-    await writer.stop()
-    return database
 
 
 async def read(database: Database, interval: Interval, start: str, end: str) -> tuple[list[str], dict[str, Column]]:

@@ -9,10 +9,12 @@ from storage.engine.urls import database_at
 from storage.tables.schema import metadata
 from storage.verify.comparison import verify
 from storage.write.writer import Writer
-from tests.conftest import event
-from tests.postgres import Postgres
 from tests.repository import ROOT
-from tests.storage.read.test_series import Silent, made_up, opened
+from tests.samples.events import event
+from tests.samples.history import made_up
+from tests.servers.postgres import Postgres
+from tests.storage.databases import opened
+from tests.storage.writers import Silent
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 STATEMENTS = re.findall(r"```sql\n(.*?)```", OPERATIONS, re.DOTALL)

@@ -2,152 +2,45 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Integer, Table, delete, insert, select, text, update
+from sqlalchemy import delete, text
 
 import storage.verify.recount
-from realtime.protocol import TOPICS
 from storage.engine.database import Database
 from storage.engine.urls import database_at
 from storage.errors import WrongDatabase
 from storage.model import metrics, rollups
-from storage.model.clock import now
 from storage.model.cutoffs import TABLES as EVENT_TABLES
 from storage.model.cutoffs import Cutoffs, cutoff
-from storage.model.events import AnyEvent, Message
+from storage.model.events import Message
 from storage.model.metrics import Counter
 from storage.read.snapshots import read_changes, read_head
 from storage.retention.erasure import forget
 from storage.retention.prune import prune
 from storage.retention.steps import Steps
-from storage.verify import comparison
-from storage.verify.comparison import Verdict
 from storage.verify.repair import TABLES, cut_anew, rebuild
-from storage.write.commit import commit
-from tests.conftest import Running, event, start
-from tests.process import Process
-from tests.storage.read.test_series import made_up
-from tests.web.ingest.test_tracking import ACTIVITY, MESSAGE
+from tests.samples.events import ACTIVITY, event
+from tests.storage.verify.histories import (
+    TENANTS,
+    damage,
+    history,
+    opened,
+    opened_in,
+    quiet,
+    recount,
+    repair,
+    tables,
+    write,
+)
 
 each_database = pytest.mark.each_database
 
-TENANTS = ("default", "acme")
 DAYS = ["2026-03-07", "2026-03-08", "2026-03-09"]
 """In the middle of the history."""
 ROUNDS = 10
 """How often rollups are damaged at random."""
-
-Row = tuple[Any, ...]
-Tables = dict[str, dict[Row, Row]]
-
-
-def quiet(_done: int, _total: int) -> None:
-    pass
-
-
-def history(seed: int) -> list[AnyEvent]:
-    """Four days of events; more models and endpoints than have rows of their own."""
-    at = {"timestamp": "2026-03-07T12:00:00Z", "user_id": "u1"}
-    talk = {"conversation_id": "c1", "role": "user", "token_count": 1}
-    call = {"type": "api_usage", "method": "GET", "status_code": 200, "response_time": 0.1}
-    many = [
-        *({"type": "message", "message_id": f"l{name}", "model_used": f"l{name}", **talk, **at} for name in range(60)),
-        *({"endpoint": f"/many/{name}", **call, **at} for name in range(260)),
-    ]
-    return [event(**fields) for fields in [*made_up(seed, 200), *many, *made_up(seed + 100, 100)]]
-
-
-async def opened(url: str, zone: str = "UTC") -> Database:
-    """A database with a history of each tenant."""
-    database = database_at(url, zone)
-    await database.open()
-    for seed, tenant in enumerate(TENANTS):
-        events = history(seed)
-        for begin in range(0, len(events), 90):
-            await write(database, tenant, events[begin : begin + 90])
-    return database
-
-
-async def opened_in(url: str, zone: str) -> None:
-    """Open a database in a zone, and close it; raises if its days were cut in another."""
-    database = database_at(url, zone)
-    try:
-        await database.open()
-    finally:
-        await database.close()
-
-
-async def write(database: Database, tenant: str, events: list[AnyEvent]) -> None:
-    arrived = [(each, now()) for each in events]
-    await database.write(lambda connection: commit(connection, database.epoch, database.days, tenant, arrived, 1000))
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    found = await opened(database_url)
-    yield found
-    await found.close()
-
-
-async def tables(database: Database) -> Tables:
-    """Every row of every rollup by its key; counters that are 0 are as good as none."""
-    found: Tables = {}
-    async with database.read() as connection:
-        for table in TABLES:
-            rows = map(tuple, await connection.execute(select(table)))
-            found[table.name] = {row[: _key(table)]: row for row in rows if table.name != "counters" or row[-1]}
-    return found
-
-
-def _key(table: Table) -> int:
-    return len(table.primary_key.c)
-
-
-async def recount(database: Database) -> Verdict:
-    async with database.read() as connection:
-        return await comparison.verify(connection, database.days)
-
-
-async def repair(database: Database) -> list[str]:
-    """Rebuild what differs, as the command does; gives the tenants."""
-    tenants = sorted({difference.tenant_id for difference in (await recount(database)).differences})
-    for tenant in tenants:
-        await rebuild(database, tenant, quiet)
-    return tenants
-
-
-def damage(draw: random.Random) -> Callable[[Connection], None]:
-    """Change, remove or add a row of a rollup, or several."""
-
-    def work(connection: Connection) -> None:
-        for _ in range(draw.randint(1, 4)):
-            table = draw.choice(TABLES)
-            rows = connection.execute(select(table).order_by(*table.primary_key.c)).mappings().all()
-            row = dict(draw.choice(rows))
-            here = [column == row[column.name] for column in table.primary_key.c]
-            columns = [column for column in table.c if column.name not in ("buckets", "tenant_id")]
-            match draw.choice(["change", "remove", "add"]):
-                case "change":
-                    column = draw.choice([column for column in columns if not column.primary_key])
-                    connection.execute(update(table).where(*here).values({column.name: other(row, column, draw)}))
-                case "remove":
-                    connection.execute(delete(table).where(*here))
-                case _:
-                    column = draw.choice([column for column in columns if column.primary_key])
-                    connection.execute(insert(table).values({**row, column.name: other(row, column, draw)}))
-
-    return work
-
-
-def other(row: dict[str, Any], column: Any, draw: random.Random) -> Any:
-    """Another value for a column."""
-    if isinstance(column.type, Integer):
-        return (row[column.name] or 0) + draw.choice([-1, 1, 1000])
-    return f"{draw.randrange(1000):03}"
 
 
 @each_database
@@ -316,75 +209,3 @@ async def test_days_are_cut_anew(database_url: str, tmp_path: Path) -> None:
     await twin.close()
     await database.close()
     await opened_in(database_url, "Asia/Kolkata")
-
-
-async def test_on_sqlite_the_service_must_be_stopped(running: Running, tmp_path: Path) -> None:
-    """Beside a service on a file a repair is refused with exit code 2 and a line that says what to do."""
-    done = await asyncio.to_thread(Process(tmp_path).command, "verify", "--repair")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "another process is writing" in done.stderr
-    assert "stop it" in done.stderr
-
-
-async def test_the_command_repairs(tmp_path: Path) -> None:
-    """verify --repair names what differs, rebuilds it, and says how the recount went then: exit code 0."""
-    running = await start(tmp_path)
-    await running.post("message-public", MESSAGE)
-    await running.service.database.write(
-        lambda connection: connection.execute(text("UPDATE counters SET value = 9 WHERE metric = 'tokens'")) and None
-    )
-    await running.stop()
-    done = Process(tmp_path).command("verify", "--repair")
-    lines = done.stdout.splitlines()
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert lines[0].startswith("tenant default: counter ")
-    assert lines[-3].endswith(" 4 differ")
-    assert lines[-2:] == ["tenant default: rebuilt from 1 events", lines[-3].replace(" 4 differ", " 0 differ")]
-
-
-@each_database
-async def test_the_command_cuts_days_anew(database_url: str, tmp_path: Path) -> None:
-    """A database is not opened in another zone; with --rezone its days are cut in it, and the service starts with it.
-    No other process may have the database open."""
-    running = await start(tmp_path, DATABASE_URL=database_url)
-    await running.post("message-public", {**MESSAGE, "timestamp": "2026-03-01T20:00:00Z"})
-    process = Process(tmp_path, DATABASE_URL=database_url, TIMEZONE="Asia/Kolkata")
-    done = await asyncio.to_thread(process.command, "verify", "--repair", "--rezone")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "stop" in done.stderr
-    await running.stop()
-    with pytest.raises(WrongDatabase, match="verify --repair --rezone"):
-        await opened_in(database_url, "Asia/Kolkata")
-    done = process.command("verify", "--repair", "--rezone")
-    assert done.returncode == 0, done.stderr
-    assert "rebuilt from 1 events" in done.stdout
-    running = await start(tmp_path, DATABASE_URL=database_url, TIMEZONE="Asia/Kolkata")
-    (day,) = (await running.get("daily-stats", **{"from": "2026-03-02", "to": "2026-03-03"}))["items"]
-    assert day["total_messages"] == 1
-    await running.stop()
-
-
-@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-async def test_a_live_panel_is_put_right(running: Running, tmp_path: Path, database_url: str) -> None:
-    """On PostgreSQL the service goes on: a panel that shows damaged figures shows the right ones when they are rebuilt,
-    by a snapshot, and follows what is posted then."""
-    panel = await running.panel()
-    await running.post("activity-public", ACTIVITY)
-    await running.service.database.write(
-        lambda connection: (
-            connection.execute(text("UPDATE counters SET value = 70 WHERE metric = 'activities'")) and None
-        )
-    )
-    receipt = await running.post("activity-public", ACTIVITY)
-    await panel.until_position(receipt["position"])
-    assert panel.panel.summary["total_activities"] == 71
-    panel.frames.clear()
-    done = await asyncio.to_thread(Process(tmp_path, DATABASE_URL=database_url).command, "verify", "--repair")
-    assert done.returncode == 0, done.stdout + done.stderr
-    await panel.until(lambda: panel.panel.summary["total_activities"] == 2)
-    assert "snapshot" in {frame["type"] for frame in panel.frames}
-    receipt = await running.post("activity-public", ACTIVITY)
-    await panel.until_position(receipt["position"])
-    snapshot = await running.get("snapshot")
-    assert panel.panel.shown() == {name: snapshot[name] for name in TOPICS}
-    assert (await running.verdict()).differences == []

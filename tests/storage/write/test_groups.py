@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from storage.model.changes import Position
 from storage.write.groups import FIRST_EVENTS, LEAST_EVENTS, SHARED_EVENTS, Request, fitted, group, settle
-from tests.conftest import event as make
+from tests.samples.events import event as make
 
 EVENT = make(type="activity", user_id="u", username="Ada", activity_type="login")
 MOST = 5

@@ -5,49 +5,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event
 from sqlalchemy.exc import DataError, OperationalError
 
-from storage.engine.urls import database_at
 from storage.errors import DataRefused, Overloaded, ShareExceeded, StorageError, StorageUnavailable
-from storage.model.changes import Change
 from storage.tables import schema
 from storage.tables.heads import CUT_EVERY
-from storage.write.commit import Outcome
 from storage.write.groups import SHARED_EVENTS
-from storage.write.writer import GROUP_EVENTS, Writer
-from tests.conftest import event as make
+from storage.write.writer import GROUP_EVENTS
+from tests.storage.writers import Bench
 
 pytestmark = pytest.mark.each_database
-
-MESSAGE = {"type": "message", "conversation_id": "c", "user_id": "u", "role": "user", "token_count": 1}
-
-
-class Observed:
-    def __init__(self) -> None:
-        self.sizes: list[int] = []
-
-    def committed(self, outcome: Outcome, seconds: float) -> None:
-        self.sizes.append(len(outcome.recorded))
-
-
-class Bench:
-    """A writer with all that it tells."""
-
-    def __init__(self, url: str, **limits: int) -> None:
-        self.database = database_at(url)
-        self.changes: list[Change] = []
-        self.observed = Observed()
-        limits = {"queue_events": 1000, "change_log": 100, **limits}
-        self.writer = Writer(self.database, self.changes.append, observer=self.observed, **limits)
-
-    async def post(self, *names: str, tenant: str = "default", **fields: Any) -> Any:
-        events = [make(**{**MESSAGE, "message_id": name, **fields}) for name in names]
-        return await self.writer.write(tenant, events)
-
-    async def count(self, table: Any = schema.message_metrics) -> int:
-        async with self.database.read() as connection:
-            return int(await connection.scalar(select(func.count()).select_from(table)) or 0)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import jwt
 import pytest
 from starlette.routing import Route, WebSocketRoute
@@ -15,10 +14,12 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from realtime.protocol import SUBPROTOCOL
-from tests.conftest import API, SECRET, TRACK, Running, start
-from tests.process import Process
-from tests.web.auth.test_tokens import unsigned
-from tests.web.ingest.test_tracking import BATCH, EVENTS
+from tests.paths import API, TRACK
+from tests.samples.events import BATCH, EVENTS
+from tests.servers.process import Process
+from tests.servers.service import Running, start
+from tests.servers.settings import SECRET
+from tests.web.auth.signing import unsigned
 from web.auth.tokens import ADMIN
 
 KEY = "acme-key-0123456789"
@@ -275,54 +276,6 @@ async def test_two_credentials_do_not_add_up(guarded: Running, credentials: dict
             subprotocols=offered,
         )
     assert refused.value.response.status_code == 401
-
-
-HOPS: list[tuple[list[tuple[str, str]], int]] = [
-    ([], 401),
-    ([("X-Forwarded-For", "10.1.2.3")], 201),
-    ([("X-Forwarded-For", "::ffff:10.1.2.3")], 201),
-    ([("X-Forwarded-For", "fd00::1")], 201),
-    ([("X-Forwarded-For", "10.1.2.3, 10.9.0.5")], 201),
-    ([("X-Forwarded-For", "8.8.8.8"), ("X-Forwarded-For", "10.1.2.3")], 201),
-    ([("X-Forwarded-For", "10.1.2.3"), ("X-Forwarded-For", "8.8.8.8")], 401),
-    ([("X-Forwarded-For", "10.1.2.3, 8.8.8.8, 10.9.0.5")], 401),
-    ([("X-Forwarded-For", "10.1.2.3:4711")], 401),
-    ([("X-Forwarded-For", "")], 401),
-    ([("X-Forwarded-For", "127.0.0.1, 10.9.0.5")], 401),
-    ([("X-Forwarded-For", "unknown, 10.9.0.5")], 401),
-    ([("X-Real-IP", "10.1.2.3")], 401),
-    ([("Forwarded", "for=10.1.2.3")], 401),
-    ([("X-Forwarded-Host", "10.1.2.3")], 401),
-    ([("X-Forwarded-For", "10.1.2.3"), ("Origin", "http://10.1.2.3")], 401),
-    ([("X-Forwarded-For", "10.1.2.3"), ("X-Tracking-Key", "garbage-0123456789")], 401),
-]
-
-
-async def test_the_peer_decides_unless_a_proxy_is_named(tmp_path: Path) -> None:
-    """A named proxy's word is taken for the address, hop by hop from the right; a header by itself opens nothing."""
-    found = await start(tmp_path, TRUSTED_NETWORKS="10.1.0.0/16,fd00::/8", TRUSTED_PROXIES="127.0.0.1,10.9.0.0/24")
-    try:
-        for headers, status in HOPS:
-            response = await found.http.post(
-                f"{TRACK}/activity-public", json=EVENTS["activity-public"], headers=httpx2.Headers(headers)
-            )
-            assert response.status_code == status, headers
-    finally:
-        await found.stop()
-
-
-@pytest.mark.parametrize("named", ["", "10.9.0.0/24"])
-async def test_an_unnamed_proxy_is_not_believed(tmp_path: Path, named: str) -> None:
-    """From a peer that nobody named, every forwarding header shuts the door, even for a peer that is trusted itself."""
-    found = await start(tmp_path, TRUSTED_PROXIES=named, TRUSTED_NETWORKS="127.0.0.0/8,10.1.0.0/16")
-    try:
-        body = EVENTS["activity-public"]
-        assert (await found.http.post(f"{TRACK}/activity-public", json=body)).status_code == 201
-        for headers, _ in HOPS[1:12]:
-            response = await found.http.post(f"{TRACK}/activity-public", json=body, headers=httpx2.Headers(headers))
-            assert response.status_code == 401, headers
-    finally:
-        await found.stop()
 
 
 async def test_the_door_comes_before_the_body(guarded: Running) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.conftest import TRACK, Running, free_port, start
-from tests.proxies import Proxy, haproxy, nginx
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.paths import TRACK
+from tests.samples.events import ACTIVITY
+from tests.servers.ports import free_port
+from tests.servers.proxies import Proxy, haproxy, nginx
+from tests.servers.service import Running, start
 
 BODY = json.dumps(ACTIVITY).encode()
 STRANGER = ("Host: analytics.example.com",)

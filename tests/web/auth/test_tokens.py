@@ -1,55 +1,23 @@
-"""Who may read: tokens, their keys, their claims."""
+"""Who may read: tokens and their claims."""
 
-import asyncio
-import base64
-import gzip
-import hmac
-import itertools
-import json
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from jwt.algorithms import ECAlgorithm, RSAAlgorithm
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from cryptography.hazmat.primitives.asymmetric import rsa
 from websockets.exceptions import InvalidStatus
 
-from tests.conftest import API, SECRET, Running, free_port, start
-from tests.process import Process
-from web.auth import key_set
+from tests.paths import API
+from tests.servers.process import Process
+from tests.servers.service import Running, start
+from tests.servers.settings import SECRET
+from tests.web.auth.auth_service import AuthService, status
+from tests.web.auth.signing import CLAIMS, sign, unsigned
 from web.auth.tokens import ADMIN, Verifier, make_token, shared_secret
 from web.http.problems import Problem
 from web.settings import Settings
-
-CLAIMS: dict[str, Any] = {"sub": "ada", "roles": [ADMIN]}
-
-
-def sign(claims: dict[str, Any], key: Any = SECRET, algorithm: str = "HS256", **headers: Any) -> str:
-    # The layer below refuses to sign claims that are none, which others do.
-    body = json.dumps({"exp": int(time.time()) + 60, **claims}).encode()
-    return jwt.PyJWS().encode(body, key, algorithm, headers)
-
-
-def unsigned() -> str:
-    parts = [{"alg": "none", "typ": "JWT"}, {**CLAIMS, "exp": int(time.time()) + 60}]
-    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts) + "."
-
-
-def confused(public: bytes) -> str:
-    """Sign with HS256, taking a public key for the secret: the classic confusion of algorithms."""
-    parts = [{"alg": "HS256", "kid": "r"}, {**CLAIMS, "exp": int(time.time()) + 60}]
-    text = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
-    mark = hmac.digest(public, text.encode(), "sha256")
-    return f"{text}.{base64.urlsafe_b64encode(mark).rstrip(b'=').decode()}"
-
 
 BAD = {
     "alg none": unsigned(),
@@ -116,220 +84,6 @@ async def test_the_tenant_is_optional(running: Running) -> None:
     for claims in (CLAIMS, {**CLAIMS, "tenant": None}, {**CLAIMS, "tenant": "default"}):
         headers = {"Authorization": f"Bearer {sign(claims)}"}
         assert (await running.http.get(f"{API}/summary", headers=headers)).status_code == 200
-
-
-class AuthService:
-    """An auth service that publishes keys, on a real socket."""
-
-    def __init__(self) -> None:
-        self.keys: dict[str, Any] = {}
-        self.fetches = 0
-        self.up = True
-        self.answers = asyncio.Event()
-        self.answers.set()
-        self.port = free_port()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/jwks.json"
-
-    def add(self, kid: str, key: Any) -> None:
-        self.keys[kid] = key
-
-    async def publish(self, _request: Request) -> Response:
-        self.fetches += 1
-        await self.answers.wait()
-        if not self.up:
-            return Response(status_code=500)
-        keys = []
-        for kid, key in self.keys.items():
-            maker: Any = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
-            keys.append({**maker.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig"})
-        return JSONResponse({"keys": keys})
-
-
-@pytest.fixture
-async def auth_service() -> AsyncIterator[AuthService]:
-    import contextlib
-
-    import uvicorn
-
-    found = AuthService()
-    app = Starlette(routes=[Route("/jwks.json", found.publish)])
-    server = uvicorn.Server(uvicorn.Config(app, port=found.port, log_config=None, lifespan="off"))
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.005)
-    yield found
-    server.should_exit = True
-    await task
-
-
-async def status(running: Running, token: str) -> int:
-    response = await running.http.get(f"{API}/summary", headers={"Authorization": f"Bearer {token}"})
-    return response.status_code
-
-
-async def test_published_keys_verify(tmp_path: Path, auth_service: AuthService) -> None:
-    """RS256 and ES256 tokens are verified by the published keys; one key serves one algorithm; HS256 is refused."""
-    rsa_key, ec_key = rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())
-    auth_service.add("r", rsa_key)
-    auth_service.add("e", ec_key)
-    found = await start(tmp_path, JWKS_URL=auth_service.url, JWT_SECRET="")
-    try:
-        assert await status(found, sign(CLAIMS, rsa_key, "RS256", kid="r")) == 200
-        assert await status(found, sign(CLAIMS, ec_key, "ES256", kid="e")) == 200
-        assert await status(found, sign(CLAIMS, rsa_key, "RS256")) == 200
-        assert await status(found, sign(CLAIMS, rsa_key, "RS512", kid="r")) == 401
-        assert await status(found, sign(CLAIMS, rsa_key, "PS256", kid="r")) == 401
-        assert await status(found, sign(CLAIMS, ec_key, "ES256", kid="r")) == 401
-        assert await status(found, sign(CLAIMS, SECRET)) == 401
-        public = rsa_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        assert await status(found, confused(public)) == 401
-        assert auth_service.fetches == 1
-        assert not (tmp_path / "analytics.db.secret").exists()
-    finally:
-        await found.stop()
-
-
-async def test_keys_survive_their_service(
-    tmp_path: Path, auth_service: AuthService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While no keys were ever had it is a 503; once they were, an auth service that is away locks nobody out."""
-    key = rsa.generate_private_key(65537, 2048)
-    auth_service.add("r", key)
-    auth_service.up = False
-    found = await start(tmp_path, JWKS_URL=auth_service.url)
-    try:
-        token = sign(CLAIMS, key, "RS256", kid="r")
-        assert await status(found, token) == 503
-        auth_service.up = True
-        monkeypatch.setattr(key_set, "REFETCH_SECONDS", 0.0)
-        assert await status(found, token) == 200
-        auth_service.up = False
-        assert await status(found, sign(CLAIMS, key, "RS256", kid="new")) == 401
-        assert await status(found, token) == 200
-    finally:
-        await found.stop()
-
-
-async def test_unknown_keys_are_not_asked_for_each_time(tmp_path: Path, auth_service: AuthService) -> None:
-    """Tokens of unknown keys, however many, cause no fetch soon after the last one."""
-    key = rsa.generate_private_key(65537, 2048)
-    auth_service.add("r", key)
-    found = await start(tmp_path, JWKS_URL=auth_service.url)
-    try:
-        assert await status(found, sign(CLAIMS, key, "RS256", kid="r")) == 200
-        for number in range(5):
-            assert await status(found, sign(CLAIMS, key, "RS256", kid=f"{number}")) == 401
-        assert auth_service.fetches == 1
-    finally:
-        await found.stop()
-
-
-async def test_keys_are_fetched_again_by_themselves(
-    tmp_path: Path, auth_service: AuthService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A key that the auth service takes back is worth nothing after a while, also if nobody asks meanwhile."""
-    monkeypatch.setattr(key_set, "KEYS_SECONDS", 0.1)
-    key = rsa.generate_private_key(65537, 2048)
-    auth_service.add("r", key)
-    found = await start(tmp_path, JWKS_URL=auth_service.url)
-    try:
-        assert await status(found, sign(CLAIMS, key, "RS256", kid="r")) == 200
-        del auth_service.keys["r"]
-        fetches = auth_service.fetches
-        async with asyncio.timeout(20):
-            while auth_service.fetches < fetches + 2:  # noqa: ASYNC110 - the service asks by itself
-                await asyncio.sleep(0.02)
-        assert await status(found, sign(CLAIMS, key, "RS256", kid="r")) == 401
-    finally:
-        await found.stop()
-
-
-async def test_a_fetch_that_hangs_holds_up_strangers_alone(
-    tmp_path: Path, auth_service: AuthService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While the auth service answers nothing, whoever has a token of a known key is let in at once."""
-    monkeypatch.setattr(key_set, "REFETCH_SECONDS", 0.0)
-    monkeypatch.setattr(key_set, "FETCH_SECONDS", 30.0)
-    key = rsa.generate_private_key(65537, 2048)
-    auth_service.add("r", key)
-    found = await start(tmp_path, JWKS_URL=auth_service.url)
-    try:
-        token = sign(CLAIMS, key, "RS256", kid="r")
-        assert await status(found, token) == 200
-        auth_service.answers.clear()
-        strangers = [asyncio.create_task(status(found, sign(CLAIMS, key, "RS256", kid=f"{n}"))) for n in range(20)]
-        async with asyncio.timeout(20):
-            while auth_service.fetches < 2:  # noqa: ASYNC110 - as above
-                await asyncio.sleep(0.01)
-            for _ in range(5):
-                assert await status(found, token) == 200
-        assert not any(stranger.done() for stranger in strangers)
-        auth_service.answers.set()
-        assert set(await asyncio.gather(*strangers)) == {401}
-        assert auth_service.fetches < 20
-    finally:
-        auth_service.answers.set()
-        await found.stop()
-
-
-JWKS_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
-
-
-@pytest.mark.parametrize("manner", ["trickles", "floods", "nests", "packs", "is no set"])
-async def test_a_strange_auth_service_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manner: str) -> None:
-    """A set of keys that never ends, is huge, or is none, is given up soon: a 503 that says when to come back."""
-    monkeypatch.setattr(key_set, "FETCH_SECONDS", 0.5)
-    sent = 0
-
-    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal sent
-        head = JWKS_HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n") if manner == "packs" else JWKS_HEAD
-        writer.write(head)
-        pieces = {
-            "trickles": itertools.repeat(b" "),
-            "floods": itertools.repeat(b" " * 65536),
-            "nests": [b'{"keys":' + b"[" * 500_000],
-            "packs": [gzip.compress(b'{"keys":[]' + b" " * (64 << 20) + b"}")],
-            "is no set": [b'{"keys": 5}'],
-        }[manner]
-        try:
-            for piece in pieces:
-                writer.write(piece)
-                sent += len(piece)
-                await writer.drain()
-                await asyncio.sleep(0.05 if manner == "trickles" else 0)
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks.json"
-    found = await start(tmp_path, JWKS_URL=url)
-    try:
-        async with asyncio.timeout(10):
-            key = rsa.generate_private_key(65537, 2048)
-            assert await status(found, sign(CLAIMS, key, "RS256", kid="r")) == 503
-        assert sent < 20 << 20
-    finally:
-        await found.stop()
-        server.close()
-
-
-async def test_a_huge_set_is_cut(tmp_path: Path, auth_service: AuthService) -> None:
-    """Of a set with very many keys the first ones count, and broken ones do no harm."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    auth_service.keys = {f"{number}": key for number in range(key_set.MAX_KEYS + 1)}
-    found = await start(tmp_path, JWKS_URL=auth_service.url)
-    try:
-        assert await status(found, sign(CLAIMS, key, "ES256", kid="0")) == 200
-        assert await status(found, sign(CLAIMS, key, "ES256", kid=f"{key_set.MAX_KEYS}")) == 401
-    finally:
-        await found.stop()
 
 
 AUDIENCES: list[tuple[str, dict[str, Any], bool]] = [

@@ -14,10 +14,11 @@ import jwt
 import pytest
 
 from storage.engine.database import REVISION
-from tests.conftest import API, SECRET, TRACK, environment
-from tests.process import COMMAND, Process
+from tests.paths import API, TRACK
 from tests.repository import ROOT
-from tests.web.ingest.test_tracking import BATCH
+from tests.samples.events import BATCH
+from tests.servers.process import COMMAND, Process
+from tests.servers.settings import SECRET, environment
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +13,20 @@ import httpx2
 import pytest
 
 from realtime.panel import Json
-from storage.model import clock
 from storage.retention.prune import prune
 from storage.retention.steps import Steps
 from storage.tables.heads import move_cutoffs
-from tests.conftest import API, TRACK, Running, environment, start
-from tests.live import Fed
-from tests.process import COMMAND, Process
-from tests.stream import StreamPanel
-from tests.web.ingest.test_tracking import ACTIVITY, BATCH, MESSAGE
+from tests.paths import API, TRACK
+from tests.samples.events import ACTIVITY, BATCH, MESSAGE
+from tests.samples.history import days_ago
+from tests.servers.process import COMMAND, Process
+from tests.servers.service import Running, start
+from tests.servers.settings import RETENTION, environment
+from tests.subscribers.live import Fed
+from tests.subscribers.stream import StreamPanel
 from web.settings import Settings
 
-RETENTION: Json = {f"RETENTION_{name}_DAYS": "3" for name in ("ACTIVITY", "MESSAGE", "API_USAGE", "CONVERSATION")}
 GONE = "erase-me-please"
-
-
-def days_ago(days: float) -> str:
-    return clock.text(clock.moment(clock.now()) - timedelta(days=days))
 
 
 @pytest.fixture

@@ -10,9 +10,11 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.conftest import API, SECRET, TRACK, Running, start
-from tests.process import Process
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.paths import API, TRACK
+from tests.samples.events import ACTIVITY
+from tests.servers.process import Process
+from tests.servers.service import Running, start
+from tests.servers.settings import SECRET
 
 SOON = 2.0
 """Within so many seconds every process knows."""

@@ -19,10 +19,11 @@ import pytest
 import pytest_asyncio
 from rich.console import Console
 
-from tests.conftest import Running, free_port, start
-from tests.process import COMMAND
-from tests.program import spawn
 from tests.repository import ROOT
+from tests.servers.ports import free_port
+from tests.servers.process import COMMAND
+from tests.servers.program import spawn
+from tests.servers.service import Running, start
 from web.cli import simulate as simulation
 from web.cli.crowd import Crowd
 from web.cli.simulate import WRONG_PASSWORDS, Run, render

@@ -11,10 +11,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests import process as processes
-from tests.conftest import API, TRACK, Running, start
-from tests.process import Process
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.paths import API, TRACK
+from tests.samples.events import ACTIVITY
+from tests.servers import process as processes
+from tests.servers.process import Process
+from tests.servers.service import Running, start
 from web.http import connections
 from web.http.connections import Connections, Visitor, network_of
 from web.server.descriptors import fitting, for_connections

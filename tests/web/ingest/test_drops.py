@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.conftest import TRACK, Running
+from tests.paths import TRACK
+from tests.servers.service import Running
 from web.ingest.drops import read_drops
 
 

@@ -12,8 +12,9 @@ from starlette.requests import Request
 from storage.fairness.shares import Shares
 from storage.fairness.turns import Turns
 from storage.model.batch import MAX_EVENTS
-from tests.conftest import TRACK, Running, start
-from tests.web.ingest.test_tracking import ACTIVITY, BATCH
+from tests.paths import TRACK
+from tests.samples.events import ACTIVITY, BATCH
+from tests.servers.service import Running, start
 from web.auth.ingest import Guest
 from web.ingest.intake import READS, Intake
 from web.ingest.rates import Rates

@@ -6,18 +6,16 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from realtime.protocol import TOPICS
 from realtime.transports.eventstream import PlainStream
-from tests.conftest import API, Running, free_port, start
-from tests.live import PATH
-from tests.proxies import nginx
-from tests.realtime.transports.test_frames import flood
-from tests.stream import StreamPanel
-from tests.web.ingest.test_tracking import ACTIVITY, MESSAGE
-from tests.web.live.test_endpoints import equals_snapshot
+from tests.paths import API, LIVE
+from tests.samples.events import ACTIVITY
+from tests.servers.service import Running, start
+from tests.subscribers.backlog import flood
+from tests.subscribers.snapshots import equals_snapshot
+from tests.subscribers.stream import StreamPanel
 
 Follow = Callable[..., Awaitable[StreamPanel]]
 STREAM = {"Accept": "text/event-stream"}
@@ -87,25 +85,6 @@ async def test_a_stream_is_not_held_up(running: Running, follow: Follow) -> None
     await panel.close()
 
 
-async def test_curl_follows(running: Running) -> None:
-    """``curl -N`` shows events as they come."""
-    asked = ["-sN", "-H", "Accept: text/event-stream", "-H", f"Authorization: Bearer {running.token()}"]
-    curl = await asyncio.create_subprocess_exec("curl", *asked, running.url + PATH, stdout=asyncio.subprocess.PIPE)
-    assert curl.stdout is not None
-    try:
-        async with asyncio.timeout(10):
-            assert (await curl.stdout.readline()).startswith(b"retry: ")
-            assert (await curl.stdout.readline()) == b"event: snapshot\n"
-            await running.post("message-public", MESSAGE)
-            while not (await curl.stdout.readline()).startswith(b"event: delta"):
-                pass
-            assert (await curl.stdout.readline()).startswith(b"id: ")
-            assert json.loads((await curl.stdout.readline()).removeprefix(b"data: "))["summary"]["total_messages"] == 1
-    finally:
-        curl.kill()
-        await curl.wait()
-
-
 async def test_a_stream_resumes(running: Running, follow: Follow) -> None:
     """Last-Event-ID, or the parameter ``position``, brings one merged delta of what was missed, and no snapshot."""
     panel = await follow(running)
@@ -129,16 +108,16 @@ async def test_topics_are_chosen(running: Running, follow: Follow) -> None:
     whole = await follow(running)
     assert set(whole.frames[0]) & set(TOPICS) == set(TOPICS)
     for wrong in ("secrets", "", "summary,summary", "summary,"):
-        response = await running.http.get(PATH, params={"topics": wrong}, headers={**running.admin(), **STREAM})
+        response = await running.http.get(LIVE, params={"topics": wrong}, headers={**running.admin(), **STREAM})
         assert (response.status_code, response.json()["field"]) == (422, "topics")
 
 
 async def test_who_asks_for_neither_is_told_how(running: Running) -> None:
     """A GET that asks for no event stream is a 406 that says what to ask for; HEAD gives the head alone."""
-    response = await running.http.get(PATH, headers=running.admin())
+    response = await running.http.get(LIVE, headers=running.admin())
     assert response.status_code == 406
     assert "text/event-stream" in response.json()["detail"]
-    response = await running.http.head(PATH, headers={**running.admin(), **STREAM})
+    response = await running.http.head(LIVE, headers={**running.admin(), **STREAM})
     assert (response.status_code, response.content) == (200, b"")
 
 
@@ -153,7 +132,7 @@ async def test_who_may_follow(tmp_path: Path) -> None:
             ({"Authorization": f"Bearer {found.token(roles=['user'])}"}, {}, 403),
             ({**found.admin(), "Origin": "https://evil.example.com"}, {}, 403),
         ):
-            response = await found.http.get(PATH, params=params, headers={**STREAM, **headers})
+            response = await found.http.get(LIVE, params=params, headers={**STREAM, **headers})
             assert response.status_code == status
         panel = StreamPanel(found.url, found.token())
         await panel.open(Origin="https://admin.example.com")
@@ -164,7 +143,7 @@ async def test_who_may_follow(tmp_path: Path) -> None:
             "Access-Control-Request-Method": "GET",
             "Access-Control-Request-Headers": "authorization,last-event-id",
         }
-        assert (await found.http.options(PATH, headers=ask)).status_code == 200
+        assert (await found.http.options(LIVE, headers=ask)).status_code == 200
     finally:
         await found.drop()
 
@@ -183,7 +162,7 @@ async def test_streams_and_sockets_share_the_limits(tmp_path: Path, follow: Foll
     found = await start(tmp_path, plain=False, **{limit: "2"})
     try:
         first, _ = await follow(found), await found.panel()
-        response = await found.http.get(PATH, headers={**found.admin(), **STREAM})
+        response = await found.http.get(LIVE, headers={**found.admin(), **STREAM})
         assert response.status_code == 503
         assert 1 <= int(response.headers["retry-after"]) <= 5
         assert (await found.panel()).closed == (1013, "too many connections")
@@ -272,7 +251,7 @@ async def test_a_stream_does_not_stretch_the_times_of_requests(running: Running,
     panel = await follow(running)
     await asyncio.sleep(0.6)
     await panel.close()
-    line = f'convoai_http_request_seconds_sum{{route="{PATH}"}} '
+    line = f'convoai_http_request_seconds_sum{{route="{LIVE}"}} '
     async with asyncio.timeout(5):
         while line not in (text := (await running.http.get("/metrics")).text):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -286,57 +265,3 @@ async def test_the_stream_is_described(running: Running) -> None:
     assert set(described["responses"]) == {"200", "401", "403", "406", "422", "429", "503"}
     assert "text/event-stream" in described["responses"]["200"]["content"]
     assert [parameter["name"] for parameter in described["parameters"]] == ["topics", "position", "disagree"]
-
-
-async def test_a_client_of_http_1_0_gets_no_chunks(running: Running) -> None:
-    """To HTTP/1.0 a stream, and a CSV, is what comes until the connection ends (RFC 9112, 6.3)."""
-    panel = StreamPanel(running.url, running.token())
-    await panel.open(version="1.0")
-    assert "transfer-encoding" not in panel.headers
-    receipt = await running.post("activity-public", ACTIVITY)
-    await panel.until_position(receipt["position"])
-    await equals_snapshot(running, panel)
-    await running.service.live.drain()
-    await panel.until(lambda: panel.ended is not None)
-    assert panel.events[-1].name == "error"
-    await panel.close()
-
-
-@pytest.mark.parametrize("accept", ["text/csv", "application/json"])
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_an_answer_to_http_1_0_ends_with_its_connection(running: Running, accept: str, method: str) -> None:
-    """A CSV of unknown length is not cut into chunks, what has a length keeps it, and HEAD has no body."""
-    await running.post("activity-public", ACTIVITY)
-    reader, writer = await asyncio.open_connection("127.0.0.1", running.service.settings.port)
-    lines = [f"{method} {API}/users/activities HTTP/1.0", f"Accept: {accept}", "Connection: keep-alive"]
-    lines += [f"{name}: {value}" for name, value in running.admin().items()]
-    writer.write("\r\n".join([*lines, "", ""]).encode())
-    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    writer.close()
-    assert head.startswith(b"HTTP/1.1 200 ")
-    assert b"transfer-encoding" not in head.lower()
-    assert (b"content-length" in head.lower()) == (accept == "application/json")
-    asked = {**running.admin(), "Accept": accept}
-    whole = (await running.http.get(f"{API}/users/activities", headers=asked)).content
-    assert body == (whole if method == "GET" else b"")
-
-
-async def test_a_stream_passes_nginx(running: Running, tmp_path: Path) -> None:
-    """Through nginx with no line but proxy_pass, a stream and a CSV come as they do without it, and at once."""
-    proxy = nginx(tmp_path, free_port(), running.service.settings.port)
-    url = f"http://127.0.0.1:{proxy.port}"
-    try:
-        panel = StreamPanel(url, running.token())
-        await panel.open()
-        for number in range(5):
-            receipt = await running.post("activity-public", {**ACTIVITY, "user_id": f"u{number}"})
-            await panel.until_position(receipt["position"])
-        await equals_snapshot(running, panel)
-        assert {event.name for event in panel.events} >= {"snapshot", "delta"}
-        asked = {**running.admin(), "Accept": "text/csv"}
-        async with httpx2.AsyncClient(base_url=url) as client:
-            passed = await client.get(f"{API}/users/activities", headers=asked)
-        assert passed.content == (await running.http.get(f"{API}/users/activities", headers=asked)).content
-        await panel.close()
-    finally:
-        proxy.stop()

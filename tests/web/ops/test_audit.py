@@ -7,8 +7,9 @@ import httpx2
 import jwt
 from websockets.asyncio.client import connect
 
-from tests.conftest import API, SECRET
-from tests.process import Process
+from tests.paths import API
+from tests.servers.process import Process
+from tests.servers.settings import SECRET
 
 
 async def test_each_read_is_a_line(tmp_path: Path) -> None:

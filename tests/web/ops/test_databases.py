@@ -12,11 +12,13 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
-from tests.conftest import API, SECRET, TRACK, Running, start
-from tests.postgres import PASSWORD, Postgres
-from tests.process import Process
-from tests.storage.read.test_series import made_up
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.paths import API, TRACK
+from tests.samples.events import ACTIVITY
+from tests.samples.history import made_up
+from tests.servers.postgres import PASSWORD, Postgres
+from tests.servers.process import Process
+from tests.servers.service import Running, start
+from tests.servers.settings import SECRET
 
 # Languages sort these, and make small letters of them, in other ways than code points do.
 NAMES = [

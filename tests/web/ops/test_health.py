@@ -7,10 +7,12 @@ from pathlib import Path
 
 import psycopg
 
-from tests.conftest import API, TRACK, Running, environment, start
-from tests.postgres import Postgres
-from tests.process import Process
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.paths import API, TRACK
+from tests.samples.events import ACTIVITY
+from tests.servers.postgres import Postgres
+from tests.servers.process import Process
+from tests.servers.service import Running, start
+from tests.servers.settings import environment
 
 
 async def test_health_says_alive(running: Running) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import start
-from tests.web.cli.test_erasure import RETENTION, days_ago
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.samples.events import ACTIVITY
+from tests.samples.history import days_ago
+from tests.servers.service import start
+from tests.servers.settings import RETENTION
 
 KEYS = {"acme": "acme-key-0123456789", "globex": "globex-key-0123456789", "default": "own-key-0123456789"}
 

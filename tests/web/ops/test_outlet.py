@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.conftest import API
-from tests.process import COMMAND, Process
-from tests.program import spawn
+from tests.paths import API
+from tests.servers.process import COMMAND, Process
+from tests.servers.program import spawn
 from web.ops.outlet import MAX_LINES, Outlet
 
 

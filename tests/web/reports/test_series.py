@@ -7,8 +7,9 @@ import pytest
 
 from storage.model import clock
 from storage.read.series import METRICS
-from tests.conftest import API, Running
-from tests.web.ingest.test_tracking import ACTIVITY, MESSAGE
+from tests.paths import API
+from tests.samples.events import ACTIVITY, MESSAGE
+from tests.servers.service import Running
 
 pytestmark = pytest.mark.each_database
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import API, Running, start
-from tests.web.ingest.test_tracking import ACTIVITY
+from tests.paths import API
+from tests.samples.events import ACTIVITY
+from tests.servers.service import Running, start
 
 OURS, OTHER = "https://admin.example.com", "https://evil.example.com"
 

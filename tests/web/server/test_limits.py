@@ -5,8 +5,6 @@ import contextlib
 import gc
 import gzip
 import json
-import socket
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,137 +12,14 @@ from pathlib import Path
 import httpx2
 import pytest
 from starlette.routing import Route, WebSocketRoute
-from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
-from websockets.typing import Subprotocol
 
 from realtime.connection import Connection
-from realtime.protocol import SUBPROTOCOL
-from tests.conftest import API, TRACK, Running, start
-from tests.process import Process
-from tests.web.ingest.test_tracking import ACTIVITY, BATCH
-from web.live import line
+from tests.paths import API, TRACK
+from tests.samples.events import ACTIVITY, BATCH
+from tests.servers.service import Running, start
+from tests.web.server.requests import HEAD
 from web.server.http_protocol import LEFT_OVER, READS, BoundedProtocol
 from web.server.websocket_protocol import PreparedProtocol
-
-HEAD = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
-POST = f"POST {TRACK}/activity-public HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n".encode()
-
-
-@pytest.fixture
-async def impatient(tmp_path: Path) -> AsyncIterator[Running]:
-    """A service that waits a moment only."""
-    found = await start(tmp_path, HEAD_SECONDS="0.4", BODY_SECONDS="0.6", ANSWER_SECONDS="2")
-    yield found
-    await found.drop()
-
-
-async def trickle(running: Running, first: bytes, drop: bytes, seconds: float = 5) -> tuple[bytes, float]:
-    """Send *first*, then a *drop* every 50 ms, until the service ends it; tell its answer and how long it took."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", running.service.settings.port)
-    started = time.monotonic()
-    writer.write(first)
-
-    async def go_on() -> None:
-        while not writer.is_closing():
-            writer.write(drop)
-            await asyncio.sleep(0.05)
-
-    dripping, answer = asyncio.create_task(go_on()), b""
-    # What was answered before a drop met a closed connection is kept.
-    with contextlib.suppress(ConnectionError):
-        async with asyncio.timeout(seconds):
-            while part := await reader.read(65536):
-                answer += part
-    dripping.cancel()
-    writer.close()
-    return answer, time.monotonic() - started
-
-
-SLOW = {
-    "nothing": (b"", b"", b""),
-    "empty lines": (b"", b"\r\n", b""),
-    "a head": (b"GET /health HTTP/1.1\r\n", b"x: y\r\n", b"408"),
-    "a head after an answer": (HEAD + b"GET /health HTTP/1.1\r\n", b"x: y\r\n", b"408"),
-    "empty lines after an answer": (HEAD, b"\r\n", b"200"),
-    "a handshake": (f"GET {API}/live HTTP/1.1\r\nUpgrade: websocket\r\n".encode(), b"x: y\r\n", b"408"),
-    "a body": (POST, b" ", b"408"),
-    "a body in chunks": (POST.replace(b"Content-Length: 500", b"Transfer-Encoding: chunked"), b"1\r\n \r\n", b"408"),
-    "a body that nobody reads": (HEAD[:-2] + b"Content-Length: 500\r\n\r\n", b" ", b"200"),
-}
-
-
-@pytest.mark.parametrize("name", SLOW)
-async def test_who_trickles_is_cut(impatient: Running, name: str) -> None:
-    """A head or a body that trickles in is ended in time, with a 408 where an answer is due."""
-    first, drop, status = SLOW[name]
-    answer, seconds = await trickle(impatient, first, drop)
-    assert seconds < 2.5
-    assert (status in answer) if status else answer == b""
-    assert (b"408" in answer) == (status == b"408")
-    async with asyncio.timeout(2):
-        while impatient.server.server_state.tasks:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    assert (await impatient.http.get("/health")).status_code == 200
-
-
-async def download(running: Running, room: int) -> tuple[socket.socket, bytes]:
-    """Ask for a CSV of several megabytes, with so much *room* to receive it; gives what came of it first."""
-    rows = [{**BATCH[0], "event_id": str(number), "user_agent": "x" * 1000} for number in range(9000)]
-    for part in range(0, len(rows), 3000):
-        await running.http.post(f"{TRACK}/batch", json=rows[part : part + 3000])
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-    client.setblocking(False)
-    loop = asyncio.get_running_loop()
-    await loop.sock_connect(client, ("127.0.0.1", running.service.settings.port))
-    lines = [f"GET {API}/users/activities HTTP/1.1", "Host: x", "Connection: close", "Accept: text/csv"]
-    lines += [f"{name}: {value}" for name, value in running.admin().items()]
-    await loop.sock_sendall(client, "\r\n".join([*lines, "", ""]).encode())
-    return client, await loop.sock_recv(client, 4096)
-
-
-async def rest(client: socket.socket, pace: float) -> bytes:
-    """Read on, so many bytes a second, until the service ends it."""
-    loop, parts = asyncio.get_running_loop(), []
-    with contextlib.suppress(ConnectionResetError):
-        while part := await loop.sock_recv(client, 65536):
-            parts.append(part)
-            await asyncio.sleep(len(part) / pace)
-    client.close()
-    return b"".join(parts)
-
-
-async def test_who_does_not_read_is_cut(impatient: Running) -> None:
-    """A download that is left unread is broken off in time, and leaves nothing behind."""
-    client, first = await download(impatient, 4096)
-    assert b" 200 OK" in first
-    async with asyncio.timeout(5):
-        while impatient.server.server_state.connections and impatient.server.server_state.tasks:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-    assert not (await rest(client, 1e12)).endswith(b"0\r\n\r\n")
-    assert (await impatient.http.get("/health")).status_code == 200
-
-
-async def test_who_reads_slowly_is_served(impatient: Running) -> None:
-    """A download that goes on, however slowly, is not broken off: it outlasts the deadline and is whole."""
-    client, _ = await download(impatient, 1 << 18)
-    began = time.monotonic()
-    assert (await rest(client, 3e6)).endswith(b"0\r\n\r\n")
-    assert time.monotonic() - began > impatient.service.settings.answer_seconds
-
-
-async def test_who_is_quick_is_not_cut(impatient: Running) -> None:
-    """A connection lives on beyond every deadline as long as each of its requests comes in time."""
-    async with httpx2.AsyncClient(base_url=impatient.url, limits=httpx2.Limits(max_connections=1)) as http:
-        for _ in range(12):
-            assert (await http.post(f"{TRACK}/activity-public", json=ACTIVITY)).status_code == 201
-            await asyncio.sleep(0.15)
-        await asyncio.sleep(1.5)
-        assert (await http.get("/health")).status_code == 200
-    connections = impatient.server.server_state.connections
-    assert len(connections) <= 1
-
 
 CHUNKED = f"POST {TRACK}/batch HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
 UNBOUNDED = {
@@ -272,41 +147,6 @@ async def test_the_rest_of_a_refused_body_has_its_time(tmp_path: Path) -> None:
     await found.stop()
 
 
-async def test_a_slow_service_cuts_nobody(impatient: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long the service takes to answer, who sent a whole request gets the answer, and so does the next one."""
-    touch = impatient.service.database.write
-
-    async def slowly(work: object) -> object:
-        await asyncio.sleep(1.2)
-        return await touch(work)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(impatient.service.database, "write", slowly)
-    reader, writer = await asyncio.open_connection("127.0.0.1", impatient.service.settings.port)
-    writer.write(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n" + HEAD[:20])
-    assert b"200" in await reader.readline()
-    writer.write(HEAD[20:])
-    async with asyncio.timeout(2):
-        await reader.readuntil(b'{"status":"ok"}')
-    writer.close()
-
-
-async def test_who_goes_away_is_no_error(tmp_path: Path) -> None:
-    """A client that goes away in the middle of its body leaves no error in the log."""
-    process = Process(tmp_path, ACCESS_LOG="all", BODY_SECONDS="0.3")
-    await process.start()
-    port = int(process.environment["ANALYTICS_PORT"])
-    for wait in (0.0, 0.6):
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(POST + b"{")
-        await writer.drain()
-        await asyncio.sleep(0.1 + wait)
-        writer.close()
-    await asyncio.sleep(0.1)
-    assert process.terminate() == 0
-    assert "Traceback" not in process.log()
-    assert process.log().count('"status": 400') == 2
-
-
 async def test_every_answer_has_the_security_headers(running: Running, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever is asked for is answered with the security headers, each once, and without a server's name."""
     paths = {route.path for route in running.service.app.routes if isinstance(route, Route | WebSocketRoute)}
@@ -334,108 +174,6 @@ async def test_every_answer_has_the_security_headers(running: Running, caplog: p
     assert panel.socket.response is not None
     assert panel.socket.response.headers["X-Content-Type-Options"] == "nosniff"
     assert "Server" not in panel.socket.response.headers
-
-
-async def test_a_herd_is_let_in_at_a_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Panels that come at once are let in one after the other, all of them; a post does not wait for them."""
-    monkeypatch.setattr(line, "JOINS_AT_ONCE", 2)
-    monkeypatch.setattr(line, "JOINS_PER_SECOND", 5.0)
-    found = await start(tmp_path)
-    began = time.monotonic()
-    coming = [asyncio.create_task(found.panel()) for _ in range(6)]
-    await found.post("activity-public", ACTIVITY)
-    assert sum(task.done() for task in coming) < 6
-    panels = await asyncio.gather(*coming)
-    assert time.monotonic() - began >= (6 - 2) / 5
-    position = (await found.get("summary"))["position"]
-    for panel in panels:
-        await panel.until_position(position)
-    await found.stop()
-
-
-@pytest.fixture
-async def slow_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
-    """A service that lets one panel in, and the next one five seconds later."""
-    monkeypatch.setattr(line, "JOINS_AT_ONCE", 1)
-    monkeypatch.setattr(line, "JOINS_PER_SECOND", 0.2)
-    found = await start(tmp_path)
-    yield found
-    await found.drop()
-
-
-async def test_a_stop_sends_away_who_waits_for_a_turn(slow_line: Running) -> None:
-    """A panel that has not been let in yet is told to come back when the service stops, and is not waited for."""
-    await slow_line.panel()
-    waiting = asyncio.create_task(slow_line.panel())
-    await asyncio.sleep(0.2)
-    began = time.monotonic()
-    stopping = asyncio.create_task(slow_line.server.shutdown())
-    with pytest.raises(InvalidStatus) as refused:
-        await waiting
-    await stopping
-    assert time.monotonic() - began < 3
-    assert (refused.value.response.status_code, "Retry-After" in refused.value.response.headers) == (503, True)
-
-
-async def test_a_line_that_is_too_long_is_refused(slow_line: Running) -> None:
-    """Whoever would wait for longer than panels do is told to come back, at once; the line gets no longer by that."""
-    await slow_line.panel()
-    coming = [asyncio.create_task(slow_line.panel()) for _ in range(4)]
-    await asyncio.sleep(0.3)
-    refused = [task.exception() for task in coming if task.done()]
-    assert len(refused) == 3
-    for error in refused:
-        assert isinstance(error, InvalidStatus)
-        assert (error.response.status_code, error.response.headers["Retry-After"]) == (503, "5")
-    for task in coming:
-        task.cancel()
-    await asyncio.gather(*coming, return_exceptions=True)
-
-
-async def test_strangers_take_no_place_in_the_line(slow_line: Running) -> None:
-    """Handshakes without a token, with a wrong one, or for another path do not keep an admin waiting."""
-    for protocols in ([Subprotocol(SUBPROTOCOL)], [Subprotocol(SUBPROTOCOL), Subprotocol("bearer.x")]):
-        for path in ("", "/elsewhere"):
-            with pytest.raises(InvalidStatus):
-                await connect(f"{slow_line.url.replace('http', 'ws')}{API}/live{path}", subprotocols=protocols)
-    async with asyncio.timeout(2):
-        await slow_line.panel()
-
-
-async def test_subjects_take_turns_in_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many panels of one subject wait, another subject's panel comes after the next of them."""
-    monkeypatch.setattr(line, "JOINS_AT_ONCE", 1)
-    monkeypatch.setattr(line, "JOINS_PER_SECOND", 4.0)
-    found = await start(tmp_path)
-    came: list[str] = []
-
-    async def come(sub: str) -> None:
-        await found.panel(token=found.token(sub=sub))
-        came.append(sub)
-
-    herd = [asyncio.create_task(come("ada")) for _ in range(8)]
-    async with asyncio.timeout(5):
-        while not came:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    await come("eve")
-    assert came.count("ada") <= 4
-    await asyncio.gather(*herd)
-    await found.drop()
-
-
-async def test_an_upgrade_is_the_only_request(slow_line: Running) -> None:
-    """An upgrade behind requests that are not answered yet is refused: two of them would share a connection."""
-    await slow_line.panel()
-    token = f"bearer.{slow_line.token()}"
-    upgrade = (
-        f"GET {API}/live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-        f"Sec-WebSocket-Protocol: {SUBPROTOCOL}, {token}\r\n\r\n"
-    ).encode()
-    answer, seconds = await trickle(slow_line, HEAD + HEAD + upgrade + upgrade, b"")
-    assert seconds < 3
-    assert b"HTTP/1.1 400 Bad Request" in answer
-    assert b"101 Switching" not in answer
 
 
 async def test_an_ended_connection_leaves_nothing_to_collect(tmp_path: Path) -> None:

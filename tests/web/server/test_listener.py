@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tests.conftest import Running
+from tests.servers.service import Running
 from web.server.listener import Listener
 
 CROWD = 400

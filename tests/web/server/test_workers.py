@@ -15,11 +15,12 @@ import pytest
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
 from realtime.protocol import TOPICS
-from tests.conftest import API, SECRET
-from tests.live import LivePanel
 from tests.load import Load, stored_ids
-from tests.postgres import Postgres
-from tests.process import Process
+from tests.paths import API
+from tests.servers.postgres import Postgres
+from tests.servers.process import Process
+from tests.servers.settings import SECRET
+from tests.subscribers.live import LivePanel
 from web.auth.tokens import ADMIN, make_token
 from web.ops.telemetry import Telemetry
 

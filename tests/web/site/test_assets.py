@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.conftest import Running, start
-from tests.process import Process
+from tests.servers.process import Process
+from tests.servers.service import Running, start
 from web.site.assets import FOLDER
 
 PAGE = "<!doctype html><title>Dashboard</title><script type=module src=/analytics/assets/main-a1b2.js></script>"

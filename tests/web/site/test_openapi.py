@@ -17,9 +17,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.conftest import Running, start
 from tests.faults.figures import Figures
-from tests.web.ingest.test_fuzz import running_tasks, settle
+from tests.servers.service import Running, start
+from tests.servers.tasks import running_tasks, settle
 from web.server.app import Service
 from web.settings import Settings
 

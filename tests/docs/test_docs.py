@@ -1,0 +1,118 @@
+"""What is documented is what there is."""
+
+import dataclasses
+import re
+
+from typer.main import get_command
+
+from realtime.protocol import CLOSES
+from storage.model.metrics import COUNTERS, DERIVED, FIGURES, LABELLED, NAMES
+from storage.read.series import METRICS
+from tests.repository import ROOT
+from tests.servers.service import Running
+from web.cli.app import app
+from web.live.endpoints import PATH
+from web.ops.telemetry import Telemetry
+from web.settings import Settings
+
+REFERENCE = (ROOT / "docs" / "reference.md").read_text()
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_setting_is_documented() -> None:
+    """The table of settings has name, default, unit and meaning of each, and no other."""
+    rows = []
+    for field in dataclasses.fields(Settings):
+        default = f"`{field.metadata['default']}`" if field.metadata["default"] else "empty"
+        name, unit, meaning = f"`ANALYTICS_{field.name.upper()}`", field.metadata["unit"], field.metadata["meaning"]
+        rows.append(f"| {name} | {default} | {unit} | {meaning} |")
+    assert all(row in REFERENCE for row in rows)
+    assert len(re.findall(r"^\| `ANALYTICS_", REFERENCE, re.MULTILINE)) == len(rows)
+
+
+def test_every_series_is_documented() -> None:
+    """The table of series has every metric that has one."""
+    section = REFERENCE.partition("## Series")[2].partition("## ")[0]
+    assert set(re.findall(r"`([a-z_]+)`", section)) >= set(METRICS)
+
+
+async def test_every_endpoint_is_documented(running: Running) -> None:
+    """The table of endpoints has every route with its method."""
+    document = (await running.http.get("/openapi.json")).json()
+    for path, methods in document["paths"].items():
+        for method in methods:
+            assert f"| `{method.upper()} {path}` |" in REFERENCE, path
+    assert f"| `WS {PATH}` |" in REFERENCE
+
+
+def test_every_figure_is_documented() -> None:
+    """The catalogue of metrics, and the documentation of figures and counters, are the same."""
+    for figure in FIGURES:
+        assert f"| `{figure.name}` | {figure.unit} | {figure.meaning}. |" in REFERENCE
+    for counter in (*COUNTERS, *LABELLED):
+        assert f"| `{counter.name}` | {counter.meaning} ({counter.unit}). |" in REFERENCE
+    for name, meaning in DERIVED.items():
+        assert f"| `{name}` | {meaning}. |" in REFERENCE
+    assert {name for figure in FIGURES for name in figure.needs} <= set(NAMES)
+
+
+def test_every_metric_is_documented() -> None:
+    """The table of the service's own metrics has each with its labels."""
+    for metric in Telemetry().registry.collect():
+        assert f"`{metric.name}{'_total' if metric.type == 'counter' else ''}`" in REFERENCE, metric.name
+        assert metric.documentation in REFERENCE
+
+
+def test_every_command_is_documented() -> None:
+    """The table of commands has each."""
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for name in commands:
+        assert f"| `convoai-analytics {name}` |" in REFERENCE, name
+    assert len(re.findall(r"^\| `convoai-analytics ", REFERENCE, re.MULTILINE)) == len(commands)
+
+
+def test_every_close_code_is_documented() -> None:
+    """The protocol's table has each code with its name, meaning and advice."""
+    for close in CLOSES:
+        row = f"| {close.code} | `{close.name}` | {close.reason} | {close.advice}"
+        assert row in PROTOCOL, close.name
+
+
+def test_operations_names_what_there_is() -> None:
+    """Each setting and metric that docs/operations.md speaks of exists, and each of its inner links leads somewhere."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    settings = {f"ANALYTICS_{field.name.upper()}" for field in dataclasses.fields(Settings)}
+    compose = (ROOT / "docker-compose.yml").read_text()
+    for name in re.findall(r"ANALYTICS_[A-Z_]*[A-Z]", text):
+        assert name in settings or f"${{{name}" in compose, name
+    metrics = {metric.name for metric in Telemetry().registry.collect()}
+    for name in re.findall(r"convoai_[a-z_]+", text):
+        assert re.sub(r"_(total|bucket)$", "", name) in metrics, name
+    anchors = {
+        re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.+)$", text, re.M)
+    }
+    assert set(re.findall(r"\(#([^)]+)\)", text)) <= anchors
+
+
+def test_links_lead_somewhere() -> None:
+    """Each relative link in a document names a file that is there."""
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_map_of_the_code_is_complete() -> None:
+    """CONTRIBUTING has a line for every file of the rooms."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for room in ("storage", "realtime", "web", "client/convoai_analytics_client"):
+        for file in (ROOT / room).glob("*.py"):
+            if file.name != "__init__.py":
+                assert f"{file.name}" in text.partition(f"{room}/")[2], f"{room}/{file.name}"
+
+
+def test_the_two_commands_come_first() -> None:
+    """The README's first screen has both commands."""
+    first_screen = "\n".join(README.splitlines()[:40])
+    assert "make run" in first_screen
+    assert "make test" in first_screen

@@ -1,0 +1,45 @@
+"""Events of past days, and times before now."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from storage.model import clock
+
+Json = dict[str, Any]
+# Daylight saving begins in New York on 2026-03-08.
+BEGIN = datetime(2026, 3, 6, 12, tzinfo=UTC)
+
+
+def made_up(seed: int, count: int = 300) -> list[Json]:
+    """Four days of events, in no order of time."""
+    draw = random.Random(seed)
+    events: list[Json] = []
+    for number in range(count):
+        at = {"timestamp": clock.text(BEGIN + timedelta(seconds=draw.uniform(0, 4 * 86_400)))}
+        user = f"u{draw.randrange(8)}"
+        match draw.randrange(4):
+            case 0:
+                events.append({"type": "activity", "user_id": user, "username": user, "activity_type": "login", **at})
+            case 1:
+                call = {"endpoint": f"/{draw.randrange(3)}", "method": "GET", "status_code": draw.choice([200, 503])}
+                events.append({"type": "api_usage", "response_time": draw.random(), **call, **at})
+            case 2:
+                talk = {"conversation_id": f"c{draw.randrange(20)}", "action": draw.choice(["created", "deleted"])}
+                events.append({"type": "conversation", "user_id": user, **talk, **at})
+            case _:
+                message = {
+                    "message_id": f"m{number}",
+                    "conversation_id": f"c{draw.randrange(20)}",
+                    "user_id": user,
+                    "role": "user",
+                    "token_count": draw.randrange(100),
+                    "response_time": draw.choice([None, draw.random()]),
+                    "model_used": draw.choice([None, "small", "large"]),
+                }
+                events.append({"type": "message", **message, **at})
+    return events
+
+
+def days_ago(days: float) -> str:
+    return clock.text(clock.moment(clock.now()) - timedelta(days=days))

@@ -1,0 +1,134 @@
+"""Databases whose every change is compared with a recount, and events to remove from them."""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from realtime.feed import Feed
+from realtime.state import State
+from storage.engine.database import Database
+from storage.engine.urls import database_at
+from storage.model import clock
+from storage.model.changes import Change
+from storage.read.reports import Page, daily_stats
+from storage.read.snapshots import read_snapshot
+from storage.retention.steps import Done, Step, Steps
+from storage.tables import schema
+from storage.verify.comparison import verify
+from storage.write.writer import Writer
+from tests.samples.events import event
+from tests.storage.writers import Silent
+
+Json = dict[str, Any]
+TENANT = "default"
+NOW = datetime(2026, 3, 12, 9, 30, tzinfo=UTC)
+
+
+def made_up(draw: random.Random, count: int, serial: Iterator[int]) -> list[Json]:
+    """Events of the last ten days, in no order of time; of some days nothing but a few."""
+    events: list[Json] = []
+    for number in (next(serial) for _ in range(count)):
+        back = draw.choice([draw.uniform(0, 10 * 86_400), draw.uniform(0, 600), 5 * 86_400])
+        at = {"timestamp": clock.text(NOW - timedelta(seconds=back))}
+        user = f"u{draw.randrange(6)}"
+        fields: Json
+        match draw.randrange(4):
+            case 0:
+                fields = {"type": "activity", "user_id": user, "username": f"{user}-{number}", "activity_type": "login"}
+            case 1:
+                fields = {"type": "api_usage", "endpoint": f"/{draw.randrange(4)}", "method": "GET"}
+                fields |= {"status_code": draw.choice([200, 503]), "response_time": draw.random()}
+                fields |= {"user_id": draw.choice([None, user])}
+            case 2:
+                fields = {"type": "conversation", "conversation_id": f"c{draw.randrange(12)}", "user_id": user}
+                fields |= {"action": draw.choice(["created", "created", "deleted"])}
+            case _:
+                fields = {"type": "message", "message_id": f"m{number}", "conversation_id": f"c{draw.randrange(12)}"}
+                fields |= {"user_id": user, "role": "user", "token_count": draw.choice([None, draw.randrange(100)])}
+                fields |= {"response_time": draw.choice([None, draw.random()])}
+                fields |= {"model_used": draw.choice([None, "a", "b", "c", "d"])}
+        events.append({**fields, **at})
+    return events
+
+
+class Watched:
+    """A database whose every change is looked at: by a recount, and by a live feed."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.feed = Feed(TENANT, database, 1000, lambda: None)
+        self.writer = Writer(database, self.feed.receive, queue_events=10_000, change_log=1000, observer=Silent())
+        self.steps = Watching(self)
+        self.resets = 0
+
+    async def post(self, events: list[Json]) -> None:
+        await self.writer.write(TENANT, [event(**fields) for fields in events])
+        await self.check()
+
+    async def figures(self) -> Any:
+        """All that must not move when rows are removed."""
+        days = self.database.days
+        async with self.database.read() as connection:
+            counters = schema.counters.c
+            kept = select(counters.grain, counters.metric, counters.start, counters.value).where(
+                counters.grain.in_(("total", "day")), counters.value != 0
+            )
+            rows = await connection.execute(kept.order_by(counters.grain, counters.metric, counters.start))
+            stats = await daily_stats(connection, TENANT, days, days.shift(days.today(), -15), days.today(), Page(50))
+            return list(map(tuple, rows)), stats.items
+
+    async def check(self) -> None:
+        """Hold the rollups against a recount, and the live feed against the database."""
+        database = self.database
+        async with database.read() as connection:
+            verdict = await verify(connection, database.days)
+            fresh = await read_snapshot(connection, database.epoch, TENANT, database.days.today())
+        assert verdict.differences == []
+        assert await self.feed.prove()
+        await self.feed.match()
+        assert self.feed.state is not None
+        assert self.feed.state.position == fresh.position
+        assert self.feed.state.snapshot() == State(fresh, (), database.days, 1000).snapshot()
+
+
+class Watching(Steps):
+    """Steps after each of which all is looked at."""
+
+    def __init__(self, watched: Watched) -> None:
+        super().__init__(watched.database, 1000, self._receive, rest=0)
+        self._watched = watched
+
+    def _receive(self, change: Change) -> None:
+        self._watched.resets += change.reset
+        self._watched.feed.receive(change)
+
+    async def take(self, tenant_id: str, step: Step) -> Done:
+        before = await self._watched.figures()
+        position = self._watched.feed.state.position if self._watched.feed.state else None
+        done = await super().take(tenant_id, step)
+        await self._watched.check()
+        assert await self._watched.figures() == before
+        assert self._watched.feed.state is not None
+        assert (self._watched.feed.state.position != position) == done.moved
+        return done
+
+
+async def watch(url: str, zone: str) -> Watched:
+    database = database_at(url, zone)
+    await database.open()
+    return Watched(database)
+
+
+async def end(watched: Watched) -> None:
+    await watched.writer.stop()
+    await watched.database.close()
+
+
+def serials() -> Iterator[int]:
+    number = 0
+    while True:
+        yield number
+        number += 1
