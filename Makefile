@@ -30,7 +30,8 @@ test: .venv/dev .venv/panel-dev .venv/browser .venv/proxies .venv/frameworks lin
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 # What `make test` breaks in short form, at its full size, with its table of figures; half an hour and more.
-ATTACKS := $(addprefix tests/web/,ingest/test_fuzz.py site/test_openapi.py auth/test_credentials.py) $(addprefix tests/client/delivery/test_,service.py spool.py)
+ATTACKS := $(addprefix tests/web/,ingest/test_fuzz.py live/test_fuzz.py site/test_openapi.py) \
+	$(addprefix tests/web/auth/test_,credentials.py proxies.py) $(addprefix tests/client/delivery/test_,service.py spool.py)
 faults: .venv/dev .venv/panel .venv/browser .venv/proxies
 	$(BIN)/python -m pytest --full tests/faults $(ATTACKS)
 

@@ -75,7 +75,7 @@ def test_sub_packages_have_directions(package: str) -> None:
 
 def test_a_package_can_be_taken_in() -> None:
     """No package has more than fourteen modules."""
-    for package in (*PACKAGES, "client"):
+    for package in (*PACKAGES, "client", "tests"):
         for folder in {file.parent for file in (ROOT / package).rglob("*.py")}:
             names = [file.stem for file in folder.glob("*.py") if file.stem != "__init__"]
             assert len(names) <= MODULES_AT_MOST, f"{folder}: {len(names)}"
@@ -134,7 +134,9 @@ def test_the_environment_has_one_reader() -> None:
 def test_no_file_is_for_leftovers() -> None:
     """No file is named for being unsorted."""
     names = {"utils", "helpers", "common", "manager", "managers", "misc"}
-    assert not [file for package in PACKAGES for file in (ROOT / package).rglob("*.py") if file.stem in names]
+    assert not [
+        file for package in (*PACKAGES, "tests") for file in (ROOT / package).rglob("*.py") if file.stem in names
+    ]
 
 
 def test_locks_name_no_host() -> None:

@@ -27,7 +27,6 @@ DRAINING = b'"status":"draining"'
 SOCKETS, STREAMS = 60, 20
 DRAIN_SECONDS = 2.0
 
-
 Watcher = LivePanel | StreamPanel
 
 

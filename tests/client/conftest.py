@@ -1,4 +1,4 @@
-"""A client of the real service."""
+"""Clients of the real service, and answers for them to track."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What track_openai makes of answers and streams, over real connections, and what it leaves alone."""
+"""What track_openai makes of answers, over real connections, and what it leaves alone."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The example services on real sockets in the test's own event loop, beside the real analytics service."""
+"""The example services, which the tests of a file share."""
 
 import itertools
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""The middleware for ASGI, on Starlette behind uvicorn, and on FastAPI in two versions."""
+"""The middleware for ASGI, on Starlette behind uvicorn: endpoints, users, and what is left out."""
 
 import sys
 from collections.abc import AsyncIterator

@@ -19,7 +19,6 @@ from tests.storage.importer.old_databases import ROWS, ask, change, content, cou
 
 each_database = pytest.mark.each_database
 
-
 SEEN = """
     SELECT user_id FROM user_activity UNION SELECT user_id FROM message_metrics
     UNION SELECT user_id FROM api_usage WHERE user_id IS NOT NULL UNION SELECT user_id FROM conversation_metrics

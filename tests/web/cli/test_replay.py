@@ -1,4 +1,4 @@
-"""The command ``replay``: recorded and made-up traffic."""
+"""The command ``replay``: how recorded and made-up traffic is posted."""
 
 import asyncio
 import io

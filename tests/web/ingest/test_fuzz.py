@@ -1,4 +1,4 @@
-"""What nobody would send: the live and the tracking endpoints against arbitrary bytes.
+"""What nobody would send: the tracking endpoints against arbitrary bytes.
 
 (Every endpoint against what its description allows, and does not: test_openapi.py.)
 """

@@ -1,4 +1,4 @@
-"""What the service takes from whoever connects, and for how long it waits."""
+"""What the service takes from whoever connects, how much of it, and how often."""
 
 import asyncio
 import contextlib
