@@ -20,7 +20,7 @@ LAYERS = {
         ("retention", "verify", "importer"),
     ),
     "realtime": (
-        ("protocol", "digest", "brokers", "transports"),
+        ("principal", "protocol", "digest", "brokers", "transports"),
         ("state", "panel", "feed", "follower", "hub", "connection", "drain", "node"),
     ),
     "web": (
@@ -113,6 +113,20 @@ def test_sql_lives_in_storage() -> None:
                 if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy"):
                     names = {alias.name for alias in node.names}
                     assert names <= {"SQLAlchemyError", "AsyncConnection", "Connection"}, file
+
+
+def test_who_asks_is_one_type() -> None:
+    """One class alone says whose a token is: its subject and its tenant."""
+    files = (file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
+    nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text())))
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    assert [found.name for found in classes if declared(found) >= {"subject", "tenant_id"}] == ["Principal"]
+
+
+def declared(found: ast.ClassDef) -> set[str]:
+    """Name the fields and methods of a class."""
+    fields = {ast.unparse(node.target) for node in found.body if isinstance(node, ast.AnnAssign)}
+    return fields | {node.name for node in found.body if isinstance(node, ast.FunctionDef)}
 
 
 def test_the_environment_has_one_reader() -> None:

@@ -8,11 +8,11 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Callable
-from typing import Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from realtime.principal import Principal
 from storage.credentials import EVERY_TENANT, AccessLists, Revocation, TrackingKey, note_uses, read_access
 from storage.engine.database import Database
 from storage.errors import StorageError
@@ -26,19 +26,6 @@ NOTE_SECONDS = 60.0
 """How often at most it is written when keys were last used."""
 
 _FAILURES = (SQLAlchemyError, StorageError, OSError)
-
-
-class Holder(Protocol):
-    """Whom a token was issued to. ``issued`` is Unix time (None: the token does not say), ``token_id`` its ``jti``."""
-
-    @property
-    def subject(self) -> str: ...  # noqa: D102
-    @property
-    def tenant_id(self) -> str: ...  # noqa: D102
-    @property
-    def issued(self) -> float | None: ...  # noqa: D102
-    @property
-    def token_id(self) -> str | None: ...  # noqa: D102
 
 
 def digest(key: str) -> str:
@@ -82,15 +69,15 @@ class Access:
         self._used.add((key.tenant_id, key.id))
         return key
 
-    def revokes(self, holder: Holder) -> bool:
+    def revokes(self, principal: Principal) -> bool:
         """Say whether a token was revoked: by its id, or by its subject if it was issued until then or does not say."""
         if not self._revoked:
             return False
-        for tenant_id in (holder.tenant_id, EVERY_TENANT):
-            if holder.token_id is not None and ("jti", tenant_id, holder.token_id) in self._revoked:
+        for tenant_id in (principal.tenant_id, EVERY_TENANT):
+            if principal.token_id is not None and ("jti", tenant_id, principal.token_id) in self._revoked:
                 return True
-            revoked_at = self._revoked.get(("sub", tenant_id, holder.subject))
-            if revoked_at is not None and (holder.issued is None or holder.issued <= revoked_at):
+            revoked_at = self._revoked.get(("sub", tenant_id, principal.subject))
+            if revoked_at is not None and (principal.issued is None or principal.issued <= revoked_at):
                 return True
         return False
 

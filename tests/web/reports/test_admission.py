@@ -12,13 +12,14 @@ import httpx2
 import pytest
 from starlette.requests import Request
 
+from realtime.principal import Principal
 from storage.fairness.shares import Shares
 from storage.read import reports
 from tests.conftest import API, TRACK, Running, start
 from tests.faults.attacks import reading
 from tests.process import Process
 from tests.web.ingest.test_tracking import ACTIVITY, CALL
-from web.auth.tokens import ADMIN, Principal
+from web.auth.tokens import ADMIN
 from web.reports.admission import HEAVY_WAITING, Admission
 
 HEAVY = f"{API}/api-usage"
