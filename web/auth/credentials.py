@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from realtime.principal import Principal
 from storage.credentials import EVERY_TENANT, AccessLists, Revocation, TrackingKey, note_uses, read_access
@@ -24,8 +23,6 @@ READ_SECONDS = 1.0
 """How often it is asked whether they changed, which takes 0.8 ms; to read 1,000 rows anew takes 10."""
 NOTE_SECONDS = 60.0
 """How often at most it is written when keys were last used."""
-
-_FAILURES = (SQLAlchemyError, StorageError, OSError)
 
 
 def digest(key: str) -> str:
@@ -58,7 +55,7 @@ class Access:
             await asyncio.gather(self._task, return_exceptions=True)
         try:
             await self._note_uses()
-        except _FAILURES as error:
+        except StorageError as error:
             log.warning("key_uses_not_noted", error=type(error).__name__)
 
     def key(self, digest: str) -> TrackingKey | None:
@@ -88,7 +85,7 @@ class Access:
                 await self._read()
                 if asyncio.get_running_loop().time() - self._noted_at >= NOTE_SECONDS:
                     await self._note_uses()
-            except _FAILURES as error:
+            except StorageError as error:
                 log.warning("access_not_read", error=type(error).__name__)
             except Exception:
                 # It must go on whatever happens: without it nothing could be revoked any more.

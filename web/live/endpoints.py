@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -241,7 +240,7 @@ class Live:
     async def _join(self, principal: Principal) -> Audience:
         try:
             return await self._node.join(principal.tenant_id)
-        except (SQLAlchemyError, StorageError, OSError):
+        except StorageError:
             log.warning("live_unavailable")
             raise unavailable("the figures cannot be read just now") from None
 
