@@ -74,15 +74,16 @@ class Service:
             write_deadline=settings.write_deadline_seconds,
             observer=telemetry,
         )
-        self.node = Node(self.database, self._broker(), self.hub, settings.change_log_entries)
+        broker = self._broker()
+        self.node = Node(self.database, broker, self.hub, settings.change_log_entries)
         self.writer = Writer(
             self.database,
-            self.node.publish,
+            broker.publish,
             queue_events=settings.queue_events,
             change_log=settings.change_log_entries,
             observer=telemetry,
         )
-        self.housekeeping = Housekeeping(self.database, settings, self.node.publish, telemetry.pruned)
+        self.housekeeping = Housekeeping(self.database, settings, broker.publish, telemetry.pruned)
         await self.access.start()
         await self.node.start()
         self.health = Health(self.database, self.writer, self.node, self.hub, telemetry)
