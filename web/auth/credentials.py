@@ -31,7 +31,7 @@ def digest(key: str) -> str:
 
 
 class Access:
-    """The lists that are in force. *changed*, if it is set, is told when they are others."""
+    """The lists that are in force."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,10 +41,14 @@ class Access:
         self._used: set[tuple[str, str]] = set()
         self._noted_at = -math.inf
         self._task: asyncio.Task[None] | None = None
-        self.changed: Callable[[], None] | None = None
+        self._changed: Callable[[], None] = lambda: None
 
-    async def start(self) -> None:
-        """Read the lists, and go on doing so; raises what the database raises."""
+    async def start(self, changed: Callable[[], None]) -> None:
+        """Read the lists, and go on doing so; *changed* is called when they are others than before.
+
+        Raises what the database raises.
+        """
+        self._changed = changed
         await self._read()
         self._task = asyncio.create_task(self._follow(), name="access")
 
@@ -100,8 +104,7 @@ class Access:
         self._lists = lists
         self._keys = {key.hash: key for key in lists.keys}
         self._revoked = {(item.kind, item.tenant_id, item.value): _unix(item) for item in lists.revocations}
-        if self.changed is not None:
-            self.changed()
+        self._changed()
 
     async def _note_uses(self) -> None:
         """Write the uses since the last time, as of now: a minute is exact enough."""

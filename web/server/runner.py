@@ -15,7 +15,7 @@ import uvloop
 
 from storage.fairness.pace import SharedPace
 from web.http.connections import BESIDE_PANELS, Connections
-from web.server.app import Service
+from web.server.app import Service, open_service
 from web.server.descriptors import fitting, for_connections, for_waiting, raise_limit
 from web.server.http_protocol import READS, BoundedProtocol
 from web.server.listener import Listener
@@ -42,7 +42,7 @@ class CannotListen(Exception):
 
 
 def configuration(service: Service) -> uvicorn.Config:
-    """Say how uvicorn serves *service*, which must be open."""
+    """Say how uvicorn serves *service*."""
     settings = service.settings
     room = min(for_connections(raise_limit()), settings.max_connections + BESIDE_PANELS)
 
@@ -147,9 +147,7 @@ def run(
 async def _serve(
     settings: Settings, given: socket.socket | None, serving: Callable[[], object], asked: Collection[int]
 ) -> None:
-    service = Service(fitting(settings, raise_limit()), is_worker=given is not None)
-    await service.open()
-    try:
+    async with open_service(fitting(settings, raise_limit()), is_worker=given is not None) as service:
         with given or listen(settings) as listener:
             broker = "redis" if settings.redis_url else "in-process"
             # What has been made by now stays for good: the collector need not look at it again and again.
@@ -159,6 +157,4 @@ async def _serve(
             log.info("serving", host=settings.host, port=listener.getsockname()[1], broker=broker)
             serving()
             await Server(service, listener, asked).serve()
-    finally:
-        await service.close()
-        log.info("stopped")
+    log.info("stopped")
