@@ -295,7 +295,10 @@ def touch(connection: Connection) -> None:
 
 
 def migrate(connection: Connection) -> None:
-    """Bring the tables to :data:`REVISION`; raises :exc:`WrongDatabase` if they are from a newer version."""
+    """Bring the tables to :data:`REVISION`.
+
+    Raises :exc:`WrongDatabase` if they are from a newer version, or are not as a migration expects them.
+    """
     found = revision(connection)
     if found == REVISION:
         return
@@ -311,6 +314,11 @@ def migrate(connection: Connection) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise WrongDatabase(f"the database is at migration {found}, which this version does not know") from error
+    except RuntimeError as error:
+        # By this a migration, which imports nothing of ours, says what is not as it expects; kinds of it are bugs.
+        if type(error) is not RuntimeError:
+            raise
+        raise WrongDatabase(str(error)) from error
 
 
 def revision(connection: Connection) -> str | None:
