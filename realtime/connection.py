@@ -3,11 +3,11 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
 from realtime import protocol
 from realtime.hub import Audience
+from realtime.principal import Principal
 from realtime.protocol import (
     BAD_MESSAGE,
     EXPIRED,
@@ -34,20 +34,6 @@ DISAGREE_SECONDS = 60.0
 """Of a panel that says more often that its figures are wrong, the rest is not counted."""
 
 
-@dataclass(frozen=True)
-class Session:
-    """Who a connection belongs to: subject and tenant, and the Unix time at which the token ends.
-
-    ``issued`` (Unix time) and ``token_id`` tell one token of a subject from another; None if it does not say.
-    """
-
-    subject: str
-    tenant_id: str
-    expires: float
-    issued: float | None = None
-    token_id: str | None = None
-
-
 class Refused(Exception):
     """A token that a refresh brought was not taken; ``close`` says how the connection ends.
 
@@ -59,8 +45,8 @@ class Refused(Exception):
         self.close = close
 
 
-Authenticate = Callable[[str], Awaitable[Session]]
-"""Turns a token into a session; raises :exc:`Refused`."""
+Authenticate = Callable[[str], Awaitable[Principal]]
+"""Says whose a token is; raises :exc:`Refused`."""
 
 
 _CHOICES: dict[Topics, Topics] = {}
@@ -83,7 +69,7 @@ class Connection:
         "due",
         "ended_with",
         "marker",
-        "session",
+        "principal",
         "sink",
         "subscribed",
         "topics",
@@ -91,18 +77,18 @@ class Connection:
 
     def __init__(
         self,
-        session: Session,
+        principal: Principal,
         audience: Audience,
         sink: Sink,
         authenticate: Authenticate,
         now: Callable[[], float],
         subscribe_seconds: float,
     ) -> None:
-        """*now* gives the Unix time, as :attr:`Session.expires` counts it.
+        """*now* gives the Unix time, as :attr:`Principal.expires` counts it.
 
         A panel may stay silent for *subscribe_seconds* before it subscribes.
         """
-        self.session = session
+        self.principal = principal
         self.audience = audience
         self.sink = sink
         self.topics: Topics = frozenset()
@@ -213,26 +199,26 @@ class Connection:
 
     async def _refresh(self, request: Refresh) -> None:
         try:
-            session = await self._authenticate(request.token)
+            principal = await self._authenticate(request.token)
         except Refused as error:
             if error.close is not None:
                 self.end(error.close, str(error))
             return
-        if (session.subject, session.tenant_id) != (self.session.subject, self.session.tenant_id):
+        if (principal.subject, principal.tenant_id) != (self.principal.subject, self.principal.tenant_id):
             self.end(NOT_ALLOWED, "the new token is of another subject or tenant")
             return
-        self.session = session
+        self.principal = principal
         self._watch_expiry()
 
     def _watch_expiry(self) -> None:
         """Close when the token ends, without leeway."""
         if self._expiry is not None:
             self._expiry.cancel()
-        left = max(0.0, self.session.expires - self._now())
+        left = max(0.0, self.principal.expires - self._now())
         self._expiry = asyncio.get_running_loop().call_later(min(left, LOOK_SECONDS), self._on_expiry)
 
     def _on_expiry(self) -> None:
-        if self.session.expires <= self._now():
+        if self.principal.expires <= self._now():
             self.end(EXPIRED, "the token has expired")
         else:
             self._watch_expiry()

@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.state import Marker, State
-from storage.engine.database import Database
+from storage.engine.database import Database, ReadTransaction
 from storage.model import clock
 from storage.model.changes import Change, Position, Snapshot
 from storage.model.clock import Days
@@ -65,7 +64,7 @@ class Feed:
         async with self._reading, self._database.follow() as connection:
             await self._load(connection, at)
 
-    async def _load(self, connection: AsyncConnection, at: str) -> None:
+    async def _load(self, connection: ReadTransaction, at: str) -> None:
         days, epoch = self._database.days, self._database.epoch
         snapshot = await read_snapshot(connection, epoch, self.tenant_id, days.today())
         sequence = snapshot.position.sequence
@@ -177,7 +176,7 @@ class Feed:
             await self._load(connection, at)
         return False
 
-    async def _refill(self, connection: AsyncConnection, state: State, start: Position) -> bool:
+    async def _refill(self, connection: ReadTransaction, state: State, start: Position) -> bool:
         """Read what follows *start* from the change log into the state; False if the log does not continue it."""
         self.refills += 1
         if not await self._is_in_log(connection, start):
@@ -192,7 +191,7 @@ class Feed:
         finally:
             self._changed()
 
-    async def _is_in_log(self, connection: AsyncConnection, position: Position) -> bool:
+    async def _is_in_log(self, connection: ReadTransaction, position: Position) -> bool:
         if position.sequence == 0:
             return True
         found = await read_changes(connection, self.tenant_id, position.sequence - 1, 1)

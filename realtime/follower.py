@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from realtime.feed import PROVE_SECONDS, Feed, compare
 from storage.engine.database import FOLLOWERS, Database
@@ -26,8 +25,6 @@ PROVE_SHARE = 0.05
 """How much of the time proofs may take. At 8 ms each they are six a second: 375 tenants a minute."""
 LOAD, MEND, PROVE = "load", "mend", "prove"
 """What feeds read for; each of them takes its turn, however many wait for another one."""
-
-_FAILURES = (SQLAlchemyError, StorageError, OSError)
 
 Told = Callable[[Feed], None]
 
@@ -97,7 +94,7 @@ def _carry_on(*feeds: Feed) -> Iterator[None]:
     """Note that reading for *feeds* failed: without following a lost change would stay lost, so it goes on."""
     try:
         yield
-    except _FAILURES as error:
+    except StorageError as error:
         log.warning("follow_failed", error=type(error).__name__)
         for feed in feeds:
             feed.miss()

@@ -336,6 +336,12 @@ class Hub:
         self._beats.append((asyncio.get_running_loop().time() + self.heartbeat_seconds, audience))
         return audience
 
+    def changed(self, tenant_id: str) -> None:
+        """Tell the audience of a tenant, if there is one, that the state of its feed changed."""
+        audience = self.audiences.get(tenant_id)
+        if audience is not None:
+            audience.changed()
+
     def drop(self, tenant_id: str) -> None:
         """Forget the audience of a tenant."""
         self.audiences.pop(tenant_id).close()

@@ -7,6 +7,7 @@ its publication, is mended within that second.
 
 import asyncio
 import contextlib
+from functools import partial
 
 from realtime.brokers.broker import Broker
 from realtime.feed import Feed
@@ -51,10 +52,6 @@ class Node:
         """Whether changes arrive by the broker; if not, the panels lag by up to :data:`FOLLOW_SECONDS`."""
         return self._broker.delivering
 
-    def publish(self, change: Change) -> None:
-        """Hand a committed change to the broker."""
-        self._broker.publish(change)
-
     async def start(self) -> None:
         """Begin to receive and to follow."""
         await self._broker.start(self._receive, self._miss)
@@ -89,7 +86,7 @@ class Node:
         return await asyncio.shield(task)
 
     async def _open(self, tenant_id: str) -> Audience:
-        feed = Feed(tenant_id, self._database, self._window, lambda: self._changed(tenant_id))
+        feed = Feed(tenant_id, self._database, self._window, partial(self._hub.changed, tenant_id))
         self._broker.subscribe(tenant_id)
         try:
             await self._follower.load(feed)
@@ -103,12 +100,8 @@ class Node:
         self._look(feed)
         return audience
 
-    def _changed(self, tenant_id: str) -> None:
-        audience = self._hub.audiences.get(tenant_id)
-        if audience is not None:
-            audience.changed()
-
     def _receive(self, change: Change) -> None:
+        """Take a change from the broker: the one way by which changes come in; the feed tells the hub."""
         audience = self._hub.audiences.get(change.tenant_id)
         if audience is not None:
             audience.feed.receive(change)

@@ -13,6 +13,11 @@ StorageError
     Locked            another process holds what is to be written: the same
     StorageFull       the database, or the folder of temporary files, has no room left: the same, once there is some
 (events.py: InvalidEvent and MalformedJson, about what was posted.)
+
+Every error by which a database or its driver says that something is not possible becomes one of these in
+``storage/engine``, also in the middle of a read. What is a fault of this program - a statement that no database takes,
+such as one that names an unknown column, or a connection that is used wrongly - is none of these: it is raised as it
+is, so that it is logged with its traceback, and a request is answered with 500.
 """
 
 

@@ -20,7 +20,7 @@ LAYERS = {
         ("retention", "verify", "importer"),
     ),
     "realtime": (
-        ("protocol", "digest", "brokers", "transports"),
+        ("principal", "protocol", "digest", "brokers", "transports"),
         ("state", "panel", "feed", "follower", "hub", "connection", "drain", "node"),
     ),
     "web": (
@@ -114,13 +114,35 @@ def test_uvicorn_is_known_in_one_place() -> None:
 
 
 def test_sql_lives_in_storage() -> None:
-    """Nothing above storage writes SQL; it may only name the library's error and connection."""
+    """Nothing above storage knows by which library it speaks to databases, not even for an error or a type."""
+    libraries = {"sqlalchemy", "alembic", "aiosqlite", "sqlite3", "psycopg"}
     for package in ("realtime", "web"):
         for file in (ROOT / package).rglob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text())):
-                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy"):
-                    names = {alias.name for alias in node.names}
-                    assert names <= {"SQLAlchemyError", "AsyncConnection", "Connection"}, file
+            names = {module.partition(".")[0] for module in imported(file)}
+            assert not names & libraries, file
+
+
+def test_migrations_import_nothing_that_changes() -> None:
+    """A migration goes on to do what it did when it was new: it imports nothing of this repository."""
+    allowed = {*sys.stdlib_module_names, "sqlalchemy", "alembic"}
+    files = list((ROOT / "storage" / "engine" / "migrations").rglob("*.py"))
+    assert len(files) > 5
+    for file in files:
+        assert {module.partition(".")[0] for module in imported(file)} <= allowed, file
+
+
+def test_who_asks_is_one_type() -> None:
+    """One class alone says whose a token is: its subject and its tenant."""
+    files = (file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
+    nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text())))
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    assert [found.name for found in classes if declared(found) >= {"subject", "tenant_id"}] == ["Principal"]
+
+
+def declared(found: ast.ClassDef) -> set[str]:
+    """Name the fields and methods of a class."""
+    fields = {ast.unparse(node.target) for node in found.body if isinstance(node, ast.AnnAssign)}
+    return fields | {node.name for node in found.body if isinstance(node, ast.FunctionDef)}
 
 
 def test_the_environment_has_one_reader() -> None:

@@ -15,7 +15,7 @@ from typing import ClassVar, TypeVar
 import structlog
 from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -29,6 +29,11 @@ from storage.tables.bulk import replace
 log = structlog.get_logger()
 
 T = TypeVar("T")
+
+ReadTransaction = AsyncConnection
+"""An open read transaction, as :meth:`Database.read` gives it: whoever has it hands it to what reads in storage."""
+WriteTransaction = Connection
+"""An open write transaction, as :meth:`Database.write` hands it to its work."""
 
 REVISION = "0005"
 """The newest migration; a test holds it to the files."""
@@ -102,6 +107,17 @@ class Database(ABC):
         self._reading = self._reader(READERS)
         self._following = self._reader(FOLLOWERS)
 
+    async def open_to_read(self) -> None:
+        """Open for a program that only reads, beside a running service; days are cut in the database's own zone.
+
+        Raises :exc:`WrongDatabase` if there is no database of this service, or one without tables of this version, and
+        :exc:`StorageUnavailable` if it cannot be read.
+        """
+        self.open_readers()
+        async with self.read() as connection:
+            await connection.run_sync(self._check_own)
+            self.days = Days((await read_about(connection))["timezone"])
+
     async def close(self) -> None:
         """Close every connection."""
         for engine in (self._reading, self._following):
@@ -111,7 +127,7 @@ class Database(ABC):
             await self._in_thread(self._writing.dispose)
         self._threads.shutdown()
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Callable[[WriteTransaction], T]) -> T:
         """Run *work* in a writer's thread, in a transaction; it is committed, durably, when this returns.
 
         *work* may be run anew, in another transaction, if the database asks for that, or after a pause if another
@@ -126,14 +142,18 @@ class Database(ABC):
                 if not await patience.pause():
                     raise
 
-    async def attempt(self, work: Callable[[Connection], T]) -> T:
+    async def attempt(self, work: Callable[[WriteTransaction], T]) -> T:
         """Do as :meth:`write`, but raise :exc:`Locked` soon: the thread is others' too, so the caller has to wait."""
         engine = self._writing
         if engine is None:
             raise StorageUnavailable("the database is not open for writing")
         try:
             found = await self._in_thread(lambda: self._transact(engine, work))
-        except (SQLAlchemyError, OSError) as error:
+        except SQLAlchemyError as error:
+            if self._is_bug(error):
+                raise
+            raise self._explain(error) from error
+        except OSError as error:
             raise self._explain(error) from error
         await self._settle_log()
         return found
@@ -148,28 +168,32 @@ class Database(ABC):
         """
         return True
 
-    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
+    def read(self) -> AbstractAsyncContextManager[ReadTransaction]:
         """Open a read transaction: all that is read in it is from one moment.
 
-        Raises :exc:`StorageUnavailable` if the database cannot be read just now.
+        Raises :exc:`StorageUnavailable`, here or wherever something is read in it, if the database cannot be read just
+        now.
         """
         return self._read_by(self._reading)
 
-    def follow(self) -> AbstractAsyncContextManager[AsyncConnection]:
+    def follow(self) -> AbstractAsyncContextManager[ReadTransaction]:
         """Open a read transaction for a live feed: slow reports do not keep it waiting."""
         return self._read_by(self._following)
 
     @asynccontextmanager
-    async def _read_by(self, engine: AsyncEngine | None) -> AsyncIterator[AsyncConnection]:
+    async def _read_by(self, engine: AsyncEngine | None) -> AsyncIterator[ReadTransaction]:
         if engine is None:
             raise StorageUnavailable("the database is not open")
         try:
             async with engine.begin() as connection, self._admit(connection):
                 yield connection
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
+        except SQLAlchemyError as error:
+            # A read brings no data that could be refused: there it is the statement that is wrong.
+            if self._is_bug(error) or isinstance(error, DataError | IntegrityError):
+                raise
             if isinstance(error, DBAPIError) and self._is_late(error):
                 raise StorageUnavailable(too_long(self._read_seconds), RETRY_AFTER) from error
-            log.warning("read_failed", error=type(error).__name__)
+            log.warning("read_failed", error=type(error).__name__, cause=_cause(error))
             raise StorageUnavailable("the database cannot be read just now") from error
 
     def _admit(self, _connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
@@ -199,6 +223,12 @@ class Database(ABC):
     def _is_full(self, error: DBAPIError) -> bool:
         """Say whether the database has no room left."""
 
+    def _is_bug(self, error: SQLAlchemyError) -> bool:
+        """Say whether a statement, or how a connection is used, is wrong in itself: a fault of this program."""
+        if not isinstance(error, DBAPIError):
+            return not isinstance(error, PoolTimeout)
+        return isinstance(error, ProgrammingError | NotSupportedError) and not error.connection_invalidated
+
     def _is_refusal(self, error: DBAPIError) -> bool:
         """Say whether the data are at fault, so that the same would fail again."""
         return isinstance(error, DataError | IntegrityError)
@@ -223,6 +253,11 @@ class Database(ABC):
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
+    def _check_own(self, connection: Connection) -> None:
+        """See that all tables are there; raises :exc:`WrongDatabase` if not."""
+        if schema.metadata.tables.keys() - set(inspect(connection).get_table_names()):
+            raise WrongDatabase(f"{self.name} is not a database of this service, or one of an older version")
+
     def _agree(self, connection: Connection) -> str:
         """Read the epoch and check the zone; a new database gets both."""
         about = _about(connection)
@@ -237,7 +272,13 @@ class Database(ABC):
         return about["epoch"]
 
 
-async def read_about(connection: AsyncConnection) -> dict[str, str]:
+def _cause(error: SQLAlchemyError) -> str:
+    """Name what the driver raised; its text may hold what was asked for."""
+    raised = getattr(error, "orig", None) or error
+    return getattr(raised, "sqlite_errorname", None) or type(raised).__name__
+
+
+async def read_about(connection: ReadTransaction) -> dict[str, str]:
     """Read what a database says of itself: its ``epoch`` and ``timezone``."""
     rows = await connection.execute(select(schema.about.c.name, schema.about.c.value))
     return {str(name): str(value) for name, value in rows}
@@ -254,7 +295,10 @@ def touch(connection: Connection) -> None:
 
 
 def migrate(connection: Connection) -> None:
-    """Bring the tables to :data:`REVISION`; raises :exc:`WrongDatabase` if they are from a newer version."""
+    """Bring the tables to :data:`REVISION`.
+
+    Raises :exc:`WrongDatabase` if they are from a newer version, or are not as a migration expects them.
+    """
     found = revision(connection)
     if found == REVISION:
         return
@@ -270,6 +314,11 @@ def migrate(connection: Connection) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise WrongDatabase(f"the database is at migration {found}, which this version does not know") from error
+    except RuntimeError as error:
+        # By this a migration, which imports nothing of ours, says what is not as it expects; kinds of it are bugs.
+        if type(error) is not RuntimeError:
+            raise
+        raise WrongDatabase(str(error)) from error
 
 
 def revision(connection: Connection) -> str | None:

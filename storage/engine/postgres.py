@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.engine.database import POOL_SECONDS, REVISION, Database, migrate, revision
@@ -46,6 +46,7 @@ _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _DISK_FULL = "53100"
 _LOCK_NOT_AVAILABLE = "55P03"
 _QUERY_CANCELED = "57014"
+_INSUFFICIENT_PRIVILEGE = "42501"
 _LIMIT_EXCEEDED = "54"
 """A class of errors: a value that no index takes, among others."""
 
@@ -193,6 +194,11 @@ class PostgresDatabase(Database):
 
     def _is_locked(self, error: DBAPIError) -> bool:
         return _sqlstate(error) == _LOCK_NOT_AVAILABLE
+
+    def _is_bug(self, error: SQLAlchemyError) -> bool:
+        """Say so, but not of rights that were taken away: the server counts that among the wrong statements."""
+        may = not isinstance(error, DBAPIError) or _sqlstate(error) != _INSUFFICIENT_PRIVILEGE
+        return may and super()._is_bug(error)
 
     def _is_refusal(self, error: DBAPIError) -> bool:
         return super()._is_refusal(error) or _sqlstate(error).startswith(_LIMIT_EXCEEDED)

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DatabaseError, DBAPIError
+from sqlalchemy.exc import DatabaseError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from storage.engine.database import POOL_SECONDS, Database, migrate
+from storage.engine.database import POOL_SECONDS, Database, ReadTransaction, migrate
 from storage.engine.files import Files
 from storage.engine.readers import Readers
 from storage.engine.statements import read_in_one_step
@@ -105,7 +105,7 @@ class SqliteDatabase(Database):
         return engine
 
     @asynccontextmanager
-    async def _read_by(self, engine: AsyncEngine | None) -> AsyncIterator[AsyncConnection]:
+    async def _read_by(self, engine: AsyncEngine | None) -> AsyncIterator[ReadTransaction]:
         # First of all: a new connection would make a new file where there is none.
         if self._files is not None:
             self._files.check()
@@ -162,6 +162,11 @@ class SqliteDatabase(Database):
 
     def _is_full(self, error: DBAPIError) -> bool:
         return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+    def _is_bug(self, error: SQLAlchemyError) -> bool:
+        """Say so too of what SQLite calls an error without a kind: a statement that it does not understand."""
+        code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+        return code == sqlite3.SQLITE_ERROR or super()._is_bug(error)
 
 
 def _checkpoint(writer: Connection, mode: Mode) -> Checkpoint:

@@ -1,10 +1,14 @@
 """The node: feeds that come and go with their panels."""
 
 import asyncio
+import sys
+from types import FrameType
 
 import pytest
 
+from realtime import node
 from realtime.protocol import TOPICS
+from storage.model.changes import Change
 from tests.samples.events import ACTIVITY
 from tests.servers.service import Running
 from tests.subscribers.live import LivePanel
@@ -101,3 +105,28 @@ async def test_heartbeats_keep_their_interval(impatient: None, running: Running)
     before = beats(other)
     await other.until(lambda: beats(other) >= before + 4)
     assert 3 <= beats(again) <= 5
+
+
+async def test_a_change_enters_the_node_once(running: Running) -> None:
+    """From the commit a change goes straight to the broker; the broker hands it to the node, and that to the feed."""
+    panel = await running.panel()
+    entered: list[str] = []
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        code, caller = frame.f_code, frame.f_back
+        if event == "call" and caller is not None and code.co_filename == node.__file__ != caller.f_code.co_filename:
+            entered.append(code.co_name)
+
+    publish = running.service.writer._publish
+
+    def watched(change: Change) -> None:
+        sys.setprofile(note)
+        try:
+            publish(change)
+        finally:
+            sys.setprofile(None)
+
+    running.service.writer._publish = watched
+    receipt = await running.post("activity-public", ACTIVITY)
+    await panel.until_position(receipt["position"])
+    assert entered == ["_receive"]

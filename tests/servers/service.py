@@ -14,7 +14,7 @@ from tests.paths import API, TRACK
 from tests.servers.settings import SECRET, environment
 from tests.subscribers.live import Fed, LivePanel
 from web.auth.tokens import ADMIN, make_token
-from web.server.app import Service
+from web.server.app import Service, open_service
 from web.server.runner import Server, listen
 from web.settings import Settings
 from web.site.assets import FOLDER
@@ -25,6 +25,7 @@ class Running:
     """A service that runs in this process, with a client for its HTTP side."""
 
     service: Service
+    opened: contextlib.AsyncExitStack
     server: Server
     task: "asyncio.Task[None]"
     url: str
@@ -75,7 +76,7 @@ class Running:
         await self._leave()
         self.server.should_exit = True
         await self.task
-        await self.service.close()
+        await self.opened.aclose()
 
     async def drop(self) -> None:
         """Stop without the pauses that uvicorn makes for clients who have gone already here: 0.15 s a test."""
@@ -85,7 +86,7 @@ class Running:
         await self.server.stop_accepting()
         for connection in list(self.server.server_state.connections):
             connection.shutdown()
-        await self.service.close()
+        await self.opened.aclose()
 
     async def _leave(self) -> None:
         self.check_proofs()
@@ -96,8 +97,8 @@ class Running:
 
 async def start(folder: Path, static: Path = FOLDER, /, *, plain: bool = False, **settings: str) -> Running:
     """Start a service; *plain* takes uvicorn's own WebSocket protocol, as any other ASGI server would."""
-    service = Service(Settings.read(environment(folder, **settings)), static)
-    await service.open()
+    opened = contextlib.AsyncExitStack()
+    service = await opened.enter_async_context(open_service(Settings.read(environment(folder, **settings)), static))
     server = Server(service, listen(service.settings))
     if plain:
         server.config.ws, server.config.http = "websockets-sansio", "httptools"
@@ -107,4 +108,4 @@ async def start(folder: Path, static: Path = FOLDER, /, *, plain: bool = False, 
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.005)
     url = f"http://127.0.0.1:{service.settings.port}"
-    return Running(service, server, task, url, httpx2.AsyncClient(base_url=url, timeout=30))
+    return Running(service, opened, server, task, url, httpx2.AsyncClient(base_url=url, timeout=30))

@@ -8,11 +8,10 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Callable
-from typing import Protocol
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
+from realtime.principal import Principal
 from storage.credentials import EVERY_TENANT, AccessLists, Revocation, TrackingKey, note_uses, read_access
 from storage.engine.database import Database
 from storage.errors import StorageError
@@ -25,21 +24,6 @@ READ_SECONDS = 1.0
 NOTE_SECONDS = 60.0
 """How often at most it is written when keys were last used."""
 
-_FAILURES = (SQLAlchemyError, StorageError, OSError)
-
-
-class Holder(Protocol):
-    """Whom a token was issued to. ``issued`` is Unix time (None: the token does not say), ``token_id`` its ``jti``."""
-
-    @property
-    def subject(self) -> str: ...  # noqa: D102
-    @property
-    def tenant_id(self) -> str: ...  # noqa: D102
-    @property
-    def issued(self) -> float | None: ...  # noqa: D102
-    @property
-    def token_id(self) -> str | None: ...  # noqa: D102
-
 
 def digest(key: str) -> str:
     """Hash a tracking key, as it is kept."""
@@ -47,7 +31,7 @@ def digest(key: str) -> str:
 
 
 class Access:
-    """The lists that are in force. *changed*, if it is set, is told when they are others."""
+    """The lists that are in force."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -57,10 +41,14 @@ class Access:
         self._used: set[tuple[str, str]] = set()
         self._noted_at = -math.inf
         self._task: asyncio.Task[None] | None = None
-        self.changed: Callable[[], None] | None = None
+        self._changed: Callable[[], None] = lambda: None
 
-    async def start(self) -> None:
-        """Read the lists, and go on doing so; raises what the database raises."""
+    async def start(self, changed: Callable[[], None]) -> None:
+        """Read the lists, and go on doing so; *changed* is called when they are others than before.
+
+        Raises what the database raises.
+        """
+        self._changed = changed
         await self._read()
         self._task = asyncio.create_task(self._follow(), name="access")
 
@@ -71,7 +59,7 @@ class Access:
             await asyncio.gather(self._task, return_exceptions=True)
         try:
             await self._note_uses()
-        except _FAILURES as error:
+        except StorageError as error:
             log.warning("key_uses_not_noted", error=type(error).__name__)
 
     def key(self, digest: str) -> TrackingKey | None:
@@ -82,15 +70,15 @@ class Access:
         self._used.add((key.tenant_id, key.id))
         return key
 
-    def revokes(self, holder: Holder) -> bool:
+    def revokes(self, principal: Principal) -> bool:
         """Say whether a token was revoked: by its id, or by its subject if it was issued until then or does not say."""
         if not self._revoked:
             return False
-        for tenant_id in (holder.tenant_id, EVERY_TENANT):
-            if holder.token_id is not None and ("jti", tenant_id, holder.token_id) in self._revoked:
+        for tenant_id in (principal.tenant_id, EVERY_TENANT):
+            if principal.token_id is not None and ("jti", tenant_id, principal.token_id) in self._revoked:
                 return True
-            revoked_at = self._revoked.get(("sub", tenant_id, holder.subject))
-            if revoked_at is not None and (holder.issued is None or holder.issued <= revoked_at):
+            revoked_at = self._revoked.get(("sub", tenant_id, principal.subject))
+            if revoked_at is not None and (principal.issued is None or principal.issued <= revoked_at):
                 return True
         return False
 
@@ -101,7 +89,7 @@ class Access:
                 await self._read()
                 if asyncio.get_running_loop().time() - self._noted_at >= NOTE_SECONDS:
                     await self._note_uses()
-            except _FAILURES as error:
+            except StorageError as error:
                 log.warning("access_not_read", error=type(error).__name__)
             except Exception:
                 # It must go on whatever happens: without it nothing could be revoked any more.
@@ -116,8 +104,7 @@ class Access:
         self._lists = lists
         self._keys = {key.hash: key for key in lists.keys}
         self._revoked = {(item.kind, item.tenant_id, item.value): _unix(item) for item in lists.revocations}
-        if self.changed is not None:
-            self.changed()
+        self._changed()
 
     async def _note_uses(self) -> None:
         """Write the uses since the last time, as of now: a minute is exact enough."""

@@ -11,13 +11,13 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jwt
 import msgspec
 
+from realtime.principal import Principal
 from storage.engine.urls import file_of
 from web.auth.key_set import ALGORITHMS, KeySet
 from web.http.problems import Problem, unauthorized
@@ -36,24 +36,10 @@ _LATEST = 1e12
 _OPTIONS: Any = {"require": ["sub", "exp"], "verify_aud": False, "verify_iss": False, "verify_iat": False}
 
 
-@dataclass(frozen=True)
-class Principal:
-    """Who a valid token speaks for. Times are Unix time in seconds.
-
-    ``issued`` and ``token_id`` are the claims ``iat`` and ``jti``; None if the token has none.
-    """
-
-    subject: str
-    tenant_id: str
-    roles: tuple[str, ...]
-    expires: float
-    issued: float | None = None
-    token_id: str | None = None
-
-    def check_admin(self) -> None:
-        """Raise a 403 :exc:`Problem` if the role admin is missing."""
-        if ADMIN not in self.roles:
-            raise Problem(403, "the token does not have the role admin")
+def check_admin(principal: Principal) -> None:
+    """Raise a 403 :exc:`Problem` if the role admin is missing."""
+    if ADMIN not in principal.roles:
+        raise Problem(403, "the token does not have the role admin")
 
 
 class Verifier:
@@ -116,7 +102,7 @@ class Verifier:
     async def verify_admin(self, token: str) -> Principal:
         """Verify *token* and that it has the role admin; raises a 403 :exc:`Problem` if it has not."""
         principal = await self.verify(token)
-        principal.check_admin()
+        check_admin(principal)
         return principal
 
     async def close(self) -> None:

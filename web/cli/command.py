@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from storage.errors import StorageError
+from storage.errors import StorageError, WrongDatabase
 from web.ops.outlet import ERR
 from web.settings import InvalidSetting, Settings
 
@@ -48,22 +48,18 @@ def read_settings() -> Settings:
 @asynccontextmanager
 async def beside(settings: Settings) -> "AsyncIterator[Database]":
     """Open the database for reading alone, beside a service that may be running; its days are cut in its own zone."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from storage.engine.database import read_about
     from storage.engine.urls import database_at
-    from storage.model.clock import Days
 
     try:
         database = database_at(settings.database_url)
-        database.open_readers()
     except StorageError as error:
         raise fail(str(error)) from None
     try:
-        async with database.read() as connection:
-            database.days = Days((await read_about(connection))["timezone"])
+        await database.open_to_read()
         yield database
-    except (SQLAlchemyError, StorageError):
+    except WrongDatabase as error:
+        raise fail(str(error)) from None
+    except StorageError:
         raise fail(f"{database.name} is not a database of this service, or cannot be read") from None
     finally:
         await database.close()
@@ -71,8 +67,6 @@ async def beside(settings: Settings) -> "AsyncIterator[Database]":
 
 def run(work: "Callable[[Database], Awaitable[T]]") -> T:
     """Do *work*, which may write a little, beside a service that may be running."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     from storage.engine.urls import database_at
 
     async def write(settings: Settings) -> T:
@@ -87,8 +81,6 @@ def run(work: "Callable[[Database], Awaitable[T]]") -> T:
         return asyncio.run(write(read_settings()))
     except StorageError as error:
         raise fail(str(error)) from None
-    except SQLAlchemyError as error:
-        raise fail(f"the database cannot be written just now ({type(error).__name__})") from None
 
 
 def check(option: str, value: str) -> None:

@@ -11,10 +11,8 @@ from web.cli.command import actor, check, fail, run
 from web.settings import DEFAULT_TENANT
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from storage.credentials import Act, TrackingKey
-    from storage.engine.database import Database
+    from storage.engine.database import Database, WriteTransaction
 
 T = TypeVar("T")
 
@@ -125,7 +123,7 @@ def audit(limit: Annotated[int, typer.Option(help="How many, newest first.", min
     _table([("at", "tenant", "actor", "action", "target"), *acts])
 
 
-def _write(work: "Callable[[Connection], T]") -> T:
+def _write(work: "Callable[[WriteTransaction], T]") -> T:
     try:
         return run(lambda database: database.write(work))
     except KeyError:

@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from realtime.connection import Connection, Refused, Session, turn_away
+from realtime.connection import Connection, Refused, turn_away
 from realtime.drain import drain
 from realtime.hub import Audience
 from realtime.node import Node
+from realtime.principal import Principal
 from realtime.protocol import (
     BEARER,
     EXPIRED,
@@ -40,7 +40,7 @@ from storage.errors import StorageError
 from storage.model import clock
 from storage.model.clock import Days
 from web.auth.ingest import Door
-from web.auth.tokens import Principal, Verifier, bearer
+from web.auth.tokens import Verifier, bearer
 from web.http.accept import prefers
 from web.http.connections import vouch
 from web.http.operations import Answer, Operation, Parameter, read_query, text
@@ -189,7 +189,7 @@ class Live:
             self._telemetry.closes.labels(OVER_CAPACITY.code).inc()
             await turn_away(receive, send, OVER_CAPACITY, FULL)
             return
-        self._audit.read(_session(principal), PATH, 101, [])
+        self._audit.read(principal, PATH, 101, [])
         with self._seat(principal, address, audience, sink_for(scope, send)) as connection:
             await connection.run(receive)
 
@@ -224,7 +224,7 @@ class Live:
     def _seat(self, principal: Principal, address: str, audience: Audience, sink: Sink) -> Iterator[Connection]:
         """Count a panel for as long as it is here."""
         seconds = self._settings.subscribe_seconds
-        connection = Connection(_session(principal), audience, sink, self._authenticate, clock.unix, seconds)
+        connection = Connection(principal, audience, sink, self._authenticate, clock.unix, seconds)
         self._count(principal, address, 1)
         audience.hold(1)
         self._open.add(connection)
@@ -240,7 +240,7 @@ class Live:
     async def _join(self, principal: Principal) -> Audience:
         try:
             return await self._node.join(principal.tenant_id)
-        except (SQLAlchemyError, StorageError, OSError):
+        except StorageError:
             log.warning("live_unavailable")
             raise unavailable("the figures cannot be read just now") from None
 
@@ -261,18 +261,17 @@ class Live:
         own = origin.lower().partition("://")[2]
         return own == host.lower() or origin.lower() in self._settings.allowed_origins
 
-    async def _authenticate(self, token: str) -> Session:
+    async def _authenticate(self, token: str) -> Principal:
         try:
-            principal = await self._verifier.verify_admin(token)
+            return await self._verifier.verify_admin(token)
         except Problem as problem:
             close = {401: EXPIRED, 403: NOT_ALLOWED}.get(problem.status)
             raise Refused(close, problem.detail) from None
-        return _session(principal)
 
-    def end_revoked(self, revokes: Callable[[Session], bool]) -> None:
+    def end_revoked(self, revokes: Callable[[Principal], bool]) -> None:
         """Close the connections of those whose token was revoked."""
         for connection in list(self._open):
-            if revokes(connection.session):
+            if revokes(connection.principal):
                 connection.end(REVOKED, REVOKED.reason)
 
     def _is_full(self, principal: Principal, address: str) -> bool:
@@ -308,10 +307,6 @@ def _add(counts: Counter[Any], name: Any, by: int) -> None:
     # Who has left is forgotten.
     if not counts[name]:
         del counts[name]
-
-
-def _session(principal: Principal) -> Session:
-    return Session(principal.subject, principal.tenant_id, principal.expires, principal.issued, principal.token_id)
 
 
 class Streamed(Response):

@@ -10,8 +10,7 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from realtime.connection import Session
-from web.auth.tokens import Principal
+from realtime.principal import Principal
 from web.ops.outlet import OUT
 
 
@@ -26,12 +25,12 @@ class Audit:
         ).bind(logger="audit")
         self._on = on
 
-    def read(self, principal: Principal | Session, route: str, status: int, filters: list[str]) -> None:
+    def read(self, principal: Principal, route: str, status: int, filters: list[str]) -> None:
         """Take note that someone read *route*, by which *filters*."""
         if not self._on:
             return
-        holder = {"sub": principal.subject, "tenant": principal.tenant_id, "jti": principal.token_id}
-        self._log.info("read", **holder, route=route, filters=filters, status=status)
+        who = {"sub": principal.subject, "tenant": principal.tenant_id, "jti": principal.token_id}
+        self._log.info("read", **who, route=route, filters=filters, status=status)
 
 
 class Audited:

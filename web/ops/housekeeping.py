@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from storage.credentials import expire
 from storage.engine.database import Database
@@ -27,8 +26,6 @@ FIRST_SECONDS = (30.0, 120.0)
 """The wait before the first look, drawn: processes that start together take turns."""
 NEXT_SECONDS = (3240.0, 3960.0)
 """The wait before the next one, drawn too: about an hour."""
-
-_FAILURES = (SQLAlchemyError, StorageError, OSError)
 
 
 class Housekeeping:
@@ -101,7 +98,7 @@ async def _attempt(work: Awaitable[T], failures: Counter[str]) -> T | None:
     """Do one thing; if it fails, count that by its kind, and give None."""
     try:
         return await work
-    except _FAILURES as error:
+    except StorageError as error:
         failures[type(error).__name__] += 1
     except Exception as error:
         # It must go on whatever happens: the tables would else grow unnoticed.

@@ -13,10 +13,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 
 from starlette.requests import ClientDisconnect, Request
 
+from realtime.principal import Principal
 from storage.fairness.pace import SharedPace
 from storage.fairness.shares import Holding, Shares
 from storage.fairness.turns import Turns
-from web.auth.tokens import Principal
 from web.ops.audit import PRINCIPAL
 
 HEAVY_PLACES = 2

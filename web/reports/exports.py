@@ -18,12 +18,11 @@ from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from storage.engine.database import Database
+from storage.engine.database import Database, ReadTransaction
 from storage.errors import RowsRemoved, ShareExceeded, StorageError
 from storage.fairness.pace import collect
 from storage.read import reports
@@ -126,7 +125,7 @@ class Exports:
                 yield piece
 
     async def _fill(
-        self, copy: Copy, connection: AsyncConnection, source: List, wanted: Selection, form: Format, reader: Reader
+        self, copy: Copy, connection: ReadTransaction, source: List, wanted: Selection, form: Format, reader: Reader
     ) -> None:
         today, page, left = self._database.days.today(), wanted.page, wanted.limit
         await copy.write(form.head())
@@ -142,11 +141,11 @@ class Exports:
             page = replace(page, after=listing.next)
         await copy.end()
 
-    def _ask(self, connection: AsyncConnection, wanted: Selection, today: str, page: Page) -> Ask:
+    def _ask(self, connection: ReadTransaction, wanted: Selection, today: str, page: Page) -> Ask:
         return Ask(connection, wanted.tenant_id, self._database.days, today, page, wanted.values)
 
 
-async def _of_now(connection: AsyncConnection, source: List, tenant_id: str, page: Page) -> Page:
+async def _of_now(connection: ReadTransaction, source: List, tenant_id: str, page: Page) -> Page:
     """Leave out events that come later, and those that are just being pruned, which would break the export off."""
     newest = await reports.last_id(connection, tenant_id)
     cutoff = (await read_cutoffs(connection, tenant_id)).tables[source.table or ""]

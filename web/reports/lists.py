@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from storage.engine.database import ReadTransaction
 from storage.model.clock import Days
 from storage.read import reports
 from storage.read.endpoints import endpoints
@@ -62,7 +61,7 @@ class Ask:
     ``values`` are those of the list's filters by name; one that is not there is as one that was not given.
     """
 
-    connection: AsyncConnection
+    connection: ReadTransaction
     tenant_id: str
     days: Days
     today: str

@@ -1,5 +1,8 @@
 """The composition root: the one place that wires storage, realtime and web into a service."""
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,13 +18,14 @@ from realtime.brokers.broker import Broker
 from realtime.brokers.memory import MemoryBroker
 from realtime.hub import Hub
 from realtime.node import Node
+from storage.engine.database import Database
 from storage.engine.urls import database_at
 from storage.fairness.shares import Shares
 from storage.retention.policy import Earliest
 from storage.write.writer import Writer
 from web.auth.credentials import Access
 from web.auth.ingest import Door
-from web.auth.tokens import verifier
+from web.auth.tokens import Verifier, verifier
 from web.http.operations import Operation
 from web.http.problems import HANDLERS
 from web.ingest.intake import Intake
@@ -49,46 +53,27 @@ MEMORY_WEIGHTS = 1.0, 0.5
 """The shares of memory of a tenant, and of one of its keys or subjects: alone it gets a half, and a third, of all."""
 
 
+@dataclass(frozen=True)
 class Service:
-    """Everything that one process runs. ``app`` is the ASGI application; it serves between open and close."""
+    """Everything that one process runs, whole for as long as it is open; :func:`open_service` makes it.
 
-    def __init__(self, settings: Settings, static: Path = FOLDER, is_worker: bool = False) -> None:
-        """Take the folder of the built front end as *static*; a worker's metrics are those of all workers together."""
-        self.settings = settings
-        self._static = static
-        self.telemetry = Telemetry(shared=is_worker)
-        for outlet in (OUT, ERR):
-            outlet.dropped = partial(self.telemetry.log_dropped, outlet.name)
-        self.database = database_at(settings.database_url, settings.timezone, settings.read_seconds)
-        self.access = Access(self.database)
-        self.verifier = verifier(settings, self.access.revokes)
-        self.memory = Shares("memory", settings.memory_mb << 20, *MEMORY_WEIGHTS)
+    ``app`` is the ASGI application.
+    """
 
-    async def open(self) -> None:
-        """Open the database and start the tasks; raises what ``storage.errors`` lists."""
-        settings, telemetry = self.settings, self.telemetry
-        await self.database.open()
-        self.hub = Hub(
-            tick_seconds=settings.tick_ms / 1000,
-            heartbeat_seconds=settings.heartbeat_seconds,
-            write_deadline=settings.write_deadline_seconds,
-            observer=telemetry,
-        )
-        self.node = Node(self.database, self._broker(), self.hub, settings.change_log_entries)
-        self.writer = Writer(
-            self.database,
-            self.node.publish,
-            queue_events=settings.queue_events,
-            change_log=settings.change_log_entries,
-            observer=telemetry,
-        )
-        self.housekeeping = Housekeeping(self.database, settings, self.node.publish, telemetry.pruned)
-        await self.access.start()
-        await self.node.start()
-        self.health = Health(self.database, self.writer, self.node, self.hub, telemetry)
-        self.health.start()
-        self.housekeeping.start()
-        self.app = self._application()
+    settings: Settings
+    telemetry: Telemetry
+    database: Database
+    access: Access
+    verifier: Verifier
+    memory: Shares
+    hub: Hub
+    node: Node
+    writer: Writer
+    housekeeping: Housekeeping
+    health: Health
+    tracking: Tracking
+    live: Live
+    app: Starlette
 
     async def drain(self) -> None:
         """Say that the service is not ready, and send the panels away, a batch at a time.
@@ -98,53 +83,142 @@ class Service:
         self.health.drain()
         await self.live.drain()
 
-    async def close(self) -> None:
-        """Commit what waits, publish it, and give everything back; the server has closed its connections before."""
-        await self.health.stop()
-        await self.housekeeping.stop()
-        await self.writer.stop()
-        await self.node.stop()
-        await self.access.stop()
-        await self.verifier.close()
-        await self.database.close()
 
-    def _broker(self) -> Broker:
-        if not self.settings.redis_url:
-            return MemoryBroker()
-        # Imported here: the client costs 6 MB, which a single process need not pay.
-        from realtime.brokers.redis import RedisBroker
+@asynccontextmanager
+async def open_service(settings: Settings, static: Path = FOLDER, *, is_worker: bool = False) -> AsyncIterator[Service]:
+    """Open the database and start the tasks; at the end commit what waits, publish it, and give everything back.
 
-        return RedisBroker(self.settings.redis_url, self.database.epoch)
+    The parts are closed in the reverse of the order in which they were opened, also if one of them cannot be opened.
+    Whoever serves closes its connections before. *static* is the folder of the built front end; a worker's metrics are
+    those of all workers together. Raises what ``storage.errors`` lists.
+    """
+    async with AsyncExitStack() as opened:
+        yield await _open(opened, settings, static, is_worker)
 
-    def _application(self) -> Starlette:
-        door = Door(self.settings, self.access)
-        rates = Rates(self.settings.tracking_events_per_second, self.settings.tracking_burst_events)
-        earliest = Earliest(self.settings.retention, self.database.days)
-        intake = Intake(rates, self.memory)
-        counts = (self.telemetry.tracked, self.telemetry.client_dropped)
-        self.tracking = Tracking(self.writer, door, intake, earliest, *counts)
-        admission, copies = Admission(self.memory), Copies(self.settings.exports_mb << 20)
-        reports = Reports(self.database, self.verifier, self.settings.heartbeat_seconds, admission, copies)
-        audit = Audit(self.settings.audit_log == "on")
-        self.live = Live(self.settings, self.node, self.verifier, door, self.telemetry, audit)
-        self.access.changed = lambda: self.live.end_revoked(self.access.revokes)
-        operations = [
-            *self.tracking.operations(),
-            *reports.operations(),
-            series.operation(reports),
-            self.live.operation(),
-            *self.health.operations(),
-        ]
-        routes: list[BaseRoute] = [
-            *(_route(operation, audit) for operation in operations),
-            *_descriptions(operations),
-            *Assets(self._static).routes(),
-            WebSocketRoute(LIVE_PATH, self.live),
-        ]
-        middleware = [Middleware(AccessLog, self.telemetry, self.settings.access_log)]
-        if self.settings.allowed_origins:
-            middleware.append(Middleware(Cors, self.settings.allowed_origins))
-        return Starlette(routes=routes, middleware=middleware, exception_handlers=HANDLERS)
+
+async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_worker: bool) -> Service:
+    telemetry = _telemetry(is_worker)
+    database = await _open_database(opened, settings)
+    access = Access(database)
+    tokens = verifier(settings, access.revokes)
+    opened.push_async_callback(tokens.close)
+    memory = Shares("memory", settings.memory_mb << 20, *MEMORY_WEIGHTS)
+    hub, broker = _hub(settings, telemetry), _broker(settings, database.epoch)
+    node = Node(database, broker, hub, settings.change_log_entries)
+    door, audit = Door(settings, access), Audit(settings.audit_log == "on")
+    live = Live(settings, node, tokens, door, telemetry, audit)
+    await access.start(partial(live.end_revoked, access.revokes))
+    opened.push_async_callback(access.stop)
+    await node.start()
+    opened.push_async_callback(node.stop)
+    writer = _writer(settings, database, broker, telemetry)
+    opened.push_async_callback(writer.stop)
+    housekeeping = Housekeeping(database, settings, broker.publish, telemetry.pruned)
+    housekeeping.start()
+    opened.push_async_callback(housekeeping.stop)
+    health = Health(database, writer, node, hub, telemetry)
+    health.start()
+    opened.push_async_callback(health.stop)
+    tracking = _tracking(settings, database, writer, door, memory, telemetry)
+    reports = _reports(settings, database, tokens, memory)
+    app = _application(settings, telemetry, audit, _operations(tracking, reports, live, health), live, static)
+    return Service(
+        settings,
+        telemetry,
+        database,
+        access,
+        tokens,
+        memory,
+        hub,
+        node,
+        writer,
+        housekeeping,
+        health,
+        tracking,
+        live,
+        app,
+    )
+
+
+def _telemetry(is_worker: bool) -> Telemetry:
+    telemetry = Telemetry(shared=is_worker)
+    for outlet in (OUT, ERR):
+        outlet.dropped = partial(telemetry.log_dropped, outlet.name)
+    return telemetry
+
+
+async def _open_database(opened: AsyncExitStack, settings: Settings) -> Database:
+    database = database_at(settings.database_url, settings.timezone, settings.read_seconds)
+    # Before it is open: what it took until it failed is given back, too.
+    opened.push_async_callback(database.close)
+    await database.open()
+    return database
+
+
+def _hub(settings: Settings, telemetry: Telemetry) -> Hub:
+    return Hub(
+        tick_seconds=settings.tick_ms / 1000,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        write_deadline=settings.write_deadline_seconds,
+        observer=telemetry,
+    )
+
+
+def _broker(settings: Settings, epoch: str) -> Broker:
+    if not settings.redis_url:
+        return MemoryBroker()
+    # Imported here: the client costs 6 MB, which a single process need not pay.
+    from realtime.brokers.redis import RedisBroker
+
+    return RedisBroker(settings.redis_url, epoch)
+
+
+def _writer(settings: Settings, database: Database, broker: Broker, telemetry: Telemetry) -> Writer:
+    return Writer(
+        database,
+        broker.publish,
+        queue_events=settings.queue_events,
+        change_log=settings.change_log_entries,
+        observer=telemetry,
+    )
+
+
+def _tracking(
+    settings: Settings, database: Database, writer: Writer, door: Door, memory: Shares, telemetry: Telemetry
+) -> Tracking:
+    rates = Rates(settings.tracking_events_per_second, settings.tracking_burst_events)
+    earliest = Earliest(settings.retention, database.days)
+    return Tracking(writer, door, Intake(rates, memory), earliest, telemetry.tracked, telemetry.client_dropped)
+
+
+def _reports(settings: Settings, database: Database, tokens: Verifier, memory: Shares) -> Reports:
+    admission, copies = Admission(memory), Copies(settings.exports_mb << 20)
+    return Reports(database, tokens, settings.heartbeat_seconds, admission, copies)
+
+
+def _operations(tracking: Tracking, reports: Reports, live: Live, health: Health) -> list[Operation]:
+    return [
+        *tracking.operations(),
+        *reports.operations(),
+        series.operation(reports),
+        live.operation(),
+        *health.operations(),
+    ]
+
+
+def _application(
+    settings: Settings, telemetry: Telemetry, audit: Audit, operations: list[Operation], live: Live, static: Path
+) -> Starlette:
+    routes: list[BaseRoute] = [
+        *(_route(operation, audit) for operation in operations),
+        *_descriptions(operations),
+        *Assets(static).routes(),
+        WebSocketRoute(LIVE_PATH, live),
+    ]
+    middleware = [Middleware(AccessLog, telemetry, settings.access_log)]
+    if settings.allowed_origins:
+        middleware.append(Middleware(Cors, settings.allowed_origins))
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=HANDLERS)
 
 
 def _route(operation: Operation, audit: Audit) -> Route:

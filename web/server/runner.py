@@ -15,7 +15,7 @@ import uvloop
 
 from storage.fairness.pace import SharedPace
 from web.http.connections import BESIDE_PANELS, Connections
-from web.server.app import Service
+from web.server.app import Service, open_service
 from web.server.descriptors import fitting, for_connections, for_waiting, raise_limit
 from web.server.http_protocol import READS, BoundedProtocol
 from web.server.listener import Listener
@@ -42,7 +42,7 @@ class CannotListen(Exception):
 
 
 def configuration(service: Service) -> uvicorn.Config:
-    """Say how uvicorn serves *service*, which must be open."""
+    """Say how uvicorn serves *service*."""
     settings = service.settings
     room = min(for_connections(raise_limit()), settings.max_connections + BESIDE_PANELS)
 
@@ -128,11 +128,11 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def run(
-    settings: Settings, listener: socket.socket | None = None, serving: Callable[[], object] = lambda: None
+    settings: Settings, listening: socket.socket | None = None, serving: Callable[[], object] = lambda: None
 ) -> None:
     """Serve until SIGTERM or SIGINT; what was accepted by then is finished first. Raises what opening raises.
 
-    A worker is one of several on a *listener*; *serving* is called when it serves.
+    A worker is one of several on a *listening* socket; *serving* is called when it serves.
     """
     # uvicorn stops on these, and sends them again when it has: they must not end the process before the writer is done.
     # One that comes before uvicorn listens for them is kept for it.
@@ -141,24 +141,20 @@ def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda given, _frame: asked.append(given))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, listener, serving, asked))
+        runner.run(_serve(settings, listening, serving, asked))
 
 
 async def _serve(
     settings: Settings, given: socket.socket | None, serving: Callable[[], object], asked: Collection[int]
 ) -> None:
-    service = Service(fitting(settings, raise_limit()), is_worker=given is not None)
-    await service.open()
-    try:
-        with given or listen(settings) as listener:
+    async with open_service(fitting(settings, raise_limit()), is_worker=given is not None) as service:
+        with given or listen(settings) as listening:
             broker = "redis" if settings.redis_url else "in-process"
             # What has been made by now stays for good: the collector need not look at it again and again.
             gc.collect()
             gc.freeze()
             gc.set_threshold(*COLLECT)
-            log.info("serving", host=settings.host, port=listener.getsockname()[1], broker=broker)
+            log.info("serving", host=settings.host, port=listening.getsockname()[1], broker=broker)
             serving()
-            await Server(service, listener, asked).serve()
-    finally:
-        await service.close()
-        log.info("stopped")
+            await Server(service, listening, asked).serve()
+    log.info("stopped")

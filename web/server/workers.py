@@ -52,8 +52,8 @@ def serve(settings: Settings, count: int) -> int:
         )
     if file_of(settings.database_url) is not None:
         raise InvalidSetting("--workers needs PostgreSQL in ANALYTICS_DATABASE_URL: an SQLite file has one writer")
-    with listen(settings) as listener, tempfile.TemporaryDirectory(prefix="convoai-analytics-") as folder:
-        return asyncio.run(Workers(settings, count, listener, Path(folder)).run())
+    with listen(settings) as listening, tempfile.TemporaryDirectory(prefix="convoai-analytics-") as folder:
+        return asyncio.run(Workers(settings, count, listening, Path(folder)).run())
 
 
 class Worker:
@@ -66,12 +66,12 @@ class Worker:
         self._line = line
 
     @classmethod
-    async def start(cls, number: int, listener: socket.socket, folder: Path) -> Self:
+    async def start(cls, number: int, listening: socket.socket, folder: Path) -> Self:
         """Start the process."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs:
-            given = (listener.fileno(), theirs.fileno())
+            given = (listening.fileno(), theirs.fileno())
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "web.server.workers", *map(str, given), str(number)),
                 pass_fds=given,
@@ -103,10 +103,10 @@ class Worker:
 class Workers:
     """The workers of one parent."""
 
-    def __init__(self, settings: Settings, count: int, listener: socket.socket, folder: Path) -> None:
+    def __init__(self, settings: Settings, count: int, listening: socket.socket, folder: Path) -> None:
         self._settings = settings
         self._count = count
-        self._listener = listener
+        self._listening = listening
         self._folder = folder
         self._alive: dict[int, Worker] = {}
         self._serving: list[Worker] = []
@@ -140,7 +140,7 @@ class Workers:
     async def _start(self) -> Worker:
         async with self._starting:
             number = next(number for number in itertools.count() if number not in self._alive)
-            worker = self._alive[number] = await Worker.start(number, self._listener, self._folder)
+            worker = self._alive[number] = await Worker.start(number, self._listening, self._folder)
         if self._stopping:
             worker.signal(signal.SIGTERM)
         return worker
@@ -206,8 +206,8 @@ class Workers:
         log.info("workers_replaced")
 
 
-def work(listener: int, line: int, number: int) -> None:
-    """Be a worker: serve on the socket *listener*, until the signal or the parent's end."""
+def work(listening: int, line: int, number: int) -> None:
+    """Be a worker: serve on the socket *listening*, until the signal or the parent's end."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     settings = Settings.read(os.environ)
     logs.configure(settings.log_level, settings.log_format, worker=number)
@@ -219,7 +219,7 @@ def work(listener: int, line: int, number: int) -> None:
     orphaned = threading.Event()
     threading.Thread(target=_outlive, args=(parent, orphaned, settings.stop_seconds), daemon=True).start()
     try:
-        run(settings, socket.socket(fileno=listener), lambda: parent.send(b"\n"))
+        run(settings, socket.socket(fileno=listening), lambda: parent.send(b"\n"))
     except (StorageError, InvalidSetting) as error:
         ERR.write(f"convoai-analytics: {error}\n")
         sys.exit(2)

@@ -292,13 +292,12 @@ async def test_a_start_after_a_start_is_quick(process: Process) -> None:
 
 _OPEN = """
 import asyncio, os, sys
-from web.server.app import Service
+from web.server.app import open_service
 from web.settings import Settings
 
 async def main():
-    service = Service(Settings.read(os.environ))
-    await service.open()
-    await service.close()
+    async with open_service(Settings.read(os.environ)):
+        pass
 
 asyncio.run(main())
 print("alembic" in sys.modules)

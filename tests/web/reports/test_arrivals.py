@@ -4,8 +4,9 @@ import asyncio
 
 from starlette.requests import Request
 
+from realtime.principal import Principal
 from storage.fairness.shares import Shares
-from web.auth.tokens import ADMIN, Principal
+from web.auth.tokens import ADMIN
 from web.reports.admission import Admission
 
 

@@ -180,15 +180,14 @@ async def test_without_a_build_the_rest_works(tmp_path: Path) -> None:
 
 _SERVE = """
 import asyncio, os, pathlib, sys
-from web import logs
-from web.server.app import Service
+from web.ops import logs
+from web.server.app import open_service
 from web.settings import Settings
 
 async def main():
     logs.configure("info", "json")
-    service = Service(Settings.read(os.environ), pathlib.Path(sys.argv[1]))
-    await service.open()
-    await service.close()
+    async with open_service(Settings.read(os.environ), pathlib.Path(sys.argv[1])):
+        pass
 
 asyncio.run(main())
 """

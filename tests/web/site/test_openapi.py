@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.faults.figures import Figures
 from tests.servers.service import Running, start
 from tests.servers.tasks import running_tasks, settle
-from web.server.app import Service
+from web.server.app import open_service
 from web.settings import Settings
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -111,8 +111,8 @@ def probe(operation: Any, running: Running, examples: int, answers: Counter[int]
 
 
 def test_the_service_can_be_described_without_running(tmp_path: Path) -> None:
-    """Making a service touches neither database nor network."""
-    Service(
+    """A service touches neither database nor network before it is opened."""
+    open_service(
         Settings.read(
             {"ANALYTICS_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/none/a.db", "ANALYTICS_JWT_SECRET": "x" * 32}
         )

@@ -5,14 +5,14 @@ The new rollups are filled from the raw tables, so that they hold for the past t
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from alembic import op
-
-from storage.model.clock import Days
-from storage.model.histogram import bucket
 
 revision = "0002"
 down_revision = "0001"
@@ -101,11 +101,11 @@ def upgrade() -> None:
         sa.Column("buckets", sa.Text(), nullable=False),
     )
     if zone is not None:
-        days = Days(str(zone))
-        _fill(connection, user_days, _user_days(connection, days))
+        day_of = _days(str(zone))
+        _fill(connection, user_days, _user_days(connection, day_of))
         _fill(connection, counters, _active_users(connection))
-        _fill(connection, counters, _models(connection, days))
-        _fill(connection, endpoint_days, _endpoint_days(connection, days))
+        _fill(connection, counters, _models(connection, day_of))
+        _fill(connection, endpoint_days, _endpoint_days(connection, day_of))
     op.drop_index("message_metrics_time", "message_metrics")
     op.create_index("message_metrics_time", "message_metrics", ["tenant_id", "created_at", "id"], unique=False)
     op.create_index(
@@ -131,10 +131,27 @@ def _fill(connection: sa.Connection, table: sa.Table, rows: Iterator[tuple[Any, 
         connection.execute(table.insert(), found[begin : begin + ROWS])
 
 
-def _user_days(connection: sa.Connection, days: Days) -> Iterator[tuple[Any, ...]]:
+def _days(zone: str) -> Callable[[str], str]:
+    """Make what names the local day of a time in UTC."""
+    local = ZoneInfo(zone)
+
+    @lru_cache(maxsize=4096)
+    def of_minute(minute: str) -> str:
+        return datetime.fromisoformat(minute).replace(tzinfo=UTC).astimezone(local).date().isoformat()
+
+    return lambda at: of_minute(at[:16])
+
+
+def _bucket(us: int) -> int:
+    """Number the bucket of a duration in microseconds: below 64 each has one, above it every power of two has 32."""
+    shift = max(0, us.bit_length() - 6)
+    return shift * 32 + (us >> shift)
+
+
+def _user_days(connection: sa.Connection, day_of: Callable[[str], str]) -> Iterator[tuple[Any, ...]]:
     first: dict[tuple[str, str, str], str] = {}
     for tenant_id, user_id, at in connection.execute(sa.text(SEEN)):
-        key = (tenant_id, days.of(at), user_id)
+        key = (tenant_id, day_of(at), user_id)
         first[key] = min(at, first.get(key, at))
     return ((*key, at) for key, at in first.items())
 
@@ -145,7 +162,7 @@ def _active_users(connection: sa.Connection) -> Iterator[tuple[Any, ...]]:
         yield tenant_id, "minute", "active_users", minute, value
 
 
-def _models(connection: sa.Connection, days: Days) -> Iterator[tuple[Any, ...]]:
+def _models(connection: sa.Connection, day_of: Callable[[str], str]) -> Iterator[tuple[Any, ...]]:
     """Count messages and tokens by model; the first models of a tenant by the ids of their rows, the rest together."""
     rows = connection.execute(sa.text(MODELS)).all()
     first: defaultdict[str, dict[str, int]] = defaultdict(dict)
@@ -156,24 +173,24 @@ def _models(connection: sa.Connection, days: Days) -> Iterator[tuple[Any, ...]]:
     for tenant_id, model, minute, _, messages, tokens in rows:
         label = model if model in named[tenant_id] else ""
         for name, value in (("model_messages", messages), ("model_tokens", tokens)):
-            for grain, start in (("minute", minute), ("day", days.of(minute)), ("total", "")):
+            for grain, start in (("minute", minute), ("day", day_of(minute)), ("total", "")):
                 sums[tenant_id, grain, f"{name}:{label}", start] += int(value)
     return ((*key, value) for key, value in sums.items() if value)
 
 
-def _endpoint_days(connection: sa.Connection, days: Days) -> Iterator[tuple[Any, ...]]:
+def _endpoint_days(connection: sa.Connection, day_of: Callable[[str], str]) -> Iterator[tuple[Any, ...]]:
     """Count calls by endpoint; the first endpoints of a day by the ids of their rows, the rest together."""
     named: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     sums: dict[tuple[str, str, str], tuple[list[int], Counter[int]]] = {}
     for tenant_id, endpoint, at, status, us in connection.execute(sa.text(CALLS)):
-        day = days.of(at)
+        day = day_of(at)
         known = named[tenant_id, day]
         if endpoint not in known and len(known) < ENDPOINTS:
             known.add(endpoint)
         row, buckets = sums.setdefault((tenant_id, day, endpoint if endpoint in known else ""), ([0, 0, 0], Counter()))
         for place, value in enumerate((1, status >= 500, us)):
             row[place] += value
-        buckets[bucket(us)] += 1
+        buckets[_bucket(us)] += 1
     for key, (row, buckets) in sums.items():
         yield *key, *row, json.dumps(buckets, separators=(",", ":"), sort_keys=True)
 

@@ -7,8 +7,6 @@ so the text of the table is changed where it stands, as sqlite.org/lang_altertab
 import sqlalchemy as sa
 from alembic import op
 
-from storage.errors import WrongDatabase
-
 revision = "0005"
 down_revision = "0004"
 
@@ -39,9 +37,9 @@ def _loosen(connection: sa.Connection) -> None:
         connection.exec_driver_sql("PRAGMA writable_schema=RESET")
     wanted = [(name, kind, 0 if name == "token_count" else strict, *rest) for name, kind, strict, *rest in before]
     if _columns(connection) != wanted:
-        raise WrongDatabase("the table message_metrics is not as migration 0001 made it")
+        raise RuntimeError("the table message_metrics is not as migration 0001 made it")
     if (found := connection.exec_driver_sql("PRAGMA integrity_check(sqlite_master)").scalar_one()) != "ok":
-        raise WrongDatabase(f"the schema does not pass SQLite's integrity check: {found}")
+        raise RuntimeError(f"the schema does not pass SQLite's integrity check: {found}")
 
 
 def _columns(connection: sa.Connection) -> list[tuple[object, ...]]:

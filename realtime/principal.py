@@ -1,0 +1,19 @@
+"""Who a valid token speaks for: one type for reports, live connections, revocations and the audit."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The subject of a valid token, and its tenant. Times are Unix time in seconds.
+
+    ``expires`` is when the token ends. ``issued`` and ``token_id`` are the claims ``iat`` and ``jti``, which tell one
+    token of a subject from another; None if the token has none.
+    """
+
+    subject: str
+    tenant_id: str
+    roles: tuple[str, ...]
+    expires: float
+    issued: float | None = None
+    token_id: str | None = None
