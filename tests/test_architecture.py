@@ -106,11 +106,14 @@ def test_no_test_is_imported() -> None:
 
 
 def test_uvicorn_is_known_in_one_place() -> None:
-    """What subclasses uvicorn or touches its internals stands in web/server/ alone."""
-    for package in PACKAGES:
-        for file in (ROOT / package).rglob("*.py"):
-            names = {module.partition(".")[0] for module in imported(file)}
-            assert file.parent == ROOT / "web" / "server" or "uvicorn" not in names, file
+    """What subclasses uvicorn, or touches what it is made of, stands in web/server/ alone; a client of WebSockets, such
+    as the command watch, takes what websockets documents for clients.
+    """
+    server, watch = ROOT / "web" / "server", ROOT / "web" / "cli" / "watch.py"
+    for file in (file for package in PACKAGES for file in (ROOT / package).rglob("*.py")):
+        names = {module.partition(".")[0] for module in imported(file)}
+        assert file.parent == server or not names & {"uvicorn", "httptools"}, file
+        assert file.parent == server or file == watch or "websockets" not in names, file
 
 
 def test_sql_lives_in_storage() -> None:
