@@ -7,7 +7,7 @@ NPM := cd web/panel && PATH="$(CURDIR)/$(BIN):$$PATH" npm --no-audit --no-fund -
 LOCKED := $(addprefix web/panel/,package.json package-lock.json .npmrc)
 PANEL := $(filter-out $(LOCKED),$(wildcard web/panel/*.* web/panel/public/* web/panel/src/*.* web/panel/src/*/*.*))
 
-.PHONY: run cluster platform test faults bench lint lock clean
+.PHONY: run cluster platform test check faults bench lint dist lock clean
 
 # To try it out: programs of this machine post without a key, and on a terminal the audit of reads would bury the link.
 run: export ANALYTICS_TRUSTED_NETWORKS ?= 127.0.0.0/8,::1/128
@@ -43,6 +43,12 @@ lint: .venv/dev .venv/panel-dev
 
 bench: .venv/dev
 	$(BIN)/python -m bench
+
+# The wheels in dist/: the service with the built front end in it, and the client.
+dist: .venv/panel
+	rm -rf dist
+	$(BIN)/hatchling build --target wheel
+	cd client && ../$(BIN)/hatchling build --target wheel --directory ../dist
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -113,4 +119,4 @@ lock: .venv/runtime
 	$(NPM) run --silent lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis web/static web/panel/node_modules
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis web/static web/panel/node_modules
