@@ -1,5 +1,6 @@
 """What ``make dist`` builds: a wheel of the service with its front end in it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,8 +11,21 @@ import pytest
 
 from tests.repository import ROOT
 
-SOURCES = ("hatch_build.py", "pyproject.toml", "README.md", "LICENSE", "realtime", "storage", "web")
+FILES = ("hatch_build.py", "pyproject.toml", "README.md", "LICENSE")
+PACKAGES = ("convoai_analytics", "realtime", "storage", "web")
 EDITABLE = "import hatchling.build, sys; hatchling.build.build_editable(sys.argv[1])"
+INSTALLED = """
+import contextlib, subprocess, sys
+from convoai_analytics.__main__ import main
+
+sys.argv = ["convoai-analytics", "--help"]
+with contextlib.suppress(SystemExit):
+    main()
+import web.cli.app
+print(web.cli.app.__file__, flush=True)
+subprocess.run([sys.executable, "-c", "import web.server.workers as module; print(module.__file__)"], check=True)
+"""
+"""Prints where the command, and a process that it starts, have their modules from."""
 
 
 @pytest.fixture
@@ -19,17 +33,16 @@ def project(tmp_path: Path) -> Path:
     """A copy of what a build needs, in which the front end is not built."""
     folder = tmp_path / "project"
     folder.mkdir()
-    for name in SOURCES:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("node_modules", "static"))
-        else:
-            shutil.copy(source, folder)
+    for name in FILES:
+        shutil.copy(ROOT / name, folder)
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("node_modules", "static"))
     return folder
 
 
-def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *arguments], cwd=project, capture_output=True, text=True, check=False)
+def run(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def build_wheel(project: Path) -> Path:
@@ -62,7 +75,24 @@ def test_an_editable_install_comes_before_the_front_end(project: Path) -> None:
 def test_the_wheel_has_the_front_end(project: Path) -> None:
     """The wheel has the built front end and the migrations, and no TypeScript."""
     names = zipfile.ZipFile(build_wheel(project)).namelist()
-    for name in ("web/static/index.html", "web/static/panel.js", "web/static/assets/index-1.js"):
-        assert name in names
-    assert any(name.startswith("storage/engine/migrations/versions/0001") for name in names)
+    for name in ("static/index.html", "static/panel.js", "static/assets/index-1.js"):
+        assert f"convoai_analytics/web/{name}" in names
+    assert any(name.startswith("convoai_analytics/storage/engine/migrations/versions/0001") for name in names)
     assert not [name for name in names if name.endswith((".ts", "package.json"))]
+
+
+def test_the_wheel_clashes_with_no_other_package(project: Path, tmp_path: Path) -> None:
+    """It installs one package. Its command and its workers use the packages within that, whatever else is installed."""
+    site = tmp_path / "site-packages"
+    with zipfile.ZipFile(build_wheel(project)) as wheel:
+        wheel.extractall(site)
+    assert {path.name for path in site.iterdir() if path.suffix != ".dist-info"} == {"convoai_analytics"}
+    for name in ("realtime", "storage", "web"):
+        (site / name).mkdir()
+        (site / name / "__init__.py").write_text("raise ImportError('this is of another distribution')")
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    told = run(tmp_path, "-c", INSTALLED, environment=environment)
+    assert told.returncode == 0, told.stderr
+    command, workers = told.stdout.splitlines()[-2:]
+    assert command == str(site / "convoai_analytics" / "web" / "cli" / "app.py")
+    assert workers == str(site / "convoai_analytics" / "web" / "server" / "workers.py")
