@@ -29,6 +29,16 @@ test: .venv/dev .venv/panel-dev .venv/browser .venv/proxies .venv/frameworks lin
 	@# Three processes on two cores, a file to each: a third of the time is waiting for others.
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
+# What to run before each commit, in less than a minute: the checks of `make lint`, the tests of the front end, and those tests
+# that start no other program.
+UNIT := tests/storage/model tests/storage/fairness tests/storage/write/test_groups.py tests/web/test_settings.py tests/web/http \
+	tests/realtime/transports tests/realtime/brokers/test_redis_urls.py \
+	$(addprefix tests/realtime/test_,digest.py panel.py state.py) \
+	$(addprefix tests/test_,architecture.py contributing.py docs.py patterns.py)
+check: .venv/dev .venv/panel-dev lint
+	@$(NPM) run --silent test -- --no-color
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(UNIT)
+
 # What `make test` breaks in short form, at its full size, with its table of figures; half an hour and more.
 ATTACKS := $(addprefix tests/web/,ingest/test_fuzz.py site/test_openapi.py auth/test_credentials.py) $(addprefix tests/client/test_,service.py spool.py)
 faults: .venv/dev .venv/panel .venv/browser .venv/proxies
