@@ -18,6 +18,7 @@ from web.settings import Settings
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 README = (ROOT / "README.md").read_text()
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
 
 
 def test_every_setting_is_documented() -> None:
@@ -116,3 +117,12 @@ def test_the_two_commands_come_first() -> None:
     first_screen = "\n".join(README.splitlines()[:40])
     assert "make run" in first_screen
     assert "make test" in first_screen
+
+
+def test_the_glossary_defines_each_term_once() -> None:
+    """Each term has one definition, which is a sentence."""
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", GLOSSARY, re.MULTILINE)
+    terms = [term for term, _ in rows if term != "term"]
+    assert len(terms) > 60
+    assert len(set(terms)) == len(terms)
+    assert all(definition.endswith(".") for term, definition in rows if term != "term")
