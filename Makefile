@@ -7,7 +7,7 @@ NPM := cd web/panel && PATH="$(CURDIR)/$(BIN):$$PATH" npm --no-audit --no-fund -
 LOCKED := $(addprefix web/panel/,package.json package-lock.json .npmrc)
 PANEL := $(filter-out $(LOCKED),$(wildcard web/panel/*.* web/panel/public/* web/panel/src/*.* web/panel/src/*/*.*))
 
-.PHONY: run cluster platform test faults bench lint lock clean
+.PHONY: run cluster platform test check faults bench lint dist lock clean
 
 # To try it out: programs of this machine post without a key, and on a terminal the audit of reads would bury the link.
 run: export ANALYTICS_TRUSTED_NETWORKS ?= 127.0.0.0/8,::1/128
@@ -29,6 +29,16 @@ test: .venv/dev .venv/panel-dev .venv/browser .venv/proxies .venv/frameworks lin
 	@# Three processes on two cores, a file to each: a third of the time is waiting for others.
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
+# What to run before each commit, in less than a minute: the checks of `make lint`, the tests of the front end, and those tests
+# that start no other program.
+UNIT := tests/storage/model tests/storage/fairness tests/storage/write/test_groups.py tests/web/test_settings.py tests/web/http \
+	tests/realtime/transports tests/realtime/brokers/test_redis_urls.py \
+	$(addprefix tests/realtime/test_,digest.py panel.py state.py) \
+	$(addprefix tests/test_,architecture.py contributing.py docs.py patterns.py)
+check: .venv/dev .venv/panel-dev lint
+	@$(NPM) run --silent test -- --no-color
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(UNIT)
+
 # What `make test` breaks in short form, at its full size, with its table of figures; half an hour and more.
 ATTACKS := $(addprefix tests/web/,ingest/test_fuzz.py live/test_fuzz.py site/test_openapi.py) \
 	$(addprefix tests/web/auth/test_,credentials.py proxies.py) $(addprefix tests/client/delivery/test_,service.py spool.py)
@@ -44,6 +54,12 @@ lint: .venv/dev .venv/panel-dev
 
 bench: .venv/dev
 	$(BIN)/python -m bench
+
+# The wheels in dist/: the service with the built front end in it, and the client.
+dist: .venv/panel
+	rm -rf dist
+	$(BIN)/hatchling build --target wheel
+	cd client && ../$(BIN)/hatchling build --target wheel --directory ../dist
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -114,4 +130,4 @@ lock: .venv/runtime
 	$(NPM) run --silent lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis web/static web/panel/node_modules
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis web/static web/panel/node_modules

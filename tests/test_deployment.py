@@ -199,6 +199,8 @@ def test_the_image_is_built_from_what_it_needs() -> None:
         *instructions("COPY")[0].split()[:-1],
         "requirements-build.lock",
         "Makefile",
+        "convoai_analytics",
+        "hatch_build.py",
         "pyproject.toml",
         "README.md",
     ]

@@ -204,56 +204,67 @@ class Settings(_Kept):
         _networks,
     )
     trusted_proxies: tuple[Network, ...] = _setting(
-        "", "Proxies whose X-Forwarded-For is taken for the peer's address. Empty: none.", _networks
+        "", "Proxies whose X-Forwarded-For is used as the client's address. Empty: none.", _networks
     )
     allowed_origins: tuple[str, ...] = _setting(
-        "", "Origins, beside the service's own, whose pages may connect and read (CORS). Empty: none.", _origins
+        "", "Origins, other than the service's own, whose pages may connect and read (CORS). Empty: none.", _origins
     )
     timezone: str = _setting(
-        "UTC", "The zone that cuts the days; a database keeps its own until verify --repair --rezone.", _zone
+        "UTC", "The time zone of local days; a database keeps its own until verify --repair --rezone.", _zone
     )
-    tick_ms: int = _setting("50", "The shortest time between two frames to a panel.", _whole(1, 10_000), "milliseconds")
+    tick_ms: int = _setting(
+        "50", "The shortest time between two frames to a subscriber.", _whole(1, 10_000), "milliseconds"
+    )
     heartbeat_seconds: float = _setting("10", "The time between two heartbeats.", _number(0.1, 300), "seconds")
     write_deadline_seconds: float = _setting(
         "10",
-        "How long a panel may leave what it is sent unread before it is closed with 4408.",
+        "How long a subscriber may leave frames unread before it is closed with 4408.",
         _number(0.1, 300),
         "seconds",
     )
-    max_connections: int = _setting("10000", "Panels in this process.", _whole(1, 1_000_000), "connections")
-    max_connections_per_tenant: int = _setting("5000", "Panels of one tenant.", _whole(1, 1_000_000), "connections")
-    max_connections_per_user: int = _setting("1000", "Panels of one subject.", _whole(1, 1_000_000), "connections")
-    max_connections_per_address: int = _setting("2000", "Panels of one address.", _whole(1, 1_000_000), "connections")
+    max_connections: int = _setting("10000", "Subscribers in this process.", _whole(1, 1_000_000), "connections")
+    max_connections_per_tenant: int = _setting(
+        "5000", "Subscribers of one tenant.", _whole(1, 1_000_000), "connections"
+    )
+    max_connections_per_user: int = _setting("1000", "Subscribers of one subject.", _whole(1, 1_000_000), "connections")
+    max_connections_per_address: int = _setting(
+        "2000", "Subscribers of one address.", _whole(1, 1_000_000), "connections"
+    )
     subscribe_seconds: float = _setting(
-        "10", "How long a panel may stay silent after the handshake; then 4400.", _number(0.1, 300), "seconds"
+        "10",
+        "How long after the handshake a client may wait before it subscribes; then 4400.",
+        _number(0.1, 300),
+        "seconds",
     )
     messages_per_second: float = _setting(
         "5",
-        "What a panel may send over time, ten seconds' worth of it at once, pings and pongs too; then 4429.",
+        "How many messages a subscriber may send over time, with ten seconds' worth at once; "
+        "pings and pongs count; then 4429.",
         _number(0.1, 50),
         "messages/s",
     )
     tracking_events_per_second: int = _setting(
         "0",
-        "What a tracking key, or an address without one, may post to a process over time; then 429. 0: no limit.",
+        "How many events a tracking key, or an address without one, may post to a process over time; "
+        "then 429. 0: no limit.",
         _whole(0, 1_000_000),
         "events/s",
     )
     tracking_burst_events: int = _setting(
-        "10000", "How much of that may come at once.", _whole(1, 10_000_000), "events"
+        "10000", "How many events may arrive at once before that limit applies.", _whole(1, 10_000_000), "events"
     )
     head_seconds: float = _setting(
         "10",
-        "How long the head of a request, or of a WebSocket's handshake, may take to come; then 408.",
+        "How long the head of a request, or of a WebSocket's handshake, may take to arrive; then 408.",
         _number(0.1, 300),
         "seconds",
     )
     body_seconds: float = _setting(
-        "60", "How long the body of a request may take to come; then 408.", _number(0.1, 3600), "seconds"
+        "60", "How long the body of a request may take to arrive; then 408.", _number(0.1, 3600), "seconds"
     )
     answer_seconds: float = _setting(
         "60",
-        "How long a client may leave what it was answered unread; then the connection is cut.",
+        "How long a client may leave an answer unread; then the connection is closed.",
         _number(1, 3600),
         "seconds",
     )
@@ -278,24 +289,25 @@ class Settings(_Kept):
     )
     exports_mb: int = _setting(
         "1024",
-        "Room for exports that wait to be read, in the folder of temporary files; shared and refused in the same way.",
+        "Disk space for exports that wait to be read, in the folder of temporary files; "
+        "shared and refused in the same way.",
         _whole(1, 1_000_000),
         "MB",
     )
     change_log_entries: int = _setting(
-        "10000", "Changes kept for each tenant: how far back a panel resumes.", _whole(1, 1_000_000), "changes"
+        "10000", "Changes kept for each tenant: how far back a subscriber can resume.", _whole(1, 1_000_000), "changes"
     )
     stop_seconds: int = _setting(
-        "10", "How long a stop may take: panels are sent away, requests in hand finished.", _whole(1, 600), "seconds"
+        "10", "How long a stop may take: subscribers are closed, open requests are finished.", _whole(1, 600), "seconds"
     )
     drain_seconds: float = _setting(
         "4",
-        "Over how long a stop sends the panels away; at most half of ANALYTICS_STOP_SECONDS.",
+        "Over how long a stop closes the subscribers; at most half of ANALYTICS_STOP_SECONDS.",
         _number(0, 300),
         "seconds",
     )
     drain_pause_ms: int = _setting(
-        "100", "The time between two batches of panels that are sent away.", _whole(10, 10_000), "milliseconds"
+        "100", "The time between two batches of subscribers that are closed.", _whole(10, 10_000), "milliseconds"
     )
     retention_audit_days: int = _setting(
         "0", "How many days the audit of keys, tokens and erasures is kept. 0: for ever.", _whole(0, 36_500), "days"

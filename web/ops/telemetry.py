@@ -33,33 +33,33 @@ class Telemetry:
             "http_requests", "Requests, by route, method and status.", "route", "method", "status"
         )
         self.request_seconds = self._histogram("http_request_seconds", "Duration of a request.", SECONDS, "route")
-        self.panels = self._gauge("panels", "Panels that are connected.")
-        self.frames = self._counter("frames", "Frames sent to panels, by kind.", "kind")
-        self.lagging = self._counter("panels_passed_over", "Ticks at which a panel had not read what it was sent.")
+        self.panels = self._gauge("panels", "Subscribers that are connected.")
+        self.frames = self._counter("frames", "Frames sent to subscribers, by kind.", "kind")
+        self.lagging = self._counter("panels_passed_over", "Ticks at which a subscriber had not read its last frame.")
         self.closes = self._counter("panel_closes", "Connections the service ended, by close code.", "code")
-        self.feeds = self._gauge("feeds", "Tenants whose figures are live here.")
+        self.feeds = self._gauge("feeds", "Tenants with a feed in this process.")
         self.feed_refills = self._gauge("feed_refills", "Refills from the change log by the feeds that are open.")
-        self.feed_reloads = self._gauge("feed_reloads", "Times that the open feeds were loaded anew.")
+        self.feed_reloads = self._gauge("feed_reloads", "Times that the open feeds were loaded again.")
         # Looking a child up by its labels costs 1 us, three times a request.
         self._tracked: dict[tuple[str, str], Counter] = {}
         self._sent: dict[str, Counter] = {}
         self._requested: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.panel_disagreements = self._counter(
-            "panel_disagreements", "Panels that showed other figures than the service: should stay 0."
+            "panel_disagreements", "Subscribers that held other figures than the service: should stay 0."
         )
         self.feed_disagreements = self._counter(
             "feed_disagreements", "Feeds that held other figures than the database: should stay 0."
         )
         self.pruned_rows = self._counter(
-            "pruned_rows", "Rows beyond their retention that the service removed, by table.", "table"
+            "pruned_rows", "Rows older than their retention that the service removed, by table.", "table"
         )
         self.client_dropped_events = self._counter(
             "client_dropped_events",
-            "Events that clients dropped before they posted them, as they tell, by reason.",
+            "Events that clients reported as dropped before posting, by reason.",
             "reason",
         )
         self.log_lines_dropped = self._counter(
-            "log_lines_dropped", "Lines of logs and of the audit that found no room, by stream.", "stream"
+            "log_lines_dropped", "Lines of logs and of the audit that were dropped, by stream.", "stream"
         )
         self.broker_delivering = self._gauge(
             "broker_delivering", "1 if changes arrive by the broker, else 0; of workers, the lowest.", "livemin"
