@@ -34,7 +34,7 @@ test: .venv/dev .venv/panel-dev .venv/browser .venv/proxies .venv/frameworks lin
 UNIT := tests/storage/model tests/storage/fairness tests/storage/write/test_groups.py tests/web/test_settings.py tests/web/http \
 	tests/realtime/transports tests/realtime/brokers/test_redis_urls.py \
 	$(addprefix tests/realtime/test_,digest.py panel.py state.py) \
-	$(addprefix tests/test_,architecture.py contributing.py docs.py patterns.py)
+	$(addprefix tests/test_,architecture.py contributing.py patterns.py) tests/docs/test_docs.py
 check: .venv/dev .venv/panel-dev lint
 	@$(NPM) run --silent test -- --no-color
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(UNIT)

@@ -59,7 +59,7 @@ _OF_USERS = tuple(kind.event for kind in KINDS if "user_id" in kind.event.__stru
 
 USERS = Rollup(
     "users",
-    "Users: when each was first and last seen, and how many activities each has; the latest activity names a user.",
+    "When each user was first and last seen, the number of activities, and the name from the latest activity.",
     ("user_id",),
     (latest("named_at", "named_id", "username"), first("first_seen"), last("last_seen"), total("activity_count")),
     {**dict.fromkeys(_OF_USERS, _user), Activity: _active_user},
@@ -68,7 +68,7 @@ USERS = Rollup(
 )
 USER_DAYS = Rollup(
     "user_days",
-    "Who was active on which local day, and since when.",
+    "The users who were active on each local day, with the time of the first event.",
     ("day", "user_id"),
     (first("first_at"),),
     dict.fromkeys(_OF_USERS, _user_day),
@@ -78,8 +78,9 @@ USER_DAYS = Rollup(
 )
 CONVERSATIONS = Rollup(
     "conversation_metrics",
-    'Conversations. The founding event decides owner and creation: the earliest "created", else the earliest message, '
-    'else the earliest "deleted" (founding_rank 0, 1, 2). A deletion is final.',
+    "Each conversation's messages, tokens and response times, its status, owner and creation. The founding event "
+    "decides the last two: the earliest created, else the earliest message, else the earliest deleted "
+    "(founding_rank 0, 1, 2).",
     ("conversation_id",),
     (
         # The least of its events' ids: rows that are removed do not come in their order.
@@ -98,7 +99,7 @@ CONVERSATIONS = Rollup(
 )
 ENDPOINT_DAYS = Rollup(
     "endpoint_days",
-    "The calls of an endpoint on a local day; buckets is a histogram of their response times.",
+    "The calls of each endpoint on each local day; buckets is a histogram of their response times.",
     ("day", "endpoint"),
     (total("count"), total("error_count"), total("response_time_us"), distribution("buckets")),
     {ApiUsage: _call},

@@ -7,6 +7,7 @@ from typer.main import get_command
 
 from realtime.protocol import CLOSES
 from storage.model.metrics import COUNTERS, DERIVED, FIGURES, LABELLED, NAMES
+from storage.model.rollups import ROLLUPS
 from storage.read.series import METRICS
 from tests.repository import ROOT
 from tests.servers.service import Running
@@ -57,6 +58,13 @@ def test_every_figure_is_documented() -> None:
     for name, meaning in DERIVED.items():
         assert f"| `{name}` | {meaning}. |" in REFERENCE
     assert {name for figure in FIGURES for name in figure.needs} <= set(NAMES)
+
+
+def test_every_rollup_is_documented() -> None:
+    """The table of rollups has each with its key and its columns."""
+    for rollup in ROLLUPS:
+        names = (", ".join(f"`{name}`" for name in columns) for columns in ((rollup.name,), rollup.key, rollup.columns))
+        assert f"| {' | '.join((*names, rollup.meaning))} |" in REFERENCE
 
 
 def test_every_metric_is_documented() -> None:

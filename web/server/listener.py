@@ -9,7 +9,9 @@ import asyncio
 import errno
 import math
 import socket
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -25,7 +27,13 @@ ENDING = 64
 PAUSE_SECONDS = 0.1
 """How long nothing is accepted when the system has no descriptor or no memory left."""
 LOG_SECONDS = 60.0
-"""How often that is logged at most."""
+"""How often that, and dropped connections, are logged at most."""
+ALWAYS = 256
+"""Connections of one address that may wait in any case."""
+SHARE = 3
+"""Beyond these an address may have at most so many times as many waiting as there is room for others: alone it gets
+three quarters (see ``storage/fairness/shares.py`` for the source). So the kernel's queue, where nobody has a turn,
+stays short: who opens connections faster than they begin loses the newest of its own."""
 
 log = structlog.get_logger()
 
@@ -33,7 +41,8 @@ log = structlog.get_logger()
 class Listener:
     """Accepts from a listening socket until :meth:`close`.
 
-    Beyond *most* connections that were accepted and have not begun, others wait in the kernel's queue, in no turn.
+    Beyond *most* connections that were accepted and have not begun, others wait in the kernel's queue, in no turn. An
+    address that has its share of these waiting already is not let wait: its next connection is closed.
     """
 
     def __init__(self, listening: socket.socket, protocol: Callable[[], asyncio.BaseProtocol], most: int) -> None:
@@ -44,6 +53,8 @@ class Listener:
         self._logged_at = -math.inf
         self._pace = SharedPace(BEGUN)
         self._waiting: set[asyncio.Task[None]] = set()
+        self._networks = Counter[str]()
+        self._dropped = 0
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
         self._is_accepting = self._is_closed = False
@@ -70,20 +81,35 @@ class Listener:
             except OSError as error:
                 self._rest(error)
                 return
-            task = self._loop.create_task(self._begin(connection, address[0]))
+            network = network_of(address[0])
+            if self._has_its_share(network):
+                connection.close()
+                self._dropped += 1
+                continue
+            task = self._loop.create_task(self._begin(connection, network))
             self._waiting.add(task)
-            task.add_done_callback(self._leave)
+            self._networks[network] += 1
+            task.add_done_callback(partial(self._leave, network))
+
+    def _has_its_share(self, network: str) -> bool:
+        room = self._most - len(self._waiting)
+        return self._networks[network] >= max(ALWAYS, SHARE * room)
 
     def _rest(self, error: OSError) -> None:
         """Accept nobody for a moment: there are no descriptors left."""
         self._stop()
         self._pause = self._loop.call_later(PAUSE_SECONDS, self._resume)
-        if self._loop.time() - self._logged_at > LOG_SECONDS:
-            self._logged_at = self._loop.time()
+        if self._is_log_due():
             log.warning("cannot_accept", error=errno.errorcode.get(error.errno or 0), advice="raise ulimit -Hn")
 
-    async def _begin(self, connection: socket.socket, address: str) -> None:
-        await self._pace.enter(network_of(address))
+    def _is_log_due(self) -> bool:
+        is_due = self._loop.time() - self._logged_at > LOG_SECONDS
+        if is_due:
+            self._logged_at = self._loop.time()
+        return is_due
+
+    async def _begin(self, connection: socket.socket, network: str) -> None:
+        await self._pace.enter(network)
         try:
             connection.setblocking(False)
             # asyncio sets it only for a socket that was made with the protocol's number.
@@ -95,8 +121,14 @@ class Listener:
             if not isinstance(error, OSError):
                 log.exception("connection_not_begun")
 
-    def _leave(self, task: asyncio.Task[None]) -> None:
+    def _leave(self, network: str, task: asyncio.Task[None]) -> None:
         self._waiting.discard(task)
+        self._networks[network] -= 1
+        if not self._networks[network]:
+            del self._networks[network]
+        if self._dropped and self._is_log_due():
+            log.warning("connections_dropped", count=self._dropped, reason="one address opened too many at once")
+            self._dropped = 0
         if len(self._waiting) < self._most and self._pause is None:
             self._resume()
 

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from structlog.testing import capture_logs
@@ -41,12 +41,15 @@ async def test_addresses_take_turns(running: Running) -> None:
 
 
 class Served(asyncio.Protocol):
-    """What serves a connection: it only counts."""
+    """What serves a connection: it only notes it."""
 
     count = 0
 
-    def connection_made(self, _transport: asyncio.BaseTransport) -> None:
+    peers: ClassVar[list[str]] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         type(self).count += 1
+        self.peers.append(transport.get_extra_info("peername")[0])
 
 
 class Listening(socket.socket):
@@ -63,6 +66,7 @@ class Listening(socket.socket):
 @pytest.fixture
 async def listening() -> AsyncIterator[Listening]:
     Served.count = 0
+    Served.peers.clear()
     with Listening() as found:
         found.bind(("127.0.0.1", 0))
         found.listen(500)
@@ -104,6 +108,24 @@ async def test_only_so_many_wait(listening: Listening) -> None:
     assert most <= 5
     await accepting.close()
     for client in clients:
+        client.close()
+
+
+async def test_one_address_does_not_fill_the_line(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who opens more connections than may wait loses its newest ones, and another address is served meanwhile."""
+    monkeypatch.setattr("web.server.listener.ALWAYS", 10)
+    port = listening.getsockname()[1]
+    crowd = [connect(port) for _ in range(300)]
+    crowd.append(connect(port, "127.0.0.2"))
+    with capture_logs() as logs:
+        accepting = Listener(listening, Served, 40)
+        async with asyncio.timeout(10):
+            while "127.0.0.2" not in Served.peers:
+                await asyncio.sleep(0)
+        await accepting.close()
+    assert Served.count < 200
+    assert [line["event"] for line in logs] == ["connections_dropped"]
+    for client in crowd:
         client.close()
 
 
