@@ -3,9 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Node comes as a Python wheel; .venv/runtime links it into $(BIN).
-NPM := cd web/panel && PATH="$(CURDIR)/$(BIN):$$PATH" npm --no-audit --no-fund --no-update-notifier --loglevel=error
-LOCKED := $(addprefix web/panel/,package.json package-lock.json .npmrc)
-PANEL := $(filter-out $(LOCKED),$(wildcard web/panel/*.* web/panel/public/* web/panel/src/*.* web/panel/src/*/*.*))
+NPM := cd web/frontend && PATH="$(CURDIR)/$(BIN):$$PATH" npm --no-audit --no-fund --no-update-notifier --loglevel=error
+LOCKED := $(addprefix web/frontend/,package.json package-lock.json .npmrc)
+PANEL := $(filter-out $(LOCKED),$(wildcard web/frontend/*.*) $(shell find web/frontend/src -type f))
 
 .PHONY: run cluster platform test faults bench lint lock clean
 
@@ -85,7 +85,7 @@ FRAMEWORKS := fastapi-old fastapi-new
 		--disable-pip-version-check --require-hashes --requirement tests/client/$$name.lock || exit 1; done
 	@touch $@
 
-# The panel, from web/panel/ into web/static/. Without a network, what is built already is served.
+# The panel, from web/frontend/ into web/static/. Without a network, what is built already is served.
 .venv/panel: .venv/panel-packages $(PANEL)
 	@$(NPM) run --silent build >/dev/null
 	@touch $@
@@ -94,7 +94,7 @@ FRAMEWORKS := fastapi-old fastapi-new
 	@$(NPM) ci --omit=dev >/dev/null
 	@touch $@
 
-# After the build, not beside it: both use web/panel/node_modules.
+# After the build, not beside it: both use web/frontend/node_modules.
 .venv/panel-dev: $(LOCKED) | .venv/panel
 	@$(NPM) ci --include=dev >/dev/null
 	@touch $@
@@ -113,4 +113,4 @@ lock: .venv/runtime
 	$(NPM) run --silent lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis web/static web/panel/node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis web/static web/frontend/node_modules

@@ -143,7 +143,7 @@ def test_locks_name_no_host() -> None:
 
 def test_the_panels_lock_names_no_host() -> None:
     """Every package of the panel's lock file has a hash, and none an address."""
-    text = (ROOT / "web" / "panel" / "package-lock.json").read_text()
+    text = (ROOT / "web" / "frontend" / "package-lock.json").read_text()
     packages = json.loads(text)["packages"]
     assert "://" not in text
     assert len(packages) > 20
