@@ -7,7 +7,7 @@ NPM := cd web/frontend && PATH="$(CURDIR)/$(BIN):$$PATH" npm --no-audit --no-fun
 LOCKED := $(addprefix web/frontend/,package.json package-lock.json .npmrc)
 PANEL := $(filter-out $(LOCKED),$(wildcard web/frontend/*.*) $(shell find web/frontend/src -type f))
 
-.PHONY: run cluster platform test faults bench lint lock clean
+.PHONY: run cluster platform test faults bench lint catalogue lock clean
 
 # To try it out: programs of this machine post without a key, and on a terminal the audit of reads would bury the link.
 run: export ANALYTICS_TRUSTED_NETWORKS ?= 127.0.0.0/8,::1/128
@@ -40,6 +40,10 @@ lint: .venv/dev .venv/panel-dev
 	$(BIN)/mypy
 	$(BIN)/mypy --python-version 3.10 --package convoai_analytics_client
 	@$(NPM) run --silent lint
+
+# What the front end knows of the service, as TypeScript: figures, counters, frames, close codes, rows of lists.
+catalogue: .venv/runtime
+	$(BIN)/python -m web.site.catalogue
 
 bench: .venv/dev
 	$(BIN)/python -m bench
