@@ -1,6 +1,6 @@
 /**
- * The full dashboard's entry. First of all the token leaves the address and the connection opens; what draws is a script
- * of its own, so that the figures are on their way while it is loaded and compiled (about 100 ms sooner on screen).
+ * The entry of the dashboard. First it takes the token out of the address and connects. The elements are in a script of their
+ * own, so that the figures are requested while it is loaded and compiled: they are on screen about 100 ms sooner.
  */
 
 import "./dashboard/shell/session";

@@ -1,6 +1,6 @@
-/** The embeddable panel, as one classic script: it defines `<convoai-analytics-panel>` and leaves nothing else behind. */
+/** The entry of the embeddable panel, one classic script that defines `<convoai-analytics-panel>` and no globals. */
 
-import { define } from "./ui/define";
 import { AnalyticsPanel } from "./panel/element";
+import { define } from "./ui/define";
 
 define("convoai-analytics-panel", AnalyticsPanel);

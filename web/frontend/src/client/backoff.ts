@@ -1,20 +1,20 @@
 /**
- * The wait before a reconnect: full jitter, between half a second and a bound that doubles with each attempt. Drawn even
- * the first time, so that the panels of a service that went away do not all come back at once.
+ * Delays before a retry: drawn at random between half a second and a bound that doubles with each attempt ("full jitter").
+ * The first one is drawn too, so that the panels of a service that went away do not all come back at once.
  */
 
-import { Stopwatch } from "./live";
+import { Stopwatch } from "./clock";
 
-export const FIRST_MS = 500;
-export const LAST_MS = 20_000;
-/** A connection that lasted so long begins again with the first delay. */
+export const MIN_DELAY_MS = 500;
+export const MAX_DELAY_MS = 20_000;
+/** After a connection that lasted so long, delays begin with the shortest again. */
 export const STABLE_MS = 60_000;
 
 export class Backoff {
   #attempt = 0;
   readonly #random: () => number;
 
-  /** `random` gives a number from 0 up to 1. */
+  /** `random` returns a number from 0 up to 1. */
   constructor(random: () => number = Math.random) {
     this.#random = random;
   }
@@ -22,49 +22,49 @@ export class Backoff {
   /** Draw the next delay in milliseconds. */
   next(): number {
     this.#attempt = Math.min(this.#attempt + 1, 10);
-    const bound = Math.min(LAST_MS, FIRST_MS * 2 ** this.#attempt);
-    return Math.round(FIRST_MS + this.#random() * (bound - FIRST_MS));
+    const bound = Math.min(MAX_DELAY_MS, MIN_DELAY_MS * 2 ** this.#attempt);
+    return Math.round(MIN_DELAY_MS + this.#random() * (bound - MIN_DELAY_MS));
   }
 
-  /** Take note that a connection ended after `ms`. */
+  /** Report that a connection lasted `ms`: after a stable one, delays begin with the shortest again. */
   lasted(ms: number): void {
     if (ms >= STABLE_MS) this.reset();
   }
 
-  /** Begin again, as when a person asks for it or the network comes back. */
+  /** Begin with the shortest delay again: a person asked, or the network is back. */
   reset(): void {
     this.#attempt = 0;
   }
 }
 
-/** Does what is wanted at once, and once for all that want it soon after: the more often, the longer are the pauses. */
-export class Seldom {
-  readonly #act: () => void;
+/** Runs an action at once, and once for all requests during the pause after it. Pauses grow with frequent requests. */
+export class Throttle {
+  readonly #action: () => void;
   readonly #backoff: Backoff;
-  #last: Stopwatch | null = null;
+  #lastRun: Stopwatch | null = null;
   #pause = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(act: () => void, random?: () => number) {
-    this.#act = act;
+  constructor(action: () => void, random?: () => number) {
+    this.#action = action;
     this.#backoff = new Backoff(random);
   }
 
-  want(): void {
+  request(): void {
     clearTimeout(this.#timer);
-    const passed = this.#last?.ms ?? STABLE_MS;
+    const passed = this.#lastRun?.ms ?? STABLE_MS;
     if (passed < this.#pause) {
-      this.#timer = setTimeout(() => this.want(), this.#pause - passed);
+      this.#timer = setTimeout(() => this.request(), this.#pause - passed);
       return;
     }
     this.#backoff.lasted(passed);
     this.#pause = this.#backoff.next();
-    this.#last = new Stopwatch();
-    this.#act();
+    this.#lastRun = new Stopwatch();
+    this.#action();
   }
 
-  /** Nothing is wanted any more. */
-  stop(): void {
+  /** Drop a request that waits for the end of the pause. */
+  cancel(): void {
     clearTimeout(this.#timer);
   }
 }

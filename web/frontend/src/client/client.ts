@@ -1,25 +1,29 @@
 /**
- * The client of the service: live figures, how fresh they are, and REST. What elements talk to.
+ * The client of the service, which elements use: live figures, their status, and REST requests.
  *
- * It joins the parts: frames to the store, this tab to the others, tokens to their renewal, and the page's own events.
+ * It connects the parts: the connection (shared with other tabs or not), the store, the renewal of tokens, and the events
+ * of the page.
  */
 
-import { Backoff, Seldom } from "./backoff";
+import { identity } from "./auth/claims";
+import { Credentials, type TokenSource } from "./auth/credentials";
+import { Renewal } from "./auth/renewal";
+import { Backoff, Throttle } from "./backoff";
+import { type Frame, SUBPROTOCOL } from "./catalogue";
+import { ClockOffset } from "./clock";
 import { Connection } from "./connection";
-import type { Events, Live, Status } from "./live";
-import { type Frame, SUBPROTOCOL } from "./protocol";
+import type { LiveListener, LiveSource, Status } from "./live";
 import { endpoint, Rest } from "./rest";
+import { canShare, SharedConnection, VERSION } from "./shared-connection";
 import { apply, EMPTY, type Figures } from "./store";
-import { canShare, Tabs, VERSION } from "./tabs";
-import { Credentials, identity, Renewal, type TokenSource } from "./auth/token";
 
 export type { Figures, Status, TokenSource };
 
 export interface ClientOptions {
-  /** Where the service is, such as "https://analytics.example.com"; "" is this page's own origin. */
+  /** The address of the service, such as "https://analytics.example.com"; "" is this page's own origin. */
   readonly url: string;
   readonly token: TokenSource;
-  /** Share one connection among all tabs of this origin that show the same figures. */
+  /** Share one connection with all tabs of this origin that show the same figures. */
   readonly share?: boolean;
 }
 
@@ -35,16 +39,16 @@ export class AnalyticsClient {
 
   #figures = EMPTY;
   #status: Status = { kind: "connecting" };
-  #live: Live | null = null;
-  /** Ends with `stop`: listeners of the page's events hang on it. */
+  #source: LiveSource | null = null;
+  /** Set from `start` to `stop`; its signal removes the listeners of the page's events. */
   #running: AbortController | null = null;
-  /** Counts the beginnings and ends of going live, so that a token which comes after its own ended opens nothing. */
-  #turn = 0;
-  /** The token source was replaced, and not asked since. */
-  #isDoubted = false;
-  readonly #doubts = new Seldom(() => void this.#askWhose());
+  /** Counts the starts and pauses, so that a token that arrives after its start was ended opens no connection. */
+  #startNumber = 0;
+  /** Whether the token source was replaced, and has not been called since. */
+  #isSourceNew = false;
+  readonly #sourceCheck = new Throttle(() => void this.#checkSource());
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #isTold = true;
+  #areListenersUpToDate = true;
 
   constructor(options: ClientOptions) {
     this.#url = options.url;
@@ -52,7 +56,7 @@ export class AnalyticsClient {
     this.#credentials = new Credentials(options.token);
     this.#credentials.onChange = (token, before) => this.#onToken(token, before);
     const expired = () => this.#signOut("expired");
-    this.#renewal = new Renewal(this.#credentials, this.#serviceNow, expired, () => this.#clock.isSure);
+    this.#renewal = new Renewal(this.#credentials, this.#serviceNow, expired, () => this.#clock.isKnown);
     this.rest = new Rest(options.url, this.#credentials);
   }
 
@@ -74,137 +78,139 @@ export class AnalyticsClient {
     if (this.#running !== null) return;
     this.#running = new AbortController();
     this.#listenToPage(this.#running.signal);
-    void this.#begin();
+    void this.#connect();
   }
 
-  /** Give everything back: connection, lock, channel, timers. What is held stays, and `start` goes on from there. */
+  /** Release the connection, the lock, the channel and all timers. The figures stay, and `start` resumes from them. */
   stop(): void {
     this.#running?.abort();
     this.#running = null;
     this.#pause();
-    this.#onStatus(this.#resting());
+    this.#onStatus(this.#disconnectedStatus());
   }
 
-  /** A person asks: reconnect now, or take a fresh snapshot. */
+  /** Reconnect now, or fetch a snapshot: a person asked for it. */
   refresh(): void {
-    if (this.#live !== null) this.#live.refresh();
+    if (this.#source !== null) this.#source.refresh();
     else this.signIn();
   }
 
   /** The token source has a new token. */
   signIn(): void {
-    this.#credentials.forget();
-    this.#isDoubted = false;
-    if (this.#running !== null) this.#beginAnew();
+    this.#credentials.clear();
+    this.#isSourceNew = false;
+    if (this.#running !== null) this.#reconnect();
   }
 
   /**
-   * The token source was replaced, be it by one for another person or, as some pages do at every render, by the same in a
-   * new closure. It is asked whose token it gives, the more seldom the more often that happens; for the same person
-   * nothing is seen of it.
+   * The token source was replaced: by one of another person or, as some pages do at every render, by the same one in a new
+   * closure. It is called to see whose token it gives, less often if this happens often. If the person is the same, nothing
+   * on screen changes.
    */
   sourceChanged(): void {
     if (this.#running === null) {
-      // Nothing is asked before the next start; until then nobody knows whose figures these would be.
+      // The source is not called before the next start; until then it is unknown whose figures these would be.
       this.#figures = EMPTY;
-      this.#onStatus(this.#resting());
+      this.#onStatus(this.#disconnectedStatus());
       this.signIn();
       return;
     }
-    this.#isDoubted = true;
-    // Else a token is being asked for, maybe still of the source before: `#goLive` comes back to it.
-    if (this.#live !== null || this.#status.kind === "signed-out") this.#doubts.want();
+    this.#isSourceNew = true;
+    // Otherwise a call is under way, maybe to the source before: `#goLive` checks again after it.
+    if (this.#source !== null || this.#status.kind === "signed-out") this.#sourceCheck.request();
   }
 
-  /** Call `listener` after figures or status changed, at most once a frame of the screen; gives what ends that. */
+  /** Call `listener` after figures or status change, at most once per animation frame. Returns a function that ends this. */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  #beginAnew(): void {
+  #reconnect(): void {
     this.#pause();
-    this.#onStatus(this.#resting());
+    this.#onStatus(this.#disconnectedStatus());
     this.#backoff.reset();
-    void this.#begin();
+    void this.#connect();
   }
 
-  /** Get a token, which says with whom to share, and go live. */
-  async #begin(): Promise<void> {
-    this.#turn += 1;
-    const turn = this.#turn;
+  /** Get a token, which decides with which tabs to share, and connect. */
+  async #connect(): Promise<void> {
+    this.#startNumber += 1;
+    const start = this.#startNumber;
     let token: string | null;
     try {
       token = await this.#credentials.token();
     } catch {
-      // The source failed, not the person: ask it again.
-      if (turn === this.#turn) this.#beginLater();
+      // A source that fails does not sign out: it is called again later.
+      if (start === this.#startNumber) this.#connectLater();
       return;
     }
-    if (turn !== this.#turn) return;
+    if (start !== this.#startNumber) return;
     this.#backoff.reset();
     if (token === null) this.#signOut("missing");
     else this.#goLive(token);
   }
 
-  #beginLater(): void {
+  #connectLater(): void {
     const ms = this.#backoff.next();
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#begin(), ms);
+    this.#timer = setTimeout(() => void this.#connect(), ms);
     this.#onStatus({ kind: "reconnecting", at: Date.now() + ms });
   }
 
   #goLive(token: string): void {
-    const held = () => this.#figures;
-    const events = {
+    const figures = () => this.#figures;
+    const listener = {
       frame: (frame: Frame) => this.#onFrame(frame),
       status: (status: Status) => this.#onStatus(status),
       figures: (figures: Figures) => this.#onFigures(figures),
     };
-    const around = { held, serviceNow: this.#serviceNow };
-    const connect = (told: Events) => new Connection(this.#url, this.#credentials, told, around);
-    const whose = identity(token);
-    // Without a name in the token, nobody can tell whose figures other tabs show.
-    const shares = this.#share && whose !== null && canShare();
-    this.#live = shares ? new Tabs(this.#group(whose), events, held, connect) : connect(events);
-    this.#live.start();
-    if (this.#isDoubted) this.#doubts.want();
+    const options = { figures, serviceNow: this.#serviceNow };
+    const connect = (target: LiveListener) => new Connection(this.#url, this.#credentials, target, options);
+    const person = identity(token);
+    // If the token names no subject, it is unknown whether other tabs show the same figures.
+    const isShared = this.#share && person !== null && canShare();
+    this.#source = isShared
+      ? new SharedConnection(this.#shareName(person), listener, figures, connect)
+      : connect(listener);
+    this.#source.start();
+    if (this.#isSourceNew) this.#sourceCheck.request();
   }
 
-  /** Ask a source that was replaced. Live, `#onToken` sees to its answer. */
-  async #askWhose(): Promise<void> {
-    this.#isDoubted = false;
-    const turn = this.#turn;
+  /** Call a source that was replaced. While connected, `#onToken` handles the token. */
+  async #checkSource(): Promise<void> {
+    this.#isSourceNew = false;
+    const start = this.#startNumber;
     let token: string | null;
     try {
-      token = await this.#credentials.again();
+      token = await this.#credentials.reload();
     } catch {
-      this.#isDoubted = true;
-      if (turn === this.#turn) this.#doubts.want();
+      this.#isSourceNew = true;
+      if (start === this.#startNumber) this.#sourceCheck.request();
       return;
     }
-    if (turn !== this.#turn) return;
-    if (token !== null && this.#live === null) this.#beginAnew();
-    else if (token === null && this.#live !== null) this.#signOut("missing");
+    if (start !== this.#startNumber) return;
+    if (token !== null && this.#source === null) this.#reconnect();
+    else if (token === null && this.#source !== null) this.#signOut("missing");
   }
 
-  /** The name under which tabs share: the same scripts, service, person and roles. */
-  #group(whose: string): string {
+  /** The name of what tabs share: it is the same for the same scripts, service, person and roles. */
+  #shareName(person: string): string {
     const address = new URL(endpoint(this.#url, ""), globalThis.location?.href).href;
-    return `${VERSION} ${SUBPROTOCOL} ${address} ${whose}`;
+    return `${VERSION} ${SUBPROTOCOL} ${address} ${person}`;
   }
 
   #pause(): void {
-    this.#turn += 1;
+    this.#startNumber += 1;
     clearTimeout(this.#timer);
-    this.#doubts.stop();
+    this.#sourceCheck.cancel();
     this.#renewal.stop();
-    this.#live?.stop();
-    this.#live = null;
+    this.#source?.stop();
+    this.#source = null;
   }
 
-  /** What is true of the figures while nothing is listened to. */
-  #resting(): Status {
+  /** The status while there is no connection. */
+  #disconnectedStatus(): Status {
     const since = this.#figures.at;
     return since === null ? { kind: "connecting" } : { kind: "stale", since };
   }
@@ -213,42 +219,42 @@ export class AnalyticsClient {
     this.#onStatus({ kind: "signed-out", reason });
   }
 
-  // What comes
+  // What the connection delivers
 
   #onFrame(frame: Frame): void {
     this.#figures = apply(this.#figures, frame);
-    if (frame.type !== "error" && this.#figures.staleSince === null) this.#clock.take(frame.at);
-    // Only now is the service's clock known, by which tokens end.
-    if (this.#credentials.held !== null) this.#renewal.watch(this.#credentials.held);
-    this.#tell();
+    if (frame.type !== "error" && this.#figures.staleSince === null) this.#clock.add(frame.at);
+    // The renewal needs the service's clock, which is known from the first frame on.
+    if (this.#credentials.current !== null) this.#renewal.watch(this.#credentials.current);
+    this.#notify();
   }
 
   #onFigures(figures: Figures): void {
     this.#figures = figures;
-    this.#tell();
+    this.#notify();
   }
 
   #onStatus(status: Status): void {
     if (status.kind === "signed-out") {
       this.#pause();
-      // Who signs in next may be another person.
+      // The next person who signs in may be another one.
       this.#figures = EMPTY;
     }
     if (JSON.stringify(status) === JSON.stringify(this.#status)) return;
     this.#status = status;
-    this.#tell();
+    this.#notify();
   }
 
   #onToken(token: string, before: string | null): void {
     if (before !== null && identity(token) !== identity(before)) {
-      // Another person, or other roles: nothing of the one before may stay on screen.
+      // Another person, or other roles: no figures of the one before may stay on screen.
       this.#figures = EMPTY;
-      this.#onStatus(this.#resting());
-      if (this.#live === null) return;
+      this.#onStatus(this.#disconnectedStatus());
+      if (this.#source === null) return;
       this.#pause();
-      void this.#begin();
-    } else if (this.#live !== null) {
-      this.#live.renew(token);
+      void this.#connect();
+    } else if (this.#source !== null) {
+      this.#source.renew(token);
       this.#renewal.watch(token);
     }
   }
@@ -260,75 +266,45 @@ export class AnalyticsClient {
   #listenToPage(signal: AbortSignal): void {
     const page = globalThis.window;
     if (page === undefined) return;
-    const on = (target: EventTarget, name: string, act: () => void) => target.addEventListener(name, act, { signal });
-    on(page, "online", () => this.#live?.online());
-    on(page, "offline", () => this.#live?.offline());
+    const on = (target: EventTarget, name: string, listener: () => void) =>
+      target.addEventListener(name, listener, { signal });
+    on(page, "online", () => this.#source?.online());
+    on(page, "offline", () => this.#source?.offline());
     on(page.document, "visibilitychange", () => {
       if (page.document.visibilityState === "visible") this.#wake();
     });
-    // A page that is put aside, to come back by a press of "back" or when its tab is thawed, gives up connection and lead.
-    on(page, "pagehide", () => this.#sleep());
+    // A page in the back-forward cache, or in a frozen tab, releases the connection and the lock.
+    on(page, "pagehide", () => this.#suspend());
     on(page, "pageshow", () => this.#resume());
-    on(page.document, "freeze", () => this.#sleep());
+    on(page.document, "freeze", () => this.#suspend());
     on(page.document, "resume", () => this.#resume());
   }
 
-  #sleep(): void {
-    if (this.#live === null) return;
-    this.#live.stop();
-    this.#onStatus(this.#resting());
+  #suspend(): void {
+    if (this.#source === null) return;
+    this.#source.stop();
+    this.#onStatus(this.#disconnectedStatus());
   }
 
   #resume(): void {
-    this.#live?.start();
+    this.#source?.start();
     this.#wake();
   }
 
   #wake(): void {
-    this.#live?.wake();
+    this.#source?.wake();
     this.#renewal.check();
   }
 
-  /** Tell listeners once for all that changed since the screen was last drawn; a hidden page is told when it is shown. */
-  #tell(): void {
-    if (!this.#isTold) return;
-    this.#isTold = false;
-    const tell = () => {
-      this.#isTold = true;
+  /** Call the listeners once for all changes since the last animation frame; in a hidden page, when it is shown. */
+  #notify(): void {
+    if (!this.#areListenersUpToDate) return;
+    this.#areListenersUpToDate = false;
+    const notify = () => {
+      this.#areListenersUpToDate = true;
       for (const listener of [...this.#listeners]) listener();
     };
-    if (typeof requestAnimationFrame === "function") requestAnimationFrame(tell);
-    else queueMicrotask(tell);
+    if (typeof requestAnimationFrame === "function") requestAnimationFrame(notify);
+    else queueMicrotask(notify);
   }
-}
-
-/** How many frames an estimate of the clock is made of. */
-const SAMPLES = 8;
-/** This machine's clock was set, or the machine slept, if it moved so far against one that only counts. */
-const LEAP_MS = 2000;
-
-/** How far the service's clock is ahead. Frames come late, never early: the largest of some differences is nearest. */
-export class ClockOffset {
-  #samples: number[] = [];
-  #ahead = 0;
-
-  /** Note a frame that says it was right `at` that time, and has just come. */
-  take(at: string): void {
-    if (!this.isSure) this.#samples = [];
-    this.#ahead = aheadOfSteady();
-    this.#samples = [...this.#samples.slice(1 - SAMPLES), Date.parse(at) - Date.now()];
-  }
-
-  get ms(): number {
-    return this.#samples.length === 0 ? 0 : Math.max(...this.#samples);
-  }
-
-  /** Whether a frame has come, and this machine's clock made no leap since. */
-  get isSure(): boolean {
-    return this.#samples.length > 0 && Math.abs(aheadOfSteady() - this.#ahead) < LEAP_MS;
-  }
-}
-
-function aheadOfSteady(): number {
-  return Date.now() - performance.now();
 }

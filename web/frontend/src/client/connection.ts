@@ -1,34 +1,35 @@
 /**
- * One panel's own way to the service: a WebSocket, kept up by reconnecting; where those are blocked an event stream, and
- * where nothing streams, polling.
+ * This tab's own connection: a WebSocket that reconnects; an event stream where WebSockets are blocked; polling where
+ * neither works.
  *
- * Never "live" without a frame within two and a half heartbeats. Timers may be late, as they are in background tabs and
- * after a machine slept: each one looks at the clocks when it fires, and so does `wake`.
+ * The status is never "live" without a frame within two and a half heartbeats. Timers may be late in background tabs and
+ * after a machine slept, so each one compares with the clocks when it fires, and so does `wake`.
  */
 
+import type { Credentials } from "./auth/credentials";
 import { Backoff } from "./backoff";
-import type { Channel, Listener } from "./transports/channel";
-import { type Events, type Live, type SignedOut, type Status, Stopwatch, silence } from "./live";
-import { EVERY_SECONDS, Polling } from "./transports/polling";
-import { advice, parse, retryAfter } from "./protocol";
+import { Stopwatch } from "./clock";
+import { type LiveListener, type LiveSource, type SignOutReason, type Status, silenceLimit } from "./live";
+import { actionAfter, parse, retryAfter } from "./protocol";
 import { Rest, RestError } from "./rest";
-import { Socket } from "./transports/websocket";
 import type { Figures } from "./store";
-import { Stream } from "./transports/eventstream";
-import type { Credentials } from "./auth/token";
-import { RETRY_MS, type Way, Ways } from "./transports/transport-choice";
+import type { Channel, ChannelListener } from "./transports/channel";
+import { EventStreamChannel } from "./transports/event-stream";
+import { EVERY_SECONDS, Polling } from "./transports/polling";
+import { RETRY_MS, type Transport, TransportChoice } from "./transports/transport-choice";
+import { WebSocketChannel } from "./transports/websocket";
 
 /** How long a handshake may take, and then the first frame. */
 export const OPEN_MS = 10_000;
-/** How often figures that are found wrong are replaced by a snapshot at the most. */
-export const HEAL_MS = 60_000;
-/** The longest delay that a close reason is believed. */
-const LONGEST_HINT_MS = 60_000;
+/** The shortest time between two snapshots that replace wrong figures. */
+export const REPAIR_MS = 60_000;
+/** The longest delay that is accepted from the service. */
+const MAX_RETRY_AFTER_MS = 60_000;
 
-export interface Surroundings {
-  /** The figures that frames are applied to: where a connection resumes. */
-  readonly held: () => Figures;
-  /** The service's clock, in ms since 1970. */
+export interface ConnectionOptions {
+  /** Returns the figures that frames are applied to; a connection resumes from their position. */
+  readonly figures: () => Figures;
+  /** Returns the service's time, in ms since 1970. */
   readonly serviceNow?: () => number;
   readonly WebSocket?: typeof WebSocket;
   readonly random?: () => number;
@@ -37,380 +38,384 @@ export interface Surroundings {
 type Phase =
   | "idle"
   | "waiting" // for the next try
-  | "opening" // a token is asked for, or the handshake is under way
+  | "opening" // waiting for a token or for the handshake
   | "open"
-  | "judging"; // a handshake failed, which tells a browser nothing: REST is asked why
+  | "diagnosing"; // a handshake failed, for which browsers give no reason: a REST request finds it out
 
-export class Connection implements Live {
+export class Connection implements LiveSource {
   readonly #url: string;
   readonly #credentials: Credentials;
-  readonly #events: Events;
-  readonly #held: () => Figures;
+  readonly #listener: LiveListener;
+  readonly #figures: () => Figures;
   readonly #WebSocket: typeof WebSocket;
   readonly #backoff: Backoff;
   readonly #polling: Polling;
 
   #phase: Phase = "idle";
-  /** Counts the phases, so that an answer which comes after its phase ended is dropped. */
-  #turn = 0;
+  /** Counts the phases, so that a result that arrives after its phase ended is ignored. */
+  #phaseNumber = 0;
   #channel: Channel | null = null;
-  #ways = new Ways();
-  /** The one that is tried, or in use. */
-  #way: Way = "socket";
+  #choice = new TransportChoice();
+  /** The transport that is tried, or in use. */
+  #transport: Transport = "websocket";
   /** The token that opened the connection. */
   #token = "";
-  /** The first frame since the subscription has come. */
-  #fresh = false;
-  readonly #heard = new Stopwatch();
-  readonly #opened = new Stopwatch();
+  /** Whether a frame has arrived since the last subscription. */
+  #isUpToDate = false;
+  readonly #sinceLastFrame = new Stopwatch();
+  readonly #sinceOpened = new Stopwatch();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** When the next try is due, or the one under way began. */
-  #due = 0;
-  /** When figures were last found wrong. */
-  #healed = Number.NEGATIVE_INFINITY;
+  /** When the next try is due, or the current one began. */
+  #tryAt = 0;
+  /** When wrong figures were last replaced. */
+  #repairedAt = Number.NEGATIVE_INFINITY;
   #offline = false;
 
-  /** "until" is when the next poll is due; "failed": the last one was not answered. Null: there is no need to poll. */
-  #polls: { until: number; failed: boolean } | null = null;
+  /** When the next poll is due, and whether the last one failed; null while there is no need to poll. */
+  #poll: { nextAt: number; failed: boolean } | null = null;
   #pollTimer: ReturnType<typeof setTimeout> | undefined;
-  /** What answers speaks another protocol: WebSockets are not tried again. */
+  /** The server speaks another protocol: no transport is tried again. */
   #incompatible = false;
 
-  constructor(url: string, credentials: Credentials, events: Events, around: Surroundings) {
+  constructor(url: string, credentials: Credentials, listener: LiveListener, options: ConnectionOptions) {
     this.#url = url;
     this.#credentials = credentials;
-    this.#events = events;
-    this.#held = around.held;
-    this.#WebSocket = around.WebSocket ?? globalThis.WebSocket;
-    this.#backoff = new Backoff(around.random);
-    this.#polling = new Polling(new Rest(url, credentials), this.#held, around.serviceNow ?? Date.now);
+    this.#listener = listener;
+    this.#figures = options.figures;
+    this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
+    this.#backoff = new Backoff(options.random);
+    this.#polling = new Polling(new Rest(url, credentials), this.#figures, options.serviceNow ?? Date.now);
   }
 
   start(): void {
     if (this.#phase !== "idle") return;
     this.#backoff.reset();
-    void this.#try();
+    void this.#connect();
   }
 
   stop(): void {
     this.#enter("idle");
     this.#stopPolling();
-    this.#ways = new Ways();
+    this.#choice = new TransportChoice();
     this.#incompatible = false;
   }
 
   refresh(): void {
-    if (this.#phase === "open" && this.#fresh) {
-      this.#fresh = false;
+    if (this.#phase === "open" && this.#isUpToDate) {
+      this.#isUpToDate = false;
       this.#channel?.subscribe(null);
-      this.#tell();
+      this.#reportStatus();
     } else if (this.#phase === "open" || this.#phase === "waiting") {
       this.#incompatible = false;
-      this.#tryNow();
-      if (this.#polls !== null) void this.#poll();
+      this.#connectNow();
+      if (this.#poll !== null) void this.#runPoll();
     }
   }
 
   renew(token: string): void {
-    // In every other phase the next handshake brings it.
+    // In every other phase the next handshake brings the new token.
     if (this.#phase === "open") this.#channel?.renew(token);
   }
 
   wake(): void {
     if (this.#phase === "open") this.#checkSilence();
-    else if (this.#phase === "waiting" && Date.now() >= this.#due) this.#tryNow();
-    if (this.#polls !== null && Date.now() >= this.#polls.until) void this.#poll();
+    else if (this.#phase === "waiting" && Date.now() >= this.#tryAt) this.#connectNow();
+    if (this.#poll !== null && Date.now() >= this.#poll.nextAt) void this.#runPoll();
   }
 
   online(): void {
     this.#offline = false;
-    if (this.#phase === "waiting") this.#tryNow();
-    else this.#tell();
+    if (this.#phase === "waiting") this.#connectNow();
+    else this.#reportStatus();
   }
 
-  /** The network is gone, or so the browser says: a service on this very machine is found again at the next try. */
+  /** The browser says that the network is gone. A service on this machine is still found at the next try. */
   offline(): void {
     if (this.#phase === "idle") return;
     this.#offline = true;
-    if (this.#phase === "open" || this.#phase === "opening") this.#retry();
-    else this.#tell();
+    if (this.#phase === "open" || this.#phase === "opening") this.#reconnectLater();
+    else this.#reportStatus();
   }
 
-  // Trying
+  // Connecting
 
-  #tryNow(): void {
+  #connectNow(): void {
     this.#backoff.reset();
-    void this.#try();
+    void this.#connect();
   }
 
-  async #try(): Promise<void> {
+  async #connect(): Promise<void> {
     if (this.#incompatible) return;
-    const turn = this.#enter("opening");
-    this.#due = Date.now();
-    this.#tell();
+    const phase = this.#enter("opening");
+    this.#tryAt = Date.now();
+    this.#reportStatus();
     let token: string | null;
     try {
       token = await this.#credentials.token();
     } catch {
-      if (turn === this.#turn) this.#retry();
+      if (phase === this.#phaseNumber) this.#reconnectLater();
       return;
     }
-    if (turn !== this.#turn) return;
+    if (phase !== this.#phaseNumber) return;
     if (token === null) this.#signOut("missing");
     else this.#open(token);
   }
 
   #open(token: string): void {
     this.#token = token;
-    this.#way = this.#ways.choose();
-    this.#timer = setTimeout(() => void this.#judge(), OPEN_MS);
-    const opening = { url: this.#url, token, position: () => this.#held().position };
-    const listener: Listener = {
-      opened: () => this.#begin(),
-      said: (written) => this.#take(written),
-      ended: (code, reason) => this.#ended(code, reason),
-      foreign: (reason) => this.#stayAway(reason),
+    this.#transport = this.#choice.choose();
+    this.#timer = setTimeout(() => void this.#diagnose(), OPEN_MS);
+    const options = { url: this.#url, token, position: () => this.#figures().position };
+    const listener: ChannelListener = {
+      opened: () => this.#onOpen(),
+      received: (text) => this.#onFrame(text),
+      closed: (code, reason) => this.#onClose(code, reason),
+      incompatible: (reason) => this.#fallBackToPolling(reason),
     };
     try {
-      const isSocket = this.#way === "socket";
-      this.#channel = isSocket ? new Socket(opening, listener, this.#WebSocket) : new Stream(opening, listener);
+      this.#channel =
+        this.#transport === "websocket"
+          ? new WebSocketChannel(options, listener, this.#WebSocket)
+          : new EventStreamChannel(options, listener);
     } catch {
-      // The page may open no WebSocket, or the token has characters that none has. REST tells them apart.
-      void this.#judge();
+      // The page may not open WebSockets, or the token has characters that are not allowed: a REST request shows which.
+      void this.#diagnose();
     }
   }
 
-  #begin(): void {
+  #onOpen(): void {
     this.#phase = "open";
-    this.#opened.reset();
-    this.#heard.reset();
-    this.#tell();
+    this.#sinceOpened.reset();
+    this.#sinceLastFrame.reset();
+    this.#reportStatus();
     this.#checkSilence();
   }
 
-  /** Try again after a drawn delay. */
-  #retry(): void {
-    if (this.#phase === "open") this.#backoff.lasted(this.#opened.ms);
-    this.#wait(this.#backoff.next());
+  /** Connect again after a delay of the backoff. */
+  #reconnectLater(): void {
+    if (this.#phase === "open") this.#backoff.lasted(this.#sinceOpened.ms);
+    this.#connectAfter(this.#backoff.next());
   }
 
-  #wait(ms: number): void {
+  #connectAfter(ms: number): void {
     this.#enter("waiting");
-    this.#due = Date.now() + ms;
-    this.#timer = setTimeout(() => void this.#try(), ms);
-    this.#tell();
+    this.#tryAt = Date.now() + ms;
+    this.#timer = setTimeout(() => void this.#connect(), ms);
+    this.#reportStatus();
   }
 
-  // Following
+  // Receiving
 
-  #take(written: string): void {
-    this.#heard.reset();
+  #onFrame(text: string): void {
+    this.#sinceLastFrame.reset();
     try {
-      const frame = parse(written);
+      const frame = parse(text);
       // The close that follows says what to do.
       if (frame.type === "error") return;
-      // Before its first snapshot a panel holds nothing that could change.
-      if (frame.type !== "snapshot" && this.#held().position === null) return;
-      this.#fresh = true;
-      this.#ways.passed(this.#way);
+      // Before the first snapshot there is nothing that a delta could change.
+      if (frame.type !== "snapshot" && this.#figures().position === null) return;
+      this.#isUpToDate = true;
+      this.#choice.succeeded(this.#transport);
       this.#stopPolling();
-      this.#events.frame(frame);
+      this.#listener.frame(frame);
     } catch (error) {
-      this.#stayAway(error instanceof Error ? error.message : "a frame cannot be read");
+      this.#fallBackToPolling(error instanceof Error ? error.message : "a frame cannot be read");
       return;
     }
-    if (!this.#held().agrees) this.#heal();
-    this.#tell();
+    if (!this.#figures().agrees) this.#repair();
+    this.#reportStatus();
   }
 
-  /** Report figures that are not those of the service's digest, and take a snapshot. */
-  #heal(): void {
-    const { position } = this.#held();
-    if (position === null || Date.now() - this.#healed < HEAL_MS) return;
-    this.#healed = Date.now();
-    console.error(`ConvoAI Analytics: the figures at ${position} were wrong; they are loaded anew`);
-    this.#fresh = false;
+  /** Report figures that do not have the service's digest, and subscribe from a snapshot on. */
+  #repair(): void {
+    const { position } = this.#figures();
+    if (position === null || Date.now() - this.#repairedAt < REPAIR_MS) return;
+    this.#repairedAt = Date.now();
+    console.error(`ConvoAI Analytics: the figures at ${position} were wrong and are loaded again`);
+    this.#isUpToDate = false;
     this.#channel?.disagree(position);
   }
 
   #checkSilence(): void {
     clearTimeout(this.#timer);
-    const patience = silence(this.#held());
-    const left = (this.#fresh ? patience : Math.min(patience, OPEN_MS)) - this.#heard.ms;
+    const limit = silenceLimit(this.#figures());
+    const left = (this.#isUpToDate ? limit : Math.min(limit, OPEN_MS)) - this.#sinceLastFrame.ms;
     if (left > 0) this.#timer = setTimeout(() => this.#checkSilence(), left);
-    else this.#lost();
+    else this.#onSilence();
   }
 
-  /** The connection is dead, or was cut. */
-  #lost(): void {
-    if (this.#fresh) this.#retry();
-    // It brought nothing at all: a proxy that lets the handshake pass, but no frame, or gathers what is streamed.
-    else void this.#judge();
+  /** Nothing arrives any more, or the connection was lost. */
+  #onSilence(): void {
+    if (this.#isUpToDate) this.#reconnectLater();
+    // No frame arrived at all: a proxy lets the handshake through but no frame, or buffers the stream.
+    else void this.#diagnose();
   }
 
-  #ended(code: number, reason: string): void {
-    const hint = retryAfter(reason);
-    switch (advice(code)) {
-      case "retry-after":
-        if (hint === null) this.#retry();
-        else this.#wait(Math.min(hint, LONGEST_HINT_MS));
+  #onClose(code: number, reason: string): void {
+    const delay = retryAfter(reason);
+    switch (actionAfter(code)) {
+      case "retry_after":
+        if (delay === null) this.#reconnectLater();
+        else this.#connectAfter(Math.min(delay, MAX_RETRY_AFTER_MS));
         return;
       case "backoff":
-        this.#retry();
+        this.#reconnectLater();
         return;
-      case "lost":
-        if (this.#phase === "open") this.#lost();
-        else void this.#judge();
+      case null:
+        if (this.#phase === "open") this.#onSilence();
+        else void this.#diagnose();
         return;
-      case "stay-away":
-        this.#stayAway("the service does not understand this panel");
+      case "stop":
+        this.#fallBackToPolling("the service does not understand this client");
         return;
-      case "new-token":
+      case "new_token":
         void this.#replaceToken();
         return;
-      case "other-token":
+      case "sign_out":
         this.#signOut("not-allowed");
         return;
     }
   }
 
-  /** The token expired: with another the connection goes on, else the person is signed out. */
+  /** The token expired: reconnect with another one, or sign out if there is none. */
   async #replaceToken(): Promise<void> {
-    const served = this.#fresh;
-    const turn = this.#enter("opening");
-    this.#due = Date.now();
-    this.#tell();
-    const next = await this.#credentials.instead(this.#token).catch(() => undefined);
-    if (turn !== this.#turn) return;
+    const wasServed = this.#isUpToDate;
+    const phase = this.#enter("opening");
+    this.#tryAt = Date.now();
+    this.#reportStatus();
+    const next = await this.#credentials.replacement(this.#token).catch(() => undefined);
+    if (phase !== this.#phaseNumber) return;
     if (next === null) this.#signOut("expired");
-    // A source that gives nothing but expired tokens must not make this a tight loop.
-    else if (next === undefined || !served) this.#retry();
-    else void this.#try();
+    // A source that gives only expired tokens must not make this a tight loop.
+    else if (next === undefined || !wasServed) this.#reconnectLater();
+    else void this.#connect();
   }
 
-  /** Ask REST why a handshake failed; what it answers is put to use. */
-  async #judge(): Promise<void> {
-    const turn = this.#enter("judging");
-    this.#tell();
-    const error = await this.#pollOnce(() => turn === this.#turn);
-    if (turn !== this.#turn) return;
+  /** Find out by a REST request why a handshake failed. If it succeeds, its snapshot is used. */
+  async #diagnose(): Promise<void> {
+    const phase = this.#enter("diagnosing");
+    this.#reportStatus();
+    const error = await this.#fetchSnapshot(() => phase === this.#phaseNumber);
+    if (phase !== this.#phaseNumber) return;
     if (error !== null) {
-      this.#refused(error, () => this.#wait(this.#polls === null ? delay(error, this.#backoff.next()) : RETRY_MS));
+      this.#onRestError(error, () =>
+        this.#connectAfter(this.#poll === null ? delayAfter(error, this.#backoff.next()) : RETRY_MS),
+      );
     } else if ((await this.#credentials.token().catch(() => this.#token)) !== this.#token) {
-      // REST was let in with a new token.
-      if (turn === this.#turn) void this.#try();
-    } else if (turn === this.#turn) {
-      this.#detour();
+      // REST succeeded with a new token.
+      if (phase === this.#phaseNumber) void this.#connect();
+    } else if (phase === this.#phaseNumber) {
+      this.#tryOtherTransport();
     }
   }
 
-  /** REST answers, but no frame comes by this way: go on to the next, or poll. */
-  #detour(): void {
-    this.#ways.failed(this.#way);
-    const { left } = this.#ways;
-    if (left === null) {
+  /** REST answers, but no frame arrives over this transport: try the other one, or poll. */
+  #tryOtherTransport(): void {
+    this.#choice.failed(this.#transport);
+    const { remaining } = this.#choice;
+    if (remaining === null) {
       this.#startPolling();
-      this.#wait(RETRY_MS);
-    } else if (left !== this.#way) void this.#try();
-    else this.#wait(this.#polls === null ? this.#backoff.next() : RETRY_MS);
+      this.#connectAfter(RETRY_MS);
+    } else if (remaining !== this.#transport) void this.#connect();
+    else this.#connectAfter(this.#poll === null ? this.#backoff.next() : RETRY_MS);
   }
 
-  /** Follow what REST says to a token; anything else is for `otherwise`. */
-  #refused(error: unknown, otherwise: () => void): void {
+  /** Sign out if REST refused the token; call `otherwise` for any other error. */
+  #onRestError(error: unknown, otherwise: () => void): void {
     const status = error instanceof RestError ? error.status : 0;
     if (status === 401) this.#signOut("expired");
     else if (status === 403) this.#signOut("not-allowed");
     else otherwise();
   }
 
-  /** Coming back as it is would not help. Snapshots over REST need no protocol of frames. */
-  #stayAway(reason: string): void {
+  /** Connecting again would fail in the same way; snapshots over REST work without the live protocol. */
+  #fallBackToPolling(reason: string): void {
     console.error(`ConvoAI Analytics: ${reason}; polling instead. Are page and service of the same version?`);
     this.#incompatible = true;
     this.#enter("waiting");
     this.#startPolling();
-    void this.#poll();
+    void this.#runPoll();
   }
 
-  #signOut(reason: SignedOut): void {
+  #signOut(reason: SignOutReason): void {
     this.stop();
-    this.#events.status({ kind: "signed-out", reason });
+    this.#listener.status({ kind: "signed-out", reason });
   }
 
   // Polling
 
   #startPolling(): void {
-    if (this.#polls !== null) return;
-    this.#polls = { until: 0, failed: false };
-    this.#planPoll(false);
+    if (this.#poll !== null) return;
+    this.#poll = { nextAt: 0, failed: false };
+    this.#schedulePoll(false);
   }
 
   #stopPolling(): void {
     clearTimeout(this.#pollTimer);
-    this.#polls = null;
+    this.#poll = null;
   }
 
-  #planPoll(failed: boolean): void {
+  #schedulePoll(failed: boolean): void {
     clearTimeout(this.#pollTimer);
-    this.#polls = { until: Date.now() + EVERY_SECONDS * 1000, failed };
-    this.#pollTimer = setTimeout(() => void this.#poll(), EVERY_SECONDS * 1000);
-    this.#tell();
+    this.#poll = { nextAt: Date.now() + EVERY_SECONDS * 1000, failed };
+    this.#pollTimer = setTimeout(() => void this.#runPoll(), EVERY_SECONDS * 1000);
+    this.#reportStatus();
   }
 
-  async #poll(): Promise<void> {
-    // Until it is answered, nothing else asks.
-    const asked = { until: Number.POSITIVE_INFINITY, failed: this.#polls?.failed ?? false };
-    this.#polls = asked;
+  async #runPoll(): Promise<void> {
+    // Nothing else polls until this request is done.
+    const current = { nextAt: Number.POSITIVE_INFINITY, failed: this.#poll?.failed ?? false };
+    this.#poll = current;
     clearTimeout(this.#pollTimer);
-    const error = await this.#pollOnce(() => this.#polls === asked);
-    if (this.#polls !== asked) return;
-    if (error === null) this.#planPoll(false);
-    else this.#refused(error, () => this.#planPoll(true));
+    const error = await this.#fetchSnapshot(() => this.#poll === current);
+    if (this.#poll !== current) return;
+    if (error === null) this.#schedulePoll(false);
+    else this.#onRestError(error, () => this.#schedulePoll(true));
   }
 
-  /** Take one snapshot, and hand it on if that is still `wanted`; gives what went wrong. */
-  async #pollOnce(wanted: () => boolean): Promise<unknown> {
+  /** Fetch one snapshot, and pass it on if it is still `wanted`. Returns the error, or null. */
+  async #fetchSnapshot(wanted: () => boolean): Promise<unknown> {
     try {
       const frame = await this.#polling.poll();
-      if (wanted()) this.#events.frame(frame);
+      if (wanted()) this.#listener.frame(frame);
       return null;
     } catch (error) {
       return error;
     }
   }
 
-  // Telling
+  // Phases and status
 
-  /** End the phase before, whatever it left behind. */
+  /** End the current phase with its timer and channel, and return the number of the new one. */
   #enter(phase: Phase): number {
     clearTimeout(this.#timer);
     this.#channel?.close();
     this.#channel = null;
     this.#phase = phase;
-    this.#fresh = false;
-    this.#turn += 1;
-    return this.#turn;
+    this.#isUpToDate = false;
+    this.#phaseNumber += 1;
+    return this.#phaseNumber;
   }
 
-  #tell(): void {
-    if (this.#phase !== "idle") this.#events.status(this.#status());
+  #reportStatus(): void {
+    if (this.#phase !== "idle") this.#listener.status(this.#status());
   }
 
   #status(): Status {
-    const { at, position, staleSince } = this.#held();
-    if (this.#fresh) return staleSince === null ? { kind: "live" } : { kind: "stale", since: staleSince };
-    if (this.#polls !== null) {
-      if (!this.#polls.failed) return { kind: "polling", every: EVERY_SECONDS };
-      return { kind: "reconnecting", at: Math.min(this.#polls.until, Date.now() + EVERY_SECONDS * 1000) };
+    const { at, position, staleSince } = this.#figures();
+    if (this.#isUpToDate) return staleSince === null ? { kind: "live" } : { kind: "stale", since: staleSince };
+    if (this.#poll !== null) {
+      if (!this.#poll.failed) return { kind: "polling", every: EVERY_SECONDS };
+      return { kind: "reconnecting", at: Math.min(this.#poll.nextAt, Date.now() + EVERY_SECONDS * 1000) };
     }
     if (this.#phase === "open") return { kind: position === null ? "connecting" : "catching-up" };
     if (this.#offline && at !== null) return { kind: "stale", since: at };
-    if (this.#phase === "waiting" || position !== null) return { kind: "reconnecting", at: this.#due };
+    if (this.#phase === "waiting" || position !== null) return { kind: "reconnecting", at: this.#tryAt };
     return { kind: "connecting" };
   }
 }
 
-function delay(error: unknown, drawn: number): number {
-  const asked = error instanceof RestError ? (error.retryAfter ?? 0) : 0;
-  return Math.max(drawn, Math.min(asked, LONGEST_HINT_MS));
+function delayAfter(error: unknown, drawn: number): number {
+  const requested = error instanceof RestError ? (error.retryAfter ?? 0) : 0;
+  return Math.max(drawn, Math.min(requested, MAX_RETRY_AFTER_MS));
 }

@@ -1,14 +1,14 @@
 /**
- * The digest of a summary, by which a panel proves to itself that it shows what the service holds. Pure; mirrors
- * `realtime/digest.py`, and `tests/fixtures/frames.json` holds the two to the same digests.
+ * The digest of a summary, by which a client checks that it shows what the service holds. Pure; it does what
+ * `realtime/digest.py` does, and the tests of both read the same digests from `tests/fixtures/frames.json`.
  */
 
-import type { Summary } from "./protocol";
+import type { Summary } from "./catalogue";
 
-/** How the names of means begin: here, a mean of 1.0 looks like the count 1. */
+/** The prefix of means, which are left out: JavaScript cannot tell a mean of 1.0 from the count 1. */
 const MEAN = "avg_";
 
-/** The CRC-32 of the sorted `name=integer` lines, as 8 hex digits; null if a figure is too large to be held exactly. */
+/** The CRC-32 of the sorted `name=integer` lines, as 8 hex digits; null if a figure is too large to be exact. */
 export function digest(summary: Summary): string | null {
   const counts = Object.entries(summary).filter(([name, value]) => value !== null && !name.startsWith(MEAN));
   if (!counts.every(([, value]) => Number.isSafeInteger(value))) return null;
@@ -18,7 +18,7 @@ export function digest(summary: Summary): string | null {
     .padStart(8, "0");
 }
 
-/** The CRC-32 of ISO 3309, as zlib has it. */
+/** The CRC-32 of ISO 3309, which zlib computes too. */
 export function crc32(bytes: Uint8Array): number {
   let crc = -1;
   for (const byte of bytes) crc = (crc >>> 8) ^ (TABLE[(crc ^ byte) & 0xff] ?? 0);

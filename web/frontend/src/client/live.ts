@@ -1,6 +1,6 @@
-/** What brings live figures, a connection of one's own or another tab's; and how fresh they are. */
+/** The interface of what delivers live figures, a connection of this tab or of another one, and the status of it. */
 
-import type { Frame } from "./protocol";
+import { type Frame, HEARTBEAT_SECONDS } from "./catalogue";
 import type { Figures } from "./store";
 
 export type Status =
@@ -8,61 +8,42 @@ export type Status =
   | { kind: "connecting" }
   /** A frame came within the last two and a half heartbeats, and the service can read its database. */
   | { kind: "live" }
-  /** Connected again, the first frame is on its way. */
+  /** Connected again; the first frame has not arrived yet. */
   | { kind: "catching-up" }
-  /** Not connected; the next try is at that many ms since 1970, the one under way began then. */
+  /** Not connected. `at` is the time of the next try, or when the current one began, in ms since 1970. */
   | { kind: "reconnecting"; at: number }
-  /** The figures last matched the database then (ISO): it is out of reach, or nothing is heard. */
+  /** The figures last matched the database at `since` (ISO): the database is out of reach, or nothing arrives. */
   | { kind: "stale"; since: string }
-  /** Neither WebSockets nor event streams pass: the snapshot is taken every so many seconds. */
+  /** Neither WebSockets nor event streams work: a snapshot is fetched every so many seconds. */
   | { kind: "polling"; every: number }
-  | { kind: "signed-out"; reason: SignedOut };
+  | { kind: "signed-out"; reason: SignOutReason };
 
-export type SignedOut = "missing" | "expired" | "not-allowed";
+export type SignOutReason = "missing" | "expired" | "not-allowed";
 
-/** Brings frames from `start` to `stop`, and can start again. */
-export interface Live {
+/** Delivers frames from `start` to `stop`, and can start again. */
+export interface LiveSource {
   start(): void;
   stop(): void;
-  /** A person asks: try now, or take a fresh snapshot. */
+  /** Try now, or fetch a snapshot: a person asked for it. */
   refresh(): void;
-  /** The token in use was replaced by one of the same subject and tenant, before it expired. */
+  /** Use this token of the same subject and tenant from now on. */
   renew(token: string): void;
-  /** The page is looked at again, or the machine woke: timers may have slept, so compare clocks. */
+  /** Compare with the clocks now: the page was hidden or the machine slept, so timers may be late. */
   wake(): void;
   online(): void;
   offline(): void;
 }
 
-/** Told of all that a {@link Live} brings. */
-export interface Events {
+/** Receives what a {@link LiveSource} delivers. */
+export interface LiveListener {
   frame(frame: Frame): void;
   status(status: Status): void;
 }
 
-/** Nothing heard for so many heartbeats: the connection is dead. */
-const SILENCE = 2.5;
-/** The service's own default, for the time before it has told its pace. */
-const HEARTBEAT_SECONDS = 10;
+/** A connection is dead if nothing arrives for so many heartbeats. */
+const SILENT_HEARTBEATS = 2.5;
 
-/** How many ms of silence make a connection dead and its figures stale. */
-export function silence(figures: Figures): number {
-  return SILENCE * 1000 * (figures.heartbeatSeconds ?? HEARTBEAT_SECONDS);
-}
-
-/**
- * Time since it was last set. One clock stops while a machine sleeps, the other can be set back: the longer counts.
- */
-export class Stopwatch {
-  #wall = Date.now();
-  #steady = performance.now();
-
-  reset(): void {
-    this.#wall = Date.now();
-    this.#steady = performance.now();
-  }
-
-  get ms(): number {
-    return Math.max(Date.now() - this.#wall, performance.now() - this.#steady);
-  }
+/** How many ms without a frame make a connection dead and its figures stale. */
+export function silenceLimit(figures: Figures): number {
+  return SILENT_HEARTBEATS * 1000 * (figures.heartbeatSeconds ?? HEARTBEAT_SECONDS);
 }

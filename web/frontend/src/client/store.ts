@@ -1,32 +1,37 @@
 /**
- * What a panel holds: a snapshot, and the deltas applied to it. Pure; mirrors `realtime/panel.py`, and
- * `tests/fixtures/frames.json` holds the two to the same states.
+ * The live state: a snapshot, and the deltas applied to it. Pure; it does what `realtime/panel.py` does, and the tests of
+ * both read the same frames and states from `tests/fixtures/frames.json`.
  *
- * What a frame did not change keeps its identity, so that an element can tell by `===` that it need not render.
+ * A part that a frame did not change stays the same object, so that an element can compare by `===` whether to render.
  */
 
+import {
+  type Delta,
+  type Frame,
+  type Heartbeat,
+  type Minute,
+  RECENT_ACTIVITIES,
+  type RecentActivity,
+  SERIES_MINUTES,
+  type Snapshot,
+  type Summary,
+  type TopUser,
+} from "./catalogue";
 import { digest } from "./digest";
-import type { Activity, Delta, Frame, Heartbeat, Minute, Snapshot, Summary, TopUser } from "./protocol";
-
-export type { Activity, Minute, Summary, TopUser };
-
-/** How many activities, and how many minutes, are kept. */
-export const RECENT = 10;
-export const MINUTES = 66;
 
 export interface Figures {
-  /** The last position received, by which a connection resumes; null before the first snapshot. */
+  /** The last position received, from which a connection resumes; null before the first snapshot. */
   readonly position: string | null;
   /** When the figures last matched the database. */
   readonly at: string | null;
-  /** Null while the figures are live; else since when the service cannot read its database. */
+  /** Since when the service cannot read its database; null while it can. */
   readonly staleSince: string | null;
   readonly heartbeatSeconds: number | null;
-  /** False: a heartbeat's digest was not that of the summary. The next snapshot makes it true again. */
+  /** False if the digest of a heartbeat is not that of the summary, until the next snapshot. */
   readonly agrees: boolean;
   readonly summary: Summary | null;
   /** Newest first. */
-  readonly activities: readonly Activity[];
+  readonly activities: readonly RecentActivity[];
   readonly topUsers: readonly TopUser[];
   /** Newest first; minutes without events are absent. */
   readonly minutes: readonly Minute[];
@@ -44,27 +49,27 @@ export const EMPTY: Figures = {
   minutes: [],
 };
 
-/** The figures after `frame`. */
+/** Return the figures after `frame`. */
 export function apply(figures: Figures, frame: Frame): Figures {
   switch (frame.type) {
     case "snapshot":
-      return replaced(frame);
+      return fromSnapshot(frame);
     case "delta":
-      return changed(figures, frame);
+      return withDelta(figures, frame);
     case "heartbeat":
-      return { ...figures, ...confirmed(figures, frame) };
+      return { ...figures, ...fromHeartbeat(figures, frame) };
     case "error":
       return figures;
   }
 }
 
-function confirmed(figures: Figures, frame: Heartbeat): Partial<Figures> {
+function fromHeartbeat(figures: Figures, frame: Heartbeat): Partial<Figures> {
   const own = figures.summary === null || frame.digest == null ? null : digest(figures.summary);
   const agrees = own === null || own === frame.digest;
   return { position: frame.position, at: frame.at, staleSince: frame.stale_since, agrees };
 }
 
-function replaced(frame: Snapshot): Figures {
+function fromSnapshot(frame: Snapshot): Figures {
   return {
     position: frame.position,
     at: frame.at,
@@ -78,7 +83,7 @@ function replaced(frame: Snapshot): Figures {
   };
 }
 
-function changed(figures: Figures, frame: Delta): Figures {
+function withDelta(figures: Figures, frame: Delta): Figures {
   return {
     position: frame.position,
     at: frame.at,
@@ -86,9 +91,9 @@ function changed(figures: Figures, frame: Delta): Figures {
     heartbeatSeconds: frame.heartbeat_seconds ?? figures.heartbeatSeconds,
     agrees: figures.agrees,
     summary: isEmpty(frame.summary) ? figures.summary : ({ ...figures.summary, ...frame.summary } as Summary),
-    activities: merged(figures.activities, frame.activities, (one) => one.id, byTimeThenId, RECENT),
+    activities: merged(figures.activities, frame.activities, (one) => one.id, byTimeThenId, RECENT_ACTIVITIES),
     topUsers: frame.top_users ?? figures.topUsers,
-    minutes: merged(figures.minutes, frame.series, (one) => one.start, byStart, MINUTES),
+    minutes: merged(figures.minutes, frame.series, (one) => one.start, byStart, SERIES_MINUTES),
   };
 }
 
@@ -96,25 +101,25 @@ function isEmpty(fields: object | undefined): fields is undefined {
   return fields === undefined || Object.keys(fields).length === 0;
 }
 
-/** Merge `changes` into `held` by their key, in `order`, and keep the first `most`. */
+/** Merge `changes` into `held` by their key, sort them by `order`, and keep the first `limit`. */
 function merged<Item, Key>(
   held: readonly Item[],
   changes: readonly Item[] | undefined,
   key: (item: Item) => Key,
   order: (one: Item, other: Item) => number,
-  most: number,
+  limit: number,
 ): readonly Item[] {
   if (changes === undefined || changes.length === 0) return held;
   const byKey = new Map([...held, ...changes].map((item) => [key(item), item]));
-  return [...byKey.values()].sort(order).slice(0, most);
+  return [...byKey.values()].sort(order).slice(0, limit);
 }
 
-// Times are written alike, with milliseconds and Z: as text they sort as times do.
+// All times have the same format, with milliseconds and Z, so they sort as text.
 function descending(one: string | number, other: string | number): number {
   return one < other ? 1 : one > other ? -1 : 0;
 }
 
-function byTimeThenId(one: Activity, other: Activity): number {
+function byTimeThenId(one: RecentActivity, other: RecentActivity): number {
   return descending(one.timestamp, other.timestamp) || descending(one.id, other.id);
 }
 

@@ -1,4 +1,4 @@
-/** Vite gives a style sheet as text. */
+/** Vite imports a style sheet as text. */
 declare module "*.css?inline" {
   const text: string;
   export default text;

@@ -1,67 +1,67 @@
 /**
- * One question to the service at a time. A newer one ends the older, whose answer is never shown after it.
+ * One request to the service at a time: a new one aborts the one before, whose result is never shown after it.
  */
 
-/** What went wrong, for people: the `detail` of a problem document, and the field at fault. */
+/** An error for people: the `detail` of a problem document, and the parameter at fault. */
 export interface Problem {
   detail: string;
   field: string | null;
 }
 
-/** What failed is asked for again after so many milliseconds. */
-export const RETRY_EVERY = 10_000;
+/** A failed request is repeated after so many milliseconds. */
+export const RETRY_MS = 10_000;
 
-export class Question<Answer> {
-  answer: Answer | null = null;
+export class LatestRequest<Result> {
+  result: Result | null = null;
   problem: Problem | null = null;
-  asking = false;
-  /** When the answer came, by this machine's clock. */
-  asOf: number | null = null;
+  isLoading = false;
+  /** When the result arrived, by this machine's clock. */
+  loadedAt: number | null = null;
 
   #current: AbortController | null = null;
-  #askedAt = 0;
+  #sentAt = 0;
 
-  constructor(private readonly changed: () => void) {}
+  constructor(private readonly onChange: () => void) {}
 
-  /** Ask; `afresh` drops the answer that is held, which was to another question. */
-  async ask(read: (signal: AbortSignal) => Promise<Answer>, afresh = false): Promise<void> {
+  /** Send a request; `discard` drops the current result, which belongs to other parameters. */
+  async load(read: (signal: AbortSignal) => Promise<Result>, discard = false): Promise<void> {
     this.#current?.abort();
     const current = new AbortController();
     this.#current = current;
-    this.asking = true;
-    this.#askedAt = Date.now();
-    if (afresh) this.answer = null;
-    this.changed();
+    this.isLoading = true;
+    this.#sentAt = Date.now();
+    if (discard) this.result = null;
+    this.onChange();
     try {
-      const answer = await read(current.signal);
+      const result = await read(current.signal);
       if (this.#current !== current) return;
-      this.answer = answer;
+      this.result = result;
       this.problem = null;
-      this.asOf = Date.now();
+      this.loadedAt = Date.now();
     } catch (error) {
       if (this.#current !== current) return;
       this.problem = problemOf(error);
     }
     this.#current = null;
-    this.asking = false;
-    this.changed();
+    this.isLoading = false;
+    this.onChange();
   }
 
-  /** Whether it failed, and is to be asked again by now. */
-  get isDueAgain(): boolean {
-    return this.problem !== null && !this.asking && Date.now() - this.#askedAt >= RETRY_EVERY;
+  /** Whether the last request failed long enough ago to be repeated now. */
+  get isRetryDue(): boolean {
+    return this.problem !== null && !this.isLoading && Date.now() - this.#sentAt >= RETRY_MS;
   }
 
-  /** Change the answer that is held, without asking. */
-  amend(change: (held: Answer) => Answer): void {
-    if (this.answer !== null) this.answer = change(this.answer);
+  /** Change the current result without a request. */
+  update(change: (result: Result) => Result): void {
+    if (this.result !== null) this.result = change(this.result);
   }
 
-  /** Forget the question in hand. */
-  stop(): void {
+  /** Abort the current request. */
+  abort(): void {
     this.#current?.abort();
     this.#current = null;
-    this.asking = false;
+    this.isLoading = false;
   }
 }
 

@@ -1,4 +1,4 @@
-/** What every part of the page is: an element that hears of new figures. */
+/** The base of all elements that show live figures. */
 
 import { LitElement } from "lit";
 import type { AnalyticsClient } from "../client/client";
@@ -11,7 +11,7 @@ export class LiveElement extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#unsubscribe = this.client.subscribe(() => this.heard());
+    this.#unsubscribe = this.client.subscribe(() => this.onClientChange());
   }
 
   override disconnectedCallback(): void {
@@ -19,12 +19,12 @@ export class LiveElement extends LitElement {
     this.#unsubscribe?.();
   }
 
-  /** New figures, or another status; at most once a frame. */
-  protected heard(): void {
+  /** Called after figures or status changed, at most once per animation frame. */
+  protected onClientChange(): void {
     this.requestUpdate();
   }
 
-  /** The service's clock, in ms since 1970. */
+  /** The service's time, in ms since 1970. */
   protected get now(): number {
     return Date.now() + this.client.clockOffset;
   }

@@ -1,4 +1,4 @@
-/** Where in the dashboard one is: a view and what it is asked, written in the address behind "#". Pure. */
+/** The route: the view and its parameters, kept in the fragment of the address. Pure. */
 
 export const VIEWS = ["overview", "activity", "users", "conversations", "api", "days"] as const;
 export type View = (typeof VIEWS)[number];
@@ -10,14 +10,14 @@ export interface Route {
   params: Params;
 }
 
-/** Read an address such as `#users?sort=last_seen`; what is unknown leads to the overview. */
+/** Read a fragment such as `#users?sort=last_seen`; an unknown one is the overview. */
 export function parseRoute(hash: string): Route {
   const [name = "", query = ""] = splitOnce(hash.replace(/^#/, ""), "?");
   const view = VIEWS.find((known) => known === name);
   return view ? { view, params: Object.fromEntries(new URLSearchParams(query)) } : { view: "overview", params: {} };
 }
 
-/** Write the address of a route; empty parameters are left out, so that one state has one address. */
+/** Write the fragment of a route. Empty parameters are left out, so that each state has one address. */
 export function writeRoute(route: Route): string {
   const query = new URLSearchParams(Object.entries(route.params).filter(([, value]) => value !== ""));
   return query.size ? `#${route.view}?${query}` : `#${route.view}`;
@@ -28,7 +28,7 @@ function splitOnce(value: string, separator: string): string[] {
   return at < 0 ? [value] : [value.slice(0, at), value.slice(at + 1)];
 }
 
-/** What an element tells the page when it wants another address; `replace` leaves no step to go back to. */
+/** Requests another address; `replace` adds no entry to the history. */
 export class Navigate extends Event {
   static readonly kind = "analytics-navigate";
   constructor(

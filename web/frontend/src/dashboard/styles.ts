@@ -1,4 +1,4 @@
-/** What the parts of the dashboard share beyond the theme: cards, fields, headings, small tables. */
+/** The styles of all dashboard elements beside the theme: cards, fields, headings, notices. */
 
 import { css } from "lit";
 import { buttons, theme } from "../ui/theme";
@@ -85,7 +85,7 @@ const shared = css`
     background: color-mix(in srgb, var(--bad) 7%, var(--surface));
     color: var(--ink);
   }
-  .notice.calm {
+  .notice.warning {
     border-color: color-mix(in srgb, var(--warn) 35%, var(--line));
     background: color-mix(in srgb, var(--warn) 8%, var(--surface));
   }
@@ -94,4 +94,4 @@ const shared = css`
   }
 `;
 
-export const sheet = [theme, buttons, shared];
+export const baseStyles = [theme, buttons, shared];

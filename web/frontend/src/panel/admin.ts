@@ -1,6 +1,7 @@
-import { claims } from "../client/auth/token";
+import { readClaims } from "../client/auth/claims";
+import { ADMIN_ROLE } from "../client/catalogue";
 
-/** Whether a token is an admin's: decides what is offered, never what is allowed, which the service does. */
+/** Whether a token has the role admin. This decides whether to offer the button; the service decides on access. */
 export function isAdmin(token: string | null): boolean {
-  return token !== null && claims(token)?.roles.includes("admin") === true;
+  return token !== null && readClaims(token)?.roles.includes(ADMIN_ROLE) === true;
 }

@@ -1,31 +1,32 @@
-/** `<convoai-analytics-panel>`: the side panel that any page embeds. docs/embedding.md tells how. */
+/** `<convoai-analytics-panel>`: the side panel that any page embeds. See docs/embedding.md. */
 
 import { html, LitElement, nothing, type PropertyValues } from "lit";
 import { classMap } from "lit/directives/class-map.js";
-import { Seldom } from "../client/backoff";
+import { identity } from "../client/auth/claims";
+import { Throttle } from "../client/backoff";
 import { AnalyticsClient, type TokenSource } from "../client/client";
-import { icon } from "../ui/icons";
-import { text } from "../ui/text";
-import { buttons, theme } from "../ui/theme";
-import { identity } from "../client/auth/token";
-import { isAdmin } from "./admin";
-import { FIGURES, type FigureName, type Hour, lastHour, minuteOf } from "../ui/figures";
-import { byPerson, focused, isBehindModal } from "./focus";
-import { freshness } from "../ui/freshness";
-import { layout } from "./layout";
-import { rememberOpen, wasOpen } from "./open-state";
-import { move } from "../ui/motion";
-import { type Notice, notice, noticeStyles } from "./notice";
-import { Seconds } from "../ui/clock-controller";
-import { addressOf, SERVICE } from "./service-address";
-import { Yesterday } from "../ui/yesterday";
+import { ClockController } from "../ui/clock-controller";
 import "../ui/elements/activity-list";
-import "./figure-card";
 import "../ui/elements/ranking";
 import "../ui/elements/status-pill";
+import { FIGURES, type FigureName, type Hour, lastHour } from "../ui/figures";
+import { currentFreshness } from "../ui/freshness";
+import { chartIcon, closeIcon, expandIcon, lockedIcon, refreshIcon, unreachableIcon } from "../ui/icons";
+import { animate } from "../ui/motion";
+import { buttons, theme } from "../ui/theme";
+import { minuteOf } from "../ui/time";
+import { Yesterday } from "../ui/yesterday";
+import { isAdmin } from "./admin";
+import "./figure-card";
+import { focusedElement, isBehindModal, isUserActive } from "./focus";
+import { layout } from "./layout";
+import { type Notice, notice, noticeStyles } from "./notice";
+import { rememberOpen, wasOpen } from "./open-state";
+import { absoluteAddress, DEFAULT_SERVICE } from "./service-address";
+import { panelText } from "./text";
 
-/** How long a closed panel stays connected, ms: opened again within it, it shows figures at once. */
-const LINGER = 60_000;
+/** How long a closed panel stays connected, in ms: if it is opened again within that time, it shows figures at once. */
+const DISCONNECT_AFTER = 60_000;
 
 export class AnalyticsPanel extends LitElement {
   static override properties = {
@@ -35,36 +36,38 @@ export class AnalyticsPanel extends LitElement {
     ownButton: { type: Boolean, attribute: "own-button" },
     remember: {},
     token: { attribute: false },
-    // Set once more, even the same function may give another person's token.
+    // Set again, even the same function may give another person's token.
     getToken: { attribute: false, hasChanged: (value: unknown, old: unknown) => value !== old || value !== null },
     admin: { state: true },
   };
-  /** Where the service is; else where this script came from. */
+  /** The address of the service; null: the one from which this script was loaded. */
   declare url: string | null;
   declare open: boolean;
-  /** `light` or `dark`; else as the system has it. */
+  /** `light` or `dark`; null: the system's theme. */
   declare theme: string | null;
-  /** Whether the panel brings its own button; it is shown to admins. */
+  /** Whether the panel shows its own button, for admins only. */
   declare ownButton: boolean;
-  /** `off`: whether it is open is not kept from one page to the next. */
+  /** `off`: whether the panel is open is not remembered for the next page. */
   declare remember: string | null;
-  /** A token, for pages that set a new one before the old one ends. */
+  /** A token, for pages that set a new one before the old one expires. */
   declare token: string | null;
-  /** Gives a token, asked again whenever a new one is needed; goes before `token`. */
+  /** Returns a token, and is called whenever a new one is needed; it is used instead of `token`. */
   declare getToken: TokenSource | null;
   declare protected admin: boolean;
 
-  #service = SERVICE;
+  #service = DEFAULT_SERVICE;
   #client: AnalyticsClient | null = null;
   #yesterday: Yesterday | null = null;
-  #release: (() => void) | undefined;
-  #lingering: ReturnType<typeof setTimeout> | undefined;
+  #unsubscribe: (() => void) | undefined;
+  #disconnectTimer: ReturnType<typeof setTimeout> | undefined;
   #opener: HTMLElement | null = null;
-  #signedOut = false;
-  #restored = false;
-  #asked = 0;
-  readonly #considered = new Seldom(() => void this.#consider());
-  #hour: { minutes: unknown; minute: number; of: ReadonlyMap<FigureName, Hour> } | null = null;
+  #isSignedOut = false;
+  /** Whether the panel was opened or closed since the page was loaded. */
+  #wasToggled = false;
+  #adminCheckNumber = 0;
+  readonly #adminCheck = new Throttle(() => void this.#checkAdmin());
+  /** The last hour of each figure, and what it was made of. */
+  #hours: { minutes: unknown; minute: number; byFigure: ReadonlyMap<FigureName, Hour> } | null = null;
 
   constructor() {
     super();
@@ -76,7 +79,7 @@ export class AnalyticsPanel extends LitElement {
     this.token = null;
     this.getToken = null;
     this.admin = false;
-    new Seconds(this, () => this.open);
+    new ClockController(this, () => this.open);
   }
 
   show(): void {
@@ -96,71 +99,71 @@ export class AnalyticsPanel extends LitElement {
     window.addEventListener("keydown", this.#onKey);
     if (!this.hasUpdated) return;
     if (this.open) this.#connect();
-    this.#considerSoon();
+    this.#requestAdminCheck();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     window.removeEventListener("keydown", this.#onKey);
-    this.#considered.stop();
+    this.#adminCheck.cancel();
     this.#disconnect();
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has("url")) this.#move();
-    if (changed.has("open") && this.open && byPerson()) this.#opener = focused();
+    if (changed.has("url")) this.#changeService();
+    if (changed.has("open") && this.open && isUserActive()) this.#opener = focusedElement();
     if (this.open && (changed.has("open") || changed.has("url"))) this.#connect();
   }
 
   protected override updated(changed: PropertyValues<this>): void {
-    if (changed.has("token") || changed.has("getToken")) this.#takeToken(changed);
-    if (changed.has("token") || changed.has("getToken") || changed.has("ownButton")) this.#considerSoon();
-    if (changed.has("open") && (this.open || changed.get("open"))) this.#opened();
+    if (changed.has("token") || changed.has("getToken")) this.#onTokenChange(changed);
+    if (changed.has("token") || changed.has("getToken") || changed.has("ownButton")) this.#requestAdminCheck();
+    if (changed.has("open") && (this.open || changed.get("open"))) this.#onToggle();
     this.#compareWithYesterday();
   }
 
-  /** The service is elsewhere: nothing of the one before may stay on screen. */
-  #move(): void {
+  /** Use the service at another address: no figures of the one before may stay on screen. */
+  #changeService(): void {
     this.#disconnect();
     this.#client = null;
-    const address = addressOf(this.url ?? SERVICE, location.href);
+    const address = absoluteAddress(this.url ?? DEFAULT_SERVICE, location.href);
     if (address === null) console.error("<convoai-analytics-panel>: the attribute url is not an http(s) address");
-    this.#service = address ?? SERVICE;
+    this.#service = address ?? DEFAULT_SERVICE;
   }
 
-  /** A new token of the same person is taken when it is needed; only another person's changes what is shown. */
-  #takeToken(changed: PropertyValues<this>): void {
-    // Undefined: what is in use was not set anew.
+  /** Take over a new token or source. A token of the same person is used when it is needed; nothing on screen changes. */
+  #onTokenChange(changed: PropertyValues<this>): void {
+    // Undefined: this property was not set again.
     const [token, getToken] = [changed.get("token"), changed.get("getToken")];
     const isFirst = getToken === null && !this.token;
-    const isNew = this.#signedOut || whose(this.token) !== whose(token);
-    const isSomeoneElse = !this.getToken && token !== undefined && isNew;
-    if (isFirst || isSomeoneElse || !this.#hasSource) this.#client?.signIn();
-    // Only a call tells whose token a function gives; pages that set one at every render must not cause one each.
+    const isOther = this.#isSignedOut || personOf(this.token) !== personOf(token);
+    const isOtherPerson = !this.getToken && token !== undefined && isOther;
+    if (isFirst || isOtherPerson || !this.#hasSource) this.#client?.signIn();
+    // Only a call shows whose token a function gives, and pages that set one at every render must not cause a call each time.
     else if (getToken !== undefined) this.#client?.sourceChanged();
   }
 
   #compareWithYesterday(): void {
     if (!this.#client || !this.open) return;
-    if (this.#client.figures.at === null) this.#yesterday?.forget();
-    else void this.#yesterday?.keep(Date.now() + this.#client.clockOffset);
+    if (this.#client.figures.at === null) this.#yesterday?.clear();
+    else void this.#yesterday?.update(Date.now() + this.#client.clockOffset);
   }
 
-  /** What an opening or a closing brings about, once it is on screen. */
-  #opened(): void {
-    this.#restored = true;
+  /** Handle an opening or a closing, after it is rendered. */
+  #onToggle(): void {
+    this.#wasToggled = true;
     if (this.remember !== "off") rememberOpen(this.open);
     if (this.open) {
-      if (byPerson()) this.renderRoot.querySelector("h2")?.focus({ preventScroll: true });
+      if (isUserActive()) this.renderRoot.querySelector("h2")?.focus({ preventScroll: true });
     } else {
-      this.#lingering = setTimeout(() => this.#disconnect(), LINGER);
-      this.#handBackFocus();
+      this.#disconnectTimer = setTimeout(() => this.#disconnect(), DISCONNECT_AFTER);
+      this.#returnFocus();
     }
-    this.#tell(this.open ? "analytics-open" : "analytics-close");
+    this.#emit(this.open ? "analytics-open" : "analytics-close");
   }
 
-  /** Only if the focus is in the panel, or was lost with it: who went on elsewhere is left there. */
-  #handBackFocus(): void {
+  /** Return the focus if it is in the panel or nowhere; if a person moved it elsewhere, it stays there. */
+  #returnFocus(): void {
     const active = document.activeElement;
     if (active !== this && active !== document.body) return;
     const button = this.renderRoot.querySelector<HTMLElement>(".launcher");
@@ -169,31 +172,32 @@ export class AnalyticsPanel extends LitElement {
   }
 
   #connect(): void {
-    clearTimeout(this.#lingering);
-    if (this.#release) return;
+    clearTimeout(this.#disconnectTimer);
+    if (this.#unsubscribe) return;
     if (!this.#client) {
       this.#client = new AnalyticsClient({ url: this.#service, token: () => this.#source() });
       this.#yesterday = new Yesterday(this.#client.rest, () => this.requestUpdate());
     }
-    this.#release = this.#client.subscribe(() => this.#heard());
+    this.#unsubscribe = this.#client.subscribe(() => this.#onClientChange());
     this.#client.start();
   }
 
   #disconnect(): void {
-    clearTimeout(this.#lingering);
-    if (!this.#release) return;
-    this.#release();
-    this.#release = undefined;
+    clearTimeout(this.#disconnectTimer);
+    if (!this.#unsubscribe) return;
+    this.#unsubscribe();
+    this.#unsubscribe = undefined;
     this.#client?.stop();
   }
 
-  /** Called at most once a frame; a closed panel renders nothing. */
-  #heard(): void {
+  /** Called at most once per animation frame; a closed panel renders nothing. */
+  #onClientChange(): void {
     const status = this.#client?.status;
-    const signedOut = status?.kind === "signed-out";
-    // Without a source the page knows; it may only not have come to setting one yet.
-    if (signedOut && !this.#signedOut && this.#hasSource) this.#tell("analytics-signed-out", { reason: status.reason });
-    this.#signedOut = signedOut;
+    const isSignedOut = status?.kind === "signed-out";
+    // Without a source no event is needed: the page may not have set the source yet.
+    if (isSignedOut && !this.#isSignedOut && this.#hasSource)
+      this.#emit("analytics-signed-out", { reason: status.reason });
+    this.#isSignedOut = isSignedOut;
     if (this.open) this.requestUpdate();
   }
 
@@ -205,32 +209,32 @@ export class AnalyticsPanel extends LitElement {
     return (this.getToken ? await this.getToken() : this.token) ?? null;
   }
 
-  /** A function that is set at every render is not called at every render. */
-  #considerSoon(): void {
-    if (!this.ownButton && !this.#isToReopen) return;
-    if (this.getToken) this.#considered.want();
-    else void this.#consider();
+  /** Check the token, but do not call a function at every render if it is set at every render. */
+  #requestAdminCheck(): void {
+    if (!this.ownButton && !this.#shouldReopen) return;
+    if (this.getToken) this.#adminCheck.request();
+    else void this.#checkAdmin();
   }
 
-  get #isToReopen(): boolean {
-    return !this.#restored && this.remember !== "off" && wasOpen();
+  get #shouldReopen(): boolean {
+    return !this.#wasToggled && this.remember !== "off" && wasOpen();
   }
 
-  /** Offer the button, and open again what was open, if the token is an admin's. */
-  async #consider(): Promise<void> {
-    this.#asked += 1;
-    const asked = this.#asked;
+  /** Show the button, and reopen a panel that was open, if the token is an admin's. */
+  async #checkAdmin(): Promise<void> {
+    this.#adminCheckNumber += 1;
+    const number = this.#adminCheckNumber;
     const token = await this.#source().catch(() => null);
-    if (asked !== this.#asked || !this.isConnected) return;
+    if (number !== this.#adminCheckNumber || !this.isConnected) return;
     this.admin = isAdmin(token);
-    if (this.admin && this.#isToReopen) this.open = true;
+    if (this.admin && this.#shouldReopen) this.open = true;
   }
 
-  #tell(name: string, detail?: unknown): void {
+  #emit(name: string, detail?: unknown): void {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }
 
-  // On the window: after all that the page itself does with the key.
+  // On the window, so that the page's own handlers of the key run first.
   readonly #onKey = (event: KeyboardEvent): void => {
     if (event.key !== "Escape" || !this.open || event.defaultPrevented || event.isComposing || isBehindModal()) return;
     event.preventDefault();
@@ -261,16 +265,16 @@ export class AnalyticsPanel extends LitElement {
       ?hidden=${this.open}
       @click=${this.show}
     >
-      ${icon("chart")} ${text.panel.open}
+      ${chartIcon()} ${panelText.open}
     </button>`;
   }
 
   #head(client: AnalyticsClient) {
-    const { refresh, dashboard, close } = text.panel;
+    const { refresh, dashboard, close } = panelText;
     return html`<div class="head">
-      <h2 id="title" tabindex="-1">${text.panel.title}</h2>
+      <h2 id="title" tabindex="-1">${panelText.title}</h2>
       <button class="icon-button" type="button" title=${refresh} aria-label=${refresh} @click=${this.#refresh}>
-        ${icon("refresh")}
+        ${refreshIcon()}
       </button>
       <a
         class="icon-button"
@@ -279,10 +283,10 @@ export class AnalyticsPanel extends LitElement {
         rel="noopener"
         title=${dashboard}
         aria-label=${dashboard}
-        >${icon("expand")}</a
+        >${expandIcon()}</a
       >
       <button class="icon-button" type="button" title=${close} aria-label=${close} @click=${this.hide}>
-        ${icon("close")}
+        ${closeIcon()}
       </button>
       <convoai-status .client=${this.open ? client : null}></convoai-status>
     </div>`;
@@ -290,29 +294,29 @@ export class AnalyticsPanel extends LitElement {
 
   #refresh(event: Event): void {
     this.#client?.refresh();
-    const drawing = (event.currentTarget as HTMLElement).querySelector("svg");
-    move(drawing, [{ rotate: "0deg" }, { rotate: "360deg" }], 500);
+    const icon = (event.currentTarget as HTMLElement).querySelector("svg");
+    animate(icon, [{ rotate: "0deg" }, { rotate: "360deg" }], 500);
   }
 
   #body(client: AnalyticsClient) {
-    const instead = this.#instead(client);
-    return html`<div class="body" tabindex="0" role="group" aria-label=${text.panel.title}>
-      ${instead ? notice(instead) : this.#figures(client)}
+    const message = this.#message(client);
+    return html`<div class="body" tabindex="0" role="group" aria-label=${panelText.title}>
+      ${message ? notice(message) : this.#figures(client)}
     </div>`;
   }
 
-  /** What is said in place of figures, if there can be none. */
-  #instead({ status, figures }: AnalyticsClient): Notice | null {
-    const { signedOut, unreachable } = text.panel;
+  /** The message in place of figures; null if figures can be shown. */
+  #message({ status, figures }: AnalyticsClient): Notice | null {
+    const { signedOut, unreachable } = panelText;
     if (status.kind === "signed-out") {
       const run = () => this.#client?.signIn();
-      return { icon: "locked", ...signedOut[status.reason], action: { label: signedOut.again, run } };
+      return { icon: lockedIcon, ...signedOut[status.reason], action: { label: signedOut.again, run } };
     }
     if (figures.summary !== null || (status.kind !== "reconnecting" && status.kind !== "stale")) return null;
     const run = () => this.#client?.refresh();
     const { host } = new URL(this.#service);
     return {
-      icon: "unplugged",
+      icon: unreachableIcon,
       title: unreachable.title,
       body: unreachable.body(host),
       action: { label: unreachable.again, run },
@@ -323,8 +327,8 @@ export class AnalyticsPanel extends LitElement {
     const { summary, activities, topUsers } = client.figures;
     const now = Date.now() + client.clockOffset;
     const loading = summary === null;
-    const stale = freshness(client.status, client.figures, Date.now(), client.clockOffset).tone === "bad";
-    const hours = this.#hours(client, now);
+    const stale = currentFreshness(client).tone === "bad";
+    const hours = this.#lastHours(client, now);
 
     const cards = FIGURES.map(
       (figure) => html`<li>
@@ -339,43 +343,43 @@ export class AnalyticsPanel extends LitElement {
       </li>`,
     );
     const isEmpty = summary !== null && summary.total_users === 0 && summary.total_messages === 0;
-    return html`<section aria-label=${text.panel.figures}>
+    return html`<section aria-label=${panelText.figures}>
         <ul class="grid" role="list">
           ${cards}
         </ul>
       </section>
       ${
         isEmpty && summary.total_api_calls === 0
-          ? notice(this.#welcome())
+          ? notice(this.#firstSteps())
           : html`<section aria-labelledby="activities">
-                <h3 id="activities">${text.panel.activities}</h3>
+                <h3 id="activities">${panelText.activities}</h3>
                 <convoai-activities .items=${activities} .now=${now} ?loading=${loading}></convoai-activities>
               </section>
               <section aria-labelledby="users">
-                <h3 id="users">${text.panel.topUsers}</h3>
+                <h3 id="users">${panelText.topUsers}</h3>
                 <convoai-ranking .users=${topUsers} ?loading=${loading}></convoai-ranking>
               </section>`
       }`;
   }
 
-  #welcome(): Notice {
-    const { title, body, example } = text.panel.empty;
-    return { icon: "chart", title, body, example: example(this.#service) };
+  #firstSteps(): Notice {
+    const { title, body, example } = panelText.empty;
+    return { icon: chartIcon, title, body, example: example(this.#service) };
   }
 
-  /** Drawn anew only when a minute changed or the next one began. */
-  #hours({ figures: { minutes } }: AnalyticsClient, now: number): ReadonlyMap<FigureName, Hour> {
+  /** The last hour of each figure, computed only when a minute changed or the next one began. */
+  #lastHours({ figures: { minutes } }: AnalyticsClient, now: number): ReadonlyMap<FigureName, Hour> {
     const minute = minuteOf(now);
-    if (this.#hour?.minutes !== minutes || this.#hour.minute !== minute) {
-      const of = new Map(FIGURES.map((figure) => [figure.name, lastHour(figure, minutes, now)]));
-      this.#hour = { minutes, minute, of };
+    if (this.#hours?.minutes !== minutes || this.#hours.minute !== minute) {
+      const byFigure = new Map(FIGURES.map((figure) => [figure.name, lastHour(figure, minutes, now)]));
+      this.#hours = { minutes, minute, byFigure };
     }
-    return this.#hour.of;
+    return this.#hours.byFigure;
   }
 
   static override styles = [theme, buttons, noticeStyles, layout];
 }
 
-function whose(token: string | null | undefined): string | null {
+function personOf(token: string | null | undefined): string | null {
   return token ? identity(token) : null;
 }

@@ -1,15 +1,16 @@
-/** One figure of the grid: its name, its exact value, its change since yesterday, its last hour. */
+/** A card with one figure: its name, its exact value, its change since yesterday, its last hour. */
 
 import { css, html, LitElement, type PropertyValues } from "lit";
-import { text } from "../ui/text";
-import { bones, theme } from "../ui/theme";
 import { type Comparison, compare } from "../ui/comparison";
 import { define } from "../ui/define";
-import type { Figure, Hour } from "../ui/figures";
-import { move } from "../ui/motion";
 import "../ui/elements/sparkline";
+import type { Figure, Hour } from "../ui/figures";
+import { animate } from "../ui/motion";
+import { text } from "../ui/text";
+import { skeleton, theme } from "../ui/theme";
+import { panelText } from "./text";
 
-/** Sizes by the characters to show: each is the largest that fits the narrowest card. */
+/** Text sizes, by the greatest number of characters that fit the narrowest card. */
 const SIZES = [8, 11, 13, 15, 18, 21];
 
 export class FigureCard extends LitElement {
@@ -23,10 +24,10 @@ export class FigureCard extends LitElement {
   };
   declare figure: Figure;
   declare value: number | null;
-  /** The value of yesterday at this time; null: not known, or none. */
+  /** The value of yesterday at this time; null if it is unknown or was not measured. */
   declare yesterday: number | null;
   declare hour: Hour;
-  /** Nothing to show yet. */
+  /** Whether the value is not known yet. */
   declare loading: boolean;
   declare stale: boolean;
 
@@ -44,40 +45,40 @@ export class FigureCard extends LitElement {
     const name = html`<div class="name">${text.figures[this.figure.name]}</div>`;
     if (this.loading) {
       return html`${name}
-        <div class="value"><span class="bone"><span class="unseen">${text.panel.figureLoading}</span></span></div>
-        <div class="change"><span class="bone"></span></div>
+        <div class="value"><span class="skeleton"><span class="visually-hidden">${panelText.figureLoading}</span></span></div>
+        <div class="change"><span class="skeleton"></span></div>
         <div class="hour"></div>`;
     }
     const value = this.figure.write(this.value);
-    const size = SIZES.find((most) => value.length <= most) ?? "more";
+    const size = SIZES.find((limit) => value.length <= limit) ?? "more";
     return html`${name}
       <div class="value" data-size=${size} title=${value}>${value}</div>
       ${this.#change(compare(this.value, this.yesterday, this.figure.moreIsBetter))}
-      <convoai-sparkline class="hour" .kind=${this.figure.drawn} .values=${this.hour} .label=${this.#hourInWords()}></convoai-sparkline>`;
+      <convoai-sparkline class="hour" .kind=${this.figure.chart} .values=${this.hour} .label=${this.#hourLabel()}></convoai-sparkline>`;
   }
 
   override updated(changed: PropertyValues<this>): void {
     const isKnown = !changed.has("loading") && changed.get("value") !== undefined;
     if (changed.has("value") && isKnown)
-      move(this.renderRoot.querySelector(".value"), [{ color: "var(--accent)" }, {}], 900);
+      animate(this.renderRoot.querySelector(".value"), [{ color: "var(--accent)" }, {}], 900);
   }
 
-  #change({ words, said, tone, direction }: Comparison) {
+  #change({ text: shown, spoken, tone, direction }: Comparison) {
     const isMeasured = direction !== "none" && direction !== "new";
-    return html`<div class="change" title=${said}>
-      <span aria-hidden="true"><b class=${tone}>${words}</b>${isMeasured ? html` ${text.change.since}` : null}</span>
-      <span class="unseen">${said}</span>
+    return html`<div class="change" title=${spoken}>
+      <span aria-hidden="true"><b class=${tone}>${shown}</b>${isMeasured ? html` ${text.change.since}` : null}</span>
+      <span class="visually-hidden">${spoken}</span>
     </div>`;
   }
 
-  #hourInWords(): string {
+  #hourLabel(): string {
     const most = Math.max(...this.hour.map((value) => value ?? 0));
-    return most > 0 ? text.panel.lastHour(this.figure.write(most)) : text.panel.lastHourEmpty;
+    return most > 0 ? text.hour.lastHour(this.figure.write(most)) : text.hour.lastHourEmpty;
   }
 
   static override styles = [
     theme,
-    bones,
+    skeleton,
     css`
       :host {
         container-type: inline-size;
@@ -91,7 +92,7 @@ export class FigureCard extends LitElement {
         overflow: hidden;
       }
       :host([stale]) {
-        --sparkline: var(--ghost);
+        --sparkline: var(--faded);
       }
       .name {
         color: var(--soft);
@@ -154,12 +155,12 @@ export class FigureCard extends LitElement {
         height: 32px;
         margin: 10px 0 var(--space-3);
       }
-      .bone {
+      .skeleton {
         display: block;
         width: 60%;
         height: 22px;
       }
-      .change .bone {
+      .change .skeleton {
         width: 32%;
         height: 12px;
       }

@@ -1,8 +1,8 @@
 import { css } from "lit";
 
 /**
- * The frame of the panel. It begins from nothing (`all: initial`), so that what a page sets for all of its elements
- * stays outside. Closed, it is not displayed: neither tabbed to nor read out.
+ * The layout of the panel. It resets all properties (`all: initial`), so that styles that a page sets for all elements do
+ * not apply. A closed panel is not displayed, so that neither the keyboard nor screen readers reach it.
  */
 export const layout = css`
   :host {

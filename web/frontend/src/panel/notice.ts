@@ -1,20 +1,20 @@
-/** What stands in place of figures: why there are none, and what to do. */
+/** A message in place of figures: why there are none, and what to do. */
 
 import { css, html, nothing, type TemplateResult } from "lit";
-import { type IconName, icon } from "../ui/icons";
+import type { Icon } from "../ui/icons";
 
 export interface Notice {
-  readonly icon: IconName;
+  readonly icon: Icon;
   readonly title: string;
   readonly body: string;
-  /** Something to copy. */
+  /** A command to copy. */
   readonly example?: string;
   readonly action?: { readonly label: string; readonly run: () => void };
 }
 
-export function notice({ icon: name, title, body, example, action }: Notice): TemplateResult {
+export function notice({ icon, title, body, example, action }: Notice): TemplateResult {
   return html`<section class="notice">
-    <span class="notice-mark">${icon(name)}</span>
+    <span class="notice-mark">${icon()}</span>
     <h3>${title}</h3>
     <p>${body}</p>
     ${example === undefined ? nothing : html`<pre tabindex="0"><code>${example}</code></pre>`}

@@ -1,4 +1,4 @@
-/** Whether the panel was open when this browser saw it last. */
+/** Remembers in this browser whether the panel is open. */
 
 const KEY = "convoai-analytics.panel";
 
@@ -6,7 +6,7 @@ export function wasOpen(): boolean {
   try {
     return localStorage.getItem(KEY) === "open";
   } catch {
-    return false; // No storage, as in a sandboxed frame.
+    return false; // A sandboxed frame has no storage.
   }
 }
 
@@ -15,6 +15,6 @@ export function rememberOpen(open: boolean): void {
     if (open) localStorage.setItem(KEY, "open");
     else localStorage.removeItem(KEY);
   } catch {
-    // No storage: it is forgotten.
+    // Without storage it is not remembered.
   }
 }

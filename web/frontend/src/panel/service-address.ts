@@ -1,22 +1,25 @@
-/** Where the service is, if the page does not say: where this script came from. */
+/** The address of the service: the one that the page gives, else the one from which this script was loaded. */
 
 const NAME = "/analytics/panel.js";
 
-// Only while a classic script runs for the first time does the document know which one it is.
+// The document knows the current script only while a classic script runs for the first time.
 const script = globalThis.document?.currentScript;
 
-/** The service of this script, without a slash at its end. */
-export const SERVICE = serviceOf(script && "src" in script ? script.src : "", globalThis.location?.origin ?? "");
+/** The service from which this script was loaded, without a slash at the end. */
+export const DEFAULT_SERVICE = serviceOf(
+  script && "src" in script ? script.src : "",
+  globalThis.location?.origin ?? "",
+);
 
-/** The service that serves a script at *src*, under a path prefix or not; *otherwise* if there is no such address. */
+/** The service that serves a script at *src*, with or without a path prefix; *otherwise* if *src* is not an address. */
 export function serviceOf(src: string, otherwise: string): string {
   if (!URL.canParse(src)) return otherwise;
   const { origin, pathname } = new URL(src);
   return pathname.endsWith(NAME) ? origin + pathname.slice(0, -NAME.length) : origin;
 }
 
-/** The address that a page gave, in full and without a slash at its end; null if it is none. */
-export function addressOf(given: string, base: string): string | null {
+/** The absolute form of an http(s) address, without a slash at the end; null if it is not one. */
+export function absoluteAddress(given: string, base: string): string | null {
   if (!URL.canParse(given, base)) return null;
   const { protocol, origin, pathname } = new URL(given, base);
   return /^https?:$/.test(protocol) ? (origin + pathname).replace(/\/+$/, "") : null;

@@ -1,11 +1,11 @@
-/** One clock for all that ticks: elements that tick together are rendered together. */
+/** One timer for all elements that render each second, so that they render together. */
 
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 const listeners = new Set<() => void>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-/** Be called at each full second, until the function that is returned is called. */
+/** Call *listener* at each full second, until the returned function is called. */
 export function everySecond(listener: () => void): () => void {
   listeners.add(listener);
   timer ??= next();
@@ -27,20 +27,20 @@ function next(): ReturnType<typeof setTimeout> {
   );
 }
 
-/** Renders its element anew each second, while it is connected and *running* says so. */
-export class Seconds implements ReactiveController {
+/** Renders its element each second while it is connected and *isActive* returns true. */
+export class ClockController implements ReactiveController {
   #stop: (() => void) | undefined;
 
   constructor(
     readonly host: ReactiveControllerHost,
-    readonly running: () => boolean,
+    readonly isActive: () => boolean,
   ) {
     host.addController(this);
   }
 
   hostConnected(): void {
     this.#stop = everySecond(() => {
-      if (this.running()) this.host.requestUpdate();
+      if (this.isActive()) this.host.requestUpdate();
     });
   }
 

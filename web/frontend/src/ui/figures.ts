@@ -1,9 +1,9 @@
-/** The six figures of the panel: which they are, how they are written, and their last hour by the minute. Pure. */
+/** The figures that are shown: those that have a text. How they are written, and their last hour by the minute. Pure. */
 
+import { FIGURES as CATALOGUE, type Counter, type Minute } from "../client/catalogue";
 import { count, seconds } from "./format";
-import type { Counter } from "../client/protocol";
-import type { Minute } from "../client/store";
-import type { text } from "./text";
+import { text } from "./text";
+import { minuteOf } from "./time";
 
 export type FigureName = keyof typeof text.figures;
 /** Minutes, oldest first, the current one last; null where nothing was measured. */
@@ -12,45 +12,41 @@ export type Hour = readonly (number | null)[];
 export interface Figure {
   readonly name: FigureName;
   readonly write: (value: number | null) => string;
-  /** Whether more of it is good news. */
   readonly moreIsBetter: boolean;
-  /** How its minutes are drawn: bars for what is counted, a line for what is measured. */
-  readonly drawn: "bars" | "line";
-  /** What one minute added to it; null where nothing was measured. */
-  readonly ofMinute: (minute: Minute | undefined) => number | null;
+  /** How its minutes are drawn: bars for a count, a line for a mean. */
+  readonly chart: "bars" | "line";
+  /** The counter that it shows, or the sum and the number of which it is the mean. */
+  readonly counters: readonly [Counter, Counter?];
 }
 
 export const MINUTES = 60;
-export const MINUTE = 60_000;
 
-const counter = (name: Counter) => (minute: Minute | undefined) => minute?.[name] ?? 0;
+export const FIGURES: readonly Figure[] = (Object.keys(text.figures) as FigureName[]).map((name) => {
+  const { unit, counters } = CATALOGUE[name];
+  return unit === "seconds"
+    ? { name, counters, write: seconds, moreIsBetter: false, chart: "line" }
+    : { name, counters, write: count, moreIsBetter: true, chart: "bars" };
+});
 
-export const FIGURES: readonly Figure[] = [
-  { name: "total_users", write: count, moreIsBetter: true, drawn: "bars", ofMinute: counter("users") },
-  { name: "active_users_today", write: count, moreIsBetter: true, drawn: "bars", ofMinute: counter("active_users") },
-  { name: "total_conversations", write: count, moreIsBetter: true, drawn: "bars", ofMinute: counter("conversations") },
-  { name: "total_messages", write: count, moreIsBetter: true, drawn: "bars", ofMinute: counter("messages") },
-  { name: "total_tokens", write: count, moreIsBetter: true, drawn: "bars", ofMinute: counter("tokens") },
-  { name: "avg_response_time", write: seconds, moreIsBetter: false, drawn: "line", ofMinute: meanResponseTime },
-];
+/** The value of a figure over some time, made of what its counters add up to in it; null where nothing was measured. */
+export function figureValue(
+  { counters }: Pick<Figure, "counters">,
+  total: (counter: Counter) => number,
+): number | null {
+  const [first, second] = counters;
+  return second === undefined ? total(first) : meanSeconds(total(first), total(second));
+}
 
-/** The 60 minutes up to the one that *now* (the service's clock, ms) is in. A minute that is not told had nothing. */
+/** The 60 minutes up to the one that *now* (the service's clock, ms) is in. A minute that is absent had no events. */
 export function lastHour(figure: Figure, minutes: readonly Minute[], now: number): Hour {
   const first = minuteOf(now) - MINUTES + 1;
-  const told = new Map(minutes.map((minute) => [minuteOf(Date.parse(minute.start)), minute]));
-  return Array.from({ length: MINUTES }, (_, index) => figure.ofMinute(told.get(first + index)));
+  const byNumber = new Map(minutes.map((minute) => [minuteOf(Date.parse(minute.start)), minute]));
+  return Array.from({ length: MINUTES }, (_, index) =>
+    figureValue(figure, (counter) => byNumber.get(first + index)?.[counter] ?? 0),
+  );
 }
 
-/** The number of the minute that a time is in; it changes when the hour shifts. */
-export function minuteOf(time: number): number {
-  return Math.floor(time / MINUTE);
-}
-
-/** The mean in seconds of so *many* times that took *us* microseconds together. */
-export function meanSeconds(us: number, many: number): number | null {
-  return many === 0 ? null : us / many / 1e6;
-}
-
-function meanResponseTime(minute: Minute | undefined): number | null {
-  return meanSeconds(minute?.response_time_us ?? 0, minute?.responses ?? 0);
+/** The mean in seconds of *number* times that add up to *us* microseconds; null if there are none. */
+export function meanSeconds(us: number, number: number): number | null {
+  return number === 0 ? null : us / number / 1e6;
 }

@@ -1,56 +1,56 @@
-/** How fresh the figures are, in words: what the status pill says. Pure. */
+/** The status of the figures as a text. Pure. */
 
-import type { Status } from "../client/client";
-import { age, count, timeOfDay } from "./format";
-import { silence } from "../client/live";
+import type { AnalyticsClient, Status } from "../client/client";
+import { silenceLimit } from "../client/live";
 import type { Figures } from "../client/store";
+import { age, count, timeOfDay } from "./format";
 import { text } from "./text";
 
 export type Kind = Status["kind"];
-export type Tone = "good" | "warn" | "bad" | "calm";
+export type Tone = "good" | "warn" | "bad" | "neutral";
 
 export interface Freshness {
   readonly kind: Kind;
   readonly tone: Tone;
-  /** What is shown; it ticks. */
-  readonly words: string;
-  /** What is said aloud when the kind changes; it does not tick. */
-  readonly said: string;
+  /** The text on screen, which may change each second. */
+  readonly text: string;
+  /** What screen readers say when the kind changes, without seconds. */
+  readonly spoken: string;
 }
 
 /**
- * Tell how fresh *figures* are at *now* (this machine's clock, ms), with the service's clock *offset* ms ahead of it.
+ * The freshness of *figures* at *now* (this machine's clock, ms), with the service's clock *offset* ms ahead of it.
  *
- * The client's word is not enough for "live": whatever it says, figures that the service has not confirmed for two and
- * a half heartbeats are called stale.
+ * Figures that the service has not confirmed for two and a half heartbeats are stale, even if the client's status is
+ * "live".
  */
 export function freshness(status: Status, figures: Figures, now: number, offset = 0): Freshness {
   const { at, staleSince } = figures;
   const words = text.status;
   const passed = at === null ? 0 : now + offset - Date.parse(at);
-  const isSilent = passed > silence(figures);
+  const isOverdue = passed > silenceLimit(figures);
   const stale = (since: string): Freshness => plain("stale", "bad", words.stale(timeOfDay(since)));
 
   switch (status.kind) {
     case "live":
       if (staleSince !== null) return stale(staleSince);
       if (at === null) return plain("catching-up", "warn", words.catchingUp);
-      if (isSilent) return stale(at);
-      return { kind: "live", tone: "good", words: words.live(age(passed)), said: words.said.live };
+      if (isOverdue) return stale(at);
+      return { kind: "live", tone: "good", text: words.live(age(passed)), spoken: words.spoken.live };
     case "polling":
       if (staleSince !== null) return stale(staleSince);
-      if (at !== null && passed > silence({ ...figures, heartbeatSeconds: status.every })) return stale(at);
+      if (at !== null && passed > silenceLimit({ ...figures, heartbeatSeconds: status.every })) return stale(at);
       return plain("polling", "warn", words.polling(count(status.every)));
     case "reconnecting": {
       const left = Math.ceil((status.at - now) / 1000);
       const trying = left > 0 ? words.reconnecting(count(left)) : words.reconnectingNow;
-      const since = staleSince ?? (isSilent ? at : null);
+      const since = staleSince ?? (isOverdue ? at : null);
       const shown = since === null ? trying : words.staleToo(trying, timeOfDay(since));
       return {
         kind: "reconnecting",
         tone: since === null ? "warn" : "bad",
-        words: shown,
-        said: words.said.reconnecting,
+        text: shown,
+        spoken: words.spoken.reconnecting,
       };
     }
     case "stale":
@@ -59,12 +59,17 @@ export function freshness(status: Status, figures: Figures, now: number, offset 
       return plain("catching-up", "warn", words.catchingUp);
     case "connecting":
       if (at !== null) return plain("catching-up", "warn", words.catchingUp);
-      return plain("connecting", "calm", words.connecting);
+      return plain("connecting", "neutral", words.connecting);
     case "signed-out":
       return plain("signed-out", "bad", words.signedOut);
   }
 }
 
-function plain(kind: Kind, tone: Tone, words: string): Freshness {
-  return { kind, tone, words, said: words };
+/** The freshness of a client's figures now. */
+export function currentFreshness({ status, figures, clockOffset }: AnalyticsClient): Freshness {
+  return freshness(status, figures, Date.now(), clockOffset);
+}
+
+function plain(kind: Kind, tone: Tone, text: string): Freshness {
+  return { kind, tone, text, spoken: text };
 }

@@ -1,13 +1,13 @@
-/** Small movements, for those who did not ask for less of it. */
+/** Short animations, except for people who prefer reduced motion. */
 
-const less = matchMedia("(prefers-reduced-motion: reduce)");
-const asked = new WeakMap<Element, number>();
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+const requestedAt = new WeakMap<Element, number>();
 
-/** Move *element* once, unless it was to move just before: what changes all the time is calm, and costs no painting. */
-export function move(element: Element | null | undefined, frames: Keyframe[], duration: number): void {
-  if (!element || less.matches) return;
+/** Animate *element* once, unless it was requested just before: an element that changes all the time is not animated. */
+export function animate(element: Element | null | undefined, frames: Keyframe[], duration: number): void {
+  if (!element || reducedMotion.matches) return;
   const now = performance.now();
-  const before = asked.get(element) ?? Number.NEGATIVE_INFINITY;
-  asked.set(element, now);
+  const before = requestedAt.get(element) ?? Number.NEGATIVE_INFINITY;
+  requestedAt.set(element, now);
   if (now - before > 2 * duration) element.animate(frames, { duration, easing: "ease-out" });
 }

@@ -1,11 +1,11 @@
 import { css } from "lit";
 
 /**
- * The one visual language: colours, spacing, type. Every element includes it.
+ * The theme: colours, spacing, type. Every element includes it.
  *
- * Colours name their role; `light-dark()` follows `color-scheme`, which the attribute `theme` can fix. Scheme and accent
- * go through properties of the page (`--analytics-*`), which an element inside another one takes from the outer one.
- * Text on its surface has a contrast of at least 4.5 (WCAG 2.2, 1.4.3) in both schemes.
+ * Colours are named by their role. `light-dark()` follows `color-scheme`, which the attribute `theme` can set. Scheme and
+ * accent are inherited through custom properties (`--analytics-*`), from the page or from an outer element. Text has a
+ * contrast of at least 4.5 with its surface (WCAG 2.2, 1.4.3) in both schemes.
  */
 export const theme = css`
   :host {
@@ -28,7 +28,7 @@ export const theme = css`
     --series-4: light-dark(#8a3ab9, #d09af2);
     --series-5: light-dark(#a8326b, #f08bb6);
     --series-6: light-dark(#5a6272, #9ba5b4);
-    --ghost: light-dark(#b9c0cc, #4a5362);
+    --faded: light-dark(#b9c0cc, #4a5362);
     --shadow: 0 1px 2px light-dark(#1015220f, #0006), 0 8px 24px light-dark(#10152214, #0008);
 
     --space-1: 4px;
@@ -79,7 +79,7 @@ export const theme = css`
       transition-duration: 0.01ms !important;
     }
   }
-  .unseen {
+  .visually-hidden {
     position: absolute;
     width: 1px;
     height: 1px;
@@ -90,7 +90,7 @@ export const theme = css`
   }
 `;
 
-/** One line, ended by an ellipsis where it does not fit. */
+/** Text of one line, with an ellipsis if it does not fit. */
 export const oneLine = css`
   .one-line {
     min-width: 0;
@@ -100,7 +100,7 @@ export const oneLine = css`
   }
 `;
 
-/** A list of the panel: each row has a mark, two lines, and what is at the right of the first. */
+/** A list of activities or users: each row has a mark on the left, two lines, and a value at the end of the first. */
 export const listRows = css`
   :host {
     display: block;
@@ -124,21 +124,21 @@ export const listRows = css`
   }
 `;
 
-/** What stands where something is still to come, in its size. */
-export const bones = css`
-  .bone {
+/** Placeholders while something is loading, in its size. */
+export const skeleton = css`
+  .skeleton {
     border-radius: var(--radius-small);
     background: var(--raised);
-    animation: breathe 1.6s ease-in-out infinite;
+    animation: skeleton 1.6s ease-in-out infinite;
   }
-  @keyframes breathe {
+  @keyframes skeleton {
     50% {
       opacity: 0.55;
     }
   }
 `;
 
-/** Buttons and links that do something. */
+/** Buttons, and links that look like buttons. */
 export const buttons = css`
   .button,
   .icon-button {

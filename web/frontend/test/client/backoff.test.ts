@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Backoff, Seldom } from "../../src/client/backoff";
+import { Backoff, Throttle } from "../../src/client/backoff";
 
-describe("the wait before a reconnect", () => {
+describe("the delay before a reconnect", () => {
   it("is at most twenty seconds, under a bound that doubles", () => {
     const backoff = new Backoff(() => 1);
     expect(Array.from({ length: 8 }, () => backoff.next())).toEqual([
@@ -38,36 +38,36 @@ describe("the wait before a reconnect", () => {
   });
 });
 
-describe("what is wanted often", () => {
+describe("a throttle", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it("is done at once, then once for all that want it meanwhile, after pauses that double", async () => {
+  it("runs the action at once, then once for all requests during a pause, and pauses double", async () => {
     const start = Date.now();
     const done: number[] = [];
-    const seldom = new Seldom(
+    const throttle = new Throttle(
       () => done.push(Date.now() - start),
       () => 1,
     );
     for (let passed = 0; passed < 60_000; passed += 16) {
-      seldom.want();
+      throttle.request();
       await vi.advanceTimersByTimeAsync(16);
     }
     expect(done.map((ms) => Math.round(ms / 1000))).toEqual([0, 1, 3, 7, 15, 31, 51]);
-    seldom.stop();
+    throttle.cancel();
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("is done at once again after a minute", async () => {
-    const act = vi.fn();
-    const seldom = new Seldom(act, () => 1);
-    for (let n = 0; n < 9; n += 1) seldom.want();
+  it("runs it at once again after a minute", async () => {
+    const action = vi.fn();
+    const throttle = new Throttle(action, () => 1);
+    for (let n = 0; n < 9; n += 1) throttle.request();
     await vi.advanceTimersByTimeAsync(61_000);
-    expect(act).toHaveBeenCalledTimes(2);
-    seldom.want();
-    seldom.want();
-    expect(act).toHaveBeenCalledTimes(3);
+    expect(action).toHaveBeenCalledTimes(2);
+    throttle.request();
+    throttle.request();
+    expect(action).toHaveBeenCalledTimes(3);
     await vi.advanceTimersByTimeAsync(1000);
-    expect(act).toHaveBeenCalledTimes(4);
+    expect(action).toHaveBeenCalledTimes(4);
   });
 });

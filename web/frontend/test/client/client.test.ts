@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { AnalyticsClient, type ClientOptions, ClockOffset } from "../../src/client/client";
+import { AnalyticsClient, type ClientOptions } from "../../src/client/client";
+import { ClockOffset } from "../../src/client/clock";
+import { VERSION } from "../../src/client/shared-connection";
 import { EMPTY } from "../../src/client/store";
-import { VERSION } from "../../src/client/tabs";
 import { delta, heartbeat, json, Sockets, serve, settle, snapshot, token } from "./fake-service";
 
 const NOW = Date.parse("2026-11-22T11:14:00.000Z");
@@ -323,30 +324,30 @@ describe("the service's clock", () => {
   it("is taken from the frame that was quickest, and forgets the old ones", () => {
     vi.setSystemTime(NOW);
     const clock = new ClockOffset();
-    for (const late of [40, 10, 900]) clock.take(new Date(NOW + 1000 - late).toISOString());
+    for (const late of [40, 10, 900]) clock.add(new Date(NOW + 1000 - late).toISOString());
     expect(clock.ms).toBe(990);
-    for (let n = 0; n < 8; n += 1) clock.take(new Date(NOW - 5000).toISOString());
+    for (let n = 0; n < 8; n += 1) clock.add(new Date(NOW - 5000).toISOString());
     expect(clock.ms).toBe(-5000);
   });
 
   it("is known again by the first frame after this machine's was set, back or forward", () => {
     const clock = new ClockOffset();
-    const take = (at: number) => clock.take(new Date(at).toISOString());
+    const take = (at: number) => clock.add(new Date(at).toISOString());
     for (let n = 0; n < 8; n += 1) take(NOW);
     for (const leap of [60 * MINUTE, -60 * MINUTE]) {
       vi.setSystemTime(NOW + leap);
-      expect(clock.isSure).toBe(false);
+      expect(clock.isKnown).toBe(false);
       take(NOW);
-      expect([clock.ms, clock.isSure]).toEqual([-leap, true]);
+      expect([clock.ms, clock.isKnown]).toEqual([-leap, true]);
     }
   });
 
   it("is sure while this machine's only ticks, and not before the first frame", async () => {
     const clock = new ClockOffset();
-    expect(clock.isSure).toBe(false);
-    clock.take(new Date(NOW).toISOString());
+    expect(clock.isKnown).toBe(false);
+    clock.add(new Date(NOW).toISOString());
     await vi.advanceTimersByTimeAsync(60 * MINUTE);
-    expect(clock.isSure).toBe(true);
+    expect(clock.isKnown).toBe(true);
   });
 
   it("signs nobody out when this machine's was set forward past the end of the token", async () => {

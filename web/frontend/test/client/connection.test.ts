@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Connection, HEAL_MS } from "../../src/client/connection";
+import { Credentials, type TokenSource } from "../../src/client/auth/credentials";
+import type { Frame } from "../../src/client/catalogue";
+import { Connection, REPAIR_MS } from "../../src/client/connection";
 import type { Status } from "../../src/client/live";
-import type { Frame } from "../../src/client/protocol";
-import { liveUrl } from "../../src/client/transports/websocket";
 import { apply, EMPTY } from "../../src/client/store";
-import { Credentials, type TokenSource } from "../../src/client/auth/token";
-import { BLOCKED, RETRY_MS } from "../../src/client/transports/transport-choice";
+import { MAX_FAILURES, RETRY_MS } from "../../src/client/transports/transport-choice";
+import { liveUrl } from "../../src/client/transports/websocket";
 import {
   delta,
   heartbeat,
@@ -33,15 +33,15 @@ class Panel {
   readonly connection: Connection;
 
   constructor(source: TokenSource = () => token(NOW + HOUR)) {
-    const events = {
+    const listener = {
       frame: (frame: Frame) => {
         this.frames.push(frame);
         this.figures = apply(this.figures, frame);
       },
       status: (status: Status) => this.statuses.push(status),
     };
-    const around = { held: () => this.figures, WebSocket: this.sockets.WebSocket, random: () => 0.5 };
-    this.connection = new Connection(URL, new Credentials(source), events, around);
+    const options = { figures: () => this.figures, WebSocket: this.sockets.WebSocket, random: () => 0.5 };
+    this.connection = new Connection(URL, new Credentials(source), listener, options);
   }
 
   get status(): Status | undefined {
@@ -194,7 +194,7 @@ describe("proof", () => {
       panel.sockets.last.push(wrong()).push(snapshot(step));
     }
     expect(panel.sockets.last.sent.length).toBe(3);
-    for (let ms = 0; ms < HEAL_MS; ms += 20_000) {
+    for (let ms = 0; ms < REPAIR_MS; ms += 20_000) {
       await vi.advanceTimersByTimeAsync(20_000);
       panel.sockets.last.push(heartbeat(1));
     }
@@ -438,11 +438,11 @@ describe("a handshake that fails, of which a browser tells nothing", () => {
 /** Let handshakes fail until the connection gives WebSockets up. */
 async function block(): Promise<void> {
   panel.connection.start();
-  for (let attempt = 0; attempt < BLOCKED; attempt += 1) {
+  for (let attempt = 0; attempt < MAX_FAILURES; attempt += 1) {
     await settle();
     panel.sockets.last.end(1006);
     await settle();
-    if (attempt < BLOCKED - 1) await vi.advanceTimersByTimeAsync(2000);
+    if (attempt < MAX_FAILURES - 1) await vi.advanceTimersByTimeAsync(2000);
   }
   // The stream that is tried then, and the poll that follows.
   await settle();
@@ -477,7 +477,7 @@ describe("an event stream, where WebSockets are blocked", () => {
     expect(panel.figures.position).toBe("ab.2.0c");
     await streams.last.push(delta(3));
     expect(panel.figures.position).toBe("ab.3.0c");
-    expect(panel.sockets.all.length).toBe(BLOCKED);
+    expect(panel.sockets.all.length).toBe(MAX_FAILURES);
   });
 
   it("resumes from the last position when it is lost, without another try at sockets", async () => {
@@ -487,7 +487,7 @@ describe("an event stream, where WebSockets are blocked", () => {
     await comeBack();
     expect(streams.last.request.headers["Last-Event-ID"]).toBe("ab.2.0c");
     expect(panel.status).toEqual({ kind: "catching-up" });
-    expect(panel.sockets.all.length).toBe(BLOCKED);
+    expect(panel.sockets.all.length).toBe(MAX_FAILURES);
   });
 
   it("gives sockets another chance when it is lost minutes later", async () => {
@@ -498,7 +498,7 @@ describe("an event stream, where WebSockets are blocked", () => {
     }
     streams.last.end();
     await vi.advanceTimersByTimeAsync(2000);
-    expect(panel.sockets.all.length).toBe(BLOCKED + 1);
+    expect(panel.sockets.all.length).toBe(MAX_FAILURES + 1);
     panel.sockets.last.end(1006);
     await settle();
     await settle();
@@ -672,7 +672,7 @@ describe("polling, where nothing streams", () => {
     serve(() => json(snapshot(1)));
     panel = new Panel();
     panel.connection.start();
-    for (let attempt = 0; attempt < BLOCKED; attempt += 1) {
+    for (let attempt = 0; attempt < MAX_FAILURES; attempt += 1) {
       await settle();
       panel.sockets.last.accept();
       await vi.advanceTimersByTimeAsync(45_000);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import fixture from "../../../../tests/fixtures/frames.json";
+import type { Summary } from "../../src/client/catalogue";
 import { crc32, digest } from "../../src/client/digest";
-import type { Summary } from "../../src/client/protocol";
 
 describe("a digest", () => {
   for (const { summary, digest: expected } of fixture.digests) {

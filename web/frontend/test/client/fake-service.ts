@@ -1,7 +1,7 @@
 /** A service for tests of the client's logic, in the test's own time. (The real one is tested with a real browser.) */
 
 import { vi } from "vitest";
-import type { Frame, Snapshot } from "../../src/client/protocol";
+import type { Frame, Snapshot } from "../../src/client/catalogue";
 
 /** A token that ends at `expires` (ms); nobody here verifies it. */
 export function token(expires: number, subject = "ada", tenant = "default", roles: unknown[] = ["admin"]): string {
@@ -27,6 +27,7 @@ export function snapshot(sequence: number, more: Partial<Snapshot> = {}): Snapsh
     total_messages: 0,
     total_tokens: 0,
     avg_response_time: null,
+    deleted_conversations: 0,
     total_activities: 0,
     total_api_calls: 0,
     total_api_errors: 0,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { advice, CLOSES, ProtocolError, parse, refresh, retryAfter, subscribe, TOPICS } from "../../src/client/protocol";
+import { CLOSES, TOPICS } from "../../src/client/catalogue";
+import { actionAfter, ProtocolError, parse, refresh, retryAfter, subscribe } from "../../src/client/protocol";
 
 const HEARTBEAT = { type: "heartbeat", position: "ab.1.0c", at: "2026-11-22T11:14:00.000Z", stale_since: null };
 
@@ -45,19 +46,19 @@ describe("messages", () => {
 
 describe("close codes", () => {
   it("are those of the protocol, each with what to do", () => {
-    expect(CLOSES.map(({ code, name, advice }) => [code, name, advice])).toEqual([
-      [1012, "restarting", "retry-after"],
+    expect(CLOSES.map(({ code, name, action }) => [code, name, action])).toEqual([
+      [1012, "restarting", "retry_after"],
       [1013, "over_capacity", "backoff"],
-      [4400, "bad_message", "stay-away"],
-      [4401, "token_expired", "new-token"],
-      [4403, "not_allowed", "other-token"],
+      [4400, "bad_message", "stop"],
+      [4401, "token_expired", "new_token"],
+      [4403, "not_allowed", "sign_out"],
       [4408, "too_slow", "backoff"],
       [4429, "too_many_messages", "backoff"],
     ]);
   });
 
   it("that are unknown mean a lost connection", () => {
-    for (const code of [1000, 1005, 1006, 1009, 1011, 4999]) expect(advice(code)).toBe("lost");
+    for (const code of [1000, 1005, 1006, 1009, 1011, 4999]) expect(actionAfter(code)).toBeNull();
   });
 
   it("carry the delay of a restart in their reason", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import fixture from "../../../../tests/fixtures/frames.json";
-import { type Frame, frame } from "../../src/client/protocol";
+import type { Frame } from "../../src/client/catalogue";
+import { checkFrame } from "../../src/client/protocol";
 import { apply, EMPTY, type Figures } from "../../src/client/store";
 
 /** What is held, under the names that the fixture shares with `realtime/panel.py`. */
@@ -18,7 +19,7 @@ function held(figures: Figures): object {
   };
 }
 
-const [snapshot] = (fixture.sequences[0]?.steps ?? []).map((step) => frame(step.frame)) as [Frame];
+const [snapshot] = (fixture.sequences[0]?.steps ?? []).map((step) => checkFrame(step.frame)) as [Frame];
 const shown = apply(EMPTY, snapshot);
 
 describe("frames lead to the states written beside them, as on the service's side", () => {
@@ -27,7 +28,7 @@ describe("frames lead to the states written beside them, as on the service's sid
       let figures = EMPTY;
       let expected = held(figures);
       for (const step of steps) {
-        figures = apply(figures, frame(step.frame));
+        figures = apply(figures, checkFrame(step.frame));
         expected = { ...expected, ...step.expect };
         expect(held(figures)).toEqual(expected);
       }

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { Question, RETRY_EVERY } from "../../src/dashboard/latest-request";
+import { LatestRequest, RETRY_MS } from "../../src/dashboard/latest-request";
 
 function later<T>() {
   let answer!: (value: T) => void;
@@ -11,70 +11,70 @@ function later<T>() {
   return { promise, answer, fail };
 }
 
-describe("a question", () => {
-  it("never shows the answer to an older one after it was asked", async () => {
-    const question = new Question<string>(vi.fn());
+describe("a request", () => {
+  it("never shows the result of an older one", async () => {
+    const request = new LatestRequest<string>(vi.fn());
     const older = later<string>();
-    const first = question.ask(() => older.promise);
-    await question.ask(async () => "newer");
+    const first = request.load(() => older.promise);
+    await request.load(async () => "newer");
     older.answer("older");
     await first;
-    expect(question.answer).toBe("newer");
+    expect(request.result).toBe("newer");
   });
 
-  it("ends the older one, and does not tell its end as a problem", async () => {
-    const question = new Question<string>(vi.fn());
+  it("aborts the older one, which is not a problem", async () => {
+    const request = new LatestRequest<string>(vi.fn());
     let signal: AbortSignal | undefined;
     const older = later<string>();
-    const first = question.ask((given) => {
+    const first = request.load((given) => {
       signal = given;
       return older.promise;
     });
     const second = later<string>();
-    const asking = question.ask(() => second.promise);
+    const loading = request.load(() => second.promise);
     expect(signal?.aborted).toBe(true);
     older.fail(new DOMException("aborted", "AbortError"));
     await first;
-    expect([question.asking, question.problem]).toEqual([true, null]);
+    expect([request.isLoading, request.problem]).toEqual([true, null]);
     second.answer("newer");
-    await asking;
+    await loading;
   });
 
-  it("is due again ten seconds after it failed, and not while it is asked or once it is answered", async () => {
+  it("is repeated ten seconds after it failed, but not while it is under way or after a result", async () => {
     vi.useFakeTimers();
-    const question = new Question<string>(vi.fn());
-    await question.ask(() => Promise.reject(new Error("unreachable")));
-    expect(question.isDueAgain).toBe(false);
-    vi.advanceTimersByTime(RETRY_EVERY);
-    expect(question.isDueAgain).toBe(true);
+    const request = new LatestRequest<string>(vi.fn());
+    await request.load(() => Promise.reject(new Error("unreachable")));
+    expect(request.isRetryDue).toBe(false);
+    vi.advanceTimersByTime(RETRY_MS);
+    expect(request.isRetryDue).toBe(true);
     const answer = later<string>();
-    const again = question.ask(() => answer.promise);
-    vi.advanceTimersByTime(RETRY_EVERY);
-    expect(question.isDueAgain).toBe(false);
+    const again = request.load(() => answer.promise);
+    vi.advanceTimersByTime(RETRY_MS);
+    expect(request.isRetryDue).toBe(false);
     answer.answer("there");
     await again;
-    expect(question.isDueAgain).toBe(false);
+    expect(request.isRetryDue).toBe(false);
     vi.useRealTimers();
   });
 
-  it("keeps the answer when asked again, unless it was to another question", async () => {
-    const question = new Question<string>(vi.fn());
-    await question.ask(async () => "held");
-    const again = question.ask(async () => "new");
-    expect(question.answer).toBe("held");
+  it("keeps the result when it is repeated, unless it belongs to other parameters", async () => {
+    const request = new LatestRequest<string>(vi.fn());
+    await request.load(async () => "held");
+    const again = request.load(async () => "new");
+    expect(request.result).toBe("held");
     await again;
-    const other = question.ask(async () => "other", true);
-    expect(question.answer).toBeNull();
+    const other = request.load(async () => "other", true);
+    expect(request.result).toBeNull();
     await other;
   });
 
-  it("tells what went wrong in the service's words, and forgets it with the next answer", async () => {
-    const question = new Question<string>(vi.fn());
-    await question.ask(async () => {
+  it("has the service's words for an error, until the next result", async () => {
+    const request = new LatestRequest<string>(vi.fn());
+    await request.load(async () => {
       throw Object.assign(new Error("the service answered 422"), { detail: "must not lie before from", field: "to" });
     });
-    expect(question.problem).toEqual({ detail: "must not lie before from", field: "to" });
-    await question.ask(async () => "fine");
-    expect(question.problem).toBeNull();
+    expect(request.problem).toEqual({ detail: "must not lie before from", field: "to" });
+    await request.load(async () => "fine");
+    expect(request.problem).toBeNull();
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isAdmin } from "../../src/panel/admin";
-import { addressOf, serviceOf } from "../../src/panel/service-address";
+import { absoluteAddress, serviceOf } from "../../src/panel/service-address";
 
 const PAGE = "https://shop.example/admin/";
 
@@ -22,10 +22,10 @@ describe("where the service is", () => {
   });
 
   it("is an http(s) address and nothing else, since a link is made of it", () => {
-    expect(addressOf("https://a.example/", PAGE)).toBe("https://a.example");
-    expect(addressOf("/tools/", PAGE)).toBe("https://shop.example/tools");
+    expect(absoluteAddress("https://a.example/", PAGE)).toBe("https://a.example");
+    expect(absoluteAddress("/tools/", PAGE)).toBe("https://shop.example/tools");
     for (const given of ["javascript:alert(1)", "http://", "data:text/html,x"])
-      expect(addressOf(given, PAGE)).toBeNull();
+      expect(absoluteAddress(given, PAGE)).toBeNull();
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { FIGURES, type FigureName, lastHour, MINUTES, minuteOf } from "../../src/ui/figures";
-import type { Minute } from "../../src/client/store";
+import type { Minute } from "../../src/client/catalogue";
+import { FIGURES, type FigureName, lastHour, MINUTES } from "../../src/ui/figures";
+import { minuteOf } from "../../src/ui/time";
 
 const NOW = Date.parse("2026-11-22T12:00:30.000Z");
 
@@ -15,13 +16,13 @@ function hour(name: FigureName, minutes: Minute[], now = NOW) {
 }
 
 describe("the last hour of a figure", () => {
-  it("has the current minute at its right edge, and 0 for a minute that is not told", () => {
+  it("has the current minute at its right edge, and 0 for a minute that is absent", () => {
     const values = hour("total_messages", [minute(0, { messages: 7 }), minute(59, { messages: 3 })]);
     expect(values).toHaveLength(MINUTES);
     expect([values[0], values[1], values.at(-1)]).toEqual([3, 0, 7]);
   });
 
-  it("shifts by the clock alone, and drops what is older than an hour or yet to come", () => {
+  it("shifts by the clock alone, and leaves out minutes older than an hour or in the future", () => {
     const minutes = [minute(-2, { messages: 9 }), minute(0, { messages: 7 }), minute(59, { messages: 3 })];
     const later = hour("total_messages", minutes, NOW + 60_000);
     expect(later.slice(-2)).toEqual([7, 0]);
@@ -38,9 +39,9 @@ describe("the last hour of a figure", () => {
     expect(values.slice(-2)).toEqual([null, 1.5]);
   });
 
-  it("takes each figure from the counter that adds to it", () => {
-    const told = [minute(0, { users: 1, active_users: 2, conversations: 3, messages: 4, tokens: 5 })];
-    const last = FIGURES.map((figure) => lastHour(figure, told, NOW).at(-1));
+  it("takes each figure from its counter", () => {
+    const minutes = [minute(0, { users: 1, active_users: 2, conversations: 3, messages: 4, tokens: 5 })];
+    const last = FIGURES.map((figure) => lastHour(figure, minutes, NOW).at(-1));
     expect(last).toEqual([1, 2, 3, 4, 5, null]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { activityType, age, ago, count, magnitude, NOTHING, seconds } from "../../src/ui/format";
+import { activityType, age, ago, count, magnitude, NO_VALUE, seconds } from "../../src/ui/format";
 
 const NOW = Date.parse("2026-11-22T12:00:00.000Z");
 const earlier = (ms: number) => new Date(NOW - ms).toISOString();
@@ -7,10 +7,10 @@ const earlier = (ms: number) => new Date(NOW - ms).toISOString();
 describe("numbers", () => {
   it("writes a count in full, to the last digit", () => {
     expect(count(9_007_199_254_740_991).replace(/\D/g, "")).toBe("9007199254740991");
-    expect(count(null)).toBe(NOTHING);
+    expect(count(null)).toBe(NO_VALUE);
   });
 
-  it("never writes a change that is there as no change", () => {
+  it("never rounds a change to no change", () => {
     expect(magnitude(0.0004)).toMatch(/^< 0\D1/);
     expect(magnitude(-0.032)).toMatch(/^3\D2/);
     expect(magnitude(0)).toMatch(/^0/);
@@ -23,7 +23,7 @@ describe("durations", () => {
     expect(seconds(0.9996)).toMatch(/^1\D00 s$/);
     expect(seconds(59.996)).toBe("1 min 0 s");
     expect(seconds(119.7)).toBe("2 min 0 s");
-    expect(seconds(null)).toBe(NOTHING);
+    expect(seconds(null)).toBe(NO_VALUE);
   });
 
   it("tells an age in whole units, and one below a second, or from a clock that is ahead, as now", () => {

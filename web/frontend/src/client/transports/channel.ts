@@ -1,34 +1,34 @@
-/** One connection over which frames come, by whatever transport; it is used once. */
+/** The interface of a connection that delivers frames, whatever its transport. A channel is used once. */
 
 export interface Channel {
-  /** Ask for what changed since `position`, or for a snapshot (null), in place of what was asked before. */
+  /** Subscribe from `position` on (null: from a snapshot on), instead of any subscription before. */
   subscribe(position: string | null): void;
-  /** Report that the figures at `position` are not those of a heartbeat's digest, and ask for a snapshot. */
+  /** Report that the figures at `position` do not have the digest of the heartbeat, and subscribe from a snapshot on. */
   disagree(position: string): void;
-  /** Go on with a token of the same subject and tenant. */
+  /** Continue with a new token of the same subject and tenant. */
   renew(token: string): void;
-  /** End it; nothing is told any more. */
+  /** Close the channel; its listener is not called any more. */
   close(): void;
 }
 
-/** Told of all that a {@link Channel} brings. */
-export interface Listener {
-  /** The service took the panel in; the first frame is on its way. */
+/** Receives what a {@link Channel} delivers. */
+export interface ChannelListener {
+  /** The service accepted the connection; the first frame follows. */
   opened(): void;
-  /** A frame, as it is written. */
-  said(written: string): void;
-  /** It is over, or never began; `code` and `reason` are those of a WebSocket's close. */
-  ended(code: number, reason: string): void;
-  /** What answers there speaks another protocol. */
-  foreign(reason: string): void;
+  /** A frame arrived, as JSON text. */
+  received(text: string): void;
+  /** The connection ended, or never began; `code` and `reason` are those of a WebSocket's close. */
+  closed(code: number, reason: string): void;
+  /** The server at this address speaks another protocol. */
+  incompatible(reason: string): void;
 }
 
-/** What a channel is opened with; `position` is where to resume, asked for when it is needed. */
-export interface Opening {
+/** How a channel is opened; `position` is where to resume, read when it is needed. */
+export interface ChannelOptions {
   readonly url: string;
   readonly token: string;
   readonly position: () => string | null;
 }
 
-/** The code of a connection that was lost without a word. */
-export const LOST = 1006;
+/** The close code of a connection that was lost without a close frame (RFC 6455). */
+export const ABNORMAL_CLOSURE = 1006;

@@ -1,43 +1,43 @@
-/** Which way leads to the service: a WebSocket, where those are blocked an event stream, or neither. */
+/** Which transport to use: a WebSocket, an event stream where WebSockets are blocked, or neither. */
 
-export type Way = "socket" | "stream";
+export type Transport = "websocket" | "event-stream";
 
-/** So many handshakes in a row failed while REST answered: something between blocks WebSockets. */
-export const BLOCKED = 3;
-/** How long until ways that are blocked are tried again. */
+/** WebSockets count as blocked after so many failed handshakes in a row while REST answered. */
+export const MAX_FAILURES = 3;
+/** How long until blocked transports are tried again. */
 export const RETRY_MS = 300_000;
 
-export class Ways {
-  #failedSockets = 0;
+export class TransportChoice {
+  #failedWebSockets = 0;
   #hasStreamFailed = false;
-  #blockedAt = 0;
+  #lastFailureAt = 0;
 
-  /** The way that is left; null: none is, and figures have to be polled. */
-  get left(): Way | null {
-    if (this.#failedSockets < BLOCKED) return "socket";
-    return this.#hasStreamFailed ? null : "stream";
+  /** The transport that has not failed; null if none is left, and figures have to be polled. */
+  get remaining(): Transport | null {
+    if (this.#failedWebSockets < MAX_FAILURES) return "websocket";
+    return this.#hasStreamFailed ? null : "event-stream";
   }
 
-  /** Choose the way to try now: after a while, or where none is left, each gets one more chance. */
-  choose(): Way {
-    const isBlocked = this.#failedSockets >= BLOCKED;
-    if (this.left === null || (isBlocked && Date.now() - this.#blockedAt >= RETRY_MS)) {
-      this.#failedSockets = BLOCKED - 1;
+  /** Choose the transport to try now. After a while, or if none is left, each one gets one more try. */
+  choose(): Transport {
+    const isBlocked = this.#failedWebSockets >= MAX_FAILURES;
+    if (this.remaining === null || (isBlocked && Date.now() - this.#lastFailureAt >= RETRY_MS)) {
+      this.#failedWebSockets = MAX_FAILURES - 1;
       this.#hasStreamFailed = false;
     }
-    return this.left ?? "socket";
+    return this.remaining ?? "websocket";
   }
 
-  /** Take note that REST answers, but no frame came by this way. */
-  failed(way: Way): void {
-    if (way === "stream") this.#hasStreamFailed = true;
-    else this.#failedSockets += 1;
-    this.#blockedAt = Date.now();
+  /** Report that REST answered, but no frame arrived over this transport. */
+  failed(transport: Transport): void {
+    if (transport === "event-stream") this.#hasStreamFailed = true;
+    else this.#failedWebSockets += 1;
+    this.#lastFailureAt = Date.now();
   }
 
-  /** Take note that a frame came by this way. */
-  passed(way: Way): void {
+  /** Report that a frame arrived over this transport. */
+  succeeded(transport: Transport): void {
     this.#hasStreamFailed = false;
-    if (way === "socket") this.#failedSockets = 0;
+    if (transport === "websocket") this.#failedWebSockets = 0;
   }
 }

@@ -1,26 +1,27 @@
-/** The channel over a WebSocket: the service's first choice. */
+/** The channel over a WebSocket, which is tried first. */
 
-import type { Channel, Listener, Opening } from "./channel";
-import { BEARER, disagree, refresh, SUBPROTOCOL, subscribe } from "../protocol";
+import { BEARER, SUBPROTOCOL } from "../catalogue";
+import { disagree, refresh, subscribe } from "../protocol";
 import { endpoint } from "../rest";
+import type { Channel, ChannelListener, ChannelOptions } from "./channel";
 
-export class Socket implements Channel {
+export class WebSocketChannel implements Channel {
   readonly #socket: WebSocket;
 
-  /** Raises what the browser does if the page may open none, or the token has characters that none has. */
-  constructor(opening: Opening, listener: Listener, Kind: typeof WebSocket) {
-    const socket = new Kind(liveUrl(opening.url), [SUBPROTOCOL, BEARER + opening.token]);
+  /** Throws what the browser throws if the page may not open a WebSocket, or the token has characters that are not allowed. */
+  constructor(options: ChannelOptions, listener: ChannelListener, Implementation: typeof WebSocket) {
+    const socket = new Implementation(liveUrl(options.url), [SUBPROTOCOL, BEARER + options.token]);
     this.#socket = socket;
     socket.onopen = () => {
       if (socket.protocol !== SUBPROTOCOL) {
-        listener.foreign(`what answers there does not speak ${SUBPROTOCOL}`);
+        listener.incompatible(`the server at this address does not speak ${SUBPROTOCOL}`);
         return;
       }
-      this.subscribe(opening.position());
+      this.subscribe(options.position());
       listener.opened();
     };
-    socket.onmessage = (message) => listener.said(String(message.data));
-    socket.onclose = (close) => listener.ended(close.code, close.reason);
+    socket.onmessage = (message) => listener.received(String(message.data));
+    socket.onclose = (close) => listener.closed(close.code, close.reason);
   }
 
   subscribe(position: string | null): void {

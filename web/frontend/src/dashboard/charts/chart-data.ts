@@ -1,20 +1,21 @@
-/** What each chart shows: its lines, its ghost, its totals. Pure. */
+/** The data of each chart: its lines, the period before, its totals. Pure. */
 
+import type { Interval } from "../../client/catalogue";
 import { meanSeconds } from "../../ui/figures";
-import { dashboardText } from "../../ui/text";
-import { type Interval, WIDTH } from "../ranges/interval";
+import { INTERVAL_MS } from "../ranges/interval";
+import { dashboardText } from "../text";
 import {
-  added,
-  aligned,
-  amounts,
-  ended,
-  noMessages,
+  addColumns,
+  alignEarlier,
+  amountsOf,
+  countEnded,
   type Points,
   responseTimes,
   sum,
+  sumIfKnown,
   topModels,
   type Values,
-  whole,
+  zeroMessages,
 } from "./points";
 
 const words = dashboardText.charts;
@@ -33,27 +34,27 @@ export interface ChartData {
   readonly title: string;
   readonly note: string;
   readonly unit: "count" | "seconds";
-  /** Lines are laid on one another; else each stands on zero. */
+  /** Whether the lines are stacked; else each begins at zero. */
   readonly stacked: boolean;
   readonly interval: Interval;
   readonly zone: string;
-  /** Of all points, those yet to come included. */
+  /** The starts of all points, including those in the future. */
   readonly start: readonly number[];
-  /** How many points there are already: the length of the lines. */
+  /** How many points have begun: the length of the lines. */
   readonly count: number;
-  /** How many of them have ended: what follows still grows. */
+  /** How many points have ended: those after them still change. */
   readonly ended: number;
   readonly lines: readonly Line[];
-  /** The period before, at the points of this one. */
-  readonly ghost: Values | null;
-  /** Of the range, and how it is to be read. */
+  /** The values of the period before, at the points of this one. */
+  readonly previous: Values | null;
+  /** The total of the range, and its unit. */
   readonly total: number | null;
   readonly totalUnit: "" | "per-day";
-  /** This period and the one before, over the points that have ended: the two that can be compared. */
+  /** The totals of this period and the one before, of the points that have ended, which can be compared. */
   readonly compared: readonly [now: number | null, before: number | null] | null;
 }
 
-/** The metrics that all charts need together: one request for them. */
+/** The metrics of all charts, for one request. */
 export const METRICS = [
   "messages",
   "tokens",
@@ -70,40 +71,40 @@ const TOP_MODELS = 5;
 
 interface Earlier {
   readonly points: Points;
-  /** How much later this period begins, in ms. */
+  /** How much later the current period begins, in ms. */
   readonly shift: number;
 }
 
-interface Kind {
+interface ChartKind {
   readonly name: ChartName;
   readonly unit?: "seconds";
   readonly stacked?: true;
   readonly note?: (points: Points) => string;
   readonly lines: (points: Points) => Line[];
-  /** What the ghost shows. */
+  /** The values to compare with the period before. */
   readonly main: (points: Points) => Values;
-  /** Of the first so many points. */
+  /** The total of the first `count` points. */
   readonly total: (points: Points, count: number) => number | null;
   readonly perDay?: true;
 }
 
-function counter(name: "messages" | "tokens" | "active_users" | "conversations", colour: string): Kind {
+function counter(name: "messages" | "tokens" | "active_users" | "conversations", colour: string): ChartKind {
   return {
     name,
-    lines: (points) => [{ label: words.names[name], colour, values: amounts(points, name) }],
-    main: (points) => amounts(points, name),
-    total: (points, count) => whole(amounts(points, name).slice(0, count)),
+    lines: (points) => [{ label: words.names[name], colour, values: amountsOf(points, name) }],
+    main: (points) => amountsOf(points, name),
+    total: (points, count) => sumIfKnown(amountsOf(points, name).slice(0, count)),
   };
 }
 
-const KINDS: readonly Kind[] = [
+const KINDS: readonly ChartKind[] = [
   counter("messages", "--series-1"),
   counter("tokens", "--series-4"),
   {
     ...counter("active_users", "--series-2"),
-    // Users of several days are not distinct any more once they are added up: the mean says what is true.
+    // A sum over several days would count the same users again, so the total is the mean of the days.
     total: (points, count) => {
-      const all = whole(amounts(points, "active_users").slice(0, count));
+      const all = sumIfKnown(amountsOf(points, "active_users").slice(0, count));
       return points.interval === "day" && all !== null ? (count === 0 ? null : all / count) : all;
     },
     perDay: true,
@@ -116,23 +117,22 @@ const KINDS: readonly Kind[] = [
     lines: (points) => [{ label: words.mean, colour: "--series-1", values: responseTimes(points) }],
     main: responseTimes,
     total: (points, count) => {
-      const time = whole(amounts(points, "response_time_us").slice(0, count));
-      return time === null ? null : meanSeconds(time, sum(amounts(points, "responses").slice(0, count)));
+      const time = sumIfKnown(amountsOf(points, "response_time_us").slice(0, count));
+      return time === null ? null : meanSeconds(time, sum(amountsOf(points, "responses").slice(0, count)));
     },
   },
   {
     name: "api",
     lines: (points) => [
-      { label: words.calls, colour: "--series-2", values: amounts(points, "api_calls") },
-      { label: words.errors, colour: "--bad", values: amounts(points, "api_errors") },
+      { label: words.calls, colour: "--series-2", values: amountsOf(points, "api_calls") },
+      { label: words.errors, colour: "--bad", values: amountsOf(points, "api_errors") },
     ],
-    main: (points) => amounts(points, "api_calls"),
-    total: (points, count) => whole(amounts(points, "api_calls").slice(0, count)),
+    main: (points) => amountsOf(points, "api_calls"),
+    total: (points, count) => sumIfKnown(amountsOf(points, "api_calls").slice(0, count)),
   },
   {
     name: "models",
     stacked: true,
-
     lines: (points) =>
       topModels(points, TOP_MODELS).map(({ name, amounts: values }, index) => ({
         label: name === "" ? words.otherModels : name,
@@ -140,19 +140,19 @@ const KINDS: readonly Kind[] = [
         values,
       })),
     main: ofAllModels,
-    total: (points, count) => whole(ofAllModels(points).slice(0, count)),
+    total: (points, count) => sumIfKnown(ofAllModels(points).slice(0, count)),
   },
 ];
 
 function ofAllModels(points: Points): Values {
   const columns = topModels(points, Number.POSITIVE_INFINITY).map((model) => model.amounts);
-  return columns.length ? added(columns) : noMessages(points);
+  return columns.length ? addColumns(columns) : zeroMessages(points);
 }
 
-/** Make the data of all charts from the points of a range that ends at `to`, and of the period before it. */
-export function chartsOf(points: Points, earlier: Earlier | null, now: number, to: number): ChartData[] {
-  const over = ended(points, now);
-  const whole = { ...points, start: upTo(points, to) };
+/** Make the data of all charts from the points of a range that ends at `to`, and those of the period before. */
+export function makeCharts(points: Points, earlier: Earlier | null, now: number, to: number): ChartData[] {
+  const endedCount = countEnded(points, now);
+  const complete = { ...points, start: upTo(points, to) };
   return KINDS.map((kind) => ({
     name: kind.name,
     title: words.names[kind.name],
@@ -161,32 +161,33 @@ export function chartsOf(points: Points, earlier: Earlier | null, now: number, t
     stacked: kind.stacked ?? false,
     interval: points.interval,
     zone: points.zone,
-    start: whole.start,
+    start: complete.start,
     count: points.start.length,
-    ended: over,
+    ended: endedCount,
     lines: kind.lines(points),
-    ghost: earlier && aligned(whole, earlier.points, earlier.shift, kind.main(earlier.points)),
+    previous: earlier && alignEarlier(complete, earlier.points, earlier.shift, kind.main(earlier.points)),
     total: kind.total(points, points.start.length),
     totalUnit: kind.perDay && points.interval === "day" ? "per-day" : "",
-    compared: earlier && over > 0 ? [kind.total(points, over), kind.total(earlier.points, over)] : null,
+    compared:
+      earlier && endedCount > 0 ? [kind.total(points, endedCount), kind.total(earlier.points, endedCount)] : null,
   }));
 }
 
-/** The points of a range whose end is still to come; a day of charts has its evening. */
+/** The starts of all points up to the end of a range, which may be in the future: today is shown up to midnight. */
 function upTo({ start, interval }: Points, to: number): readonly number[] {
   const last = start.at(-1);
   if (last === undefined || interval === "day") return start;
-  const width = WIDTH[interval];
+  const width = INTERVAL_MS[interval];
   const missing = Math.max(0, Math.ceil((to - last) / width) - 1);
   return [...start, ...Array.from({ length: missing }, (_, index) => last + (index + 1) * width)];
 }
 
-/** Each line laid on the ones before it, as they are drawn: the topmost has the sum. */
-export function stacked(lines: readonly Line[]): Values[] {
-  const laid: Values[] = [];
+/** The lines added one on top of the other, as they are drawn: the last one has the sum of all. */
+export function stackLines(lines: readonly Line[]): Values[] {
+  const stack: Values[] = [];
   for (const { values } of lines) {
-    const below = laid.at(-1);
-    laid.push(values.map((value, index) => (value === null ? null : value + (below?.[index] ?? 0))));
+    const below = stack.at(-1);
+    stack.push(values.map((value, index) => (value === null ? null : value + (below?.[index] ?? 0))));
   }
-  return laid;
+  return stack;
 }

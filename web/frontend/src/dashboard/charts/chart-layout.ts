@@ -1,7 +1,7 @@
 import { css } from "lit";
 import { HEIGHT } from "./plot";
 
-/** A chart's card: nothing in it moves when values, the cursor or the range change. */
+/** The layout of a chart: nothing moves when the values, the cursor or the range change. */
 export const layout = css`
   :host {
     display: block;
@@ -113,10 +113,10 @@ export const layout = css`
     border-radius: var(--radius-small);
     touch-action: pan-y;
   }
-  .bone.plot {
+  .skeleton.plot {
     margin-top: 30px;
   }
-  .bone.title {
+  .skeleton.title {
     width: 120px;
     height: 14px;
   }

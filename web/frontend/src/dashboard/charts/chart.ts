@@ -1,35 +1,34 @@
-/** One chart: its title and total, the values under the cursor, the plot, and the same as a table. */
+/** A chart: its title and total, the values at the cursor, and the plot or a table with the same values. */
 
 import { html, LitElement, nothing, type PropertyValues, svg, unsafeCSS } from "lit";
 import type uPlot from "uplot";
 import plotStyle from "uplot/dist/uPlot.min.css?inline";
-import { count, magnitude, NOTHING, seconds, short } from "../../ui/format";
-import { MANIFOLD } from "../../ui/comparison";
+import { FACTOR_FROM } from "../../ui/comparison";
 import { define } from "../../ui/define";
-import { dashboardText } from "../../ui/text";
-import { bones } from "../../ui/theme";
-import type { ChartData } from "./chart-data";
-import { layout } from "./chart-layout";
-import { pointTime } from "../../ui/times";
-import { glyph } from "../../ui/icons2";
-import { columns, fits, HEIGHT, plot } from "./plot";
-import { sheet } from "../styles";
+import { count, magnitude, NO_VALUE, pointLabel, seconds, short } from "../../ui/format";
+import { tableIcon } from "../../ui/icons";
+import { skeleton } from "../../ui/theme";
 import "../lists/table";
 import type { Column } from "../lists/table";
+import { baseStyles } from "../styles";
+import { dashboardText } from "../text";
+import type { ChartData } from "./chart-data";
+import { layout } from "./chart-layout";
+import { canReuse, columns, HEIGHT, plot } from "./plot";
 
 const words = dashboardText.charts;
 
-const GHOST = svg`<path d="M0 5h10" stroke="var(--soft)" stroke-width="2" stroke-dasharray="3 2" />`;
+const DASHES = svg`<path d="M0 5h10" stroke="var(--soft)" stroke-width="2" stroke-dasharray="3 2" />`;
 
-/** What a chart asks of all: to show another stretch, or to go a step. */
-export class Zoomed extends Event {
+/** Requests another range for all charts, or a step from the current one. */
+export class ZoomRequested extends Event {
   static readonly kind = "analytics-zoomed";
   constructor(readonly to: { from: number; to: number } | "in" | "out" | "earlier" | "later" | "reset") {
-    super(Zoomed.kind, { bubbles: true, composed: true });
+    super(ZoomRequested.kind, { bubbles: true, composed: true });
   }
 }
 
-const KEYS: Readonly<Record<string, Zoomed["to"]>> = {
+const KEYS: Readonly<Record<string, ZoomRequested["to"]>> = {
   "+": "in",
   "=": "in",
   "-": "out",
@@ -43,21 +42,22 @@ export class Chart extends LitElement {
     data: { attribute: false },
     range: {},
     scheme: {},
-    pointed: { state: true },
-    tabled: { state: true },
+    cursor: { state: true },
+    isTable: { state: true },
   };
-  /** Null: still to come. */
+  /** Null while it is loading. */
   declare data: ChartData | null;
-  /** The range in words. */
+  /** The range as text. */
   declare range: string;
   declare scheme: string;
-  /** The point under the cursor. */
-  declare pointed: number | null;
-  declare tabled: boolean;
+  /** The index of the point at the cursor. */
+  declare cursor: number | null;
+  /** Whether the chart is shown as a table. */
+  declare isTable: boolean;
 
   #plot: uPlot | undefined;
   #drawn: ChartData | undefined;
-  #said = "";
+  #spoken = "";
   readonly #size = new ResizeObserver(([entry]) => {
     const width = Math.floor(entry?.contentRect.width ?? 0);
     if (width > 0 && this.#plot && this.#plot.width !== width) this.#plot.setSize({ width, height: HEIGHT });
@@ -68,8 +68,8 @@ export class Chart extends LitElement {
     this.data = null;
     this.range = "";
     this.scheme = "light";
-    this.pointed = null;
-    this.tabled = false;
+    this.cursor = null;
+    this.isTable = false;
   }
 
   override disconnectedCallback(): void {
@@ -84,27 +84,28 @@ export class Chart extends LitElement {
 
   override render() {
     const { data } = this;
-    if (!data) return html`<div class="head"><span class="bone title"></span></div><div class="bone plot"></div>`;
+    if (!data)
+      return html`<div class="head"><span class="skeleton title"></span></div><div class="skeleton plot"></div>`;
     const empty = data.total === null || data.total === 0;
     return html`<div class="head">
         <h3>${data.title}</h3>
-        <span class="total">${this.#write(data.total)}${data.totalUnit ? html`<small> ${words.perDay}</small>` : nothing}</span>
+        <span class="total">${this.#format(data.total)}${data.totalUnit ? html`<small> ${words.perDay}</small>` : nothing}</span>
         ${this.#change(data)}
         <button
           class="icon-button"
           type="button"
-          aria-label="${data.title}: ${this.tabled ? words.asChart : words.asTable}"
-          title=${this.tabled ? words.asChart : words.asTable}
-          aria-pressed=${this.tabled}
+          aria-label="${data.title}: ${this.isTable ? words.asChart : words.asTable}"
+          title=${this.isTable ? words.asChart : words.asTable}
+          aria-pressed=${this.isTable}
           @click=${this.#toggle}
         >
-          ${glyph("table")}
+          ${tableIcon()}
         </button>
       </div>
       ${this.#legend(data)}
-      <p class="unseen" id="summary">${this.#summary(data)}</p>
+      <p class="visually-hidden" id="summary">${this.#summary(data)}</p>
       ${
-        this.tabled
+        this.isTable
           ? html`<dashboard-table .columns=${this.#columns(data)} .rows=${Array.from({ length: data.count }, (_, index) => data.count - 1 - index)} .caption=${data.title}></dashboard-table>`
           : html`<div
               class="plot"
@@ -113,84 +114,88 @@ export class Chart extends LitElement {
               aria-label="${data.title}. ${words.keys}"
               aria-describedby="summary"
               @keydown=${this.#key}
-              @blur=${() => this.#point(null)}
+              @blur=${() => this.#moveCursor(null)}
             >
               ${empty ? html`<p class="nothing soft">${words.empty}</p>` : nothing}
             </div>`
       }
-      <p class="unseen" role="status">${this.#said}</p>`;
+      <p class="visually-hidden" role="status">${this.#spoken}</p>`;
   }
 
   #change({ compared, unit }: ChartData) {
     const [now, before] = compared ?? [null, null];
     if (now === null || before === null || before === 0) return html`<span class="change"></span>`;
-    const size = now >= before * MANIFOLD ? `${short(now / before)}×` : magnitude((now - before) / before);
+    const size = now >= before * FACTOR_FROM ? `${short(now / before)}×` : magnitude((now - before) / before);
     const tone = unit === "count" || now === before ? "" : now < before ? "better" : "worse";
-    const said = now === before ? words.same : now > before ? words.up(size) : words.down(size);
-    return html`<span class="change ${tone}" title=${said}>
-      <span aria-hidden="true">${now === before ? "" : now > before ? "▲" : "▼"} ${size}</span><span class="unseen">${said}</span>
+    const spoken = now === before ? words.same : now > before ? words.up(size) : words.down(size);
+    return html`<span class="change ${tone}" title=${spoken}>
+      <span aria-hidden="true">${now === before ? "" : now > before ? "▲" : "▼"} ${size}</span><span class="visually-hidden">${spoken}</span>
     </span>`;
   }
 
-  /** The values at the point under the cursor; without one, only what the colours mean. */
+  /** The legend, with the values at the cursor. */
   #legend(data: ChartData) {
-    const at = this.pointed === null || this.pointed >= data.start.length ? null : this.pointed;
+    const at = this.cursor === null || this.cursor >= data.start.length ? null : this.cursor;
     const item = (colour: string, label: string, value: number | null | undefined) =>
       html`<span class="item">
-        <svg class="mark" width="10" height="10" aria-hidden="true">${colour === "--ghost" ? GHOST : svg`<rect width="10" height="10" rx="3" fill="var(${colour})" />`}</svg>
-        <bdi>${label}</bdi>${at === null ? nothing : html` <b>${this.#write(value ?? null)}</b>`}
+        <svg class="mark" width="10" height="10" aria-hidden="true">${colour === "--faded" ? DASHES : svg`<rect width="10" height="10" rx="3" fill="var(${colour})" />`}</svg>
+        <bdi>${label}</bdi>${at === null ? nothing : html` <b>${this.#format(value ?? null)}</b>`}
       </span>`;
     return html`<div class="legend small soft ${data.stacked ? "tall" : ""}">
       ${data.lines.map(({ label, colour, values }) => item(colour, label, values[at ?? 0]))}
-      ${data.ghost ? item("--ghost", words.before, data.ghost[at ?? 0]) : nothing}
-      ${at === null ? html`<span class="note" title=${data.note}>${data.note}</span>` : html`<span class="when">${pointTime(data.start[at] ?? 0, data.interval, data.zone)}</span>`}
+      ${data.previous ? item("--faded", words.before, data.previous[at ?? 0]) : nothing}
+      ${at === null ? html`<span class="note" title=${data.note}>${data.note}</span>` : html`<span class="when">${pointLabel(data.start[at] ?? 0, data.interval, data.zone)}</span>`}
     </div>`;
   }
 
   #summary(data: ChartData): string {
     const main = data.lines[0]?.values ?? [];
-    let least: number | null = null;
-    let most: number | null = null;
-    let when = 0;
+    let min: number | null = null;
+    let max: number | null = null;
+    let maxIndex = 0;
     main.forEach((value, index) => {
       if (value === null) return;
-      if (least === null || value < least) least = value;
-      if (most === null || value > most) [most, when] = [value, index];
+      if (min === null || value < min) min = value;
+      if (max === null || value > max) [max, maxIndex] = [value, index];
     });
-    if (most === null || most === 0) return words.summaryEmpty(data.title, this.range);
-    const at = pointTime(data.start[when] ?? 0, data.interval, data.zone);
-    return words.summary(data.title, this.range, this.#write(data.total), this.#write(least), this.#write(most), at);
+    if (max === null || max === 0) return words.summaryEmpty(data.title, this.range);
+    const at = pointLabel(data.start[maxIndex] ?? 0, data.interval, data.zone);
+    return words.summary(data.title, this.range, this.#format(data.total), this.#format(min), this.#format(max), at);
   }
 
   #columns(data: ChartData): readonly Column<number>[] {
     return [
-      { label: words.time, heads: true, cell: (index) => pointTime(data.start[index] ?? 0, data.interval, data.zone) },
+      {
+        label: words.time,
+        rowHeader: true,
+        cell: (index) => pointLabel(data.start[index] ?? 0, data.interval, data.zone),
+      },
       ...data.lines.map(
         ({ label, values }): Column<number> => ({
           label,
           number: true,
-          cell: (index) => this.#write(values[index] ?? null),
+          cell: (index) => this.#format(values[index] ?? null),
         }),
       ),
-      ...(data.ghost
+      ...(data.previous
         ? [
             {
               label: words.before,
               number: true as const,
-              cell: (index: number) => this.#write(data.ghost?.[index] ?? null),
+              cell: (index: number) => this.#format(data.previous?.[index] ?? null),
             },
           ]
         : []),
     ];
   }
 
-  #write(value: number | null): string {
-    if (value === null) return NOTHING;
+  #format(value: number | null): string {
+    if (value === null) return NO_VALUE;
     return this.data?.unit === "seconds" ? seconds(value) : count(value);
   }
 
   override updated(changed: PropertyValues<this>): void {
-    const target = this.renderRoot.querySelector<HTMLElement>(".plot:not(.bone)");
+    const target = this.renderRoot.querySelector<HTMLElement>(".plot:not(.skeleton)");
     if (!target || !this.data) {
       this.#clear();
       return;
@@ -199,14 +204,14 @@ export class Chart extends LitElement {
       !this.#plot ||
       !this.#drawn ||
       changed.has("scheme") ||
-      !fits(this.#drawn, this.data) ||
+      !canReuse(this.#drawn, this.data) ||
       !target.contains(this.#plot.root)
     ) {
       this.#clear();
       this.#plot = plot(target, this.data, {
-        pointed: (index) => this.#point(index),
-        dragged: (from, to) => this.dispatchEvent(new Zoomed({ from, to })),
-        reset: () => this.dispatchEvent(new Zoomed("reset")),
+        cursor: (index) => this.#moveCursor(index),
+        select: (from, to) => this.dispatchEvent(new ZoomRequested({ from, to })),
+        reset: () => this.dispatchEvent(new ZoomRequested("reset")),
       });
       this.#size.observe(target);
     } else if (this.data !== this.#drawn) {
@@ -222,13 +227,13 @@ export class Chart extends LitElement {
   }
 
   #toggle = (): void => {
-    this.tabled = !this.tabled;
+    this.isTable = !this.isTable;
   };
 
-  #point(index: number | null): void {
-    if (this.pointed === index) return;
-    this.pointed = index;
-    this.#said = "";
+  #moveCursor(index: number | null): void {
+    if (this.cursor === index) return;
+    this.cursor = index;
+    this.#spoken = "";
   }
 
   #key = (event: KeyboardEvent): void => {
@@ -236,26 +241,26 @@ export class Chart extends LitElement {
       event.ctrlKey || event.metaKey || event.altKey
         ? undefined
         : KEYS[(event.shiftKey && event.key.startsWith("Arrow") ? "Shift+" : "") + event.key];
-    if (zoom) this.dispatchEvent(new Zoomed(zoom));
+    if (zoom) this.dispatchEvent(new ZoomRequested(zoom));
     else if (event.key === "ArrowLeft") this.#step(-1);
     else if (event.key === "ArrowRight") this.#step(1);
     else return;
     event.preventDefault();
   };
 
-  /** Move the cursor of all charts by a point, and say what is there. */
+  /** Move the cursor of all charts by a point, and tell screen readers its values. */
   #step(by: number): void {
     const { data } = this;
     if (!data || !this.#plot) return;
     const last = data.count - 1;
-    const index = this.pointed === null ? last : Math.min(last, Math.max(0, this.pointed + by));
+    const index = this.cursor === null ? last : Math.min(last, Math.max(0, this.cursor + by));
     this.#plot.setCursor({ left: this.#plot.valToPos((data.start[index] ?? 0) / 1000, "x"), top: 10 });
-    this.pointed = index;
-    const values = data.lines.map(({ label, values: all }) => `${label} ${this.#write(all[index] ?? null)}`);
-    this.#said = `${pointTime(data.start[index] ?? 0, data.interval, data.zone)}: ${values.join(", ")}`;
+    this.cursor = index;
+    const values = data.lines.map(({ label, values: all }) => `${label} ${this.#format(all[index] ?? null)}`);
+    this.#spoken = `${pointLabel(data.start[index] ?? 0, data.interval, data.zone)}: ${values.join(", ")}`;
   }
 
-  static override styles = [...sheet, bones, unsafeCSS(plotStyle), layout];
+  static override styles = [...baseStyles, skeleton, unsafeCSS(plotStyle), layout];
 }
 
 define("dashboard-chart", Chart);

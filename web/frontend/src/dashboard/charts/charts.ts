@@ -1,129 +1,142 @@
-/** All charts over one range, side by side: one request for them, one for the period before. */
+/** All charts of one range: one request for their data, and one for the period before. */
 
 import { css, html, nothing } from "lit";
+import { INTERVALS, type Interval, type Series } from "../../client/catalogue";
+import { ClockController } from "../../ui/clock-controller";
 import { define } from "../../ui/define";
-import { Seconds } from "../../ui/clock-controller";
-import { dashboardText } from "../../ui/text";
-import "./chart";
-import { Zoomed } from "./chart";
-import { type ChartData, chartsOf, METRICS } from "./chart-data";
-import { spanWords, zoneOf } from "../../ui/times";
-import { glyph } from "../../ui/icons2";
-import { chosen, INTERVALS, type Interval, possible } from "../ranges/interval";
+import { spanLabel, zoneOf } from "../../ui/format";
+import { type Icon, leftIcon, minusIcon, plusIcon, rightIcon } from "../../ui/icons";
+import { LatestRequest } from "../latest-request";
 import { LiveElement } from "../live-element";
-import { LiveSeries } from "./live-series";
-import { covered, fromAnswer, type Points, type SeriesAnswer } from "./points";
-import { Question } from "../latest-request";
-import { panned, previous, type Range, readRange, type Span, spanOf, writeBound, writeRange, zoomed } from "../ranges/range";
+import { chooseInterval, possibleIntervals } from "../ranges/interval";
+import {
+  pan,
+  previousPeriod,
+  type Range,
+  readRange,
+  type Span,
+  spanOf,
+  writeBound,
+  writeRange,
+  zoom,
+} from "../ranges/range";
 import "../ranges/range-picker";
 import { RangeChosen } from "../ranges/range-picker";
 import { Navigate, type Params } from "../route";
-import { sheet } from "../styles";
+import { baseStyles } from "../styles";
+import { dashboardText } from "../text";
+import "./chart";
+import { ZoomRequested } from "./chart";
+import { type ChartData, METRICS, makeCharts } from "./chart-data";
+import { LiveSeries } from "./live-series";
+import { coveredSpan, fromSeries, type Points } from "./points";
 
 const words = dashboardText.charts;
-const USUAL = "1h";
+const DEFAULT_RANGE = "1h";
+/** How many charts there are, for their placeholders. */
 const COUNT = 7;
 
 export class Charts extends LiveElement {
   static override properties = { ...LiveElement.properties, params: { attribute: false }, scheme: {}, zone: {} };
   declare params: Params;
   declare scheme: string;
-  /** The zone in which the service cuts days; null: not known yet. */
+  /** The zone of the service's days; null while it is unknown. */
   declare zone: string | null;
 
-  #range: Range = USUAL;
+  #range: Range = DEFAULT_RANGE;
   #interval: Interval = "minute";
-  /** What zooming began with. */
+  /** The range before zooming. */
   #unzoomed: Range | null = null;
   #charts: ChartData[] | null = null;
-  #made: readonly unknown[] = [];
+  /** What the charts were made of. */
+  #inputs: readonly unknown[] = [];
 
   readonly #series = new LiveSeries(
     () => this.client,
     () => this.requestUpdate(),
-    (span) => this.#askBefore(span),
+    (span) => this.#loadBefore(span),
   );
-  readonly #before = new Question<{ points: Points; shift: number }>(() => this.requestUpdate());
+  readonly #before = new LatestRequest<{ points: Points; shift: number }>(() => this.requestUpdate());
 
   constructor() {
     super();
     this.params = {};
     this.scheme = "light";
     this.zone = null;
-    new Seconds(this, () => true);
+    new ClockController(this, () => true);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#series.stop();
-    this.#before.stop();
+    this.#before.abort();
   }
 
   override willUpdate(changed: Map<PropertyKey, unknown>): void {
     const { now } = this;
     if (changed.has("params") && this.#read(now)) {
-      this.#before.answer = null;
-      this.#series.ask({ metrics: METRICS, interval: this.#interval, span: (at) => this.#span(at) }, now);
+      this.#before.result = null;
+      this.#series.show({ metrics: METRICS, interval: this.#interval, span: (at) => this.#span(at) }, now);
     } else {
-      this.#series.keep(now);
-      if (this.#before.isDueAgain) this.#askBefore(this.#span(now));
+      this.#series.update(now);
+      if (this.#before.isRetryDue) this.#loadBefore(this.#span(now));
     }
     this.#make(now);
   }
 
-  /** Take range and interval from the address; says whether they are others. */
+  /** Read range and interval from the address; returns whether they changed, or nothing is loaded. */
   #read(now: number): boolean {
-    const range = readRange(this.params, USUAL);
+    const range = readRange(this.params, DEFAULT_RANGE);
     const span = spanOf(range, now);
-    const interval = chosen(this.params.interval, span.to - span.from);
-    const other = JSON.stringify([range, interval]) !== JSON.stringify([this.#range, this.#interval]);
+    const interval = chooseInterval(this.params.interval, span.to - span.from);
+    const isOther = JSON.stringify([range, interval]) !== JSON.stringify([this.#range, this.#interval]);
     this.#range = range;
     this.#interval = interval;
     if (typeof range === "string") this.#unzoomed = null;
-    return other || this.#series.points === null;
+    return isOther || this.#series.points === null;
   }
 
-  /** Where the range lies: points of days begin with the service's days, all others by the admin's clock. */
+  /** The times of the range: points of days belong to the service's zone, all others to the browser's. */
   #span(now: number): Span {
     return spanOf(this.#range, now, this.#interval === "day" && this.zone !== null ? this.zone : undefined);
   }
 
-  /** Make what the charts draw, if anything it is made of is another. */
+  /** Make the data of the charts if anything that it depends on has changed. */
   #make(now: number): void {
-    const { points, whole } = this.#series;
-    // Until the answer to a new range is there, the old charts stay, dimmed: the page neither jumps nor loses the focus.
-    if (!points && !whole.problem) return;
-    const made = [points, this.#before.answer, Math.floor(now / 60_000)];
-    if (made.every((part, index) => part === this.#made[index])) return;
-    this.#made = made;
-    this.#charts = points && chartsOf(points, this.#before.answer, now, this.#span(now).to);
+    const { points, all } = this.#series;
+    // While a new range is loading, the old charts stay, dimmed, so that the page does not jump or lose the focus.
+    if (!points && !all.problem) return;
+    const inputs = [points, this.#before.result, Math.floor(now / 60_000)];
+    if (inputs.every((input, index) => input === this.#inputs[index])) return;
+    this.#inputs = inputs;
+    this.#charts = points && makeCharts(points, this.#before.result, now, this.#span(now).to);
   }
 
-  #askBefore(span: Span): void {
-    const earlier = previous(this.#range, span);
+  #loadBefore(span: Span): void {
+    const earlier = previousPeriod(this.#range, span);
     const params = {
       metrics: METRICS,
       interval: this.#interval,
       from: writeBound(earlier.from, this.#interval === "day", span.zone),
       to: writeBound(earlier.to, this.#interval === "day", span.zone),
     };
-    void this.#before.ask(async (signal) => {
-      const points = fromAnswer(await this.client.rest.get<SeriesAnswer>("series", params, signal));
+    void this.#before.load(async (signal) => {
+      const points = fromSeries(await this.client.rest.get<Series>("series", params, signal));
       return { points, shift: span.from - earlier.from };
     });
   }
 
   override render() {
     const span = this.#span(this.now);
-    const range = this.#words(span);
+    const range = this.#rangeLabel(span);
     const charts: readonly (ChartData | null)[] = this.#charts ?? Array.from({ length: COUNT }, () => null);
-    return html`<dashboard-range .range=${this.#range} @analytics-range=${this.#ranged}></dashboard-range>
+    return html`<dashboard-range .range=${this.#range} @analytics-range=${this.#chooseRange}></dashboard-range>
       <div class="tools">
         <p class="soft small">${range} <span class="hint">· ${words.hint}</span></p>
         ${this.#intervals(span)} ${this.#zooms()}
       </div>
       ${this.#problem()}
-      <div class="grid ${this.#series.points ? "" : "dim"}" @analytics-zoomed=${this.#zoomed} aria-busy=${this.#series.points === null}>
+      <div class="grid ${this.#series.points ? "" : "dim"}" @analytics-zoomed=${this.#onZoom} aria-busy=${this.#series.points === null}>
         ${charts.map(
           (data) =>
             html`<dashboard-chart class="card ${data?.name ?? ""}" .data=${data} .range=${range} .scheme=${this.scheme}></dashboard-chart>`,
@@ -131,40 +144,40 @@ export class Charts extends LiveElement {
       </div>`;
   }
 
-  /** The range that the totals are of: that of the points, which may begin before the one that was asked for. */
-  #words(span: Span): string {
+  /** The range of the totals: that of the points, which may begin before the requested range. */
+  #rangeLabel(span: Span): string {
     const { points } = this.#series;
-    const { from, to } = covered(points, span);
-    return spanWords(from, to, points ? zoneOf(points.interval, points.zone) : span.zone);
+    const { from, to } = coveredSpan(points, span);
+    return spanLabel(from, to, points ? zoneOf(points.interval, points.zone) : span.zone);
   }
 
   #intervals(span: Span) {
     const length = span.to - span.from;
-    const automatic = words.intervals[chosen(undefined, length)].toLowerCase();
-    const wish = INTERVALS.find((interval) => interval === this.params.interval) ?? "";
+    const automatic = words.intervals[chooseInterval(undefined, length)].toLowerCase();
+    const selected = INTERVALS.find((interval) => interval === this.params.interval) ?? "";
     const options = [
       ["", words.automatic(automatic)],
-      ...possible(length).map((name) => [name, words.intervals[name]]),
+      ...possibleIntervals(length).map((name) => [name, words.intervals[name]]),
     ];
     return html`<label class="interval">
-      <span class="unseen">${words.points}</span>
-      <select @change=${this.#intervalled}>
-        ${options.map(([value, label]) => html`<option value=${value} ?selected=${value === wish}>${label}</option>`)}
+      <span class="visually-hidden">${words.points}</span>
+      <select @change=${this.#chooseInterval}>
+        ${options.map(([value, label]) => html`<option value=${value} ?selected=${value === selected}>${label}</option>`)}
       </select>
     </label>`;
   }
 
   #zooms() {
-    const button = (to: "in" | "out" | "earlier" | "later", label: string, name: "plus" | "minus" | "left" | "right") =>
-      html`<button class="icon-button" type="button" aria-label=${label} title=${label} @click=${() => this.#zoom(new Zoomed(to))}>
-        ${glyph(name)}
+    const button = (to: "in" | "out" | "earlier" | "later", label: string, icon: Icon) =>
+      html`<button class="icon-button" type="button" aria-label=${label} title=${label} @click=${() => this.#zoom(new ZoomRequested(to))}>
+        ${icon()}
       </button>`;
     return html`<div class="zooms" role="group" aria-label=${words.zoom}>
-      ${button("earlier", words.earlier, "left")} ${button("out", words.zoomOut, "minus")}
-      ${button("in", words.zoomIn, "plus")} ${button("later", words.later, "right")}
+      ${button("earlier", words.earlier, leftIcon)} ${button("out", words.zoomOut, minusIcon)}
+      ${button("in", words.zoomIn, plusIcon)} ${button("later", words.later, rightIcon)}
       ${
         typeof this.#range === "object"
-          ? html`<button class="button" type="button" @click=${() => this.#zoom(new Zoomed("reset"))}>${words.reset}</button>`
+          ? html`<button class="button" type="button" @click=${() => this.#zoom(new ZoomRequested("reset"))}>${words.reset}</button>`
           : nothing
       }
     </div>`;
@@ -173,29 +186,29 @@ export class Charts extends LiveElement {
   #problem() {
     const { points, problem } = this.#series;
     if (!problem) return nothing;
-    // What was loaded before is still true of its time: no reason for alarm.
-    return html`<div class="notice ${points ? "calm" : ""}" role=${points ? "status" : "alert"}>
+    // Points that were loaded before are still correct for their time, so this is only a warning.
+    return html`<div class="notice ${points ? "warning" : ""}" role=${points ? "status" : "alert"}>
       <p><strong>${points ? words.behind : dashboardText.lists.failed}:</strong> ${problem.detail}</p>
-      <button class="button" type="button" @click=${() => this.#series.again(this.now)}>${dashboardText.lists.retry}</button>
+      <button class="button" type="button" @click=${() => this.#series.reload(this.now)}>${dashboardText.lists.retry}</button>
     </div>`;
   }
 
-  #zoomed = (event: Event): void => {
-    if (event instanceof Zoomed) this.#zoom(event);
+  #onZoom = (event: Event): void => {
+    if (event instanceof ZoomRequested) this.#zoom(event);
   };
 
-  #zoom({ to }: Zoomed): void {
+  #zoom({ to }: ZoomRequested): void {
     const { now } = this;
     const span = spanOf(this.#range, now);
-    this.#unzoomed ??= typeof this.#range === "string" ? this.#range : USUAL;
+    this.#unzoomed ??= typeof this.#range === "string" ? this.#range : DEFAULT_RANGE;
     if (to === "reset") {
       if (typeof this.#range === "object") this.#show(this.#unzoomed);
-    } else if (to === "in" || to === "out") this.#show(zoomed(span, to === "in" ? 0.5 : 2, now));
-    else if (to === "earlier" || to === "later") this.#show(panned(span, to === "earlier" ? -0.5 : 0.5, now));
-    else this.#show(zoomed({ ...to, moving: false }, 1, now));
+    } else if (to === "in" || to === "out") this.#show(zoom(span, to === "in" ? 0.5 : 2, now));
+    else if (to === "earlier" || to === "later") this.#show(pan(span, to === "earlier" ? -0.5 : 0.5, now));
+    else this.#show(zoom({ ...to, moving: false }, 1, now));
   }
 
-  #ranged = (event: Event): void => {
+  #chooseRange = (event: Event): void => {
     if (event instanceof RangeChosen && event.range !== null) this.#show(event.range);
   };
 
@@ -203,14 +216,14 @@ export class Charts extends LiveElement {
     this.#go(writeRange(range));
   }
 
-  #intervalled = (event: Event): void => this.#go({ interval: (event.target as HTMLSelectElement).value });
+  #chooseInterval = (event: Event): void => this.#go({ interval: (event.target as HTMLSelectElement).value });
 
   #go(params: Params): void {
     this.dispatchEvent(new Navigate({ view: "overview", params: { ...this.params, ...params } }));
   }
 
   static override styles = [
-    ...sheet,
+    ...baseStyles,
     css`
       :host {
         display: grid;

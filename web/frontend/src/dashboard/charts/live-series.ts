@@ -1,117 +1,119 @@
 /**
- * A range of `series`, kept up with the live figures.
+ * A series over a range, updated with the live figures.
  *
- * Minutes come with the feed, and are merged as they come. Hours and days are asked for again, but only the last two
- * points, and at most every two seconds. Once a minute, if anything changed, the whole range is asked for: events may
- * come with old timestamps; and whenever the range itself moves. What failed is asked for again every ten seconds.
+ * Minutes arrive with the live frames, and are merged. Of hours and days, the last two points are loaded again, at most
+ * every two seconds. The whole range is loaded again once a minute if anything changed, since events may have old
+ * timestamps, and whenever the range moves. A failed request is repeated every ten seconds.
  */
 
+import type { Interval, Series } from "../../client/catalogue";
 import type { AnalyticsClient } from "../../client/client";
-import { MINUTE } from "../../ui/figures";
-import { fresh } from "../freshness";
-import type { Interval } from "../ranges/interval";
-import { dateNumber, fromAnswer, type Points, type SeriesAnswer, since, withMinutes, withTail } from "./points";
-import { type Problem, Question, RETRY_EVERY } from "../latest-request";
+import { currentFreshness } from "../../ui/freshness";
+import { MINUTE } from "../../ui/time";
+import { LatestRequest, type Problem, RETRY_MS } from "../latest-request";
 import { type Span, writeBound } from "../ranges/range";
+import { dayNumber, fromSeries, type Points, removeBefore, withMinutes, withTail } from "./points";
 
-const TAIL_EVERY = 2000;
+const TAIL_MS = 2000;
 
-export interface Asked {
+export interface SeriesQuery {
   metrics: readonly string[];
   interval: Interval;
-  /** Where the range lies at a time. */
+  /** The times of the range at a moment. */
   span: (now: number) => Span;
 }
 
 export class LiveSeries {
-  readonly whole: Question<Points>;
-  readonly #tail: Question<Points>;
-  #asked: Asked | null = null;
+  readonly all: LatestRequest<Points>;
+  readonly #tail: LatestRequest<Points>;
+  #query: SeriesQuery | null = null;
   #from = 0;
-  #wholeAt = 0;
+  #allAt = 0;
   #tailAt = 0;
-  /** The figures that the points have caught up with. */
+  /** The position of the figures that the points include. */
   #position: string | null = null;
   #minutes: unknown = null;
-  #live = false;
-  /** How often the live figures went away, and how many of these times the points have been loaded since. */
+  #isLive = false;
+  /** How often the live figures were lost, and how many of these losses the loaded points include. */
   #losses = 0;
-  #mended = 0;
+  #includedLosses = 0;
 
   constructor(
     private readonly client: () => AnalyticsClient,
-    /** Called after each change of the points, or of the question's state. */
-    changed: () => void,
-    /** Called whenever the whole range is asked for. */
-    private readonly loading: (span: Span) => void = () => {},
+    /** Called after each change of the points, or of the state of a request. */
+    onChange: () => void,
+    /** Called whenever the whole range is loaded. */
+    private readonly onLoad: (span: Span) => void = () => {},
   ) {
-    this.whole = new Question(changed);
-    this.#tail = new Question(changed);
+    this.all = new LatestRequest(onChange);
+    this.#tail = new LatestRequest(onChange);
   }
 
   get points(): Points | null {
-    return this.whole.answer;
+    return this.all.result;
   }
 
-  /** Why there are no points, or why those held are not up to date. */
+  /** Why there are no points, or why they are out of date. */
   get problem(): Problem | null {
-    return this.whole.problem ?? this.#tail.problem;
+    return this.all.problem ?? this.#tail.problem;
   }
 
-  ask(asked: Asked, now: number): void {
-    this.#asked = asked;
+  /** Show the series of a query, instead of any before. */
+  show(query: SeriesQuery, now: number): void {
+    this.#query = query;
     this.#load(now, true);
   }
 
-  again(now: number): void {
+  /** Load the whole range again. */
+  reload(now: number): void {
     this.#load(now, false);
   }
 
-  /** Bring the points up to the figures and the clock; to be called at each change, and each second. */
-  keep(now: number): void {
-    const asked = this.#asked;
-    if (!asked) return;
-    const live = fresh(this.client()).kind === "live";
-    if (this.#live && !live) this.#losses += 1;
-    this.#live = live;
-    if (this.whole.asking) return;
-    const span = asked.span(now);
-    const held = this.points;
-    if (this.#isWholeDue(asked, held, span, now)) this.#load(now, false);
-    else if (held && !isOver(span, now)) this.#keepEnd(asked, held, span, now);
+  /** Update the points to the live figures and the time; to be called at each change, and each second. */
+  update(now: number): void {
+    const query = this.#query;
+    if (!query) return;
+    const isLive = currentFreshness(this.client()).kind === "live";
+    if (this.#isLive && !isLive) this.#losses += 1;
+    this.#isLive = isLive;
+    if (this.all.isLoading) return;
+    const span = query.span(now);
+    const { points } = this;
+    if (this.#isReloadDue(query, points, span, now)) this.#load(now, false);
+    else if (points && !isPast(span, now)) this.#updateEnd(query, points, span, now);
   }
 
   stop(): void {
-    this.whole.stop();
-    this.#tail.stop();
+    this.all.abort();
+    this.#tail.abort();
   }
 
-  #isWholeDue({ interval }: Asked, held: Points | null, span: Span, now: number): boolean {
-    const passed = now - this.#wholeAt;
-    if (this.whole.problem) return passed >= RETRY_EVERY;
-    if (!held) return false;
-    // A day begins in the service's zone, whenever the admin's own does.
-    const date = (time: number) => dateNumber(time, held.zone);
-    const moved = span.from !== this.#from || (interval === "day" && date(now) !== date(this.#wholeAt));
-    return moved || (this.#live && this.#isLost) || (this.#isBehind && passed > MINUTE);
+  #isReloadDue({ interval }: SeriesQuery, points: Points | null, span: Span, now: number): boolean {
+    const passed = now - this.#allAt;
+    if (this.all.problem) return passed >= RETRY_MS;
+    if (!points) return false;
+    // Days begin in the service's zone, not in the browser's.
+    const day = (time: number) => dayNumber(time, points.zone);
+    const hasMoved = span.from !== this.#from || (interval === "day" && day(now) !== day(this.#allAt));
+    return hasMoved || (this.#isLive && this.#hasGap) || (this.#isBehind && passed > MINUTE);
   }
 
-  /** The live figures were there, and were not any more: what came in between is missing. */
-  get #isLost(): boolean {
-    return this.#mended !== this.#losses;
+  /** Whether the live figures were lost since the points were loaded: the minutes in between are missing. */
+  get #hasGap(): boolean {
+    return this.#includedLosses !== this.#losses;
   }
 
   get #isBehind(): boolean {
     return this.client().figures.position !== this.#position;
   }
 
-  #keepEnd(asked: Asked, held: Points, span: Span, now: number): void {
-    if (asked.interval === "minute") {
-      // Not over a gap, whose minutes would be drawn as if nothing had happened in them.
-      if (this.#live && !this.#isLost) this.#merge(now, span);
-    } else if (this.#isBehind && !this.#tail.asking) {
-      const wait = this.#tail.problem ? RETRY_EVERY : TAIL_EVERY;
-      if (now - this.#tailAt >= wait) this.#loadTail(asked, held, span, now);
+  #updateEnd(query: SeriesQuery, points: Points, span: Span, now: number): void {
+    if (query.interval === "minute") {
+      // Not after a gap, since its minutes would be drawn as if they had no events.
+      if (this.#isLive && !this.#hasGap) this.#merge(now, span);
+    } else if (this.#isBehind && !this.#tail.isLoading) {
+      const pause = this.#tail.problem ? RETRY_MS : TAIL_MS;
+      if (now - this.#tailAt >= pause) this.#loadTail(query, points, span, now);
     }
   }
 
@@ -122,51 +124,51 @@ export class LiveSeries {
     this.#minutes = minutes;
     this.#tailAt = minute;
     const until = Math.min(now, span.to - 1);
-    this.whole.amend((points) => since(withMinutes(points, minutes, until), span.from));
+    this.all.update((points) => removeBefore(withMinutes(points, minutes, until), span.from));
   }
 
-  #load(now: number, afresh: boolean): void {
-    const asked = this.#asked;
-    if (!asked) return;
-    const span = asked.span(now);
+  #load(now: number, discard: boolean): void {
+    const query = this.#query;
+    if (!query) return;
+    const span = query.span(now);
     const { position } = this.client().figures;
     const losses = this.#losses;
-    this.#tail.stop();
+    this.#tail.abort();
     this.#from = span.from;
-    this.#wholeAt = this.#tailAt = now;
+    this.#allAt = this.#tailAt = now;
     this.#minutes = null;
-    this.loading(span);
-    void this.whole.ask(async (signal) => {
-      const byDays = asked.interval === "day";
-      const points = await this.#read(asked, writeBound(span.from, byDays, span.zone), span, now, signal);
+    this.onLoad(span);
+    void this.all.load(async (signal) => {
+      const byDays = query.interval === "day";
+      const points = await this.#read(query, writeBound(span.from, byDays, span.zone), span, now, signal);
       this.#position = position;
-      this.#mended = losses;
+      this.#includedLosses = losses;
       this.#tail.problem = null;
       return points;
-    }, afresh);
+    }, discard);
   }
 
-  #loadTail(asked: Asked, held: Points, span: Span, now: number): void {
-    const from = held.start.at(-2) ?? held.start.at(-1) ?? span.from;
+  #loadTail(query: SeriesQuery, { start }: Points, span: Span, now: number): void {
+    const from = start.at(-2) ?? start.at(-1) ?? span.from;
     const { position } = this.client().figures;
     this.#tailAt = now;
-    void this.#tail.ask(async (signal) => {
-      const tail = await this.#read(asked, new Date(from).toISOString(), span, now, signal);
+    void this.#tail.load(async (signal) => {
+      const tail = await this.#read(query, new Date(from).toISOString(), span, now, signal);
       this.#position = position;
-      this.whole.amend((points) => since(withTail(points, tail), span.from));
+      this.all.update((points) => removeBefore(withTail(points, tail), span.from));
       return tail;
     });
   }
 
-  async #read({ metrics, interval }: Asked, from: string, span: Span, now: number, signal: AbortSignal) {
-    // Up to and with now, which may be the first moment of a point; and never nothing, if the range is yet to come.
+  async #read({ metrics, interval }: SeriesQuery, from: string, span: Span, now: number, signal: AbortSignal) {
+    // Include now, which may be the first moment of a point; and not empty, even if the range is in the future.
     const end = Math.max(Math.min(span.to, now + 1), span.from + 1);
     const params = { metrics, interval, from, to: writeBound(end, interval === "day", span.zone) };
-    return fromAnswer(await this.client().rest.get<SeriesAnswer>("series", params, signal));
+    return fromSeries(await this.client().rest.get<Series>("series", params, signal));
   }
 }
 
-/** A range of the past: nothing comes at its end any more, so that it is only asked for as a whole. */
-function isOver({ to, moving }: Span, now: number): boolean {
+/** Whether a range is in the past, so that no points are added at its end. */
+function isPast({ to, moving }: Span, now: number): boolean {
   return !moving && to <= now;
 }

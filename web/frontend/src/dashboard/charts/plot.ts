@@ -1,26 +1,25 @@
-/** Draws chart data with uPlot: its options, its colours, its size. */
+/** Draws the data of a chart with uPlot. */
 
 import uPlot from "uplot";
-import { short } from "../../ui/format";
-import { DAY } from "../../ui/yesterday";
-import { type ChartData, stacked } from "./chart-data";
-import { tick, zoneOf } from "../../ui/times";
-import { WIDTH } from "../ranges/interval";
+import { short, tickLabel, zoneOf } from "../../ui/format";
+import { DAY } from "../../ui/time";
+import { INTERVAL_MS } from "../ranges/interval";
+import { type ChartData, stackLines } from "./chart-data";
 import type { Values } from "./points";
 
 export const HEIGHT = 200;
-/** All charts of the page: a cursor on one shows on all. */
+/** All charts of the page share their cursor. */
 const GROUP = "dashboard";
 const SMALL = "11px system-ui, sans-serif";
 
-/** Whole numbers only: half a message is no tick. */
-const WHOLE = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
+/** The steps of an axis of counts: whole numbers only. */
+const COUNT_STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 
 export interface Listeners {
-  /** The point under the cursor, of whichever chart; null: none. */
-  pointed: (index: number | null) => void;
-  /** A stretch was dragged over: in ms since 1970. */
-  dragged: (from: number, to: number) => void;
+  /** The cursor moved to a point, on any chart; null: to none. */
+  cursor: (index: number | null) => void;
+  /** A range was selected, in ms since 1970. */
+  select: (from: number, to: number) => void;
   reset: () => void;
 }
 
@@ -35,11 +34,11 @@ export function plot(target: HTMLElement, data: ChartData, listeners: Listeners)
     padding: [10, 20, 0, 0],
     tzDate: (time) => uPlot.tzDate(new Date(time * 1000), zoneOf(data.interval, data.zone)),
     scales: {
-      x: { range: (_, min, max) => [min, max > min ? max : min + WIDTH[data.interval] / 1000] },
+      x: { range: (_, min, max) => [min, max > min ? max : min + INTERVAL_MS[data.interval] / 1000] },
       y: { range: (_, __, max) => [0, max > 0 ? max * 1.06 : 1] },
     },
     axes: [timeAxis(data, colour), valueAxis(data, colour)],
-    series: [{}, ...lines(data, colour), ...tails(data, colour), ghost(colour)],
+    series: [{}, ...lines(data, colour), ...growingLines(data, colour), previousLine(colour)],
     cursor: {
       y: false,
       points: { size: 7, width: 2 },
@@ -48,7 +47,7 @@ export function plot(target: HTMLElement, data: ChartData, listeners: Listeners)
         key: GROUP,
         setSeries: false,
         scales: ["x", null],
-        // What is dragged over belongs to the chart it began on: the others would zoom too, each once more.
+        // A selection belongs to one chart; otherwise each of the others would zoom once more.
         filters: { pub: (type) => type !== "mousedown" && type !== "mouseup" },
       },
       bind: {
@@ -59,12 +58,12 @@ export function plot(target: HTMLElement, data: ChartData, listeners: Listeners)
       },
     },
     hooks: {
-      setCursor: [(made) => listeners.pointed(made.cursor.idx ?? null)],
+      setCursor: [(made) => listeners.cursor(made.cursor.idx ?? null)],
       setSelect: [
         (made) => {
           const { left, width } = made.select;
           if (width < 6) return;
-          listeners.dragged(made.posToVal(left, "x") * 1000, made.posToVal(left + width, "x") * 1000);
+          listeners.select(made.posToVal(left, "x") * 1000, made.posToVal(left + width, "x") * 1000);
           made.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         },
       ],
@@ -73,13 +72,13 @@ export function plot(target: HTMLElement, data: ChartData, listeners: Listeners)
   return new uPlot(options, columns(data), target);
 }
 
-/** The data as uPlot takes it: time, the lines as `lines` orders them, their tails, and over them the ghost. */
+/** The data as uPlot takes it, in the order of its series: time, lines, their growing ends, the period before. */
 export function columns(data: ChartData): uPlot.AlignedData {
   const start = data.start.map((time) => time / 1000);
-  const before = data.ghost ?? start.map(() => null);
-  // The topmost of a stack is drawn first, and those that it stands on over it.
+  const before = data.previous ?? start.map(() => null);
+  // The highest line of a stack is drawn first, and lower ones over it.
   const drawn = data.stacked
-    ? stacked(data.lines).reverse()
+    ? stackLines(data.lines).reverse()
     : data.lines.map(({ values }) => part(values, 0, data.ended));
   const growing = data.stacked ? [] : data.lines.map(({ values }) => part(values, data.ended - 1, data.count));
   return [
@@ -89,32 +88,32 @@ export function columns(data: ChartData): uPlot.AlignedData {
   ];
 }
 
-/** The values from one place to another; nothing before and behind. */
+/** The values from one index to another; null before and after. */
 function part(values: Values, from: number, to: number): Values {
   return values.map((value, index) => (index >= from && index < to ? value : null));
 }
 
-/** Whether the same plot can show other data: only if nothing but the values differs. */
-export function fits(one: ChartData, other: ChartData): boolean {
-  const look = ({ interval, zone, lines: all }: ChartData) =>
+/** Whether a plot of one chart's data can show the other data: only if nothing but the values differs. */
+export function canReuse(one: ChartData, other: ChartData): boolean {
+  const signature = ({ interval, zone, lines: all }: ChartData) =>
     JSON.stringify([interval, zone, all.map(({ label, colour }) => [label, colour])]);
-  return look(one) === look(other);
+  return signature(one) === signature(other);
 }
 
 function lines(data: ChartData, colour: Colour): uPlot.Series[] {
   const shown = data.stacked ? [...data.lines].reverse() : data.lines;
   return shown.map((line, index): uPlot.Series => {
     const stroke = colour(`var(${line.colour})`);
-    // What is stacked hides what it stands on; of lines side by side only the first is filled.
+    // In a stack each line covers those behind it; of other lines only the first is filled.
     const fill = data.stacked
       ? colour(`color-mix(in srgb, var(${line.colour}) 35%, var(--surface))`)
       : colour(`color-mix(in srgb, var(${line.colour}) 10%, transparent)`);
-    return { stroke, width: 1.5, ...(data.stacked || index === 0 ? { fill } : {}), points: lonely(stroke) };
+    return { stroke, width: 1.5, ...(data.stacked || index === 0 ? { fill } : {}), points: isolatedPoints(stroke) };
   });
 }
 
-/** From the last point that has ended to the one that still grows: dashed, since it is not yet what it will be. */
-function tails(data: ChartData, colour: Colour): uPlot.Series[] {
+/** From the last point that has ended to the current one: dashed, since the current value still changes. */
+function growingLines(data: ChartData, colour: Colour): uPlot.Series[] {
   if (data.stacked) return [];
   return data.lines.map((line) => ({
     stroke: colour(`var(${line.colour})`),
@@ -124,13 +123,13 @@ function tails(data: ChartData, colour: Colour): uPlot.Series[] {
   }));
 }
 
-function ghost(colour: Colour): uPlot.Series {
-  const stroke = colour("var(--ghost)");
-  return { stroke, width: 1.5, dash: [4, 4], points: lonely(stroke) };
+function previousLine(colour: Colour): uPlot.Series {
+  const stroke = colour("var(--faded)");
+  return { stroke, width: 1.5, dash: [4, 4], points: isolatedPoints(stroke) };
 }
 
-/** A value between two gaps has no line: it gets a dot. */
-function lonely(stroke: string): uPlot.Series.Points {
+/** Values between two gaps, which have no line, are drawn as dots. */
+function isolatedPoints(stroke: string): uPlot.Series.Points {
   return {
     show: true,
     size: 5,
@@ -157,7 +156,7 @@ function timeAxis(data: ChartData, colour: Colour): uPlot.Axis {
     space: 72,
     grid: { show: false },
     ticks: { stroke: colour("var(--line)"), width: 1, size: 4 },
-    values: (_, splits, __, ___, step) => splits.map((time) => tick(time * 1000, zone, step * 1000)),
+    values: (_, splits, __, ___, step) => splits.map((time) => tickLabel(time * 1000, zone, step * 1000)),
     ...(data.interval === "day" ? { incrs: [1, 2, 3, 7, 14, 28, 91].map((days) => (days * DAY) / 1000) } : {}),
   };
 }
@@ -173,7 +172,7 @@ function valueAxis(data: ChartData, colour: Colour): uPlot.Axis {
     grid: { stroke: colour("var(--line)"), width: 1 },
     ticks: { show: false },
     values: (_, splits) => splits.map(write),
-    ...(data.unit === "count" ? { incrs: WHOLE } : {}),
+    ...(data.unit === "count" ? { incrs: COUNT_STEPS } : {}),
   };
 }
 
@@ -181,7 +180,7 @@ function secondsTick(value: number): string {
   return value < 1 ? `${Math.round(value * 1000)} ms` : `${Math.round(value * 100) / 100} s`;
 }
 
-/** A canvas knows no custom properties: ask what they come to just here, in this scheme. */
+/** A canvas cannot use custom properties: compute their colours for this element and scheme. */
 function colours(target: HTMLElement): Colour {
   return (written) => {
     const probe = document.createElement("i");

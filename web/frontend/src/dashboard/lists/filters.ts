@@ -1,28 +1,29 @@
-/** The filter bar of a list: `<dashboard-filters .fields=${FIELDS} .params=${params}>` tells of changes by an event. */
+/** The filters of a list: `<dashboard-filters .fields=${FIELDS} .params=${params}>` fires an event for each change. */
 
 import { css, html, LitElement, nothing } from "lit";
 import { define } from "../../ui/define";
-import { dashboardText } from "../../ui/text";
 import { type Preset, readRange, writeRange } from "../ranges/range";
 import { RangeChosen } from "../ranges/range-picker";
 import type { Params } from "../route";
-import { sheet } from "../styles";
+import { baseStyles } from "../styles";
+import { dashboardText } from "../text";
 
 const words = dashboardText.filters;
 
-/** How long a person may pause within a word. */
-const PAUSE = 300;
+/** A text filter applies after a pause of so many ms in typing. */
+const TYPING_PAUSE = 300;
 
 export type Field =
   | { kind: "text"; name: string; label: string; hint?: string; suggestions?: readonly string[] }
-  | { kind: "number"; name: string; label: string; least: number; most: number; usual: number }
+  | { kind: "number"; name: string; label: string; min: number; max: number; usual: number }
   | { kind: "choice"; name: string; label: string; options: readonly (readonly [value: string, label: string])[] }
   | { kind: "range"; days?: true; usual?: Preset };
 
-export class Filtered extends Event {
+/** Filters were changed; an empty parameter is removed. */
+export class FiltersChanged extends Event {
   static readonly kind = "analytics-filtered";
   constructor(readonly params: Params) {
-    super(Filtered.kind);
+    super(FiltersChanged.kind);
   }
 }
 
@@ -30,12 +31,12 @@ export class FilterBar extends LitElement {
   static override properties = { fields: { attribute: false }, params: { attribute: false }, zone: {} };
   declare fields: readonly Field[];
   declare params: Params;
-  /** The zone of whole days; null: not known yet, or of no matter. */
+  /** The zone of whole days; null if it is unknown, or not needed. */
   declare zone: string | null;
 
-  #pause: ReturnType<typeof setTimeout> | undefined;
-  /** What was typed since the last pause. */
-  #typing: Params = {};
+  #typingTimer: ReturnType<typeof setTimeout> | undefined;
+  /** The filters that were typed since the last pause. */
+  #typed: Params = {};
 
   constructor() {
     super();
@@ -46,7 +47,7 @@ export class FilterBar extends LitElement {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    clearTimeout(this.#pause);
+    clearTimeout(this.#typingTimer);
   }
 
   override render() {
@@ -54,7 +55,7 @@ export class FilterBar extends LitElement {
     const any = names.some((name) => (this.params[name] ?? "") !== "");
     return html`<form role="search" aria-label=${words.title} @submit=${this.#submit}>
       ${this.fields.map((field) => this.#field(field))}
-      ${any ? html`<button type="button" class="button" @click=${() => this.#tell(blank(names))}>${words.clear}</button>` : nothing}
+      ${any ? html`<button type="button" class="button" @click=${() => this.#change(emptyParams(names))}>${words.clear}</button>` : nothing}
     </form>`;
   }
 
@@ -71,7 +72,7 @@ export class FilterBar extends LitElement {
             list=${field.suggestions ? "suggestions" : nothing}
             placeholder=${field.hint ?? nothing}
             .value=${this.params[field.name] ?? ""}
-            @input=${this.#typed}
+            @input=${this.#type}
           />
           ${field.suggestions ? html`<datalist id="suggestions">${field.suggestions.map((value) => html`<option value=${value}></option>`)}</datalist>` : nothing}
         </label>`;
@@ -81,16 +82,16 @@ export class FilterBar extends LitElement {
           <input
             type="number"
             name=${field.name}
-            min=${field.least}
-            max=${field.most}
+            min=${field.min}
+            max=${field.max}
             .value=${this.params[field.name] || String(field.usual)}
-            @change=${(event: Event) => this.#counted(event, field)}
+            @change=${(event: Event) => this.#changeNumber(event, field)}
           />
         </label>`;
       case "choice":
         return html`<label class="field">
           ${field.label}
-          <select name=${field.name} @change=${this.#chosen}>
+          <select name=${field.name} @change=${this.#changeChoice}>
             ${field.options.map(
               ([value, label]) =>
                 html`<option value=${value} ?selected=${value === (this.params[field.name] ?? "")}>${label}</option>`,
@@ -104,7 +105,7 @@ export class FilterBar extends LitElement {
           ?days=${field.days ?? false}
           .zone=${this.zone}
           .range=${readRange(this.params, null) ?? field.usual ?? null}
-          @analytics-range=${this.#ranged}
+          @analytics-range=${this.#changeRange}
         ></dashboard-range>`;
     }
   }
@@ -113,38 +114,38 @@ export class FilterBar extends LitElement {
     event.preventDefault();
   };
 
-  #typed = (event: Event): void => {
+  #type = (event: Event): void => {
     const { name, value } = event.target as HTMLInputElement;
-    this.#typing = { ...this.#typing, [name]: value.trim() };
-    clearTimeout(this.#pause);
-    this.#pause = setTimeout(() => {
-      this.#tell(this.#typing);
-      this.#typing = {};
-    }, PAUSE);
+    this.#typed = { ...this.#typed, [name]: value.trim() };
+    clearTimeout(this.#typingTimer);
+    this.#typingTimer = setTimeout(() => {
+      this.#change(this.#typed);
+      this.#typed = {};
+    }, TYPING_PAUSE);
   };
 
-  #chosen = (event: Event): void => {
+  #changeChoice = (event: Event): void => {
     const { name, value } = event.target as HTMLSelectElement;
-    this.#tell({ [name]: value });
+    this.#change({ [name]: value });
   };
 
-  #counted(event: Event, { least, most, usual }: { least: number; most: number; usual: number }): void {
+  #changeNumber(event: Event, { min, max, usual }: { min: number; max: number; usual: number }): void {
     const input = event.target as HTMLInputElement;
-    const number = Math.min(most, Math.max(least, Math.round(Number(input.value)) || usual));
+    const number = Math.min(max, Math.max(min, Math.round(Number(input.value)) || usual));
     input.value = String(number);
-    this.#tell({ [input.name]: number === usual ? "" : String(number) });
+    this.#change({ [input.name]: number === usual ? "" : String(number) });
   }
 
-  #ranged = (event: Event): void => {
-    if (event instanceof RangeChosen) this.#tell(writeRange(event.range));
+  #changeRange = (event: Event): void => {
+    if (event instanceof RangeChosen) this.#change(writeRange(event.range));
   };
 
-  #tell(params: Params): void {
-    this.dispatchEvent(new Filtered(params));
+  #change(params: Params): void {
+    this.dispatchEvent(new FiltersChanged(params));
   }
 
   static override styles = [
-    ...sheet,
+    ...baseStyles,
     css`
       :host {
         display: block;
@@ -179,7 +180,7 @@ export class FilterBar extends LitElement {
   ];
 }
 
-function blank(names: readonly string[]): Params {
+function emptyParams(names: readonly string[]): Params {
   return Object.fromEntries(names.map((name) => [name, ""]));
 }
 

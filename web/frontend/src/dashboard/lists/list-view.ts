@@ -1,18 +1,18 @@
-/** What the views of lists have in common: filters in the address, and a list that follows them. */
+/** The base of all views with a list: its filters are in the address, and its query follows them. */
 
 import { css } from "lit";
-import type { Filtered } from "./filters";
-import type { Query } from "./list";
 import { LiveElement } from "../live-element";
 import { type Preset, readRange, spanOf, writeDate } from "../ranges/range";
 import { Navigate, type Params, type View } from "../route";
-import { sheet } from "../styles";
-import type { Sorted } from "./table";
+import { baseStyles } from "../styles";
+import type { FiltersChanged } from "./filters";
+import type { Query } from "./list";
+import type { SortRequested } from "./table";
 
 export abstract class ListView extends LiveElement {
   static override properties = { ...LiveElement.properties, params: { attribute: false }, zone: {} };
   declare params: Params;
-  /** The zone in which the service cuts days; null: not known yet. */
+  /** The zone of the service's days; null while it is unknown. */
   declare zone: string | null;
 
   abstract readonly view: View;
@@ -24,24 +24,24 @@ export abstract class ListView extends LiveElement {
     this.zone = null;
   }
 
-  /** What the parameters of the address ask the service for. */
-  protected abstract asked(params: Params): Query;
+  /** The query for the parameters of the address. */
+  protected abstract queryOf(params: Params): Query;
 
   override willUpdate(changed: Map<PropertyKey, unknown>): void {
-    // Only now, since a range such as "24 hours" begins at another moment each time.
-    if (changed.has("params") || changed.has("zone")) this.query = this.asked(this.params);
+    // Only when they change, since a range such as "24 hours" begins at another moment each time.
+    if (changed.has("params") || changed.has("zone")) this.query = this.queryOf(this.params);
   }
 
-  protected filtered = (event: Event): void => this.#go((event as Filtered).params);
+  protected changeFilters = (event: Event): void => this.#go((event as FiltersChanged).params);
 
-  protected sorted = (event: Event): void => this.#go({ sort: (event as Sorted).by });
+  protected changeSort = (event: Event): void => this.#go({ sort: (event as SortRequested).by });
 
   #go(changes: Params): void {
     this.dispatchEvent(new Navigate({ view: this.view, params: { ...this.params, ...changes } }, true));
   }
 
   static override styles = [
-    ...sheet,
+    ...baseStyles,
     css`
       :host {
         display: grid;
@@ -55,21 +55,21 @@ export abstract class ListView extends LiveElement {
   ];
 }
 
-/** The parameters that are set, for the service: an empty one is none. */
-export function set(params: Params, ...names: readonly string[]): Query {
+/** The named parameters for the service; an empty one is null. */
+export function pick(params: Params, ...names: readonly string[]): Query {
   return Object.fromEntries(names.map((name) => [name, params[name] || null]));
 }
 
-/** From and to for the service; a range that follows the clock has no end. */
-export function bounds(params: Params, now: number): { from: string | null; to: string | null } {
+/** The bounds of the range for the service; a range whose end follows the clock has no end. */
+export function timeBounds(params: Params, now: number): { from: string | null; to: string | null } {
   const range = readRange(params, null);
   if (range === null) return { from: null, to: null };
-  if (typeof range === "object") return { from: written(range.from), to: written(range.to) };
+  if (typeof range === "object") return { from: isoOrNull(range.from), to: isoOrNull(range.to) };
   const { from, to, moving } = spanOf(range, now);
-  return { from: written(from), to: moving ? null : written(to) };
+  return { from: isoOrNull(from), to: moving ? null : isoOrNull(to) };
 }
 
-/** The same as dates, for what is kept by whole days of the service's zone: presets count from its today. */
+/** The same as dates, for lists of days: presets count from today in the service's zone. */
 export function dateBounds(
   params: Params,
   now: number,
@@ -83,11 +83,11 @@ export function dateBounds(
   return { from: writeDate(from, zone ?? undefined), to: moving ? null : writeDate(to, zone ?? undefined) };
 }
 
-function written(time: number | null): string | null {
+function isoOrNull(time: number | null): string | null {
   return time === null ? null : new Date(time).toISOString();
 }
 
-/** Whether any parameter narrows the list. */
-export function narrowed(query: Query, ...besides: readonly string[]): boolean {
-  return Object.entries(query).some(([name, value]) => value !== null && name !== "limit" && !besides.includes(name));
+/** Whether a parameter filters the list; `limit` and those in `except` do not. */
+export function isFiltered(query: Query, ...except: readonly string[]): boolean {
+  return Object.entries(query).some(([name, value]) => value !== null && name !== "limit" && !except.includes(name));
 }

@@ -1,34 +1,32 @@
-/** A list of the service as a table: its pages, how fresh it is, its CSV, and what goes wrong on the way. */
+/** A list of the service as a table: its pages, when they were loaded, its CSV export, and errors. */
 
 import { css, html, nothing, type PropertyValues } from "lit";
-import { count } from "../../ui/format";
-import { icon } from "../../ui/icons";
+import { ClockController } from "../../ui/clock-controller";
 import { define } from "../../ui/define";
-import { Seconds } from "../../ui/clock-controller";
-import { dashboardText } from "../../ui/text";
-import { csvName } from "./csv-name";
-import { clockTime } from "../../ui/times";
-import { fresh } from "../freshness";
-import { glyph } from "../../ui/icons2";
-import { Listing, MAX_ROWS, type Order } from "./listing";
+import { count, timeWithSeconds } from "../../ui/format";
+import { currentFreshness } from "../../ui/freshness";
+import { downloadIcon, refreshIcon } from "../../ui/icons";
+import { problemOf, RETRY_MS } from "../latest-request";
 import { LiveElement } from "../live-element";
-import { problemOf, RETRY_EVERY } from "../latest-request";
-import { sheet } from "../styles";
+import { baseStyles } from "../styles";
+import { dashboardText } from "../text";
+import { csvName } from "./csv-name";
+import { Listing, MAX_ROWS, type Order } from "./listing";
 import "./table";
 import type { Column, Table } from "./table";
 
 const words = dashboardText.lists;
 
-/** How often the first page of a live list is loaded again, while there is news; and after a failure. */
-const FRESHEN_EVERY = 2000;
+/** The shortest time between two loads of the first page of a live list, in ms. */
+const RELOAD_MS = 2000;
 
-// biome-ignore lint/suspicious/noExplicitAny: as in the table, a list's columns and rows belong together.
+// biome-ignore lint/suspicious/noExplicitAny: as in the table, the caller gives columns and rows of the same type.
 type AnyRow = any;
 
 export type Query = Readonly<Record<string, string | number | boolean | null>>;
 
-/** What a list shows that follows the live feed. */
-export interface News<Row> {
+/** Rows of the live figures, for a list that shows them. */
+export interface LiveRows<Row> {
   readonly rows: readonly Row[];
   readonly order: Order<Row>;
 }
@@ -44,71 +42,72 @@ export class List extends LiveElement {
     file: {},
     sorted: {},
     filtered: { type: Boolean },
-    news: { attribute: false },
-    exporting: { state: true },
-    failure: { state: true },
+    liveRows: { attribute: false },
+    isExporting: { state: true },
+    exportError: { state: true },
   };
   declare path: string;
   declare query: Query;
   declare columns: readonly Column<AnyRow>[];
   declare keyOf: (row: AnyRow) => unknown;
   declare caption: string;
-  /** What the CSV is called. */
+  /** The first part of the name of the CSV file. */
   declare file: string;
   declare sorted: string;
-  /** Whether filters are set, which is why a list may be empty. */
+  /** Whether filters are set, which may be why the list is empty. */
   declare filtered: boolean;
-  /** New rows of the live feed; null: this list is not live. */
-  declare news: News<AnyRow> | null;
-  declare exporting: boolean;
-  declare failure: string;
+  /** Null if the list is not live. */
+  declare liveRows: LiveRows<AnyRow> | null;
+  declare isExporting: boolean;
+  declare exportError: string;
 
   readonly #listing = new Listing<AnyRow>(
     () => this.client.rest,
     () => this.requestUpdate(),
   );
+  /** The position of the figures when the rows were loaded. */
   #position: string | null = null;
-  #freshenedAt = 0;
-  #sight: IntersectionObserver | undefined;
-  #seen: unknown = null;
+  #loadedAt = 0;
+  #observer: IntersectionObserver | undefined;
+  #observedRows: unknown = null;
 
   constructor() {
     super();
     this.sorted = "";
     this.filtered = false;
-    this.news = null;
-    this.exporting = false;
-    this.failure = "";
-    new Seconds(this, () => this.news !== null);
+    this.liveRows = null;
+    this.isExporting = false;
+    this.exportError = "";
+    new ClockController(this, () => this.liveRows !== null);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.#listing.stop();
-    this.#sight?.disconnect();
+    this.#listing.abort();
+    this.#observer?.disconnect();
   }
 
   override willUpdate(changed: PropertyValues<this>): void {
-    const other = changed.has("path") || (changed.has("query") && !same(this.query, changed.get("query")));
-    if (other) {
-      this.failure = "";
-      this.#asked();
+    const isOther = changed.has("path") || (changed.has("query") && !same(this.query, changed.get("query")));
+    if (isOther) {
+      this.exportError = "";
+      this.#noteLoad();
       this.#listing.show(this.path, this.query);
-    } else if (this.news) this.#keepUp(this.news);
+    } else if (this.liveRows) this.#updateLive(this.liveRows);
   }
 
-  #asked(): void {
+  #noteLoad(): void {
     this.#position = this.client.figures.position;
-    this.#freshenedAt = Date.now();
+    this.#loadedAt = Date.now();
   }
 
-  /** News are shown at once; what they leave out, as under load they may, follows with the first page. */
-  #keepUp(news: News<AnyRow>): void {
+  /** Show live rows at once, and load the first page again, since under load the live rows may not have all. */
+  #updateLive(live: LiveRows<AnyRow>): void {
     const { rows, problem } = this.#listing;
     if (!rows || (this.client.figures.position === this.#position && !problem)) return;
-    this.#listing.merge(news.rows, news.order);
-    if (Date.now() - this.#freshenedAt < (problem ? RETRY_EVERY : FRESHEN_EVERY)) return;
-    if (this.#listing.freshen(news.order)) this.#asked();
+    this.#listing.merge(live.rows, live.order);
+    if (Date.now() - this.#loadedAt < (problem ? RETRY_MS : RELOAD_MS)) return;
+    if (this.#listing.reloadFirstPage(live.order)) this.#noteLoad();
   }
 
   override render() {
@@ -124,7 +123,7 @@ export class List extends LiveElement {
       .keyOf=${this.keyOf}
       .caption=${this.caption}
       .sorted=${this.sorted}
-      .busy=${this.#listing.asking}
+      .busy=${this.#listing.isLoading}
     >
       ${this.#foot()}
     </dashboard-table>`;
@@ -132,91 +131,92 @@ export class List extends LiveElement {
 
   #bar() {
     return html`<div class="bar">
-      <p class="soft small" aria-live="off">${this.#freshness()}</p>
-      <button class="button" type="button" ?disabled=${this.#listing.asking} @click=${this.refresh}>
-        ${icon("refresh")}${words.refresh}
+      <p class="soft small" aria-live="off">${this.#status()}</p>
+      <button class="button" type="button" ?disabled=${this.#listing.isLoading} @click=${this.refresh}>
+        ${refreshIcon()}${words.refresh}
       </button>
-      <button class="button" type="button" ?disabled=${this.exporting} aria-busy=${this.exporting} @click=${this.#export}>
-        ${glyph("download")}${this.exporting ? words.csvRunning : words.csv}
+      <button class="button" type="button" ?disabled=${this.isExporting} aria-busy=${this.isExporting} @click=${this.#export}>
+        ${downloadIcon()}${this.isExporting ? words.csvRunning : words.csv}
       </button>
     </div>`;
   }
 
-  #freshness() {
-    const { asOf, asking, full, deep, problem } = this.#listing;
-    if (asking) return words.loading;
-    if (asOf === null) return nothing;
-    if (this.news && !full && !problem && fresh(this.client).kind === "live") {
-      return html`<span class="live">${deep ? words.liveTop : words.live}</span>`;
+  #status() {
+    const { loadedAt, isLoading, isFull, hasOlderPages, problem } = this.#listing;
+    if (isLoading) return words.loading;
+    if (loadedAt === null) return nothing;
+    if (this.liveRows && !isFull && !problem && currentFreshness(this.client).kind === "live") {
+      return html`<span class="live">${hasOlderPages ? words.liveTop : words.live}</span>`;
     }
     const since = this.client.figures.position !== this.#position ? ` · ${words.changed}` : "";
-    return words.asOf(clockTime(asOf)) + since;
+    return words.asOf(timeWithSeconds(loadedAt)) + since;
   }
 
   #problem() {
     const { problem } = this.#listing;
-    if (this.failure) return html`<div class="notice" role="alert"><p>${words.csvFailed(this.failure)}</p></div>`;
+    if (this.exportError)
+      return html`<div class="notice" role="alert"><p>${words.csvFailed(this.exportError)}</p></div>`;
     if (!problem) return nothing;
-    const said = problem.field ? `${problem.field}: ${problem.detail}` : problem.detail;
+    const message = problem.field ? `${problem.field}: ${problem.detail}` : problem.detail;
     return html`<div class="notice" role="alert">
-      <p><strong>${words.failed}:</strong> ${said}</p>
+      <p><strong>${words.failed}:</strong> ${message}</p>
       <button class="button" type="button" @click=${this.refresh}>${words.retry}</button>
     </div>`;
   }
 
   #foot() {
-    const { rows, more, askingOlder, full, problem } = this.#listing;
+    const { rows, hasMore, isLoadingOlder, isFull, problem } = this.#listing;
     if (!rows) return nothing;
     if (!rows.length) return html`<p class="foot empty">${this.filtered ? words.emptyFiltered : words.empty}</p>`;
-    if (full) return html`<p class="foot soft small">${words.full(count(MAX_ROWS))}</p>`;
-    if (!more) return html`<p class="foot soft small">${words.end(count(rows.length))}</p>`;
+    if (isFull) return html`<p class="foot soft small">${words.full(count(MAX_ROWS))}</p>`;
+    if (!hasMore) return html`<p class="foot soft small">${words.end(count(rows.length))}</p>`;
     return html`<div class="foot">
-      <button id="older" class="button" type="button" ?disabled=${askingOlder} @click=${this.#older}>
-        ${askingOlder ? words.loadingMore : this.news ? words.older : words.more}
+      <button id="older" class="button" type="button" ?disabled=${isLoadingOlder} @click=${this.#loadOlder}>
+        ${isLoadingOlder ? words.loadingMore : this.liveRows ? words.older : words.more}
       </button>
       ${problem ? nothing : html`<i id="sentinel"></i>`}
     </div>`;
   }
 
-  /** Pages are loaded as one scrolls: when the end of the table comes near. */
+  /** Load the next page when a person scrolls near the end of the table. */
   override updated(): void {
-    if (this.#seen === this.#listing.rows) return;
-    this.#seen = this.#listing.rows;
-    this.#sight?.disconnect();
+    if (this.#observedRows === this.#listing.rows) return;
+    this.#observedRows = this.#listing.rows;
+    this.#observer?.disconnect();
     const sentinel = this.renderRoot.querySelector("#sentinel");
     const box = this.renderRoot.querySelector<Table>("dashboard-table")?.box;
-    // Not before somebody scrolls: the first page may be shorter than the screen.
+    // Only after scrolling, since the first page may be shorter than the screen.
     if (!sentinel || !box) return;
-    this.#sight = new IntersectionObserver(
-      ([seen]) => {
-        if (seen?.isIntersecting && box.scrollTop > 0) this.#older();
+    this.#observer = new IntersectionObserver(
+      ([entry]) => {
+        if (entry?.isIntersecting && box.scrollTop > 0) this.#loadOlder();
       },
       { root: box, rootMargin: "0px 0px 400px 0px" },
     );
-    this.#sight.observe(sentinel);
+    this.#observer.observe(sentinel);
   }
 
-  #older = (): void => this.#listing.older();
+  #loadOlder = (): void => this.#listing.loadOlder();
 
   refresh = (): void => {
-    this.#asked();
+    this.#noteLoad();
     this.#listing.refresh();
   };
 
   #export = async (): Promise<void> => {
-    this.exporting = true;
-    this.failure = "";
+    this.isExporting = true;
+    this.exportError = "";
     try {
       const { limit: _, ...filters } = this.query;
       save(await this.client.rest.csv(this.path, filters), csvName(this.file, filters, Date.now()));
     } catch (error) {
-      this.failure = problemOf(error).detail;
+      this.exportError = problemOf(error).detail;
     }
-    this.exporting = false;
+    this.isExporting = false;
   };
 
   static override styles = [
-    ...sheet,
+    ...baseStyles,
     css`
       :host {
         display: grid;
@@ -278,7 +278,7 @@ function save(blob: Blob, name: string): void {
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  // Some browsers read it only after the click.
+  // Some browsers read the URL only after the click.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 

@@ -1,140 +1,143 @@
 /**
- * The rows of a list: its first page, older ones on demand, and what is new on top. Bounded, however long it is open.
+ * The rows of a list: its first page, older pages on demand, and live rows on top. Their number is bounded.
  */
 
 import type { Page, Params, Rest } from "../../client/rest";
-import { Question } from "../latest-request";
+import { LatestRequest } from "../latest-request";
 
-/** Beyond this a table is no longer read but searched: narrow the filters, or take the CSV. */
+/** The most rows that are shown. For others, people narrow the filters or export the CSV. */
 export const MAX_ROWS = 2000;
 
-interface Held<Row> {
+interface Loaded<Row> {
   rows: readonly Row[];
   next: string | null;
 }
 
 export interface Order<Row> {
   key: (row: Row) => string | number;
-  /** Below 0 if `one` stands above `other`. */
+  /** Below 0 if `one` comes before `other`. */
   compare: (one: Row, other: Row) => number;
 }
 
 export class Listing<Row> {
-  readonly #first: Question<Held<Row>>;
-  readonly #older: Question<Held<Row>>;
+  readonly #first: LatestRequest<Loaded<Row>>;
+  readonly #older: LatestRequest<Loaded<Row>>;
   #path = "";
   #params: Params = {};
   #olderPages = 0;
-  #quiet = false;
+  /** Whether the request under way was not made by a person. */
+  #isBackground = false;
 
   constructor(
     private readonly rest: () => Rest,
-    changed: () => void,
+    onChange: () => void,
   ) {
-    this.#first = new Question(changed);
-    this.#older = new Question(changed);
+    this.#first = new LatestRequest(onChange);
+    this.#older = new LatestRequest(onChange);
   }
 
-  /** Null until the first page is there. */
+  /** Null until the first page is loaded. */
   get rows(): readonly Row[] | null {
-    return this.#first.answer?.rows ?? null;
+    return this.#first.result?.rows ?? null;
   }
-  get more(): boolean {
-    return (this.#first.answer?.next ?? null) !== null && !this.full;
+  get hasMore(): boolean {
+    return (this.#first.result?.next ?? null) !== null && !this.isFull;
   }
-  get full(): boolean {
+  get isFull(): boolean {
     return (this.rows?.length ?? 0) >= MAX_ROWS;
   }
-  /** Whether an answer is awaited that somebody asked for. */
-  get asking(): boolean {
-    return this.#first.asking && !this.#quiet;
+  /** Whether a request that a person made is under way. */
+  get isLoading(): boolean {
+    return this.#first.isLoading && !this.#isBackground;
   }
-  get askingOlder(): boolean {
-    return this.#older.asking;
+  get isLoadingOlder(): boolean {
+    return this.#older.isLoading;
   }
   get problem() {
     return this.#first.problem ?? this.#older.problem;
   }
-  /** Older pages are shown below the first one, which alone is kept up: an event with an old timestamp is missing there. */
-  get deep(): boolean {
+  /** Whether older pages follow the first one. They are not updated: an event with an old timestamp is missing there. */
+  get hasOlderPages(): boolean {
     return this.#olderPages > 0;
   }
-  get asOf(): number | null {
-    return this.#first.asOf;
+  get loadedAt(): number | null {
+    return this.#first.loadedAt;
   }
 
-  /** Show another list, or the same one with other filters. */
+  /** Show a list, or the same list with other filters. */
   show(path: string, params: Params): void {
     this.#path = path;
     this.#params = params;
     this.#load(true);
   }
 
-  /** Begin again with the first page. */
+  /** Load the first page again, and drop all others. */
   refresh(): void {
     this.#load(false);
   }
 
-  #load(afresh: boolean): void {
-    this.#quiet = false;
+  #load(discard: boolean): void {
+    this.#isBackground = false;
     this.#olderPages = 0;
-    this.#older.stop();
+    this.#older.abort();
     this.#older.problem = null;
-    void this.#first.ask(async (signal) => held(await this.rest().list<Row>(this.#path, this.#params, signal)), afresh);
+    void this.#first.load(
+      async (signal) => loaded(await this.rest().list<Row>(this.#path, this.#params, signal)),
+      discard,
+    );
   }
 
-  /** Load the page behind the last row. */
-  older(): void {
-    const cursor = this.#first.answer?.next;
-    if (!cursor || this.full || this.#first.asking || this.askingOlder) return;
-    void this.#older.ask(async (signal) => {
-      const page = held(await this.rest().list<Row>(this.#path, { ...this.#params, cursor }, signal));
+  /** Load the page after the last row. */
+  loadOlder(): void {
+    const cursor = this.#first.result?.next;
+    if (!cursor || this.isFull || this.#first.isLoading || this.isLoadingOlder) return;
+    void this.#older.load(async (signal) => {
+      const page = loaded(await this.rest().list<Row>(this.#path, { ...this.#params, cursor }, signal));
       this.#olderPages += 1;
-      this.#first.amend(({ rows }) => ({ rows: [...rows, ...page.rows], next: page.next }));
+      this.#first.update(({ rows }) => ({ rows: [...rows, ...page.rows], next: page.next }));
       return page;
     });
   }
 
-  /** Put rows of the live feed where they belong. */
-  merge(news: readonly Row[], order: Order<Row>): void {
-    if (!this.full) this.#first.amend(({ rows, next }) => ({ rows: merged(rows, news, order), next }));
+  /** Add live rows in their order. */
+  merge(live: readonly Row[], order: Order<Row>): void {
+    if (!this.isFull) this.#first.update(({ rows, next }) => ({ rows: mergeRows(rows, live, order), next }));
   }
 
   /**
-   * Lay the first page, loaded anew, over the rows that are held. Where older pages were loaded they stay below it,
-   * unless the two do not meet: then more has happened than one page holds, and they would follow on a gap. Says
-   * whether it is asked for, which has to wait for other questions.
+   * Load the first page again. Older pages stay below it, unless there is a gap between them because more rows were added than
+   * a page holds. Returns false if another request is under way, so that this one has to wait.
    */
-  freshen(order: Order<Row>): boolean {
-    if (this.#first.asking || this.askingOlder || this.full) return false;
-    this.#quiet = true;
-    void this.#first.ask(async (signal) => {
-      const page = held(await this.rest().list<Row>(this.#path, this.#params, signal));
-      const before = this.#first.answer;
+  reloadFirstPage(order: Order<Row>): boolean {
+    if (this.#first.isLoading || this.isLoadingOlder || this.isFull) return false;
+    this.#isBackground = true;
+    void this.#first.load(async (signal) => {
+      const page = loaded(await this.rest().list<Row>(this.#path, this.#params, signal));
+      const before = this.#first.result;
       if (!before || this.#olderPages === 0) return page;
       const known = new Set(before.rows.map(order.key));
       if (!page.rows.some((row) => known.has(order.key(row)))) {
         this.#olderPages = 0;
         return page;
       }
-      // The page's own, where both have a row: it is the newer, and whole.
-      return { rows: merged(page.rows, before.rows, order), next: before.next };
+      // The rows of the page replace those before, since they are newer and complete.
+      return { rows: mergeRows(page.rows, before.rows, order), next: before.next };
     });
     return true;
   }
 
-  stop(): void {
-    this.#first.stop();
-    this.#older.stop();
+  abort(): void {
+    this.#first.abort();
+    this.#older.abort();
   }
 }
 
-function held<Row>(page: Page<Row>): Held<Row> {
+function loaded<Row>(page: Page<Row>): Loaded<Row> {
   return { rows: page.items, next: page.next };
 }
 
-function merged<Row>(rows: readonly Row[], news: readonly Row[], { key, compare }: Order<Row>): readonly Row[] {
+function mergeRows<Row>(rows: readonly Row[], others: readonly Row[], { key, compare }: Order<Row>): readonly Row[] {
   const known = new Set(rows.map(key));
-  const added = news.filter((row) => !known.has(key(row)));
+  const added = others.filter((row) => !known.has(key(row)));
   return added.length ? [...added, ...rows].sort(compare) : rows;
 }

@@ -1,38 +1,40 @@
-/** A table in a box of its own that scrolls both ways under a sticky head. What it shows is text, whatever it holds. */
+/** A table that scrolls in both directions below a sticky head. Its cells are text, never HTML. */
 
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { guard } from "lit/directives/guard.js";
 import { repeat } from "lit/directives/repeat.js";
 import { define } from "../../ui/define";
-import { dashboardText } from "../../ui/text";
-import { bones } from "../../ui/theme";
-import { sheet } from "../styles";
+import { skeleton } from "../../ui/theme";
+import { baseStyles } from "../styles";
+import { dashboardText } from "../text";
 
 const words = dashboardText.lists;
-const BONES = 8;
+/** How many placeholder rows are shown while the first page is loading. */
+const PLACEHOLDERS = 8;
 
 export interface Column<Row> {
   readonly label: string;
   readonly cell: (row: Row) => unknown;
-  /** Aligned to the right. */
+  /** Whether the cells are numbers, which are aligned to the right. */
   readonly number?: true;
-  /** Names the row to screen readers. */
-  readonly heads?: true;
-  /** The order that the service knows by this name, and which way it goes. */
-  readonly sort?: { readonly by: string; readonly way: "ascending" | "descending" };
+  /** Whether the cell is the header of its row for screen readers. */
+  readonly rowHeader?: true;
+  /** The service's name of the order by this column, and its direction. */
+  readonly sort?: { readonly by: string; readonly direction: "ascending" | "descending" };
 }
 
-export class Sorted extends Event {
+/** Requests another order. */
+export class SortRequested extends Event {
   static readonly kind = "analytics-sorted";
   constructor(readonly by: string) {
-    super(Sorted.kind, { bubbles: true, composed: true });
+    super(SortRequested.kind, { bubbles: true, composed: true });
   }
 }
 
-/** `rows` null: they are still to come. What follows the rows within the box is slotted. */
-// biome-ignore lint/suspicious/noExplicitAny: columns and rows belong together; the caller holds them to each other.
+// biome-ignore lint/suspicious/noExplicitAny: an element cannot be generic; the caller gives columns and rows of one type.
 type AnyRow = any;
 
+/** `rows` is null while they are loading. The slot is below the rows, in the same scrolling box. */
 export class Table extends LitElement {
   static override properties = {
     columns: { attribute: false },
@@ -67,53 +69,53 @@ export class Table extends LitElement {
   override render() {
     return html`<div class="box" role="region" aria-label=${this.caption} tabindex="0" aria-busy=${this.busy || this.rows === null}>
       <table>
-        <caption class="unseen">${this.caption}</caption>
+        <caption class="visually-hidden">${this.caption}</caption>
         <thead>
           <tr>${this.columns.map((column) => this.#head(column))}</tr>
         </thead>
-        <tbody>${this.rows === null ? this.#bones() : this.#rows(this.rows)}</tbody>
+        <tbody>${this.rows === null ? this.#placeholders() : this.#rows(this.rows)}</tbody>
       </table>
       <slot></slot>
     </div>`;
   }
 
   #head({ label, number, sort }: Column<AnyRow>): TemplateResult {
-    const side = number ? "number" : "";
-    if (!sort) return html`<th scope="col" class=${side}>${label}</th>`;
-    const here = sort.by === this.sorted;
-    const arrow = here ? (sort.way === "ascending" ? "↑" : "↓") : "↕";
-    return html`<th scope="col" class=${side} aria-sort=${here ? sort.way : nothing}>
-      <button type="button" class=${here ? "here" : ""} title=${words.sortBy(label)} @click=${() => this.dispatchEvent(new Sorted(sort.by))}>
+    const alignment = number ? "number" : "";
+    if (!sort) return html`<th scope="col" class=${alignment}>${label}</th>`;
+    const isCurrent = sort.by === this.sorted;
+    const arrow = isCurrent ? (sort.direction === "ascending" ? "↑" : "↓") : "↕";
+    return html`<th scope="col" class=${alignment} aria-sort=${isCurrent ? sort.direction : nothing}>
+      <button type="button" class=${isCurrent ? "current" : ""} title=${words.sortBy(label)} @click=${() => this.dispatchEvent(new SortRequested(sort.by))}>
         ${label}<span aria-hidden="true">${arrow}</span>
       </button>
     </th>`;
   }
 
   #rows(rows: readonly AnyRow[]) {
-    // A row that is the same object is not looked at again: a long list costs little when one comes on top.
+    // A row that is the same object is not rendered again, so that a new row costs little in a long list.
     return repeat(rows, this.keyOf, (row) =>
       guard([row, this.columns], () => html`<tr>${this.columns.map((column) => cell(column, row))}</tr>`),
     );
   }
 
-  #bones() {
+  #placeholders() {
     return Array.from(
-      { length: BONES },
+      { length: PLACEHOLDERS },
       () =>
-        html`<tr aria-hidden="true">${this.columns.map(({ number }) => html`<td class=${number ? "number" : ""}><span class="bone"></span></td>`)}</tr>`,
+        html`<tr aria-hidden="true">${this.columns.map(({ number }) => html`<td class=${number ? "number" : ""}><span class="skeleton"></span></td>`)}</tr>`,
     );
   }
 
   static override styles = [
-    ...sheet,
-    bones,
+    ...baseStyles,
+    skeleton,
     css`
       :host {
         display: block;
         min-width: 0;
       }
       .box {
-        /* What is unseen scrolls with it, instead of widening the page. */
+        /* Visually hidden text scrolls with the box, instead of widening the page. */
         position: relative;
         max-height: var(--table-height, max(320px, 100dvh - 318px));
         overflow: auto;
@@ -173,7 +175,7 @@ export class Table extends LitElement {
         cursor: pointer;
       }
       th button:hover,
-      th button.here {
+      th button.current {
         color: var(--ink);
       }
       .badge {
@@ -204,7 +206,7 @@ export class Table extends LitElement {
         height: 18px;
         color: var(--soft);
       }
-      .bone {
+      .skeleton {
         display: inline-block;
         width: 60%;
         min-width: 48px;
@@ -216,10 +218,10 @@ export class Table extends LitElement {
 }
 
 function cell(column: Column<AnyRow>, row: AnyRow): TemplateResult {
-  const held = column.cell(row);
-  const title = typeof held === "string" && held.length > 24 ? held : nothing;
-  if (column.heads) return html`<th scope="row" title=${title}>${held}</th>`;
-  return html`<td class=${column.number ? "number" : ""} title=${title}>${held}</td>`;
+  const content = column.cell(row);
+  const title = typeof content === "string" && content.length > 24 ? content : nothing;
+  if (column.rowHeader) return html`<th scope="row" title=${title}>${content}</th>`;
+  return html`<td class=${column.number ? "number" : ""} title=${title}>${content}</td>`;
 }
 
 define("dashboard-table", Table);

@@ -1,29 +1,25 @@
-/** The width of a chart's points. Pure. */
+/** The length of a chart's points. Pure. */
 
-import { MINUTE } from "../../ui/figures";
-import { DAY } from "../../ui/yesterday";
+import { INTERVALS, type Interval } from "../../client/catalogue";
+import { DAY, HOUR, MINUTE } from "../../ui/time";
 
-export const INTERVALS = ["minute", "hour", "day"] as const;
-export type Interval = (typeof INTERVALS)[number];
+export const INTERVAL_MS: Record<Interval, number> = { minute: MINUTE, hour: HOUR, day: DAY };
 
-export const HOUR = 60 * MINUTE;
-export const WIDTH: Record<Interval, number> = { minute: MINUTE, hour: HOUR, day: DAY };
-
-/** As many as a wide screen has room for, and drawn well within a frame. */
+/** As many points as fit on a wide screen, and are drawn within an animation frame. */
 export const MAX_POINTS = 2000;
 
-/** Choose for a length of time: minutes up to six hours, hours up to ten days, then days. */
-export function automatic(length: number): Interval {
+/** The interval for a length of time: minutes up to six hours, hours up to ten days, then days. */
+export function automaticInterval(length: number): Interval {
   if (length <= 6 * HOUR) return "minute";
   return length <= 10 * DAY + HOUR ? "hour" : "day";
 }
 
-/** Those that give a line at all, and one that can still be drawn. */
-export function possible(length: number): Interval[] {
-  return INTERVALS.filter((interval) => length > WIDTH[interval] && length / WIDTH[interval] < MAX_POINTS);
+/** The intervals with at least two points, and fewer than {@link MAX_POINTS}. */
+export function possibleIntervals(length: number): Interval[] {
+  return INTERVALS.filter((interval) => length > INTERVAL_MS[interval] && length / INTERVAL_MS[interval] < MAX_POINTS);
 }
 
-/** The wish if it is possible for this length, else the automatic one. */
-export function chosen(wish: string | undefined, length: number): Interval {
-  return possible(length).find((interval) => interval === wish) ?? automatic(length);
+/** The wanted interval if it is possible for this length, else the automatic one. */
+export function chooseInterval(wanted: string | undefined, length: number): Interval {
+  return possibleIntervals(length).find((interval) => interval === wanted) ?? automaticInterval(length);
 }

@@ -1,14 +1,15 @@
-/** Chooses a range: presets, or from and to in the admin's zone. `<dashboard-range .range=${range}>` tells by an event. */
+/** An input for a range: presets, or two times in the browser's zone. `<dashboard-range .range=${range}>` fires an event. */
 
 import { css, html, LitElement, nothing, type PropertyValues } from "lit";
 import { define } from "../../ui/define";
-import { dashboardText } from "../../ui/text";
+import { baseStyles } from "../styles";
+import { dashboardText } from "../text";
 import { dayStart, PRESETS, type Preset, type Range, readInput, spanOf, writeDate, writeInput } from "./range";
-import { sheet } from "../styles";
 
 const words = dashboardText.ranges;
-const BELOW_A_DAY: readonly Preset[] = ["1h", "24h"];
+const SHORTER_THAN_A_DAY: readonly Preset[] = ["1h", "24h"];
 
+/** Another range was chosen; null: without bounds. */
 export class RangeChosen extends Event {
   static readonly kind = "analytics-range";
   constructor(readonly range: Range | null) {
@@ -17,8 +18,8 @@ export class RangeChosen extends Event {
 }
 
 /**
- * `list`: presets are in a list instead of buttons. `optional`: it may be left unbounded, at one end or both.
- * `days`: only whole days, the last one included; those of a preset are the `zone`'s.
+ * `list`: the presets are a list instead of buttons. `optional`: one or both bounds may be left out. `days`: whole days
+ * only, including the last one; the days of a preset are days of `zone`.
  */
 export class RangePicker extends LitElement {
   static override properties = {
@@ -28,7 +29,7 @@ export class RangePicker extends LitElement {
     days: { type: Boolean },
     zone: {},
     custom: { type: Boolean, reflect: true },
-    wrong: { state: true },
+    invalid: { state: true },
   };
   declare range: Range | null;
   declare list: boolean;
@@ -36,7 +37,7 @@ export class RangePicker extends LitElement {
   declare days: boolean;
   declare zone: string | null;
   declare custom: boolean;
-  declare wrong: boolean;
+  declare invalid: boolean;
 
   constructor() {
     super();
@@ -46,13 +47,13 @@ export class RangePicker extends LitElement {
     this.days = false;
     this.zone = null;
     this.custom = false;
-    this.wrong = false;
+    this.invalid = false;
   }
 
   override willUpdate(changed: PropertyValues<this>): void {
     if (!changed.has("range")) return;
     this.custom = typeof this.range === "object" && this.range !== null;
-    this.wrong = false;
+    this.invalid = false;
   }
 
   override render() {
@@ -66,13 +67,13 @@ export class RangePicker extends LitElement {
       ${PRESETS.map((preset) =>
         button(!this.custom && this.range === preset, words.presets[preset], () => this.#choose(preset)),
       )}
-      ${button(this.custom, words.custom, this.#open)}
+      ${button(this.custom, words.custom, this.#openCustom)}
     </div>`;
   }
 
   #list() {
     const chosen = this.custom ? "custom" : typeof this.range === "string" ? this.range : "";
-    const presets = PRESETS.filter((preset) => !this.days || !BELOW_A_DAY.includes(preset));
+    const presets = PRESETS.filter((preset) => !this.days || !SHORTER_THAN_A_DAY.includes(preset));
     const options = [
       ...(this.optional ? [["", words.any]] : []),
       ...presets.map((preset) => [preset, words.presets[preset]]),
@@ -80,7 +81,7 @@ export class RangePicker extends LitElement {
     ];
     return html`<label class="field">
       ${words.label}
-      <select @change=${this.#picked}>
+      <select @change=${this.#pick}>
         ${options.map(([value, label]) => html`<option value=${value} ?selected=${value === chosen}>${label}</option>`)}
       </select>
     </label>`;
@@ -90,7 +91,7 @@ export class RangePicker extends LitElement {
     const { from, to, zone } = this.#shown();
     return html`<div class="bounds">
       ${this.#bound("from", words.from, from, zone)} ${this.#bound("to", words.to, to, zone)}
-      <p role="alert">${this.wrong ? words.wrong : nothing}</p>
+      <p role="alert">${this.invalid ? words.wrong : nothing}</p>
     </div>`;
   }
 
@@ -102,35 +103,35 @@ export class RangePicker extends LitElement {
         id=${id}
         type=${this.days ? "date" : "datetime-local"}
         .value=${value}
-        aria-invalid=${this.wrong}
-        @change=${this.#bounded}
+        aria-invalid=${this.invalid}
+        @change=${this.#changeBounds}
       />
     </label>`;
   }
 
-  /** What was chosen by hand; to begin with, what the preset shows. */
+  /** The bounds that are shown: those that were chosen, at first those of the preset. */
   #shown(): { from: number | null; to: number | null; zone?: string | undefined } {
     if (this.range === null) return { from: null, to: null };
     if (typeof this.range === "object") return this.range;
     return spanOf(this.range, Date.now(), this.days && this.zone !== null ? this.zone : undefined);
   }
 
-  #open = (): void => {
+  #openCustom = (): void => {
     this.custom = true;
   };
 
-  #picked = (event: Event): void => {
+  #pick = (event: Event): void => {
     const { value } = event.target as HTMLSelectElement;
-    if (value === "custom") this.#open();
+    if (value === "custom") this.#openCustom();
     else this.#choose(value === "" ? null : (value as Preset));
   };
 
-  #bounded = (): void => {
+  #changeBounds = (): void => {
     const from = this.#read("from");
     const last = this.#read("to");
     const to = this.days && last !== null ? dayStart(last, 1) : last;
-    this.wrong = from !== null && to !== null && from >= to;
-    if (this.wrong) return;
+    this.invalid = from !== null && to !== null && from >= to;
+    if (this.invalid) return;
     if (from === null && to === null) {
       if (this.optional) this.#choose(null);
     } else if (this.optional || from !== null) this.#choose({ from, to });
@@ -146,7 +147,7 @@ export class RangePicker extends LitElement {
   }
 
   static override styles = [
-    ...sheet,
+    ...baseStyles,
     css`
       :host {
         display: flex;

@@ -1,21 +1,19 @@
 /**
- * The stretch of time that charts and lists show. Pure.
+ * The range of time that charts and lists show. Pure.
  *
- * Days are those of the admin's zone, which is the browser's, unless another is given: what the service keeps by days
- * is cut in a zone of its own. All times are milliseconds since 1970.
+ * Days are days of the browser's zone, unless a zone is given: the service counts days in a zone of its own. All times are
+ * milliseconds since 1970.
  */
 
-import { MINUTE } from "../../ui/figures";
-import { clockOf, DAY, daysBack, momentOf } from "../../ui/yesterday";
-import { HOUR } from "./interval";
+import { DAY, daysEarlier, fromLocal, HOUR, MINUTE, toLocal } from "../../ui/time";
 
 export const PRESETS = ["1h", "24h", "today", "yesterday", "7d", "30d", "90d"] as const;
 export type Preset = (typeof PRESETS)[number];
 
-/** What was asked for: a preset, or from and to (null: not bounded there). */
+/** A preset, or a range between two times (null: without a bound). */
 export type Range = Preset | { from: number | null; to: number | null };
 
-/** From when to when that is just now. `moving`: its end follows the clock. `zone`: whose days it counts, if not the admin's. */
+/** The times of a range now. `moving`: its end follows the clock. `zone`: the zone of its days, if not the browser's. */
 export interface Span {
   from: number;
   to: number;
@@ -23,14 +21,13 @@ export interface Span {
   zone?: string | undefined;
 }
 
-/** The first moment of the day that is `days` after the one of `time`. */
+/** The first moment of the day of `time`, or of the one `days` later. */
 export function dayStart(time: number, days = 0, zone?: string): number {
-  return momentOf(floor(clockOf(time, zone), DAY) + days * DAY, zone);
+  return fromLocal(floor(toLocal(time, zone), DAY) + days * DAY, zone);
 }
 
 /**
- * Where a range lies now; the days of a preset are those of `zone`. One that is open at its start begins a day before
- * its end.
+ * The times of a range now; the days of a preset are days of `zone`. A range without a start begins a day before its end.
  */
 export function spanOf(range: Range, now: number, zone?: string): Span {
   if (typeof range === "object") {
@@ -51,18 +48,18 @@ export function spanOf(range: Range, now: number, zone?: string): Span {
   }
 }
 
-/** The period of the same kind before a span: the days before for whole days, the same length before else. */
-export function previous(range: Range, span: Span): { from: number; to: number } {
+/** The period before a span: as many days before it for whole days, else the same length of time. */
+export function previousPeriod(range: Range, span: Span): { from: number; to: number } {
   const days = typeof range === "object" ? wholeDays(span) : daysOf(range);
   if (days === 0) return { from: span.from - (span.to - span.from), to: span.from };
-  return { from: daysBack(span.from, days, span.zone), to: daysBack(span.to, days, span.zone) };
+  return { from: daysEarlier(span.from, days, span.zone), to: daysEarlier(span.to, days, span.zone) };
 }
 
 function daysOf(preset: Preset): number {
   return { "1h": 0, "24h": 0, today: 1, yesterday: 1, "7d": 7, "30d": 30, "90d": 90 }[preset];
 }
 
-/** How many local days a span covers exactly; 0 if it begins or ends within one. */
+/** How many local days a span covers; 0 if it begins or ends within a day. */
 function wholeDays({ from, to }: Span): number {
   if (dayStart(from) !== from || dayStart(to) !== to) return 0;
   return Math.round((to - from) / (24 * HOUR));
@@ -72,18 +69,18 @@ function floor(time: number, width: number): number {
   return Math.floor(time / width) * width;
 }
 
-/** The shortest that zooming leads to. */
-const SHORTEST = 5 * MINUTE;
+/** The shortest range to zoom to. */
+const MIN_LENGTH = 5 * MINUTE;
 
-/** Zoom around the middle: a factor of 0.5 shows half as much. Never beyond now. */
-export function zoomed(span: Span, factor: number, now: number): Range {
-  const half = Math.max(((span.to - span.from) * factor) / 2, SHORTEST / 2);
+/** Zoom around the middle: a factor of 0.5 shows half of the range. The end is never in the future. */
+export function zoom(span: Span, factor: number, now: number): Range {
+  const half = Math.max(((span.to - span.from) * factor) / 2, MIN_LENGTH / 2);
   const middle = (span.from + span.to) / 2;
   return within({ from: middle - half, to: middle + half }, now);
 }
 
-/** Move by a part of the length: -0.5 shows half of what was before. Never beyond now. */
-export function panned(span: Span, part: number, now: number): Range {
+/** Move by a part of the length: -0.5 moves back by half of it. The end is never in the future. */
+export function pan(span: Span, part: number, now: number): Range {
   const by = (span.to - span.from) * part;
   return within({ from: span.from + by, to: span.to + by }, now);
 }
@@ -91,10 +88,10 @@ export function panned(span: Span, part: number, now: number): Range {
 function within({ from, to }: { from: number; to: number }, now: number): Range {
   const end = Math.ceil(Math.min(to, now) / MINUTE) * MINUTE;
   const start = floor(to > now ? from - (to - now) : from, MINUTE);
-  return { from: Math.min(start, end - SHORTEST), to: end };
+  return { from: Math.min(start, end - MIN_LENGTH), to: end };
 }
 
-/** Read a range from the parameters of an address; `fallback` where they say nothing that makes sense. */
+/** Read a range from the parameters of an address; `fallback` if they are absent or invalid. */
 export function readRange(params: Readonly<Record<string, string>>, fallback: Preset): Range;
 export function readRange(params: Readonly<Record<string, string>>, fallback: null): Range | null;
 export function readRange(params: Readonly<Record<string, string>>, fallback: Preset | null): Range | null {
@@ -111,8 +108,8 @@ export function writeRange(range: Range | null): { range: string; from: string; 
   return { range: "", from: writeTime(range.from), to: writeTime(range.to) };
 }
 
-function readTime(written: string | undefined): number | null {
-  const time = written ? Date.parse(written) : Number.NaN;
+function readTime(iso: string | undefined): number | null {
+  const time = iso ? Date.parse(iso) : Number.NaN;
   return Number.isNaN(time) ? null : time;
 }
 
@@ -120,23 +117,23 @@ function writeTime(time: number | null): string {
   return time === null ? "" : new Date(time).toISOString();
 }
 
-/** A moment as `<input type="datetime-local">` takes it: by the clock, to the minute. */
+/** A time as `<input type="datetime-local">` takes it: local, to the minute. */
 export function writeInput(time: number | null, zone?: string): string {
-  return time === null ? "" : new Date(clockOf(time, zone)).toISOString().slice(0, 16);
+  return time === null ? "" : new Date(toLocal(time, zone)).toISOString().slice(0, 16);
 }
 
-/** What such an input holds, or one of a date alone; null while it is empty or incomplete. */
-export function readInput(written: string): number | null {
-  // A date without a time would be taken for one of UTC.
-  return readTime(written.length === 10 ? `${written}T00:00` : written);
+/** The time of such an input, or of one for a date; null while it is empty or incomplete. */
+export function readInput(value: string): number | null {
+  // A date without a time would be read as UTC.
+  return readTime(value.length === 10 ? `${value}T00:00` : value);
 }
 
-/** The start of a range for the service: as a date where it is a day's, which the service then takes in its own zone. */
+/** A bound of a range for the service: as a date if it is the start of a day, which the service reads in its own zone. */
 export function writeBound(time: number, wholeDays: boolean, zone?: string): string {
   return wholeDays && dayStart(time, 0, zone) === time ? writeDate(time, zone) : new Date(time).toISOString();
 }
 
-/** The date of a moment, as `<input type="date">` and the service take it. */
+/** The date of a time, as `<input type="date">` and the service take it. */
 export function writeDate(time: number | null, zone?: string): string {
   return writeInput(time, zone).slice(0, 10);
 }

@@ -1,48 +1,48 @@
-/** Light or dark: the system's wish, or the admin's, which this browser remembers. */
+/** The theme: the system's, or the one that a person chose, which this browser remembers. */
 
-export const WISHES = ["system", "light", "dark"] as const;
-export type Wish = (typeof WISHES)[number];
+export const THEMES = ["system", "light", "dark"] as const;
+export type Theme = (typeof THEMES)[number];
 
 const KEY = "convoai-analytics.theme";
 
 export class Appearance {
-  wish: Wish = remembered();
+  theme: Theme = storedTheme();
   readonly #dark = matchMedia("(prefers-color-scheme: dark)");
 
-  constructor(changed: () => void) {
-    this.#dark.addEventListener("change", changed);
+  constructor(onChange: () => void) {
+    this.#dark.addEventListener("change", onChange);
     this.#apply();
   }
 
   get scheme(): "light" | "dark" {
-    if (this.wish !== "system") return this.wish;
+    if (this.theme !== "system") return this.theme;
     return this.#dark.matches ? "dark" : "light";
   }
 
-  /** What the toggle leads to. */
-  get next(): Wish {
-    return WISHES[(WISHES.indexOf(this.wish) + 1) % WISHES.length] ?? "system";
+  /** The theme that the button switches to. */
+  get next(): Theme {
+    return THEMES[(THEMES.indexOf(this.theme) + 1) % THEMES.length] ?? "system";
   }
 
   toggle(): void {
-    this.wish = this.next;
+    this.theme = this.next;
     try {
-      localStorage.setItem(KEY, this.wish);
+      localStorage.setItem(KEY, this.theme);
     } catch {
-      // Without storage it lasts as long as the page.
+      // Without storage the theme lasts as long as the page.
     }
     this.#apply();
   }
 
-  /** The page around the elements: its background, its scroll bars. */
+  /** Set the colour scheme of the page, for its background and scroll bars. */
   #apply(): void {
-    document.documentElement.style.colorScheme = this.wish === "system" ? "" : this.wish;
+    document.documentElement.style.colorScheme = this.theme === "system" ? "" : this.theme;
   }
 }
 
-function remembered(): Wish {
+function storedTheme(): Theme {
   try {
-    return WISHES.find((wish) => wish === localStorage.getItem(KEY)) ?? "system";
+    return THEMES.find((theme) => theme === localStorage.getItem(KEY)) ?? "system";
   } catch {
     return "system";
   }

@@ -1,42 +1,42 @@
-/** Asks whether a link may sign in somebody else than who is signed in. */
+/** Asks whether a link may sign in another person than the current one. */
 
 import { css, html, LitElement } from "lit";
-import type { Offer } from "../../client/auth/sign-in-link";
+import type { Claims } from "../../client/auth/claims";
+import type { PendingLink } from "../../client/auth/sign-in-link";
 import { define } from "../../ui/define";
-import { dashboardText } from "../../ui/text";
-import type { Claims } from "../../client/auth/token";
-import { sheet } from "../styles";
+import { baseStyles } from "../styles";
+import { dashboardText } from "../text";
 
 const words = dashboardText.link;
 
-/** The person's word: whether the link is used. */
+/** The person's answer: whether to use the link. */
 export class LinkAnswered extends Event {
   static readonly kind = "analytics-link-answered";
-  constructor(readonly used: boolean) {
+  constructor(readonly accepted: boolean) {
     super(LinkAnswered.kind, { bubbles: true, composed: true });
   }
 }
 
 export class LinkBar extends LitElement {
-  static override properties = { offer: {} };
-  declare offer: Offer;
+  static override properties = { pending: {} };
+  declare pending: PendingLink;
 
   override render() {
-    const { link, held } = this.offer;
-    const sentences = words.asks(name(link, held), name(held, link));
+    const { link, current } = this.pending;
+    const question = words.asks(name(link, current), name(current, link));
     return html`<section class="notice" role="alert">
-      <p>${sentences}</p>
+      <p>${question}</p>
       <button class="button" type="button" @click=${() => this.#answer(true)}>${words.use}</button>
       <button class="button primary" type="button" @click=${() => this.#answer(false)}>${words.stay}</button>
     </section>`;
   }
 
-  #answer(used: boolean): void {
-    this.dispatchEvent(new LinkAnswered(used));
+  #answer(accepted: boolean): void {
+    this.dispatchEvent(new LinkAnswered(accepted));
   }
 
   static override styles = [
-    ...sheet,
+    ...baseStyles,
     css`
       .notice {
         display: flex;
@@ -55,20 +55,20 @@ export class LinkBar extends LitElement {
   ];
 }
 
-/** How somebody is named beside the other: by the tenant too where that differs. */
-function name(who: Claims | null, other: Claims | null): string {
-  if (who === null || who.subject === null) return words.nobody;
-  const subject = shortened(who.subject);
-  return who.tenant === other?.tenant ? subject : words.of(subject, shortened(who.tenant));
+/** The name of a person, with the tenant if it differs from the other's. */
+function name(person: Claims | null, other: Claims | null): string {
+  if (person === null || person.subject === null) return words.nobody;
+  const subject = shorten(person.subject);
+  return person.tenant === other?.tenant ? subject : words.of(subject, shorten(person.tenant));
 }
 
-/** The link's own text: it must not fill the bar, nor turn the words around it about. */
-function shortened(written: string): string {
-  const shown = [...written.replace(/[\p{Cc}\p{Cf}]/gu, "")];
-  return shown.length > LONGEST ? `${shown.slice(0, LONGEST).join("")}…` : shown.join("");
+/** Shorten text of the link, and remove control characters, which could change the direction of the text around it. */
+function shorten(text: string): string {
+  const shown = [...text.replace(/[\p{Cc}\p{Cf}]/gu, "")];
+  return shown.length > MAX_CHARACTERS ? `${shown.slice(0, MAX_CHARACTERS).join("")}…` : shown.join("");
 }
 
-/** Characters of a name. */
-const LONGEST = 60;
+/** The most characters of a name that are shown. */
+const MAX_CHARACTERS = 60;
 
 define("dashboard-link-bar", LinkBar);

@@ -1,6 +1,6 @@
 import { css } from "lit";
 
-/** The frame of the page: a head that stays, views beside or above what they show. */
+/** The layout of the page: a sticky header, and the navigation beside or above the view. */
 export const layout = css`
   :host {
     display: block;

@@ -1,35 +1,56 @@
-/** The full dashboard, `<convoai-dashboard>`: who may look, how fresh it is, and the views. */
+/** The dashboard, `<convoai-dashboard>`: signing in and out, the status of the figures, and the views. */
 
 import { html, LitElement, nothing, type PropertyValues } from "lit";
-import { timeOfDay } from "../../ui/format";
-import { icon } from "../../ui/icons";
+import { acceptLink, pendingLink, rejectLink, takeLinkToken } from "../../client/auth/sign-in-link";
+import { removeToken } from "../../client/auth/token-storage";
+import type { Series } from "../../client/catalogue";
+import { ClockController } from "../../ui/clock-controller";
 import { define } from "../../ui/define";
-import { Seconds } from "../../ui/clock-controller";
 import "../../ui/elements/status-pill";
+import { BROWSER_ZONE, timeOfDay } from "../../ui/format";
+import { currentFreshness } from "../../ui/freshness";
+import {
+  apiCallIcon,
+  calendarIcon,
+  chartIcon,
+  darkThemeIcon,
+  type Icon,
+  lightThemeIcon,
+  logoutIcon,
+  messageIcon,
+  peopleIcon,
+  pulseIcon,
+  refreshIcon,
+  systemThemeIcon,
+} from "../../ui/icons";
+import { Navigate, parseRoute, type Route, VIEWS, type View, writeRoute } from "../route";
+import { baseStyles } from "../styles";
+import { dashboardText as words } from "../text";
 import "../views/activity";
-import { Appearance } from "./appearance";
 import "../views/conversations";
 import "../views/days";
 import "../views/endpoints";
-import { OWN_ZONE } from "../../ui/times";
-import { fresh } from "../freshness";
-import { themeIcon, viewIcon } from "../../ui/icons2";
+import "../views/overview";
+import "../views/users";
+import { Appearance, type Theme } from "./appearance";
 import type { LinkAnswered } from "./link-bar";
 import "./link-bar";
-import "../views/overview";
-import type { SeriesAnswer } from "../charts/points";
-import { Navigate, parseRoute, type Route, VIEWS, type View, writeRoute } from "../route";
-import { sheet } from "../styles";
+import { client } from "./session";
 import { layout } from "./shell-layout";
 import "./signed-out";
-import "../views/users";
-import { arrive, offer, stay, useLink } from "../../client/auth/sign-in-link";
-import { dashboardText as words } from "../../ui/text";
-import { forgetToken } from "../../client/auth/token";
-import { client } from "./session";
 
-/** How long to wait after the zone could not be asked, ms. */
-const ZONE_RETRY = 10_000;
+/** How long to wait before asking for the zone again after a failure, in ms. */
+const ZONE_RETRY_MS = 10_000;
+
+const THEME_ICONS: Record<Theme, Icon> = { system: systemThemeIcon, light: lightThemeIcon, dark: darkThemeIcon };
+const VIEW_ICONS: Record<View, Icon> = {
+  overview: chartIcon,
+  activity: pulseIcon,
+  users: peopleIcon,
+  conversations: messageIcon,
+  api: apiCallIcon,
+  days: calendarIcon,
+};
 
 export class Dashboard extends LitElement {
   static override properties = { route: { state: true } };
@@ -37,34 +58,34 @@ export class Dashboard extends LitElement {
 
   readonly #appearance = new Appearance(() => this.requestUpdate());
   #zone: string | null = null;
-  #zoneAskedAt = Number.NEGATIVE_INFINITY;
+  #zoneRequestedAt = Number.NEGATIVE_INFINITY;
 
   constructor() {
     super();
     this.route = parseRoute(location.hash);
     client.subscribe(() => this.requestUpdate());
-    addEventListener("hashchange", this.#arrived);
-    this.addEventListener(Navigate.kind, (event) => this.#go(event as Navigate));
-    new Seconds(this, () => true);
+    addEventListener("hashchange", this.#onAddressChange);
+    this.addEventListener(Navigate.kind, (event) => this.#navigate(event as Navigate));
+    new ClockController(this, () => true);
   }
 
   override willUpdate(): void {
-    const { wish } = this.#appearance;
-    if (wish === "system") this.removeAttribute("theme");
-    else if (this.getAttribute("theme") !== wish) this.setAttribute("theme", wish);
+    const { theme } = this.#appearance;
+    if (theme === "system") this.removeAttribute("theme");
+    else if (this.getAttribute("theme") !== theme) this.setAttribute("theme", theme);
     if (!client.figures.summary || this.#zone !== null) return;
-    if (Date.now() - this.#zoneAskedAt >= ZONE_RETRY) void this.#askZone();
+    if (Date.now() - this.#zoneRequestedAt >= ZONE_RETRY_MS) void this.#loadZone();
   }
 
-  /** Until it is told: a service keeps the zone that it began with. */
-  async #askZone(): Promise<void> {
-    this.#zoneAskedAt = Date.now();
+  /** Load the zone of the service's days, once: a service does not change it. */
+  async #loadZone(): Promise<void> {
+    this.#zoneRequestedAt = Date.now();
     try {
       const today = { metrics: "messages", interval: "day", from: new Date(Date.now() - 1).toISOString() };
-      this.#zone = (await client.rest.get<SeriesAnswer>("series", today)).timezone;
+      this.#zone = (await client.rest.get<Series>("series", today)).timezone;
       this.requestUpdate();
     } catch {
-      // Days are those of the admin's zone for some seconds more.
+      // Days are days of the browser's zone until the next try.
     }
   }
 
@@ -82,12 +103,12 @@ export class Dashboard extends LitElement {
               <h1 tabindex="-1">${words.views[this.route.view]}</h1>
               ${this.#freshness()} ${this.#view()}
             </main>
-            <footer>${words.zones(OWN_ZONE, this.#zone)}</footer>
+            <footer>${words.zones(BROWSER_ZONE, this.#zone)}</footer>
           </div>`;
   }
 
   #head(signedIn: boolean) {
-    const { wish, next } = this.#appearance;
+    const { theme, next } = this.#appearance;
     return html`<header>
         ${signedIn ? html`<a class="skip button" href="#" @click=${this.#skip}>${words.skip}</a>` : nothing}
         <a class="brand" href=${writeRoute({ view: "overview", params: {} })} aria-label=${words.product}>
@@ -95,50 +116,50 @@ export class Dashboard extends LitElement {
           <span>${words.product}</span>
         </a>
         <convoai-status .client=${client}></convoai-status>
-        ${signedIn ? this.#button(words.refresh, icon("refresh"), () => client.refresh()) : nothing}
-        ${this.#button(words.switchTo(words.themes[wish], words.themes[next]), themeIcon(wish), this.#toggle)}
-        ${signedIn ? this.#button(words.signOut, icon("logout"), this.#signOut) : nothing}
+        ${signedIn ? this.#button(words.refresh, refreshIcon(), () => client.refresh()) : nothing}
+        ${this.#button(words.switchTo(words.themes[theme], words.themes[next]), THEME_ICONS[theme](), this.#toggleTheme)}
+        ${signedIn ? this.#button(words.signOut, logoutIcon(), this.#signOut) : nothing}
       </header>`;
   }
 
-  /** Asks before a link puts somebody else in the place of who is signed in. */
+  /** Asks before a link signs in another person than the current one. */
   #link() {
-    const asked = offer();
-    if (asked === null) return nothing;
-    return html`<dashboard-link-bar .offer=${asked} @analytics-link-answered=${this.#answered}></dashboard-link-bar>`;
+    const pending = pendingLink();
+    if (pending === null) return nothing;
+    return html`<dashboard-link-bar .pending=${pending} @analytics-link-answered=${this.#onLinkAnswer}></dashboard-link-bar>`;
   }
 
-  #answered = ({ used }: LinkAnswered): void => {
-    if (used) {
-      useLink();
+  #onLinkAnswer = ({ accepted }: LinkAnswered): void => {
+    if (accepted) {
+      acceptLink();
       this.#reload();
     } else {
-      stay();
+      rejectLink();
       this.requestUpdate();
     }
   };
 
-  #button(label: string, drawing: unknown, act: () => void) {
-    return html`<button class="icon-button" type="button" aria-label=${label} title=${label} @click=${act}>${drawing}</button>`;
+  #button(label: string, icon: unknown, act: () => void) {
+    return html`<button class="icon-button" type="button" aria-label=${label} title=${label} @click=${act}>${icon}</button>`;
   }
 
   #navigation() {
     const link = (view: View) => {
-      const here = view === this.route.view;
+      const isCurrent = view === this.route.view;
       return html`<li>
-        <a href=${writeRoute({ view, params: {} })} aria-current=${here ? "page" : nothing}>${viewIcon(view)}${words.views[view]}</a>
+        <a href=${writeRoute({ view, params: {} })} aria-current=${isCurrent ? "page" : nothing}>${VIEW_ICONS[view]()}${words.views[view]}</a>
       </li>`;
     };
     return html`<nav aria-label=${words.navigation}><ul>${VIEWS.map(link)}</ul></nav>`;
   }
 
-  /** Figures that are not those of now say so where they are read, not only in the head. */
+  /** A notice beside the figures if they are not live, in addition to the status in the header. */
   #freshness() {
     const { at, staleSince } = client.figures;
     if (at === null) return nothing;
-    const { kind } = fresh(client);
+    const { kind } = currentFreshness(client);
     if (client.status.kind === "polling" && kind === "polling") {
-      return html`<div class="notice calm"><p>${words.notLive.polling(String(client.status.every))}</p></div>`;
+      return html`<div class="notice warning"><p>${words.notLive.polling(String(client.status.every))}</p></div>`;
     }
     if (kind !== "stale" && kind !== "reconnecting") return nothing;
     return html`<div class="notice"><p>${words.notLive[kind](timeOfDay(staleSince ?? at))}</p></div>`;
@@ -148,7 +169,7 @@ export class Dashboard extends LitElement {
     const { view, params } = this.route;
     switch (view) {
       case "overview": {
-        const { kind } = fresh(client);
+        const { kind } = currentFreshness(client);
         const stale = kind === "stale" || kind === "reconnecting";
         return html`<dashboard-overview .client=${client} .params=${params} .scheme=${this.#appearance.scheme} .zone=${this.#zone} .stale=${stale}></dashboard-overview>`;
       }
@@ -166,35 +187,35 @@ export class Dashboard extends LitElement {
   }
 
   override updated(changed: PropertyValues<this>): void {
-    const { kind, words: state } = fresh(client);
+    const { kind, text: state } = currentFreshness(client);
     const title = words.title(kind === "live" ? `● ${words.lists.live}` : state);
     if (document.title !== title) document.title = title;
     if (!changed.has("route")) return;
-    // On a phone the views are a row that scrolls. Sideways only: the page stays where it is.
+    // On a phone the navigation is a row: scroll it to the current view, but not the page.
     const row = this.renderRoot.querySelector("nav");
-    const here = row?.querySelector<HTMLElement>("[aria-current]");
-    if (row && here) row.scrollLeft = here.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+    const link = row?.querySelector<HTMLElement>("[aria-current]");
+    if (row && link) row.scrollLeft = link.offsetLeft - (row.clientWidth - link.offsetWidth) / 2;
   }
 
-  #go({ route, replace }: Navigate): void {
+  #navigate({ route, replace }: Navigate): void {
     const address = writeRoute(route);
     if (replace) history.replaceState(history.state, "", address);
     else history.pushState(null, "", address);
     this.#show(parseRoute(address));
   }
 
-  #arrived = (): void => {
-    // A link with a new token, opened in this tab: it may be another tenant's.
-    const arrival = arrive();
-    if (arrival === "signed-in") this.#reload();
+  #onAddressChange = (): void => {
+    // A link with a new token was opened in this tab; it may be another tenant's.
+    const result = takeLinkToken();
+    if (result === "signed-in") this.#reload();
     else this.#show(parseRoute(location.hash));
-    if (arrival === "asks") this.requestUpdate();
+    if (result === "needs-answer") this.requestUpdate();
   };
 
   #show(route: Route): void {
-    const other = route.view !== this.route.view;
+    const isOtherView = route.view !== this.route.view;
     if (writeRoute(route) !== writeRoute(this.route)) this.route = route;
-    if (!other) return;
+    if (!isOtherView) return;
     scrollTo(0, 0);
     void this.updateComplete.then(() => this.renderRoot.querySelector("h1")?.focus({ preventScroll: true }));
   }
@@ -204,23 +225,23 @@ export class Dashboard extends LitElement {
     this.renderRoot.querySelector<HTMLElement>("#content")?.focus();
   };
 
-  #toggle = (): void => {
+  #toggleTheme = (): void => {
     this.#appearance.toggle();
     this.requestUpdate();
   };
 
   #signOut = (): void => {
-    forgetToken();
+    removeToken();
     this.#reload();
   };
 
-  /** Loaded anew, the page holds nothing of what the token before has shown. */
+  /** Reload the page, so that nothing remains of the figures of the token before. */
   #reload(): void {
     client.stop();
     location.reload();
   }
 
-  static override styles = [...sheet, layout];
+  static override styles = [...baseStyles, layout];
 }
 
 define("convoai-dashboard", Dashboard);

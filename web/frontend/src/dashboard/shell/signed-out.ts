@@ -1,15 +1,16 @@
-/** The page without a token that counts: why, how to get one, and where to put it. */
+/** The page without a valid token: the reason, how to get a token, and an input for it. */
 
 import { css, html, LitElement, nothing } from "lit";
-import { icon } from "../../ui/icons";
+import { storeToken } from "../../client/auth/token-storage";
+import type { SignOutReason } from "../../client/live";
 import { define } from "../../ui/define";
-import { dashboardText } from "../../ui/text";
-import { storeToken } from "../../client/auth/token";
-import { sheet } from "../styles";
+import { lockedIcon } from "../../ui/icons";
+import { baseStyles } from "../styles";
+import { dashboardText } from "../text";
 
 const words = dashboardText.signedOut;
 
-/** A new token is stored. */
+/** A new token was stored. */
 export class SignedIn extends Event {
   static readonly kind = "analytics-signed-in";
   constructor() {
@@ -18,20 +19,21 @@ export class SignedIn extends Event {
 }
 
 export class SignedOut extends LitElement {
-  static override properties = { reason: {}, empty: { state: true } };
-  declare reason: "missing" | "expired" | "not-allowed";
-  declare empty: boolean;
+  static override properties = { reason: {}, isEmpty: { state: true } };
+  declare reason: SignOutReason;
+  /** Whether an empty input was sent. */
+  declare isEmpty: boolean;
 
   constructor() {
     super();
     this.reason = "missing";
-    this.empty = false;
+    this.isEmpty = false;
   }
 
   override render() {
     const { title, body } = words[this.reason];
     return html`<form class="card" @submit=${this.#send}>
-      <span class="mark">${icon("locked")}</span>
+      <span class="mark">${lockedIcon()}</span>
       <h1 tabindex="-1">${title}</h1>
       <p class="soft">${body}</p>
       <p>${words.how}</p>
@@ -45,10 +47,10 @@ export class SignedOut extends LitElement {
           autocomplete="off"
           spellcheck="false"
           aria-describedby="kept"
-          aria-invalid=${this.empty}
+          aria-invalid=${this.isEmpty}
         />
       </label>
-      <p class="bad" role="alert">${this.empty ? words.empty : nothing}</p>
+      <p class="bad" role="alert">${this.isEmpty ? words.empty : nothing}</p>
       <button class="button primary" type="submit">${words.send}</button>
       <p id="kept" class="soft small">${words.kept}</p>
     </form>`;
@@ -57,8 +59,8 @@ export class SignedOut extends LitElement {
   #send = (event: Event): void => {
     event.preventDefault();
     const input = this.renderRoot.querySelector("input");
-    this.empty = !storeToken(input?.value ?? "");
-    if (this.empty) {
+    this.isEmpty = !storeToken(input?.value ?? "");
+    if (this.isEmpty) {
       input?.focus();
       return;
     }
@@ -67,7 +69,7 @@ export class SignedOut extends LitElement {
   };
 
   static override styles = [
-    ...sheet,
+    ...baseStyles,
     css`
       :host {
         display: grid;

@@ -1,33 +1,29 @@
-/** The activity log: who did what and when, live on top. */
+/** The activity log, with live rows on top. */
 
 import { html } from "lit";
-import { activityType } from "../../ui/format";
-import { activityIcon, icon } from "../../ui/icons";
+import { type Activity, DEFAULT_LIMIT, MAX_LIMIT, type RecentActivity } from "../../client/catalogue";
 import { define } from "../../ui/define";
-import type { Activity as LiveActivity } from "../../client/store";
-import { dashboardText, text } from "../../ui/text";
+import { activityType, dateTime } from "../../ui/format";
+import { activityIcon } from "../../ui/icons";
+import { text } from "../../ui/text";
 import "../lists/filters";
 import type { Field } from "../lists/filters";
-import { tableTime } from "../../ui/times";
 import "../lists/list";
-import type { News, Query } from "../lists/list";
-import { bounds, ListView, narrowed, set } from "../lists/list-view";
+import type { LiveRows, Query } from "../lists/list";
+import { isFiltered, ListView, pick, timeBounds } from "../lists/list-view";
 import type { Order } from "../lists/listing";
-import { type Params, writeRoute } from "../route";
 import type { Column } from "../lists/table";
+import { type Params, writeRoute } from "../route";
+import { dashboardText } from "../text";
 
 const words = dashboardText.activity;
 
-/** One of the live feed lacks the last three until its page is loaded. */
-interface Activity extends LiveActivity {
-  readonly ip_address?: string | null;
-  readonly user_agent?: string | null;
-  readonly extra_data?: Readonly<Record<string, unknown>> | null;
-}
+/** A live row has only the fields of a recent activity until its page is loaded. */
+type Row = RecentActivity & Partial<Activity>;
 
-const COLUMNS: readonly Column<Activity>[] = [
-  { label: words.time, cell: ({ timestamp }) => html`<time datetime=${timestamp}>${tableTime(timestamp)}</time>` },
-  { label: words.user, heads: true, cell: ({ username }) => html`<bdi>${username}</bdi>` },
+const COLUMNS: readonly Column<Row>[] = [
+  { label: words.time, cell: ({ timestamp }) => html`<time datetime=${timestamp}>${dateTime(timestamp)}</time>` },
+  { label: words.user, rowHeader: true, cell: ({ username }) => html`<bdi>${username}</bdi>` },
   {
     label: words.userId,
     cell: ({ user_id }) =>
@@ -35,7 +31,7 @@ const COLUMNS: readonly Column<Activity>[] = [
   },
   {
     label: words.type,
-    cell: ({ activity_type: type }) => html`<span class="kind">${icon(activityIcon(type))}${activityType(type)}</span>`,
+    cell: ({ activity_type: type }) => html`<span class="kind">${activityIcon(type)}${activityType(type)}</span>`,
   },
   { label: words.address, cell: ({ ip_address }) => ip_address ?? "" },
   { label: words.agent, cell: ({ user_agent }) => user_agent ?? "" },
@@ -46,11 +42,11 @@ const FIELDS: readonly Field[] = [
   { kind: "range" },
   { kind: "text", name: "user_id", label: words.userId },
   { kind: "text", name: "activity_type", label: words.type, suggestions: Object.keys(text.activityTypes) },
-  { kind: "number", name: "limit", label: words.limit, least: 1, most: 1000, usual: 50 },
+  { kind: "number", name: "limit", label: words.limit, min: 1, max: MAX_LIMIT, usual: DEFAULT_LIMIT },
 ];
 
-/** As the service orders them: newest first, of one moment the higher id first. Times are text that sorts. */
-const ORDER: Order<Activity> = {
+/** The service's order: newest first, then by descending id. Times sort as text. */
+const ORDER: Order<Row> = {
   key: ({ id }) => id,
   compare: (one, other) =>
     one.timestamp === other.timestamp ? other.id - one.id : one.timestamp < other.timestamp ? 1 : -1,
@@ -59,12 +55,12 @@ const ORDER: Order<Activity> = {
 export class ActivityView extends ListView {
   readonly view = "activity";
 
-  protected asked(params: Params): Query {
-    return { ...set(params, "user_id", "activity_type", "limit"), ...bounds(params, this.now) };
+  protected queryOf(params: Params): Query {
+    return { ...pick(params, "user_id", "activity_type", "limit"), ...timeBounds(params, this.now) };
   }
 
   override render() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.filtered}></dashboard-filters>
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.changeFilters}></dashboard-filters>
       <dashboard-list
         .client=${this.client}
         path="users/activities"
@@ -73,13 +69,13 @@ export class ActivityView extends ListView {
         .keyOf=${ORDER.key}
         .caption=${words.title}
         file="activities"
-        .filtered=${narrowed(this.query)}
-        .news=${this.#news()}
+        .filtered=${isFiltered(this.query)}
+        .liveRows=${this.#liveRows()}
       ></dashboard-list>`;
   }
 
-  /** The live feed's, as far as the filters let them through; a range with an end has none. */
-  #news(): News<Activity> | null {
+  /** The live rows that match the filters; null if the range has an end. */
+  #liveRows(): LiveRows<Row> | null {
     const { from, to, user_id, activity_type } = this.query;
     if (to !== null) return null;
     const rows = this.client.figures.activities.filter(

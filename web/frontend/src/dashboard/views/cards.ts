@@ -1,26 +1,28 @@
-/** The six figures, each with what it added today, yesterday, in 7 and in 30 days. */
+/** The cards of the figures, each with its values of today, yesterday, 7 and 30 days. */
 
 import { css, html, nothing } from "lit";
+import { ClockController } from "../../ui/clock-controller";
 import { compare } from "../../ui/comparison";
 import { define } from "../../ui/define";
-import { FIGURES, type Figure, lastHour } from "../../ui/figures";
-import { Seconds } from "../../ui/clock-controller";
 import "../../ui/elements/sparkline";
+import { FIGURES, type Figure, lastHour } from "../../ui/figures";
+import { currentFreshness } from "../../ui/freshness";
+import { text } from "../../ui/text";
+import { skeleton } from "../../ui/theme";
+import { DAY } from "../../ui/time";
 import { Yesterday } from "../../ui/yesterday";
-import { dashboardText, text } from "../../ui/text";
-import { bones } from "../../ui/theme";
-import { fresh } from "../freshness";
-import { LiveElement } from "../live-element";
 import { LiveSeries } from "../charts/live-series";
-import { DAY_METRICS, isMean, ofPeriod, PERIODS, type Period } from "./periods";
+import { LiveElement } from "../live-element";
 import { spanOf } from "../ranges/range";
-import { sheet } from "../styles";
+import { baseStyles } from "../styles";
+import { dashboardText } from "../text";
+import { DAY_METRICS, isMean, ofPeriod, PERIODS, type Period } from "./periods";
 
 const words = dashboardText.cards;
 
 export class Cards extends LiveElement {
   static override properties = { ...LiveElement.properties, stale: { type: Boolean, reflect: true } };
-  /** The figures are not those of now. */
+  /** Whether the figures are out of date. */
   declare stale: boolean;
 
   readonly #days = new LiveSeries(
@@ -32,18 +34,18 @@ export class Cards extends LiveElement {
   constructor() {
     super();
     this.stale = false;
-    new Seconds(this, () => true);
+    new ClockController(this, () => true);
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.#yesterday ??= new Yesterday(this.client.rest, () => this.requestUpdate());
-    // A day more than is shown: the admin's zone may be ahead of the service's.
+    // A day more than is shown, since the browser's zone may be ahead of the service's.
     const span = (at: number) => {
       const { from, to } = spanOf("30d", at);
-      return { from: from - 24 * 3_600_000, to, moving: true };
+      return { from: from - DAY, to, moving: true };
     };
-    this.#days.ask({ metrics: DAY_METRICS, interval: "day", span }, this.now);
+    this.#days.show({ metrics: DAY_METRICS, interval: "day", span }, this.now);
   }
 
   override disconnectedCallback(): void {
@@ -52,9 +54,9 @@ export class Cards extends LiveElement {
   }
 
   override willUpdate(): void {
-    const { kind } = fresh(this.client);
-    if (kind === "live" || kind === "polling") void this.#yesterday?.keep(this.now);
-    this.#days.keep(this.now);
+    const { kind } = currentFreshness(this.client);
+    if (kind === "live" || kind === "polling") void this.#yesterday?.update(this.now);
+    this.#days.update(this.now);
   }
 
   override render() {
@@ -73,19 +75,19 @@ export class Cards extends LiveElement {
     const value = summary?.[figure.name] ?? null;
     const written = figure.write(value);
     const before = this.#yesterday?.of(figure.name, this.now) ?? null;
-    const { words: change, said, tone } = compare(value, before, figure.moreIsBetter);
+    const { text: change, spoken, tone } = compare(value, before, figure.moreIsBetter);
     const hour = lastHour(figure, minutes, this.now);
-    const most = Math.max(...hour.map((amount) => amount ?? 0));
-    const hourInWords = most > 0 ? words.lastHour(figure.write(most)) : words.lastHourEmpty;
+    const max = Math.max(...hour.map((amount) => amount ?? 0));
+    const hourLabel = max > 0 ? text.hour.lastHour(figure.write(max)) : text.hour.lastHourEmpty;
     return html`<section class="card" aria-label=${text.figures[figure.name]}>
       <div class="head">
         <h3>${text.figures[figure.name]}</h3>
-        <span class="change ${tone}" title=${said}><span aria-hidden="true">${change}</span><span class="unseen">${said}</span></span>
+        <span class="change ${tone}" title=${spoken}><span aria-hidden="true">${change}</span><span class="visually-hidden">${spoken}</span></span>
       </div>
       <div class="now">
-        ${summary ? html`<span class="value ${written.length > 13 ? "long" : ""}" title=${written}>${written}</span>` : html`<span class="bone value"></span>`}
+        ${summary ? html`<span class="value ${written.length > 13 ? "long" : ""}" title=${written}>${written}</span>` : html`<span class="skeleton value"></span>`}
       </div>
-      <convoai-sparkline .values=${hour} .label=${hourInWords}></convoai-sparkline>
+      <convoai-sparkline .values=${hour} .label=${hourLabel}></convoai-sparkline>
       <p class="what">${words.what[figure.name]}</p>
       <dl>
         ${PERIODS.map((period) => this.#period(figure, period))}
@@ -97,13 +99,13 @@ export class Cards extends LiveElement {
     const { points } = this.#days;
     return html`<div>
       <dt>${isMean(figure.name, period) ? words.meanOf[period] : words[period]}</dt>
-      <dd>${points ? figure.write(ofPeriod(points, figure.name, period)) : html`<span class="bone"></span>`}</dd>
+      <dd>${points ? figure.write(ofPeriod(points, figure, period)) : html`<span class="skeleton"></span>`}</dd>
     </div>`;
   }
 
   static override styles = [
-    ...sheet,
-    bones,
+    ...baseStyles,
+    skeleton,
     css`
       :host {
         container-type: inline-size;
@@ -162,7 +164,7 @@ export class Cards extends LiveElement {
       .value.long {
         font-size: 22px;
       }
-      .value.bone {
+      .value.skeleton {
         align-self: center;
         width: 45%;
         height: 26px;
@@ -219,13 +221,13 @@ export class Cards extends LiveElement {
         font-weight: 550;
         white-space: nowrap;
       }
-      dd .bone {
+      dd .skeleton {
         display: inline-block;
         width: 44px;
         height: 12px;
       }
       :host([stale]) {
-        --sparkline: var(--ghost);
+        --sparkline: var(--faded);
       }
     `,
   ];

@@ -1,48 +1,25 @@
 /** The conversations, and the messages of one: `#conversations?id=...`. */
 
 import { css, html } from "lit";
-import { count, seconds } from "../../ui/format";
+import type { Conversation, Message } from "../../client/catalogue";
 import { define } from "../../ui/define";
-import { dashboardText } from "../../ui/text";
+import { count, dateTime, seconds } from "../../ui/format";
+import { leftIcon } from "../../ui/icons";
 import "../lists/filters";
 import type { Field } from "../lists/filters";
-import { tableTime } from "../../ui/times";
-import { glyph } from "../../ui/icons2";
 import "../lists/list";
 import type { Query } from "../lists/list";
-import { bounds, ListView, narrowed, set } from "../lists/list-view";
-import { type Params, writeRoute } from "../route";
+import { isFiltered, ListView, pick, timeBounds } from "../lists/list-view";
 import type { Column } from "../lists/table";
+import { type Params, writeRoute } from "../route";
+import { dashboardText } from "../text";
 
 const words = dashboardText.conversations;
-
-interface Conversation {
-  readonly id: number;
-  readonly conversation_id: string;
-  readonly user_id: string;
-  readonly message_count: number;
-  readonly total_tokens: number;
-  readonly avg_response_time: number | null;
-  readonly status: "active" | "deleted";
-  readonly created_at: string;
-  readonly updated_at: string;
-}
-
-interface Message {
-  readonly id: number;
-  readonly message_id: string;
-  readonly user_id: string;
-  readonly role: string;
-  readonly token_count: number | null;
-  readonly response_time: number | null;
-  readonly model_used: string | null;
-  readonly created_at: string;
-}
 
 const COLUMNS: readonly Column<Conversation>[] = [
   {
     label: words.id,
-    heads: true,
+    rowHeader: true,
     cell: ({ conversation_id: id }) =>
       html`<a href=${writeRoute({ view: "conversations", params: { id } })}><bdi>${id}</bdi></a>`,
   },
@@ -57,22 +34,22 @@ const COLUMNS: readonly Column<Conversation>[] = [
   { label: words.responseTime, number: true, cell: ({ avg_response_time }) => seconds(avg_response_time) },
   {
     label: words.created,
-    cell: ({ created_at }) => html`<time datetime=${created_at}>${tableTime(created_at)}</time>`,
+    cell: ({ created_at }) => html`<time datetime=${created_at}>${dateTime(created_at)}</time>`,
   },
   {
     label: words.updated,
-    cell: ({ updated_at }) => html`<time datetime=${updated_at}>${tableTime(updated_at)}</time>`,
+    cell: ({ updated_at }) => html`<time datetime=${updated_at}>${dateTime(updated_at)}</time>`,
   },
 ];
 
 const MESSAGES: readonly Column<Message>[] = [
-  { label: words.time, cell: ({ created_at }) => html`<time datetime=${created_at}>${tableTime(created_at)}</time>` },
+  { label: words.time, cell: ({ created_at }) => html`<time datetime=${created_at}>${dateTime(created_at)}</time>` },
   { label: words.role, cell: ({ role }) => html`<span class="badge">${role}</span>` },
   { label: words.author, cell: ({ user_id }) => html`<bdi>${user_id}</bdi>` },
   { label: words.model, cell: ({ model_used }) => model_used ?? "" },
   { label: words.tokens, number: true, cell: ({ token_count }) => count(token_count) },
   { label: words.response, number: true, cell: ({ response_time }) => seconds(response_time) },
-  { label: words.message, heads: true, cell: ({ message_id }) => html`<bdi>${message_id}</bdi>` },
+  { label: words.message, rowHeader: true, cell: ({ message_id }) => html`<bdi>${message_id}</bdi>` },
 ];
 
 const FIELDS: readonly Field[] = [
@@ -91,9 +68,9 @@ const keyOf = ({ id }: { id: number }) => id;
 export class ConversationsView extends ListView {
   readonly view = "conversations";
 
-  protected asked(params: Params): Query {
+  protected queryOf(params: Params): Query {
     if (params.id) return { conversation_id: params.id };
-    return { ...set(params, "user_id", "status"), ...bounds(params, this.now) };
+    return { ...pick(params, "user_id", "status"), ...timeBounds(params, this.now) };
   }
 
   override render() {
@@ -118,7 +95,7 @@ export class ConversationsView extends ListView {
   ];
 
   #all() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.filtered}></dashboard-filters>
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.changeFilters}></dashboard-filters>
       <dashboard-list
         .client=${this.client}
         path="conversations"
@@ -127,13 +104,13 @@ export class ConversationsView extends ListView {
         .keyOf=${keyOf}
         .caption=${words.title}
         file="conversations"
-        .filtered=${narrowed(this.query)}
+        .filtered=${isFiltered(this.query)}
       ></dashboard-list>`;
   }
 
   #one(id: string) {
     return html`<div class="one">
-        <a class="button" href=${writeRoute({ view: "conversations", params: {} })}>${glyph("left")}${words.back}</a>
+        <a class="button" href=${writeRoute({ view: "conversations", params: {} })}>${leftIcon()}${words.back}</a>
         <h2><bdi>${words.one(id)}</bdi></h2>
       </div>
       <dashboard-list

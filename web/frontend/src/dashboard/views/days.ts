@@ -1,34 +1,22 @@
-/** The statistics of each day, as the service's zone cuts them. */
+/** The list of daily statistics, of days in the service's zone. */
 
 import { html } from "lit";
-import { count, seconds } from "../../ui/format";
+import type { DailyStatistics } from "../../client/catalogue";
 import { define } from "../../ui/define";
-import { dashboardText } from "../../ui/text";
+import { count, date, seconds } from "../../ui/format";
 import "../lists/filters";
 import type { Field } from "../lists/filters";
-import { date } from "../../ui/times";
 import "../lists/list";
 import type { Query } from "../lists/list";
-import { dateBounds, ListView, narrowed } from "../lists/list-view";
-import type { Params } from "../route";
+import { dateBounds, isFiltered, ListView } from "../lists/list-view";
 import type { Column } from "../lists/table";
+import type { Params } from "../route";
+import { dashboardText } from "../text";
 
 const words = dashboardText.days;
 
-interface Day {
-  readonly date: string;
-  readonly active_users: number;
-  readonly new_users: number;
-  readonly total_users: number;
-  readonly total_conversations: number;
-  readonly total_messages: number;
-  readonly total_api_calls: number;
-  readonly error_count: number;
-  readonly avg_response_time: number | null;
-}
-
-const COLUMNS: readonly Column<Day>[] = [
-  { label: words.date, heads: true, cell: (day) => date(day.date) },
+const COLUMNS: readonly Column<DailyStatistics>[] = [
+  { label: words.date, rowHeader: true, cell: (day) => date(day.date) },
   { label: words.active, number: true, cell: ({ active_users }) => count(active_users) },
   { label: words.created, number: true, cell: ({ new_users }) => count(new_users) },
   { label: words.users, number: true, cell: ({ total_users }) => count(total_users) },
@@ -43,28 +31,28 @@ const COLUMNS: readonly Column<Day>[] = [
   },
 ];
 
-const USUAL = "30d";
-const FIELDS: readonly Field[] = [{ kind: "range", days: true, usual: USUAL }];
+const DEFAULT_RANGE = "30d";
+const FIELDS: readonly Field[] = [{ kind: "range", days: true, usual: DEFAULT_RANGE }];
 
 export class DaysView extends ListView {
   readonly view = "days";
 
-  protected asked(params: Params): Query {
-    return dateBounds(params, this.now, USUAL, this.zone);
+  protected queryOf(params: Params): Query {
+    return dateBounds(params, this.now, DEFAULT_RANGE, this.zone);
   }
 
   override render() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.filtered}></dashboard-filters>
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.changeFilters}></dashboard-filters>
       <p class="soft small">${dashboardText.daysOf(this.zone)}</p>
       <dashboard-list
         .client=${this.client}
         path="daily-stats"
         .query=${this.query}
         .columns=${COLUMNS}
-        .keyOf=${({ date: day }: Day) => day}
+        .keyOf=${({ date: day }: DailyStatistics) => day}
         .caption=${words.title}
         file="daily-stats"
-        .filtered=${narrowed(this.query)}
+        .filtered=${isFiltered(this.query)}
       ></dashboard-list>`;
   }
 }

@@ -1,33 +1,24 @@
-/** API usage by endpoint: how often, how fast, how often in vain. */
+/** The list of API usage by endpoint. */
 
 import { html } from "lit";
-import { count, seconds } from "../../ui/format";
+import type { EndpointUsage } from "../../client/catalogue";
 import { define } from "../../ui/define";
-import { dashboardText } from "../../ui/text";
+import { count, rate, seconds } from "../../ui/format";
 import "../lists/filters";
 import type { Field } from "../lists/filters";
-import { rate } from "../../ui/times";
 import "../lists/list";
 import type { Query } from "../lists/list";
-import { dateBounds, ListView, narrowed } from "../lists/list-view";
-import type { Params } from "../route";
+import { dateBounds, isFiltered, ListView } from "../lists/list-view";
 import type { Column } from "../lists/table";
+import type { Params } from "../route";
+import { dashboardText } from "../text";
 
 const words = dashboardText.api;
 
-interface Endpoint {
-  /** Null: all beyond the bound of a day. */
-  readonly endpoint: string | null;
-  readonly count: number;
-  readonly error_count: number;
-  readonly avg_response_time: number | null;
-  readonly p95_response_time: number | null;
-}
-
-const COLUMNS: readonly Column<Endpoint>[] = [
+const COLUMNS: readonly Column<EndpointUsage>[] = [
   {
     label: words.endpoint,
-    heads: true,
+    rowHeader: true,
     cell: ({ endpoint }) =>
       endpoint === null ? html`<span class="soft">${words.others}</span>` : html`<bdi>${endpoint}</bdi>`,
   },
@@ -48,22 +39,22 @@ const FIELDS: readonly Field[] = [{ kind: "range", days: true }];
 export class EndpointsView extends ListView {
   readonly view = "api";
 
-  protected asked(params: Params): Query {
+  protected queryOf(params: Params): Query {
     return dateBounds(params, this.now, null, this.zone);
   }
 
   override render() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.filtered}></dashboard-filters>
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.changeFilters}></dashboard-filters>
       <p class="soft small">${dashboardText.daysOf(this.zone)} ${words.note}</p>
       <dashboard-list
         .client=${this.client}
         path="api-usage/endpoints"
         .query=${this.query}
         .columns=${COLUMNS}
-        .keyOf=${({ endpoint }: Endpoint) => endpoint}
+        .keyOf=${({ endpoint }: EndpointUsage) => endpoint}
         .caption=${words.title}
         file="endpoints"
-        .filtered=${narrowed(this.query)}
+        .filtered=${isFiltered(this.query)}
       ></dashboard-list>`;
   }
 }

@@ -1,15 +1,15 @@
-/** What there is to see first: the figures, who does what, and the charts as soon as they have come. */
+/** The overview: the figures, recent activity, the most active users, and the charts, which are loaded after them. */
 
 import { css, html, nothing } from "lit";
-import "../../ui/elements/activity-list";
+import { ClockController } from "../../ui/clock-controller";
 import { define } from "../../ui/define";
+import "../../ui/elements/activity-list";
 import "../../ui/elements/ranking";
-import { Seconds } from "../../ui/clock-controller";
-import { dashboardText } from "../../ui/text";
-import "./cards";
 import { LiveElement } from "../live-element";
 import { type Params, writeRoute } from "../route";
-import { sheet } from "../styles";
+import { baseStyles } from "../styles";
+import { dashboardText } from "../text";
+import "./cards";
 
 export class Overview extends LiveElement {
   static override properties = {
@@ -18,16 +18,15 @@ export class Overview extends LiveElement {
     scheme: {},
     zone: {},
     stale: { type: Boolean },
-    drawing: { state: true },
+    areChartsLoaded: { state: true },
   };
   declare params: Params;
   declare scheme: string;
   declare zone: string | null;
   declare stale: boolean;
-  /** The charts' script is there. */
-  declare drawing: boolean;
+  declare areChartsLoaded: boolean;
 
-  #drawn = false;
+  #isLoadingCharts = false;
 
   constructor() {
     super();
@@ -35,18 +34,22 @@ export class Overview extends LiveElement {
     this.scheme = "light";
     this.zone = null;
     this.stale = false;
-    this.drawing = false;
-    new Seconds(this, () => true);
+    this.areChartsLoaded = false;
+    new ClockController(this, () => true);
   }
 
-  /** Charts come after the figures, whose script and whose frame they would delay; without figures they come too. */
+  /** Load the charts after the first figures, which they would delay, or when it is known that there are none. */
   override updated(): void {
     const { kind } = this.client.status;
-    if (this.#drawn || kind === "connecting" || (kind === "catching-up" && this.client.figures.summary === null))
+    if (
+      this.#isLoadingCharts ||
+      kind === "connecting" ||
+      (kind === "catching-up" && this.client.figures.summary === null)
+    )
       return;
-    this.#drawn = true;
+    this.#isLoadingCharts = true;
     void import("../charts/charts").then(() => {
-      this.drawing = true;
+      this.areChartsLoaded = true;
     });
   }
 
@@ -54,7 +57,7 @@ export class Overview extends LiveElement {
     const { figures } = this.client;
     const loading = figures.summary === null;
     return html`<section class="figures" aria-labelledby="figures">
-        <h2 id="figures" class="unseen">${dashboardText.cards.title}</h2>
+        <h2 id="figures" class="visually-hidden">${dashboardText.cards.title}</h2>
         <dashboard-cards .client=${this.client} .stale=${this.stale}></dashboard-cards>
       </section>
       <div class="side">
@@ -72,7 +75,7 @@ export class Overview extends LiveElement {
       <section aria-labelledby="charts">
         <h2 id="charts">${dashboardText.charts.title}</h2>
         ${
-          this.drawing
+          this.areChartsLoaded
             ? html`<dashboard-charts .client=${this.client} .params=${this.params} .scheme=${this.scheme} .zone=${this.zone}></dashboard-charts>`
             : nothing
         }
@@ -80,7 +83,7 @@ export class Overview extends LiveElement {
   }
 
   static override styles = [
-    ...sheet,
+    ...baseStyles,
     css`
       :host {
         container-type: inline-size;
@@ -111,7 +114,7 @@ export class Overview extends LiveElement {
         }
       }
     `,
-    // What happens stays in sight beside the charts, where there is room for both.
+    // On a wide screen the lists stay visible beside the charts.
     css`
       @media (width >= 1400px) {
         :host {

@@ -1,21 +1,14 @@
-/** What each figure added today, yesterday, in 7 and in 30 days. Pure. */
+/** The figures of today, yesterday, 7 and 30 days. Pure. */
 
-import { type FigureName, meanSeconds } from "../../ui/figures";
-import { amounts, type Points, sum } from "../charts/points";
+import { FIGURES, type Figure, type FigureName, figureValue } from "../../ui/figures";
+import { amountsOf, type Points, sum } from "../charts/points";
 
-export const DAY_METRICS = [
-  "users",
-  "active_users",
-  "conversations",
-  "messages",
-  "tokens",
-  "response_time_us",
-  "responses",
-];
+/** The counters of all figures. */
+export const DAY_METRICS: readonly string[] = FIGURES.flatMap(({ counters }) => counters.filter(Boolean) as string[]);
 export const PERIODS = ["today", "yesterday", "week", "month"] as const;
 export type Period = (typeof PERIODS)[number];
 
-/** Which days each takes in, counted from today backwards. */
+/** The first and last day of each period, counted back from today. */
 const DAYS: Record<Period, readonly [first: number, last: number]> = {
   today: [0, 0],
   yesterday: [1, 1],
@@ -23,28 +16,17 @@ const DAYS: Record<Period, readonly [first: number, last: number]> = {
   month: [0, 29],
 };
 
-const COUNTERS: Record<Exclude<FigureName, "avg_response_time">, string> = {
-  total_users: "users",
-  active_users_today: "active_users",
-  total_conversations: "conversations",
-  total_messages: "messages",
-  total_tokens: "tokens",
-};
-
 /**
- * The value of a figure over a period, from points of days of which the last is today. Active users of several days
- * are the mean of the days: their sum would count the same people again.
+ * The value of a figure in a period, from points of days, the last of which is today. For active users of several days it is
+ * the mean of the days, since their sum would count the same users again.
  */
-export function ofPeriod(days: Points, figure: FigureName, period: Period): number | null {
+export function ofPeriod(days: Points, figure: Pick<Figure, "name" | "counters">, period: Period): number | null {
   const [first, last] = DAYS[period];
-  const part = (name: string) => {
-    const column = amounts(days, name);
-    return column.slice(Math.max(0, column.length - 1 - last), column.length - first);
-  };
-  if (figure === "avg_response_time") return meanSeconds(sum(part("response_time_us")), sum(part("responses")));
-  const values = part(COUNTERS[figure]);
-  if (values.length === 0) return null;
-  return figure === "active_users_today" ? sum(values) / values.length : sum(values);
+  const end = days.start.length - first;
+  const start = Math.max(0, days.start.length - 1 - last);
+  if (start >= end) return null;
+  const value = figureValue(figure, (counter) => sum(amountsOf(days, counter).slice(start, end)));
+  return value !== null && figure.name === "active_users_today" ? value / (end - start) : value;
 }
 
 export function isMean(figure: FigureName, period: Period): period is "week" | "month" {

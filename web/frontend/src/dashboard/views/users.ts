@@ -1,62 +1,54 @@
-/** The users: who there is, who is active today, who does most. */
+/** The list of users. */
 
 import { html } from "lit";
-import { count } from "../../ui/format";
+import type { User } from "../../client/catalogue";
 import { define } from "../../ui/define";
-import { dashboardText } from "../../ui/text";
+import { count, dateTime } from "../../ui/format";
 import "../lists/filters";
 import type { Field } from "../lists/filters";
-import { tableTime } from "../../ui/times";
 import "../lists/list";
 import type { Query } from "../lists/list";
-import { bounds, ListView, narrowed, set } from "../lists/list-view";
-import { type Params, writeRoute } from "../route";
+import { isFiltered, ListView, pick, timeBounds } from "../lists/list-view";
 import type { Column } from "../lists/table";
+import { type Params, writeRoute } from "../route";
+import { dashboardText } from "../text";
 
 const words = dashboardText.users;
-
-interface User {
-  readonly user_id: string;
-  readonly username: string | null;
-  readonly first_seen: string;
-  readonly last_seen: string;
-  readonly activity_count: number;
-}
 
 const COLUMNS: readonly Column<User>[] = [
   {
     label: words.id,
-    heads: true,
-    sort: { by: "user_id", way: "ascending" },
+    rowHeader: true,
+    sort: { by: "user_id", direction: "ascending" },
     cell: ({ user_id }) =>
       html`<a href=${writeRoute({ view: "activity", params: { user_id } })}><bdi>${user_id}</bdi></a>`,
   },
   {
     label: words.name,
-    sort: { by: "username", way: "ascending" },
+    sort: { by: "username", direction: "ascending" },
     cell: ({ username }) =>
       username === null ? html`<span class="soft">${words.noName}</span>` : html`<bdi>${username}</bdi>`,
   },
   {
     label: words.activities,
     number: true,
-    sort: { by: "activity_count", way: "descending" },
+    sort: { by: "activity_count", direction: "descending" },
     cell: ({ activity_count }) => count(activity_count),
   },
   {
     label: words.firstSeen,
-    sort: { by: "first_seen", way: "descending" },
-    cell: ({ first_seen }) => html`<time datetime=${first_seen}>${tableTime(first_seen)}</time>`,
+    sort: { by: "first_seen", direction: "descending" },
+    cell: ({ first_seen }) => html`<time datetime=${first_seen}>${dateTime(first_seen)}</time>`,
   },
   {
     label: words.lastSeen,
-    sort: { by: "last_seen", way: "descending" },
-    cell: ({ last_seen }) => html`<time datetime=${last_seen}>${tableTime(last_seen)}</time>`,
+    sort: { by: "last_seen", direction: "descending" },
+    cell: ({ last_seen }) => html`<time datetime=${last_seen}>${dateTime(last_seen)}</time>`,
   },
   {
     label: words.conversations,
     cell: ({ user_id }) =>
-      html`<a href=${writeRoute({ view: "conversations", params: { user_id } })}>${words.show}<span class="unseen"> ${words.conversationsOf(user_id)}</span></a>`,
+      html`<a href=${writeRoute({ view: "conversations", params: { user_id } })}>${words.show}<span class="visually-hidden"> ${words.conversationsOf(user_id)}</span></a>`,
   },
 ];
 
@@ -74,22 +66,22 @@ const FIELDS: readonly Field[] = [
   { kind: "range" },
 ];
 
-/** Unlike the service's own, since one looks here for who is there now. */
-const FIRST = "last_seen";
+/** Other than the service's default order, since people look here for users who are active now. */
+const DEFAULT_SORT = "last_seen";
 
 export class UsersView extends ListView {
   readonly view = "users";
 
-  protected asked(params: Params): Query {
+  protected queryOf(params: Params): Query {
     return {
-      ...set(params, "search", "active_only"),
-      ...bounds(params, this.now),
-      sort: COLUMNS.find(({ sort }) => sort?.by === params.sort)?.sort?.by ?? FIRST,
+      ...pick(params, "search", "active_only"),
+      ...timeBounds(params, this.now),
+      sort: COLUMNS.find(({ sort }) => sort?.by === params.sort)?.sort?.by ?? DEFAULT_SORT,
     };
   }
 
   override render() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.filtered}></dashboard-filters>
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.changeFilters}></dashboard-filters>
       <dashboard-list
         .client=${this.client}
         path="users/list"
@@ -99,8 +91,8 @@ export class UsersView extends ListView {
         .caption=${words.title}
         .sorted=${String(this.query.sort)}
         file="users"
-        .filtered=${narrowed(this.query, "sort")}
-        @analytics-sorted=${this.sorted}
+        .filtered=${isFiltered(this.query, "sort")}
+        @analytics-sorted=${this.changeSort}
       ></dashboard-list>`;
   }
 }

@@ -1,13 +1,13 @@
-/** The recent activity: who did what, and how long ago. */
+/** The list of recent activities: who did what, and how long ago. */
 
 import { css, html, LitElement, type PropertyValues } from "lit";
-import { activityType, ago, moment } from "../format";
-import { activityIcon, icon } from "../icons";
-import { type Activity, RECENT } from "../../client/store";
-import { text } from "../text";
-import { bones, listRows, oneLine, theme } from "../theme";
+import { RECENT_ACTIVITIES, type RecentActivity } from "../../client/catalogue";
 import { define } from "../define";
-import { move } from "../motion";
+import { activityType, ago, dateTime } from "../format";
+import { activityIcon, knownActivity } from "../icons";
+import { animate } from "../motion";
+import { text } from "../text";
+import { listRows, oneLine, skeleton, theme } from "../theme";
 
 export class ActivityList extends LitElement {
   static override properties = {
@@ -16,8 +16,8 @@ export class ActivityList extends LitElement {
     loading: { type: Boolean },
   };
   /** Newest first. */
-  declare items: readonly Activity[];
-  /** The service's clock, ms. */
+  declare items: readonly RecentActivity[];
+  /** The service's time in ms. */
   declare now: number;
   declare loading: boolean;
 
@@ -29,31 +29,32 @@ export class ActivityList extends LitElement {
   }
 
   override render() {
-    if (this.loading) return html`<ul aria-hidden="true">${Array.from({ length: RECENT }, skeleton)}</ul>`;
-    if (this.items.length === 0) return html`<p>${text.panel.noActivities}</p>`;
+    if (this.loading)
+      return html`<ul aria-hidden="true">${Array.from({ length: RECENT_ACTIVITIES }, placeholder)}</ul>`;
+    if (this.items.length === 0) return html`<p>${text.lists.noActivities}</p>`;
     return html`<ul role="list">
       ${this.items.map((item) => this.#row(item))}
     </ul>`;
   }
 
-  // Rows are reused by place: Lit 3.3 leaves a comment behind for each row that its `repeat` removes (lit/lit#5298).
+  // Rows are reused in place, without `repeat`: Lit 3.3 leaves a comment behind for each row that it removes (lit/lit#5298).
   override updated(changed: PropertyValues<this>): void {
     const before = changed.get("items");
     if (this.loading || changed.has("loading") || !before) return;
     const known = new Set(before.map((item) => item.id));
     const rows = this.renderRoot.querySelectorAll("li");
-    this.items.forEach((item, place) => {
-      if (!known.has(item.id)) move(rows[place], [{ opacity: 0, translate: "0 -6px" }, {}], 240);
+    this.items.forEach((item, index) => {
+      if (!known.has(item.id)) animate(rows[index], [{ opacity: 0, translate: "0 -6px" }, {}], 240);
     });
   }
 
-  #row({ username, user_id, activity_type, timestamp }: Activity) {
+  #row({ username, user_id, activity_type, timestamp }: RecentActivity) {
     const name = username || user_id;
     const type = activityType(activity_type);
     return html`<li>
-      <span class="mark ${activityIcon(activity_type)}">${icon(activityIcon(activity_type))}</span>
+      <span class="mark ${knownActivity(activity_type) ?? ""}">${activityIcon(activity_type)}</span>
       <span class="who one-line" title=${name}>${name}</span>
-      <time datetime=${timestamp} title=${moment(timestamp)}>${ago(timestamp, this.now)}</time>
+      <time datetime=${timestamp} title=${dateTime(timestamp)}>${ago(timestamp, this.now)}</time>
       <span class="what one-line" title=${type}>${type}</span>
     </li>`;
   }
@@ -62,7 +63,7 @@ export class ActivityList extends LitElement {
     theme,
     oneLine,
     listRows,
-    bones,
+    skeleton,
     css`
       li + li {
         border-top: 1px solid var(--line);
@@ -110,32 +111,32 @@ export class ActivityList extends LitElement {
       time {
         white-space: nowrap;
       }
-      .bone {
+      .skeleton {
         align-self: center;
         width: 50%;
         height: 12px;
         margin: 3px 0;
       }
-      .bone.mark {
+      .skeleton.mark {
         width: 32px;
         height: 32px;
         margin: 0;
         border-radius: 50%;
         background: var(--raised);
       }
-      .bone.who {
+      .skeleton.who {
         grid-column: 2 / -1;
         width: 46%;
       }
-      .bone.what {
+      .skeleton.what {
         width: 30%;
       }
     `,
   ];
 }
 
-function skeleton() {
-  return html`<li><span class="bone mark"></span><span class="bone who"></span><span class="bone what"></span></li>`;
+function placeholder() {
+  return html`<li><span class="skeleton mark"></span><span class="skeleton who"></span><span class="skeleton what"></span></li>`;
 }
 
 define("convoai-activities", ActivityList);

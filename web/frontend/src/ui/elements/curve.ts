@@ -1,31 +1,31 @@
-/** A row of values as the paths of a small chart, from left to right, from zero at the bottom to the largest. Pure. */
+/** The SVG paths of a small chart, whose values go from 0 at the bottom to the largest at the top. Pure. */
 
 export type Values = readonly (number | null)[];
 
-/** The paths: what was, and apart from it the last value, which is still moving. */
+/** The path of the past values, and that of the last value, which still changes. */
 export interface Paths {
   readonly past: string;
   readonly last: string;
 }
 
-/** Between two bars there is this part of a bar's place. */
+/** The gap between two bars, as a part of the width for each bar. */
 const GAP = 0.3;
 
-/** One bar a value; nothing where it is 0 or null. */
+/** One bar for each value that is not 0 or null. */
 export function bars(values: Values, width: number, height: number): Paths {
-  const place = width / Math.max(1, values.length);
+  const step = width / Math.max(1, values.length);
   const y = scale(values, height);
   const drawn = values.map((value, index) =>
-    value ? `M${round(index * place)} ${height}V${y(value)}h${round(place * (1 - GAP))}V${height}z` : "",
+    value ? `M${round(index * step)} ${height}V${y(value)}h${round(step * (1 - GAP))}V${height}z` : "",
   );
   return { past: drawn.slice(0, -1).join(""), last: drawn.at(-1) ?? "" };
 }
 
-/** A line, broken where a value is null; the last value is a point. */
+/** A line with gaps where values are null; the last value is a dot. */
 export function line(values: Values, width: number, height: number): Paths {
   const step = width / Math.max(1, values.length - 1);
   const y = scale(values, height);
-  // A line of nearly no length: round caps make it a dot.
+  // A very short line: its round caps make it a dot.
   const dot = (value: number, index: number) => `M${round(index * step)} ${y(value)}h.01`;
   const isAlone = (index: number) => (values[index - 1] ?? null) === null && (values[index + 1] ?? null) === null;
   const past = values.map((value, index) => {

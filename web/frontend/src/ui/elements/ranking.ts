@@ -1,17 +1,15 @@
-/** The most active users: rank, name, count, and a bar against the first. */
+/** The most active users: rank, name, count, and a bar in proportion to the first. */
 
 import { css, html, LitElement } from "lit";
-import { count } from "../format";
-import type { TopUser } from "../../client/store";
-import { text } from "../text";
-import { bones, listRows, oneLine, theme } from "../theme";
+import { TOP_USERS, type TopUser } from "../../client/catalogue";
 import { define } from "../define";
-
-export const RANKS = 5;
+import { count } from "../format";
+import { text } from "../text";
+import { listRows, oneLine, skeleton, theme } from "../theme";
 
 export class Ranking extends LitElement {
   static override properties = { users: { attribute: false }, loading: { type: Boolean } };
-  /** The most active first; as many as there are ranks are shown. */
+  /** The most active user first. */
   declare users: readonly TopUser[];
   declare loading: boolean;
 
@@ -22,11 +20,11 @@ export class Ranking extends LitElement {
   }
 
   override render() {
-    if (this.loading) return html`<ol aria-hidden="true">${Array.from({ length: RANKS }, skeleton)}</ol>`;
-    if (this.users.length === 0) return html`<p>${text.panel.noTopUsers}</p>`;
+    if (this.loading) return html`<ol aria-hidden="true">${Array.from({ length: TOP_USERS }, placeholder)}</ol>`;
+    if (this.users.length === 0) return html`<p>${text.lists.noTopUsers}</p>`;
     const most = this.users[0]?.activity_count || 1;
     return html`<ol role="list">
-      ${this.users.slice(0, RANKS).map((user, index) => row(user, index + 1, most))}
+      ${this.users.slice(0, TOP_USERS).map((user, index) => row(user, index + 1, most))}
     </ol>`;
   }
 
@@ -34,7 +32,7 @@ export class Ranking extends LitElement {
     theme,
     oneLine,
     listRows,
-    bones,
+    skeleton,
     css`
       li {
         row-gap: 5px;
@@ -53,11 +51,11 @@ export class Ranking extends LitElement {
         font-size: var(--text-small);
         font-weight: 620;
       }
-      li:first-child .rank:not(.bone) {
+      li:first-child .rank:not(.skeleton) {
         background: var(--accent);
         color: var(--on-accent);
       }
-      li:nth-child(n + 2):nth-child(-n + 3) .rank:not(.bone) {
+      li:nth-child(n + 2):nth-child(-n + 3) .rank:not(.skeleton) {
         background: var(--accent-wash);
         color: var(--accent);
       }
@@ -79,13 +77,13 @@ export class Ranking extends LitElement {
         fill: var(--series-1);
         transition: width 240ms;
       }
-      .bone.name {
+      .skeleton.name {
         grid-column: 2 / -1;
         width: 42%;
         height: 12px;
         margin: 3px 0;
       }
-      .bone.bar {
+      .skeleton.bar {
         width: 100%;
       }
     `,
@@ -96,15 +94,15 @@ function row({ username, user_id, activity_count }: TopUser, rank: number, most:
   const name = username || user_id;
   const share = `${(activity_count / most) * 100}%`;
   return html`<li>
-    <span class="rank"><span aria-hidden="true">${rank}</span><span class="unseen">${text.panel.rank(count(rank))}</span></span>
+    <span class="rank"><span aria-hidden="true">${rank}</span><span class="visually-hidden">${text.lists.rank(count(rank))}</span></span>
     <span class="name one-line" title=${name}>${name}</span>
-    <span class="count" title=${text.panel.activityCount(count(activity_count))}>${count(activity_count)}</span>
+    <span class="count" title=${text.lists.activityCount(count(activity_count))}>${count(activity_count)}</span>
     <svg class="bar" aria-hidden="true"><rect width=${share} height="4" rx="2" /></svg>
   </li>`;
 }
 
-function skeleton() {
-  return html`<li><span class="bone rank"></span><span class="bone name"></span><span class="bone bar"></span></li>`;
+function placeholder() {
+  return html`<li><span class="skeleton rank"></span><span class="skeleton name"></span><span class="skeleton bar"></span></li>`;
 }
 
 define("convoai-ranking", Ranking);

@@ -1,20 +1,20 @@
 /** A small chart without axes: `<convoai-sparkline .values=${[1, null, 3]} kind="line" label="...">`. */
 
 import { css, html, LitElement } from "lit";
+import { define } from "../define";
 import { theme } from "../theme";
 import { bars, line, type Values } from "./curve";
-import { define } from "../define";
 
 const WIDTH = 180;
 const HEIGHT = 32;
 
-/** Stretches to its box; an array with the same values is not drawn again. */
+/** Fills its box; an array with the same values is not drawn again. */
 export class Sparkline extends LitElement {
   static override properties = { values: { attribute: false, hasChanged: differ }, kind: {}, label: {} };
   declare values: Values;
-  /** Bars for what is counted, a line for what is measured. */
+  /** Bars for counts, a line for means. */
   declare kind: "bars" | "line";
-  /** What the chart says, for a screen reader. */
+  /** The text for screen readers. */
   declare label: string;
 
   constructor() {

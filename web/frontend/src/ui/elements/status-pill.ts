@@ -1,27 +1,27 @@
-/** The pill that tells how fresh the figures are. On its own: `<convoai-status .client=${client}>`. */
+/** A label with the status of the figures: `<convoai-status .client=${client}>`. */
 
 import { css, html, LitElement, type PropertyValues } from "lit";
 import type { AnalyticsClient } from "../../client/client";
-import { theme } from "../theme";
+import { ClockController } from "../clock-controller";
 import { define } from "../define";
-import { type Freshness, freshness, type Kind } from "../freshness";
-import { Seconds } from "../clock-controller";
+import { currentFreshness, type Freshness, type Kind } from "../freshness";
+import { theme } from "../theme";
 
-/** `kind` is reflected, so that pages and tests can tell it by an attribute. Without a client it rests. */
+/** `kind` is an attribute too, for pages and tests. Without a client it does not update. */
 export class StatusPill extends LitElement {
   static override properties = { client: { attribute: false }, kind: { reflect: true } };
   declare client: AnalyticsClient | null;
   declare kind: Kind | null;
 
-  #told: Freshness | null = null;
-  #said = "";
+  #freshness: Freshness | null = null;
+  #spoken = "";
   #unsubscribe: (() => void) | undefined;
 
   constructor() {
     super();
     this.client = null;
     this.kind = null;
-    new Seconds(this, () => this.client !== null);
+    new ClockController(this, () => this.client !== null);
   }
 
   override connectedCallback(): void {
@@ -37,16 +37,15 @@ export class StatusPill extends LitElement {
   override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has("client")) this.#follow();
     if (!this.client) return;
-    const { status, figures, clockOffset } = this.client;
-    this.#told = freshness(status, figures, Date.now(), clockOffset);
-    if (this.kind !== this.#told.kind) this.#said = this.#told.said;
-    this.kind = this.#told.kind;
+    this.#freshness = currentFreshness(this.client);
+    if (this.kind !== this.#freshness.kind) this.#spoken = this.#freshness.spoken;
+    this.kind = this.#freshness.kind;
   }
 
   override render() {
-    if (!this.#told) return null;
-    return html`<span class="pill ${this.#told.tone}"><i class="dot"></i>${this.#told.words}</span>
-      <span class="unseen" role="status">${this.#said}</span>`;
+    if (!this.#freshness) return null;
+    return html`<span class="pill ${this.#freshness.tone}"><i class="dot"></i>${this.#freshness.text}</span>
+      <span class="visually-hidden" role="status">${this.#spoken}</span>`;
   }
 
   #follow(): void {
@@ -94,10 +93,10 @@ export class StatusPill extends LitElement {
         background: currentColor;
       }
       .warn .dot,
-      .calm .dot {
+      .neutral .dot {
         animation: pulse 1.4s ease-in-out infinite;
       }
-      /* A square: another shape where the colour cannot be told. */
+      /* A square, for people who cannot tell the colours apart. */
       .bad .dot {
         border-radius: 1px;
       }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { token } from "../fake-service";
 
 describe("the token of a link", () => {
-  let stored = new Map<string, string>();
+  let storage = new Map<string, string>();
 
   function visit(hash: string): { replaced: string[] } {
     const replaced: string[] = [];
@@ -12,53 +12,53 @@ describe("the token of a link", () => {
       replaceState: (_: unknown, __: string, url: string) => replaced.push(url),
     });
     vi.stubGlobal("sessionStorage", {
-      getItem: (key: string) => stored.get(key) ?? null,
-      setItem: (key: string, value: string) => stored.set(key, value),
-      removeItem: (key: string) => stored.delete(key),
+      getItem: (key: string) => storage.get(key) ?? null,
+      setItem: (key: string, value: string) => storage.set(key, value),
+      removeItem: (key: string) => storage.delete(key),
     });
     return { replaced };
   }
 
   /** What this tab is signed in with. */
-  async function kept(): Promise<string | null> {
-    return (await import("../../../src/client/auth/token")).storedToken();
+  async function stored(): Promise<string | null> {
+    return (await import("../../../src/client/auth/token-storage")).storedToken();
   }
 
   beforeEach(() => {
     vi.resetModules();
-    stored = new Map();
+    storage = new Map();
   });
   afterEach(() => vi.unstubAllGlobals());
 
   it("moves from the fragment into this tab's storage, and out of the address", async () => {
     const { replaced } = visit("#token=a.b.c");
     const page = await import("../../../src/client/auth/sign-in-link");
-    expect(page.arrive()).toBe("signed-in");
+    expect(page.takeLinkToken()).toBe("signed-in");
     expect(replaced).toEqual(["/analytics?range=7d"]);
-    expect([...stored.values()]).toEqual(["a.b.c"]);
-    expect(await kept()).toBe("a.b.c");
+    expect([...storage.values()]).toEqual(["a.b.c"]);
+    expect(await stored()).toBe("a.b.c");
   });
 
   it("leaves the rest of the fragment", async () => {
     const { replaced } = visit("#view=users&token=a.b.c");
-    (await import("../../../src/client/auth/sign-in-link")).arrive();
+    (await import("../../../src/client/auth/sign-in-link")).takeLinkToken();
     expect(replaced).toEqual(["/analytics?range=7d#view=users"]);
   });
 
   it("leaves an address without a token alone", async () => {
     const { replaced } = visit("#users");
     const page = await import("../../../src/client/auth/sign-in-link");
-    expect(page.arrive()).toBe("nothing");
+    expect(page.takeLinkToken()).toBe("none");
     expect(replaced).toEqual([]);
-    expect(await kept()).toBeNull();
+    expect(await stored()).toBeNull();
   });
 
   it("is erased from the address even if it is empty, and then there was none", async () => {
     const { replaced } = visit("#token=");
     const page = await import("../../../src/client/auth/sign-in-link");
-    expect(page.arrive()).toBe("nothing");
+    expect(page.takeLinkToken()).toBe("none");
     expect(replaced).toEqual(["/analytics?range=7d"]);
-    expect(await kept()).toBeNull();
+    expect(await stored()).toBeNull();
   });
 
   it("is erased from the address, and used, even where nothing can be stored", async () => {
@@ -68,68 +68,68 @@ describe("the token of a link", () => {
     };
     vi.stubGlobal("sessionStorage", { getItem: refuse, setItem: refuse, removeItem: refuse });
     const page = await import("../../../src/client/auth/sign-in-link");
-    page.arrive();
+    page.takeLinkToken();
     expect(replaced.length).toBe(1);
-    expect(await kept()).toBe("a.b.c");
-    (await import("../../../src/client/auth/token")).forgetToken();
-    expect(await kept()).toBeNull();
+    expect(await stored()).toBe("a.b.c");
+    (await import("../../../src/client/auth/token-storage")).removeToken();
+    expect(await stored()).toBeNull();
   });
 
   const SOON = Date.now() + 60_000;
-  const HELD = token(SOON, "ada", "acme");
+  const CURRENT = token(SOON, "ada", "acme");
 
-  async function held(by: string) {
+  async function signedIn(by: string) {
     visit("");
-    (await import("../../../src/client/auth/token")).storeToken(by);
+    (await import("../../../src/client/auth/token-storage")).storeToken(by);
   }
 
   it.each([
     ["another subject", token(SOON, "eve", "acme")],
     ["another tenant", token(SOON, "ada", "globex")],
     ["nobody", "a.b.c"],
-  ])("of %s asks first where somebody is signed in", async (_, other) => {
-    await held(HELD);
+  ])("of %s needs an answer where somebody is signed in", async (_, other) => {
+    await signedIn(CURRENT);
     const { replaced } = visit(`#view=users&token=${other}`);
     const page = await import("../../../src/client/auth/sign-in-link");
-    expect(page.arrive()).toBe("asks");
+    expect(page.takeLinkToken()).toBe("needs-answer");
     expect(replaced).toEqual(["/analytics?range=7d#view=users"]);
-    expect(await kept()).toBe(HELD);
-    expect(page.offer()?.held).toMatchObject({ subject: "ada", tenant: "acme" });
-    page.stay();
-    expect(page.offer()).toBeNull();
-    expect(await kept()).toBe(HELD);
+    expect(await stored()).toBe(CURRENT);
+    expect(page.pendingLink()?.current).toMatchObject({ subject: "ada", tenant: "acme" });
+    page.rejectLink();
+    expect(page.pendingLink()).toBeNull();
+    expect(await stored()).toBe(CURRENT);
     visit(`#token=${other}`);
-    page.arrive();
-    page.useLink();
-    expect(page.offer()).toBeNull();
-    expect(await kept()).toBe(other);
+    page.takeLinkToken();
+    page.acceptLink();
+    expect(page.pendingLink()).toBeNull();
+    expect(await stored()).toBe(other);
   });
 
   it("of the same person is taken, with other roles too, and so is any once the session has ended", async () => {
     for (const [before, link] of [
-      [HELD, token(SOON + 60_000, "ada", "acme", ["admin", "editor"])],
+      [CURRENT, token(SOON + 60_000, "ada", "acme", ["admin", "editor"])],
       [token(Date.now() - 1, "ada"), token(SOON, "eve")],
       ["no.token.c", token(SOON, "eve")],
     ] as const) {
-      await held(before);
+      await signedIn(before);
       visit(`#token=${link}`);
       const page = await import("../../../src/client/auth/sign-in-link");
-      expect(page.arrive()).toBe("signed-in");
-      expect(page.offer()).toBeNull();
-      expect(await kept()).toBe(link);
+      expect(page.takeLinkToken()).toBe("signed-in");
+      expect(page.pendingLink()).toBeNull();
+      expect(await stored()).toBe(link);
     }
   });
 
-  it("that asks is forgotten when another is taken, and an empty one changes nothing", async () => {
-    await held(HELD);
+  it("that needs an answer is dropped when another is taken, and an empty one changes nothing", async () => {
+    await signedIn(CURRENT);
     const page = await import("../../../src/client/auth/sign-in-link");
     visit(`#token=${token(SOON, "eve")}`);
-    expect(page.arrive()).toBe("asks");
+    expect(page.takeLinkToken()).toBe("needs-answer");
     visit("#token=");
-    expect(page.arrive()).toBe("nothing");
-    expect(page.offer()?.link?.subject).toBe("eve");
+    expect(page.takeLinkToken()).toBe("none");
+    expect(page.pendingLink()?.link?.subject).toBe("eve");
     visit(`#token=${token(SOON, "ada", "acme")}`);
-    expect(page.arrive()).toBe("signed-in");
-    expect(page.offer()).toBeNull();
+    expect(page.takeLinkToken()).toBe("signed-in");
+    expect(page.pendingLink()).toBeNull();
   });
 });

@@ -1,50 +1,50 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { BLOCKED, RETRY_MS, Ways } from "../../../src/client/transports/transport-choice";
+import { MAX_FAILURES, RETRY_MS, TransportChoice } from "../../../src/client/transports/transport-choice";
 
-let ways: Ways;
+let choice: TransportChoice;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  ways = new Ways();
+  choice = new TransportChoice();
 });
 
 afterEach(() => {
   vi.useRealTimers();
 });
 
-function blockSockets(): void {
-  for (let failure = 0; failure < BLOCKED; failure += 1) ways.failed("socket");
+function blockWebSockets(): void {
+  for (let failure = 0; failure < MAX_FAILURES; failure += 1) choice.failed("websocket");
 }
 
-describe("the way to the service", () => {
-  it("is a socket, until some in a row failed", () => {
-    for (let failure = 1; failure < BLOCKED; failure += 1) ways.failed("socket");
-    expect(ways.choose()).toBe("socket");
-    ways.passed("socket");
-    ways.failed("socket");
-    expect(ways.choose()).toBe("socket");
+describe("the transport", () => {
+  it("is a WebSocket, until some in a row failed", () => {
+    for (let failure = 1; failure < MAX_FAILURES; failure += 1) choice.failed("websocket");
+    expect(choice.choose()).toBe("websocket");
+    choice.succeeded("websocket");
+    choice.failed("websocket");
+    expect(choice.choose()).toBe("websocket");
   });
 
-  it("is a stream where sockets are blocked, for some minutes", () => {
-    blockSockets();
-    expect(ways.choose()).toBe("stream");
-    ways.passed("stream");
+  it("is an event stream where WebSockets are blocked, for some minutes", () => {
+    blockWebSockets();
+    expect(choice.choose()).toBe("event-stream");
+    choice.succeeded("event-stream");
     vi.advanceTimersByTime(RETRY_MS - 1);
-    expect(ways.choose()).toBe("stream");
+    expect(choice.choose()).toBe("event-stream");
     vi.advanceTimersByTime(1);
-    expect(ways.choose()).toBe("socket");
-    ways.failed("socket");
-    expect(ways.choose()).toBe("stream");
+    expect(choice.choose()).toBe("websocket");
+    choice.failed("websocket");
+    expect(choice.choose()).toBe("event-stream");
   });
 
-  it("is none where streams bring nothing either; whoever asks again gets one try of each", () => {
-    blockSockets();
-    ways.failed("stream");
-    expect(ways.left).toBeNull();
-    expect(ways.choose()).toBe("socket");
-    ways.failed("socket");
-    expect(ways.choose()).toBe("stream");
-    ways.failed("stream");
-    expect(ways.left).toBeNull();
+  it("is none where event streams do not work either; then each one gets one more try", () => {
+    blockWebSockets();
+    choice.failed("event-stream");
+    expect(choice.remaining).toBeNull();
+    expect(choice.choose()).toBe("websocket");
+    choice.failed("websocket");
+    expect(choice.choose()).toBe("event-stream");
+    choice.failed("event-stream");
+    expect(choice.remaining).toBeNull();
   });
 });

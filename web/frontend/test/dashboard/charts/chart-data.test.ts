@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type ChartName, chartsOf, METRICS, stacked } from "../../../src/dashboard/charts/chart-data";
+import { type ChartName, METRICS, makeCharts, stackLines } from "../../../src/dashboard/charts/chart-data";
 import type { Points } from "../../../src/dashboard/charts/points";
 
 const HOUR = 3_600_000;
@@ -12,7 +12,7 @@ function hours(amounts: Record<string, (number | null)[]>, start = START): Point
 
 function chart(name: ChartName, points: Points, earlier: Points | null = null, now = START + 99 * HOUR, to = 0) {
   const before = earlier && { points: earlier, shift: 24 * HOUR };
-  const found = chartsOf(points, before, now, to).find((one) => one.name === name);
+  const found = makeCharts(points, before, now, to).find((one) => one.name === name);
   if (!found) throw new Error(`no chart ${name}`);
   return found;
 }
@@ -20,7 +20,7 @@ function chart(name: ChartName, points: Points, earlier: Points | null = null, n
 describe("the charts", () => {
   it("are all made from one answer, also from one without events", () => {
     const none = Object.fromEntries(METRICS.filter((name) => name !== "model_messages").map((name) => [name, [0, 0]]));
-    expect(chartsOf(hours(none), null, START, 0)).toHaveLength(7);
+    expect(makeCharts(hours(none), null, START, 0)).toHaveLength(7);
   });
 
   it("have as total what their points add up to", () => {
@@ -38,7 +38,7 @@ describe("the charts", () => {
     expect(chart("messages", points)).toMatchObject({ total: null, lines: [{ values: [null, 2] }] });
     expect(chart("response_time", points)).toMatchObject({ total: null, lines: [{ values: [null, 1] }] });
     expect(chart("models", points).total).toBeNull();
-    expect(stacked(chart("models", points).lines)).toEqual([
+    expect(stackLines(chart("models", points).lines)).toEqual([
       [null, 2],
       [null, 3],
     ]);
@@ -50,7 +50,7 @@ describe("the charts", () => {
     expect(chart("response_time", points).total).toBe(2.5);
   });
 
-  it("tell the active users of several days as a mean of the days, since they are not distinct any more", () => {
+  it("give the active users of several days as a mean of the days, since they are not distinct any more", () => {
     const days: Points = { ...hours({ active_users: [10, 20] }), interval: "day" };
     expect(chart("active_users", days)).toMatchObject({ total: 15, totalUnit: "per-day" });
   });
@@ -61,18 +61,18 @@ describe("the charts", () => {
     expect(chart("messages", now, before, START + 2.5 * HOUR).compared).toEqual([10, 10]);
   });
 
-  it("of today go on to the evening: the ghost has it, the line has not", () => {
+  it("of today reach midnight: the period before has all points, the line only those until now", () => {
     const now = hours({ messages: [4] });
     const before = hours({ messages: [5, 6, 7] }, START - 24 * HOUR);
     const made = chart("messages", now, before, START, START + 3 * HOUR);
     expect(made.start).toHaveLength(3);
     expect(made.lines[0]?.values).toEqual([4]);
-    expect(made.ghost).toEqual([5, 6, 7]);
+    expect(made.previous).toEqual([5, 6, 7]);
   });
 
   it("stack models so that the topmost line is the sum", () => {
     const { lines } = chart("models", hours({ "model_messages:a": [3, 0], "model_messages:b": [1, 2] }));
-    expect(stacked(lines)).toEqual([
+    expect(stackLines(lines)).toEqual([
       [3, 0],
       [4, 2],
     ]);

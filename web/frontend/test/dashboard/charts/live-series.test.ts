@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Interval } from "../../../src/client/catalogue";
 import type { AnalyticsClient, Status } from "../../../src/client/client";
-import type { Interval } from "../../../src/dashboard/ranges/interval";
+import { EMPTY, type Figures } from "../../../src/client/store";
 import { LiveSeries } from "../../../src/dashboard/charts/live-series";
 import { type Preset, spanOf } from "../../../src/dashboard/ranges/range";
-import { EMPTY, type Figures } from "../../../src/client/store";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -56,9 +56,9 @@ class Service {
 
 async function opened(service: Service, preset: Preset, interval: Interval): Promise<LiveSeries> {
   const series = new LiveSeries(service.client, () => {});
-  series.ask({ metrics: ["messages"], interval, span: (now) => spanOf(preset, now) }, Date.now());
+  series.show({ metrics: ["messages"], interval, span: (now) => spanOf(preset, now) }, Date.now());
   await vi.advanceTimersByTimeAsync(1);
-  series.keep(Date.now());
+  series.update(Date.now());
   return series;
 }
 
@@ -67,7 +67,7 @@ async function pass(series: LiveSeries, seconds: number, act: (second: number) =
   for (let second = 1; second <= seconds; second++) {
     await vi.advanceTimersByTimeAsync(SECOND);
     act(second);
-    series.keep(Date.now());
+    series.update(Date.now());
   }
   await vi.advanceTimersByTimeAsync(0);
 }
@@ -77,7 +77,7 @@ function moves(service: Service, position: string): void {
 }
 
 describe("the end of a range", () => {
-  it("that could not be loaded is a problem, and is asked for again although nothing else happens", async () => {
+  it("that could not be loaded is a problem, and is loaded again although nothing else happens", async () => {
     const service = new Service();
     const series = await opened(service, "24h", "hour");
     service.up = false;
@@ -92,7 +92,7 @@ describe("the end of a range", () => {
     expect(service.asked.length).toBe(tries + 1);
   });
 
-  it("is asked for no more than every ten seconds while it fails", async () => {
+  it("is loaded at most every ten seconds while it fails", async () => {
     const service = new Service();
     const series = await opened(service, "24h", "hour");
     service.up = false;
@@ -100,7 +100,7 @@ describe("the end of a range", () => {
     expect(service.asked.length).toBeLessThanOrEqual(1 + 6);
   });
 
-  it("is not asked for in a range of the past, which is only loaded as a whole, once a minute while there is news", async () => {
+  it("is not loaded in a range of the past, which is only loaded as a whole, once a minute while anything changes", async () => {
     const service = new Service();
     const series = await opened(service, "yesterday", "hour");
     await pass(series, 50, (second) => moves(service, `p${second}`));
@@ -111,7 +111,7 @@ describe("the end of a range", () => {
 });
 
 describe("a whole range", () => {
-  it("that could not be loaded again stays as it was, tells why, and is tried again", async () => {
+  it("that could not be loaded again stays as it was, gives the reason, and is loaded again", async () => {
     const service = new Service();
     const series = await opened(service, "24h", "hour");
     service.up = false;

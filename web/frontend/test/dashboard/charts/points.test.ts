@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import {
-  aligned,
-  covered,
-  ended,
-  fromAnswer,
+  alignEarlier,
+  countEnded,
+  coveredSpan,
+  fromSeries,
   type Points,
+  removeBefore,
   responseTimes,
-  since,
   topModels,
   withMinutes,
   withTail,
@@ -66,9 +66,9 @@ describe("live minutes", () => {
   });
 });
 
-describe("a later answer", () => {
-  it("is laid over the end, and goes beyond it", () => {
-    const tail = fromAnswer({
+describe("a later series", () => {
+  it("replaces the end, and goes beyond it", () => {
+    const tail = fromSeries({
       interval: "minute",
       start: [iso(START + 2 * MINUTE), iso(START + 3 * MINUTE)],
       metrics: { messages: [30, 40], "model_messages:new": [1, 2] },
@@ -87,16 +87,16 @@ describe("a later answer", () => {
 
 it("the left edge moves: points that ended before the range are dropped, the one it begins in stays", () => {
   const points = minutes({ messages: [1, 2, 3] });
-  expect(since(points, START + MINUTE).amounts.messages).toEqual([2, 3]);
-  expect(since(points, START + 1.5 * MINUTE).amounts.messages).toEqual([2, 3]);
-  expect(since(points, START)).toBe(points);
+  expect(removeBefore(points, START + MINUTE).amounts.messages).toEqual([2, 3]);
+  expect(removeBefore(points, START + 1.5 * MINUTE).amounts.messages).toEqual([2, 3]);
+  expect(removeBefore(points, START)).toBe(points);
 });
 
 describe("the period before", () => {
-  it("is laid under the points by its distance, with gaps where it has none", () => {
+  it("is matched to the points by its distance, with gaps where it has none", () => {
     const now = minutes({ messages: [1, 2, 3] });
     const before: Points = { ...minutes({ messages: [7, 8] }), start: [START - 59 * MINUTE, START - 58 * MINUTE] };
-    expect(aligned(now, before, 60 * MINUTE, [7, 8])).toEqual([null, 7, 8]);
+    expect(alignEarlier(now, before, 60 * MINUTE, [7, 8])).toEqual([null, 7, 8]);
   });
 
   it("of days is matched by date, over a day of 25 hours too", () => {
@@ -111,7 +111,7 @@ describe("the period before", () => {
     const now = days("2026-10-25T23:00:00Z", "2026-10-26T23:00:00Z");
     const before = days("2026-10-23T22:00:00Z", "2026-10-24T22:00:00Z");
     const shift = (now.start[0] ?? 0) - (before.start[0] ?? 0);
-    expect(aligned(now, before, shift, [4, 5])).toEqual([4, 5]);
+    expect(alignEarlier(now, before, shift, [4, 5])).toEqual([4, 5]);
   });
 });
 
@@ -145,8 +145,8 @@ describe("models", () => {
 
 it("only points that have ended can be compared: the current one is still filling", () => {
   const points = minutes({ messages: [1, 2, 3] });
-  expect(ended(points, START + 2.5 * MINUTE)).toBe(2);
-  expect(ended(points, START + 3 * MINUTE)).toBe(3);
+  expect(countEnded(points, START + 2.5 * MINUTE)).toBe(2);
+  expect(countEnded(points, START + 3 * MINUTE)).toBe(3);
 });
 
 describe("the range that totals are of", () => {
@@ -161,21 +161,21 @@ describe("the range that totals are of", () => {
   it("begins with the first point: a day of Kolkata by hours takes in half an hour of the day before", () => {
     const span = { from: at("2026-11-21T18:30:00Z"), to: at("2026-11-22T18:30:00Z"), moving: true };
     const hours = points("hour", "UTC", "2026-11-21T18:00:00Z", "2026-11-21T19:00:00Z");
-    expect(covered(hours, span)).toEqual({ from: at("2026-11-21T18:00:00Z"), to: span.to });
+    expect(coveredSpan(hours, span)).toEqual({ from: at("2026-11-21T18:00:00Z"), to: span.to });
   });
 
   it("ends with the last point, unless it goes on with the clock", () => {
     const span = { from: at("2026-11-20T10:20:00Z"), to: at("2026-11-20T11:20:00Z"), moving: false };
     const hours = points("hour", "UTC", "2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z");
     const [from, end] = [at("2026-11-20T10:00:00Z"), at("2026-11-20T12:00:00Z")];
-    expect(covered(hours, span)).toEqual({ from, to: end });
-    expect(covered(hours, { ...span, moving: true })).toEqual({ from, to: span.to });
-    expect(covered(null, span)).toEqual({ from: span.from, to: span.to });
+    expect(coveredSpan(hours, span)).toEqual({ from, to: end });
+    expect(coveredSpan(hours, { ...span, moving: true })).toEqual({ from, to: span.to });
+    expect(coveredSpan(null, span)).toEqual({ from: span.from, to: span.to });
   });
 
   it("ends with the last day in its zone, of 25 hours too", () => {
     const span = { from: at("2026-10-24T00:00:00Z"), to: at("2026-10-25T12:00:00Z"), moving: false };
     const days = points("day", "Europe/Berlin", "2026-10-23T22:00:00Z", "2026-10-24T22:00:00Z");
-    expect(covered(days, span)).toEqual({ from: days.start[0], to: at("2026-10-25T23:00:00Z") });
+    expect(coveredSpan(days, span)).toEqual({ from: days.start[0], to: at("2026-10-25T23:00:00Z") });
   });
 });

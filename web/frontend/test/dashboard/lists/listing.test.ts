@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { Listing, MAX_ROWS, type Order } from "../../../src/dashboard/lists/listing";
 import type { Rest } from "../../../src/client/rest";
+import { Listing, MAX_ROWS, type Order } from "../../../src/dashboard/lists/listing";
 
 interface Row {
   id: number;
@@ -40,15 +40,15 @@ async function opened(service: Service): Promise<Listing<Row>> {
 describe("a list", () => {
   it("grows by older pages until there are no more", async () => {
     const listing = await opened(new Service(5, 2));
-    listing.older();
+    listing.loadOlder();
     await settled();
-    listing.older();
+    listing.loadOlder();
     await settled();
     expect(ids(listing)).toEqual([5, 4, 3, 2, 1]);
-    expect(listing.more).toBe(false);
+    expect(listing.hasMore).toBe(false);
   });
 
-  it("puts live rows where they belong, each once", async () => {
+  it("adds live rows in their order, each once", async () => {
     const listing = await opened(new Service(3, 3));
     listing.merge([{ id: 5 }, { id: 4 }, { id: 3 }], ORDER);
     listing.merge([{ id: 5 }], ORDER);
@@ -60,7 +60,7 @@ describe("a list", () => {
     const listing = await opened(service);
     listing.merge([{ id: 12 }, { id: 11 }], ORDER);
     service.newest = 12;
-    listing.freshen(ORDER);
+    listing.reloadFirstPage(ORDER);
     await settled();
     expect(ids(listing)).toEqual([12, 11, 10]);
   });
@@ -68,43 +68,43 @@ describe("a list", () => {
   it("keeps the older pages below fresh rows, and goes on where it was", async () => {
     const service = new Service(10, 2);
     const listing = await opened(service);
-    listing.older();
+    listing.loadOlder();
     await settled();
     service.newest = 11;
-    listing.freshen(ORDER);
+    listing.reloadFirstPage(ORDER);
     await settled();
     expect(ids(listing)).toEqual([11, 10, 9, 8, 7]);
-    listing.older();
+    listing.loadOlder();
     await settled();
     expect(ids(listing)).toEqual([11, 10, 9, 8, 7, 6, 5]);
   });
 
-  it("tells when only its first page is kept up, since an older event would be missing below it", async () => {
+  it("says whether older pages follow, which are not updated", async () => {
     const listing = await opened(new Service(10, 2));
-    expect(listing.deep).toBe(false);
-    listing.older();
+    expect(listing.hasOlderPages).toBe(false);
+    listing.loadOlder();
     await settled();
-    expect(listing.deep).toBe(true);
+    expect(listing.hasOlderPages).toBe(true);
     listing.refresh();
     await settled();
-    expect(listing.deep).toBe(false);
+    expect(listing.hasOlderPages).toBe(false);
   });
 
-  it("says whether it is loaded anew, which older pages on their way put off", async () => {
+  it("does not load its first page again while older pages are loading, and says so", async () => {
     const listing = await opened(new Service(10, 2));
-    listing.older();
-    expect(listing.freshen(ORDER)).toBe(false);
+    listing.loadOlder();
+    expect(listing.reloadFirstPage(ORDER)).toBe(false);
     await settled();
-    expect(listing.freshen(ORDER)).toBe(true);
+    expect(listing.reloadFirstPage(ORDER)).toBe(true);
   });
 
   it("never has a gap: if more happened than a page holds, it begins anew with that page", async () => {
     const service = new Service(10, 2);
     const listing = await opened(service);
-    listing.older();
+    listing.loadOlder();
     await settled();
     service.newest = 20;
-    listing.freshen(ORDER);
+    listing.reloadFirstPage(ORDER);
     await settled();
     expect(ids(listing)).toEqual([20, 19]);
   });
@@ -112,9 +112,9 @@ describe("a list", () => {
   it("is bounded, however far one scrolls", async () => {
     const listing = await opened(new Service(10 * MAX_ROWS, 1000));
     for (let page = 0; page < 5; page++) {
-      listing.older();
+      listing.loadOlder();
       await settled();
     }
-    expect([listing.rows?.length, listing.full, listing.more]).toEqual([MAX_ROWS, true, false]);
+    expect([listing.rows?.length, listing.isFull, listing.hasMore]).toEqual([MAX_ROWS, true, false]);
   });
 });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
   dayStart,
-  panned,
-  previous,
+  pan,
+  previousPeriod,
   readInput,
   readRange,
   spanOf,
@@ -10,7 +10,7 @@ import {
   writeDate,
   writeInput,
   writeRange,
-  zoomed,
+  zoom,
 } from "../../../src/dashboard/ranges/range";
 
 const HOUR = 3_600_000;
@@ -71,39 +71,39 @@ describe("a preset by days of the service's zone", () => {
   it("is asked for by its dates there, as is the period before it", () => {
     const span = spanOf("7d", now, zone);
     expect(writeBound(span.from, true, span.zone)).toBe("2026-11-17");
-    expect(writeBound(previous("7d", span).from, true, span.zone)).toBe("2026-11-10");
+    expect(writeBound(previousPeriod("7d", span).from, true, span.zone)).toBe("2026-11-10");
   });
 });
 
 describe("the period before", () => {
   it("of today is yesterday, by the clock", () => {
     const span = spanOf("today", at("2026-10-26T12:00:00Z"));
-    const { from, to } = previous("today", span);
+    const { from, to } = previousPeriod("today", span);
     expect([from, to]).toEqual([dayStart(span.from, -1), span.from]);
     expect((to - from) / HOUR).toBe(25);
   });
 
   it("of thirty days is the thirty days before, up to the same clock time", () => {
     const now = at("2026-11-10T12:30:00Z");
-    const { from, to } = previous("30d", spanOf("30d", now));
+    const { from, to } = previousPeriod("30d", spanOf("30d", now));
     expect(from).toBe(dayStart(now, -59));
     expect(iso(to)).toBe("2026-10-11T11:30:00.000Z");
   });
 
   it("of the last hour is the hour before it", () => {
     const span = spanOf("1h", at("2026-11-22T11:14:30Z"));
-    expect(previous("1h", span)).toEqual({ from: span.from - HOUR, to: span.from });
+    expect(previousPeriod("1h", span)).toEqual({ from: span.from - HOUR, to: span.from });
   });
 
   it("of whole days that were chosen by hand is as many whole days, although the clock was changed", () => {
     const from = dayStart(at("2026-10-25T12:00:00Z"));
     const span = { from, to: dayStart(from, 1), moving: false };
-    expect(previous({ from, to: span.to }, span)).toEqual({ from: dayStart(from, -1), to: from });
+    expect(previousPeriod({ from, to: span.to }, span)).toEqual({ from: dayStart(from, -1), to: from });
   });
 
   it("of any other stretch is as long, right before it", () => {
     const span = { from: at("2026-11-20T10:07:00Z"), to: at("2026-11-20T13:00:00Z"), moving: false };
-    const { from, to } = previous({ from: span.from, to: span.to }, span);
+    const { from, to } = previousPeriod({ from: span.from, to: span.to }, span);
     expect([to, to - from]).toEqual([span.from, span.to - span.from]);
   });
 });
@@ -113,15 +113,15 @@ describe("zooming", () => {
   const span = { from: now - 4 * HOUR, to: now, moving: true };
 
   it("in halves what is shown, around the middle", () => {
-    expect(zoomed(span, 0.5, now)).toEqual({ from: now - 3 * HOUR, to: now - HOUR });
+    expect(zoom(span, 0.5, now)).toEqual({ from: now - 3 * HOUR, to: now - HOUR });
   });
 
   it("out never shows what is still to come, yet as much as was asked for", () => {
-    expect(zoomed(span, 2, now)).toEqual({ from: now - 8 * HOUR, to: now });
+    expect(zoom(span, 2, now)).toEqual({ from: now - 8 * HOUR, to: now });
   });
 
   it("in ends at five minutes", () => {
-    const { from, to } = zoomed({ from: now - 60_000, to: now, moving: true }, 0.5, now) as {
+    const { from, to } = zoom({ from: now - 60_000, to: now, moving: true }, 0.5, now) as {
       from: number;
       to: number;
     };
@@ -129,11 +129,11 @@ describe("zooming", () => {
   });
 
   it("sideways keeps the length, and stops at now", () => {
-    expect(panned({ ...span, from: now - 8 * HOUR, to: now - 4 * HOUR }, 0.5, now)).toEqual({
+    expect(pan({ ...span, from: now - 8 * HOUR, to: now - 4 * HOUR }, 0.5, now)).toEqual({
       from: now - 6 * HOUR,
       to: now - 2 * HOUR,
     });
-    expect(panned(span, 0.5, now)).toEqual({ from: now - 4 * HOUR, to: now });
+    expect(pan(span, 0.5, now)).toEqual({ from: now - 4 * HOUR, to: now });
   });
 });
 

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Events, Live, Status } from "../../src/client/live";
-import type { Frame } from "../../src/client/protocol";
+import type { Frame } from "../../src/client/catalogue";
+import type { LiveListener, LiveSource, Status } from "../../src/client/live";
+import { canShare, SharedConnection } from "../../src/client/shared-connection";
 import { apply, EMPTY, type Figures } from "../../src/client/store";
-import { canShare, Tabs } from "../../src/client/tabs";
 import { delta, heartbeat, snapshot } from "./fake-service";
 
 /** What a leader connects with; the test says what comes. */
-class Wire implements Live {
+class Source implements LiveSource {
   readonly calls: string[] = [];
-  constructor(readonly events: Events) {}
+  constructor(readonly listener: LiveListener) {}
   start = () => void this.calls.push("start");
   stop = () => void this.calls.push("stop");
   refresh = () => void this.calls.push("refresh");
@@ -19,19 +19,19 @@ class Wire implements Live {
 
   /** Bring a frame that leaves the figures live. */
   bring(frame: Frame): void {
-    this.events.frame(frame);
-    this.events.status({ kind: "live" });
+    this.listener.frame(frame);
+    this.listener.status({ kind: "live" });
   }
 }
 
 class Tab {
   figures: Figures = EMPTY;
   status: Status = { kind: "connecting" };
-  readonly wires: Wire[] = [];
-  readonly tabs: Tabs;
+  readonly sources: Source[] = [];
+  readonly connection: SharedConnection;
 
   constructor(name: string) {
-    const events = {
+    const listener = {
       frame: (frame: Frame) => {
         this.figures = apply(this.figures, frame);
       },
@@ -42,26 +42,26 @@ class Tab {
         this.status = status;
       },
     };
-    const connect = (told: Events) => {
-      const wire = new Wire(told);
-      this.wires.push(wire);
-      return wire;
+    const connect = (listener: LiveListener) => {
+      const source = new Source(listener);
+      this.sources.push(source);
+      return source;
     };
-    this.tabs = new Tabs(
+    this.connection = new SharedConnection(
       name,
-      events,
+      listener,
       () => this.figures,
       connect,
       () => 0.5,
     );
-    this.tabs.start();
+    this.connection.start();
     open.push(this);
   }
 
-  get wire(): Wire {
-    const wire = this.wires.at(-1);
-    if (wire === undefined) throw new Error("this tab has not led");
-    return wire;
+  get source(): Source {
+    const source = this.sources.at(-1);
+    if (source === undefined) throw new Error("this tab has not led");
+    return source;
   }
 }
 
@@ -83,8 +83,8 @@ async function arrive(): Promise<void> {
 /** A leader with a snapshot, and tabs that follow it. */
 async function group(followers: number): Promise<[Tab, ...Tab[]]> {
   const leader = new Tab(name);
-  await until(() => leader.tabs.leads);
-  leader.wire.bring(snapshot(1));
+  await until(() => leader.connection.isLeader);
+  leader.source.bring(snapshot(1));
   const rest = Array.from({ length: followers }, () => new Tab(name));
   await until(() => rest.every((tab) => tab.status.kind === "live"));
   return [leader, ...rest];
@@ -99,7 +99,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  for (const tab of open.splice(0)) tab.tabs.stop();
+  for (const tab of open.splice(0)) tab.connection.stop();
   expect(vi.getTimerCount()).toBe(0);
   vi.useRealTimers();
 });
@@ -111,16 +111,16 @@ describe("tabs that show the same figures", () => {
 
   it("share one connection, and hold the same", async () => {
     const [leader, one, other] = (await group(2)) as [Tab, Tab, Tab];
-    leader.wire.bring(delta(2, { summary: { total_messages: 7 } }));
+    leader.source.bring(delta(2, { summary: { total_messages: 7 } }));
     await until(() => other.figures.position === "ab.2.0c" && one.figures.position === "ab.2.0c");
     expect(one.figures).toEqual(leader.figures);
     expect(other.figures).toEqual(leader.figures);
-    expect([one.wires, other.wires]).toEqual([[], []]);
+    expect([one.sources, other.sources]).toEqual([[], []]);
   });
 
   it("are given the state that their leader has when they come", async () => {
     const [leader] = await group(0);
-    leader.wire.bring(delta(2, { summary: { total_messages: 7 } }));
+    leader.source.bring(delta(2, { summary: { total_messages: 7 } }));
     const late = new Tab(name);
     await until(() => late.status.kind === "live");
     expect(late.figures).toEqual(leader.figures);
@@ -128,17 +128,17 @@ describe("tabs that show the same figures", () => {
 
   it("show their leader's status", async () => {
     const [leader, follower] = (await group(1)) as [Tab, Tab];
-    leader.wire.events.status({ kind: "reconnecting", at: 5 });
+    leader.source.listener.status({ kind: "reconnecting", at: 5 });
     await until(() => follower.status.kind === "reconnecting");
-    leader.wire.events.status({ kind: "polling", every: 30 });
+    leader.source.listener.status({ kind: "polling", every: 30 });
     await until(() => follower.status.kind === "polling");
   });
 
   it("of another name share nothing", async () => {
     const [leader] = await group(0);
     const stranger = new Tab(`${name} of another`);
-    await until(() => stranger.tabs.leads);
-    leader.wire.bring(delta(2));
+    await until(() => stranger.connection.isLeader);
+    leader.source.bring(delta(2));
     await arrive();
     expect(stranger.figures).toEqual(EMPTY);
   });
@@ -146,7 +146,7 @@ describe("tabs that show the same figures", () => {
   it("keep what a frame did not change, so that nothing is drawn in vain", async () => {
     const [leader, follower] = (await group(1)) as [Tab, Tab];
     const before = follower.figures;
-    leader.wire.bring(delta(2, { summary: { total_messages: 7 } }));
+    leader.source.bring(delta(2, { summary: { total_messages: 7 } }));
     await until(() => follower.figures.position === "ab.2.0c");
     expect(follower.figures.activities).toBe(before.activities);
   });
@@ -155,22 +155,22 @@ describe("tabs that show the same figures", () => {
 describe("when the leader goes", () => {
   it("the next leads, and resumes from what it holds", async () => {
     const [leader, next] = (await group(1)) as [Tab, Tab];
-    leader.wire.bring(delta(2));
+    leader.source.bring(delta(2));
     await until(() => next.figures.position === "ab.2.0c");
-    leader.tabs.stop();
-    await until(() => next.tabs.leads);
-    expect(leader.wire.calls).toEqual(["start", "stop"]);
-    expect(next.wire.calls).toEqual(["start"]);
+    leader.connection.stop();
+    await until(() => next.connection.isLeader);
+    expect(leader.source.calls).toEqual(["start", "stop"]);
+    expect(next.source.calls).toEqual(["start"]);
     expect(next.figures.position).toBe("ab.2.0c");
   });
 
   it("the others follow the next one", async () => {
     const [leader, ...rest] = await group(2);
-    leader.tabs.stop();
-    await until(() => rest.some((tab) => tab.tabs.leads));
-    const next = rest.find((tab) => tab.tabs.leads) as Tab;
-    const last = rest.find((tab) => !tab.tabs.leads) as Tab;
-    next.wire.bring(delta(3, { summary: { total_messages: 9 } }));
+    leader.connection.stop();
+    await until(() => rest.some((tab) => tab.connection.isLeader));
+    const next = rest.find((tab) => tab.connection.isLeader) as Tab;
+    const last = rest.find((tab) => !tab.connection.isLeader) as Tab;
+    next.source.bring(delta(3, { summary: { total_messages: 9 } }));
     await until(() => last.figures.position === "ab.3.0c");
     expect(last.figures).toEqual(next.figures);
   });
@@ -210,9 +210,9 @@ describe("when the leader goes", () => {
 
   it("signed out, it says so to nobody else: the next has a token of its own", async () => {
     const [leader, follower] = (await group(1)) as [Tab, Tab];
-    leader.wire.events.status({ kind: "signed-out", reason: "expired" });
-    leader.tabs.stop();
-    await until(() => follower.tabs.leads);
+    leader.source.listener.status({ kind: "signed-out", reason: "expired" });
+    leader.connection.stop();
+    await until(() => follower.connection.isLeader);
     expect(follower.status.kind).toBe("live");
     expect(leader.status.kind).toBe("signed-out");
   });
@@ -232,12 +232,12 @@ describe("when the leader is silent", () => {
 
   it("one that only waited for its service is followed on", async () => {
     const [leader, follower] = (await group(1)) as [Tab, Tab];
-    leader.wire.wake = () => leader.wire.events.status({ kind: "reconnecting", at: Date.now() + 500 });
+    leader.source.wake = () => leader.source.listener.status({ kind: "reconnecting", at: Date.now() + 500 });
     await vi.advanceTimersByTimeAsync(25_000);
     await until(() => follower.status.kind === "reconnecting");
-    leader.wire.bring(heartbeat(1));
+    leader.source.bring(heartbeat(1));
     await until(() => follower.status.kind === "live");
-    expect(follower.tabs.leads).toBe(false);
+    expect(follower.connection.isLeader).toBe(false);
   });
 
   it("and does not answer, the lead is taken from it, and when it wakes it follows", async () => {
@@ -245,20 +245,20 @@ describe("when the leader is silent", () => {
     const deaf = vi.spyOn(BroadcastChannel.prototype, "postMessage").mockImplementation(() => {});
     await vi.advanceTimersByTimeAsync(25_000 + 4499);
     await arrive();
-    expect(follower.tabs.leads).toBe(false);
+    expect(follower.connection.isLeader).toBe(false);
     deaf.mockRestore();
     await vi.advanceTimersByTimeAsync(1);
-    await until(() => follower.tabs.leads);
-    await until(() => !leader.tabs.leads);
-    expect(leader.wire.calls).toEqual(["start", "stop"]);
-    follower.wire.bring(delta(2));
+    await until(() => follower.connection.isLeader);
+    await until(() => !leader.connection.isLeader);
+    expect(leader.source.calls).toEqual(["start", "stop"]);
+    follower.source.bring(delta(2));
     await until(() => leader.figures.position === "ab.2.0c");
   });
 
   it("a machine that slept is noticed at once", async () => {
     const [, follower] = (await group(1)) as [Tab, Tab];
     vi.setSystemTime(Date.now() + 3_600_000);
-    follower.tabs.wake();
+    follower.connection.wake();
     expect(follower.status.kind).toBe("stale");
   });
 });
@@ -267,9 +267,9 @@ describe("when a message is missed", () => {
   it("the whole state is asked for, and nothing wrong is shown meanwhile", async () => {
     const [leader, follower] = (await group(1)) as [Tab, Tab];
     const deaf = vi.spyOn(BroadcastChannel.prototype, "postMessage").mockImplementation(() => {});
-    leader.wire.bring(delta(2, { summary: { total_messages: 7 } }));
+    leader.source.bring(delta(2, { summary: { total_messages: 7 } }));
     deaf.mockRestore();
-    leader.wire.bring(delta(3, { summary: { total_users: 5 } }));
+    leader.source.bring(delta(3, { summary: { total_users: 5 } }));
     await until(() => follower.figures.position === "ab.3.0c");
     expect(follower.figures).toEqual(leader.figures);
   });
@@ -283,33 +283,33 @@ describe("when the answer to that is missed too", () => {
     said.mockImplementation(function (this: BroadcastChannel, message) {
       if (message.kind === "status" || message.count === 3) post.call(this, message);
     });
-    leader.wire.bring(delta(2));
+    leader.source.bring(delta(2));
     for (let n = 3; n < 6; n += 1) {
-      leader.wire.bring(delta(n));
+      leader.source.bring(delta(n));
       await arrive();
       await vi.advanceTimersByTimeAsync(10_000);
     }
     expect([follower.status.kind, follower.figures.position]).toEqual(["stale", "ab.1.0c"]);
     said.mockRestore();
     await vi.advanceTimersByTimeAsync(4500);
-    await until(() => follower.figures.position === "ab.5.0c" || follower.tabs.leads);
+    await until(() => follower.figures.position === "ab.5.0c" || follower.connection.isLeader);
   });
 });
 
 describe("what a person does in a tab that follows", () => {
   it("refresh reaches the leader", async () => {
     const [leader, follower] = (await group(1)) as [Tab, Tab];
-    follower.tabs.refresh();
-    await until(() => leader.wire.calls.includes("refresh"));
+    follower.connection.refresh();
+    await until(() => leader.source.calls.includes("refresh"));
   });
 
   it("a renewed token stays in its tab", async () => {
     const said = vi.spyOn(BroadcastChannel.prototype, "postMessage");
     const [leader, follower] = (await group(1)) as [Tab, Tab];
-    follower.tabs.renew("follower.secret.token");
-    leader.tabs.renew("leader.secret.token");
+    follower.connection.renew("follower.secret.token");
+    leader.connection.renew("leader.secret.token");
     await arrive();
-    expect(leader.wire.calls).toEqual(["start", "renew leader.secret.token"]);
+    expect(leader.source.calls).toEqual(["start", "renew leader.secret.token"]);
     expect(JSON.stringify(said.mock.calls)).not.toContain("secret");
     said.mockRestore();
   });
@@ -320,9 +320,9 @@ describe("a page that may hold no lock", () => {
     const refuse = () => Promise.reject(new DOMException("an opaque origin", "SecurityError"));
     const request = vi.spyOn(navigator.locks, "request").mockImplementation(refuse);
     const tab = new Tab(name);
-    await until(() => tab.tabs.leads);
+    await until(() => tab.connection.isLeader);
     request.mockRestore();
-    tab.wire.bring(snapshot(1));
+    tab.source.bring(snapshot(1));
     expect(tab.status).toEqual({ kind: "live" });
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { EventParser, type ServerEvent } from "../../../src/client/transports/eventstream-parser";
+import { EventStreamParser, type ServerEvent } from "../../../src/client/transports/event-stream-parser";
 
 function read(...pieces: string[]): ServerEvent[] {
-  const parser = new EventParser();
+  const parser = new EventStreamParser();
   return pieces.flatMap((piece) => parser.push(piece));
 }
 
