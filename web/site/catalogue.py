@@ -97,17 +97,14 @@ def _constants() -> str:
 
 
 def _metrics() -> str:
-    figures = "".join(
-        f"  {figure.name}: {{ unit: {json.dumps(figure.unit)}, counters: {json.dumps(list(figure.needs))} }},\n"
-        for figure in FIGURES
-    )
+    figures = "".join(f"  {figure.name}: {json.dumps(list(figure.needs))},\n" for figure in FIGURES)
     labelled = " | ".join(f"`{counter.name}:${{string}}`" for counter in LABELLED)
     return (
         "/** What is counted by minute, hour and day. */\n"
         f"export type Counter ={_union(AMOUNTS)};\n\n"
         "/** What is counted for each model; the empty name stands for all models beyond the service's bound. */\n"
         f"export type LabelledCounter = {labelled};\n\n"
-        "/** The figures, and the counters of each: one that it shows, or the sum and the number that make a mean. */\n"
+        "/** The counters of each figure: its own, or the sum in microseconds and the number of a mean. */\n"
         f"export const FIGURES = {{\n{figures}}} as const;\n"
     )
 

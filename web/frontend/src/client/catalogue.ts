@@ -44,19 +44,19 @@ export type Counter =
 /** What is counted for each model; the empty name stands for all models beyond the service's bound. */
 export type LabelledCounter = `model_messages:${string}` | `model_tokens:${string}`;
 
-/** The figures, and the counters of each: one that it shows, or the sum and the number that make a mean. */
+/** The counters of each figure: its own, or the sum in microseconds and the number of a mean. */
 export const FIGURES = {
-  total_users: { unit: "users", counters: ["users"] },
-  active_users_today: { unit: "users", counters: ["active_users"] },
-  total_conversations: { unit: "conversations", counters: ["conversations"] },
-  total_messages: { unit: "messages", counters: ["messages"] },
-  total_tokens: { unit: "tokens", counters: ["tokens"] },
-  avg_response_time: { unit: "seconds", counters: ["response_time_us", "responses"] },
-  deleted_conversations: { unit: "conversations", counters: ["deleted_conversations"] },
-  total_activities: { unit: "activities", counters: ["activities"] },
-  total_api_calls: { unit: "calls", counters: ["api_calls"] },
-  total_api_errors: { unit: "calls", counters: ["api_errors"] },
-  avg_api_response_time: { unit: "seconds", counters: ["api_response_time_us", "api_calls"] },
+  total_users: ["users"],
+  active_users_today: ["active_users"],
+  total_conversations: ["conversations"],
+  total_messages: ["messages"],
+  total_tokens: ["tokens"],
+  avg_response_time: ["response_time_us", "responses"],
+  deleted_conversations: ["deleted_conversations"],
+  total_activities: ["activities"],
+  total_api_calls: ["api_calls"],
+  total_api_errors: ["api_errors"],
+  avg_api_response_time: ["api_response_time_us", "api_calls"],
 } as const;
 
 /** One UTC minute that has events, and those of its counters that are not 0. */

@@ -1,6 +1,6 @@
 /** The figures that are shown: those that have a text. How they are written, and their last hour by the minute. Pure. */
 
-import { FIGURES as CATALOGUE, type Counter, type Minute } from "../client/catalogue";
+import { FIGURES as COUNTERS, type Counter, type Minute } from "../client/catalogue";
 import { count, seconds } from "./format";
 import { text } from "./text";
 import { minuteOf } from "./time";
@@ -22,8 +22,8 @@ export interface Figure {
 export const MINUTES = 60;
 
 export const FIGURES: readonly Figure[] = (Object.keys(text.figures) as FigureName[]).map((name) => {
-  const { unit, counters } = CATALOGUE[name];
-  return unit === "seconds"
+  const counters: Figure["counters"] = COUNTERS[name];
+  return counters.length > 1
     ? { name, counters, write: seconds, moreIsBetter: false, chart: "line" }
     : { name, counters, write: count, moreIsBetter: true, chart: "bars" };
 });
