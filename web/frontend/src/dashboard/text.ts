@@ -20,7 +20,8 @@ export const dashboardText = {
     if (service === null) return `Times in ${own}`;
     return service === own ? `Times and days in ${own}` : `Times in ${own} · days of the statistics in ${service}`;
   },
-  daysOf: (zone: string | null) => (zone === null ? "Days as the service cuts them." : `Days are those of ${zone}.`),
+  daysOf: (zone: string | null) =>
+    zone === null ? "Days are those of the service's time zone." : `Days are those of ${zone}.`,
   notLive: {
     stale: (since: string) => `The service cannot confirm its figures. What you see is as of ${since}.`,
     reconnecting: (since: string) => `The connection is lost. What you see is as of ${since}.`,
@@ -34,7 +35,7 @@ export const dashboardText = {
     stay: "Stay",
   },
   signedOut: {
-    missing: { title: "Sign in", body: "This page shows figures to admins who bring a token." },
+    missing: { title: "Sign in", body: "This page shows figures to admins who have a token." },
     expired: {
       title: "Signed out",
       body: "Your token has expired, or is not valid. Figures are shown again as soon as there is a new one.",

@@ -23,7 +23,8 @@ export const panelText = {
   },
   unreachable: {
     title: "The service cannot be reached",
-    body: (host: string) => `No answer from ${host}. Trying again by itself; the figures appear as soon as it answers.`,
+    body: (host: string) =>
+      `No answer from ${host}. Trying again automatically; the figures appear as soon as it answers.`,
     again: "Try now",
   },
   signedOut: {
