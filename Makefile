@@ -3,11 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Node comes as a Python wheel; .venv/runtime links it into $(BIN).
-NPM := cd web/panel && PATH="$(CURDIR)/$(BIN):$$PATH" npm --no-audit --no-fund --no-update-notifier --loglevel=error
-LOCKED := $(addprefix web/panel/,package.json package-lock.json .npmrc)
-PANEL := $(filter-out $(LOCKED),$(wildcard web/panel/*.* web/panel/public/* web/panel/src/*.* web/panel/src/*/*.*))
+NPM := cd web/frontend && PATH="$(CURDIR)/$(BIN):$$PATH" npm --no-audit --no-fund --no-update-notifier --loglevel=error
+LOCKED := $(addprefix web/frontend/,package.json package-lock.json .npmrc)
+PANEL := $(filter-out $(LOCKED),$(wildcard web/frontend/*.*) $(shell find web/frontend/src -type f))
 
-.PHONY: run cluster platform test check faults bench lint dist lock clean
+.PHONY: run cluster platform test check faults bench lint catalogue dist lock clean
 
 # To try it out: programs of this machine post without a key, and on a terminal the audit of reads would bury the link.
 run: export ANALYTICS_TRUSTED_NETWORKS ?= 127.0.0.0/8,::1/128
@@ -51,6 +51,10 @@ lint: .venv/dev .venv/panel-dev
 	$(BIN)/mypy
 	$(BIN)/mypy --python-version 3.10 --package convoai_analytics_client
 	@$(NPM) run --silent lint
+
+# What the front end knows of the service, as TypeScript: figures, counters, frames, close codes, rows of lists.
+catalogue: .venv/runtime
+	$(BIN)/python -m web.site.catalogue
 
 bench: .venv/dev
 	$(BIN)/python -m bench
@@ -102,7 +106,7 @@ FRAMEWORKS := fastapi-old fastapi-new
 		--disable-pip-version-check --require-hashes --requirement tests/client/frameworks/$$name.lock || exit 1; done
 	@touch $@
 
-# The panel, from web/panel/ into web/static/. Without a network, what is built already is served.
+# The panel, from web/frontend/ into web/static/. Without a network, what is built already is served.
 .venv/panel: .venv/panel-packages $(PANEL)
 	@$(NPM) run --silent build >/dev/null
 	@touch $@
@@ -111,7 +115,7 @@ FRAMEWORKS := fastapi-old fastapi-new
 	@$(NPM) ci --omit=dev >/dev/null
 	@touch $@
 
-# After the build, not beside it: both use web/panel/node_modules.
+# After the build, not beside it: both use web/frontend/node_modules.
 .venv/panel-dev: $(LOCKED) | .venv/panel
 	@$(NPM) ci --include=dev >/dev/null
 	@touch $@
@@ -130,4 +134,4 @@ lock: .venv/runtime
 	$(NPM) run --silent lock
 
 clean:
-	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis web/static web/panel/node_modules
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis web/static web/frontend/node_modules

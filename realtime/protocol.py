@@ -41,24 +41,43 @@ class Disagree(Struct, tag="disagree", tag_field="type", forbid_unknown_fields=T
 Message = Subscribe | Refresh | Disagree
 
 
+Action = Literal["retry_after", "backoff", "new_token", "sign_out", "stop"]
+"""What a client does after a close: reconnect after the delay in the close reason, reconnect with backoff, get a new
+token and reconnect, give up this token, or give up, since this client breaks the protocol."""
+
+
 @dataclass(frozen=True)
 class Close:
-    """Why a connection ends: the *code*, the *name* in the error frame, and what the panel should do."""
+    """Why a connection ends: the *code*, the *name* in the error frame, and what the panel should do.
+
+    ``advice`` says it to people, ``action`` to programs.
+    """
 
     code: int
     name: str
+    action: Action
     reason: str
     advice: str
 
 
-RESTARTING = Close(1012, "restarting", "the service restarts", "reconnect after the delay in the close reason")
-OVER_CAPACITY = Close(1013, "over_capacity", "too many connections", "reconnect later, with backoff")
-BAD_MESSAGE = Close(4400, "bad_message", "the message breaks the protocol", "mend the client; do not reconnect as is")
-EXPIRED = Close(4401, "token_expired", "the token has expired", "get a new token, then reconnect")
+RESTARTING = Close(
+    1012, "restarting", "retry_after", "the service restarts", "reconnect after the delay in the close reason"
+)
+OVER_CAPACITY = Close(1013, "over_capacity", "backoff", "too many connections", "reconnect later, with backoff")
+BAD_MESSAGE = Close(
+    4400, "bad_message", "stop", "the message breaks the protocol", "mend the client; do not reconnect as is"
+)
+EXPIRED = Close(4401, "token_expired", "new_token", "the token has expired", "get a new token, then reconnect")
 REVOKED = replace(EXPIRED, reason="the token has been revoked")
-NOT_ALLOWED = Close(4403, "not_allowed", "the token does not allow this", "do not reconnect with this token")
-TOO_SLOW = Close(4408, "too_slow", "the panel does not read what it is sent", "reconnect with the last position")
-TOO_MANY = Close(4429, "too_many_messages", "the panel sends too many messages", "say less; reconnect with backoff")
+NOT_ALLOWED = Close(
+    4403, "not_allowed", "sign_out", "the token does not allow this", "do not reconnect with this token"
+)
+TOO_SLOW = Close(
+    4408, "too_slow", "backoff", "the panel does not read what it is sent", "reconnect with the last position"
+)
+TOO_MANY = Close(
+    4429, "too_many_messages", "backoff", "the panel sends too many messages", "say less; reconnect with backoff"
+)
 
 CLOSES = (RESTARTING, OVER_CAPACITY, BAD_MESSAGE, EXPIRED, NOT_ALLOWED, TOO_SLOW, TOO_MANY)
 

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,15 +29,36 @@ LAYERS = {
         ("http",),
         ("auth",),
         ("ops",),
-        ("ingest", "reports", "live", "site"),
+        ("ingest", "reports", "live"),
+        ("site",),
         ("server",),
         ("cli",),
     ),
 }
 """In each package its sub-packages and modules from the bottom up: what stands in one line knows those in the lines
 above it, and not each other, unless both are modules of the package itself."""
+FRONT_END = ROOT / "web" / "frontend"
+FOLDERS = {
+    "": (("client",), ("ui",), ("panel", "dashboard")),
+    "client": (
+        ("catalogue", "clock", "protocol", "digest", "store", "live", "backoff"),
+        ("auth",),
+        ("rest",),
+        ("transports",),
+        ("connection", "shared-connection", "client"),
+    ),
+    "dashboard": (
+        ("text", "styles", "route", "live-element", "latest-request"),
+        ("ranges",),
+        ("lists",),
+        ("charts",),
+        ("views",),
+        ("shell",),
+    ),
+}
+"""The same for the folders of the front end: those of its sources, and within them sub-folders and modules."""
 MODULES_AT_MOST = 14
-"""In a package: as many as one can take in at a glance."""
+"""In a package or folder: as many as one can take in at a glance."""
 
 
 def imported(file: Path) -> Iterator[str]:
@@ -79,6 +101,38 @@ def test_a_package_can_be_taken_in() -> None:
         for folder in {file.parent for file in (ROOT / package).rglob("*.py")}:
             names = [file.stem for file in folder.glob("*.py") if file.stem != "__init__"]
             assert len(names) <= MODULES_AT_MOST, f"{folder}: {len(names)}"
+
+
+def front_end_imports(file: Path) -> Iterator[Path]:
+    """Give the modules of the front end that a TypeScript file imports, as paths in its sources, without extension."""
+    source = FRONT_END / "src"
+    for name in re.findall(r"""(?:from|import)\s*\(?\s*["'](\.[^"']*)["']""", file.read_text()):
+        assert not name.endswith((".js", ".ts")), f"{file}: imports are written without an extension: {name}"
+        yield (file.parent / name).resolve().relative_to(source)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_front_end_folders_have_directions(folder: str) -> None:
+    """panel and dashboard import ui and client, ui imports client; within client and dashboard they go one way too."""
+    level = {name: number for number, names in enumerate(FOLDERS[folder]) for name in names}
+    base = FRONT_END / "src" / folder
+    folders = {path.name for path in base.iterdir() if path.is_dir()}
+    for file in base.rglob("*.ts"):
+        # The entries of the two scripts stand above all; a declaration file imports nothing.
+        if file.parent == FRONT_END / "src" or file.name.endswith(".d.ts"):
+            continue
+        here = file.relative_to(base).parts[0].removesuffix(".ts")
+        for module in (module for module in front_end_imports(file) if module.is_relative_to(folder)):
+            there = module.relative_to(folder).parts[0]
+            beside = level[there] == level[here] and not {here, there} & folders
+            assert there == here or beside or level[there] < level[here], f"{file} imports {module}"
+
+
+def test_a_front_end_folder_can_be_taken_in() -> None:
+    """No folder of the front end's sources and tests has more than fourteen files."""
+    for part in ("src", "test"):
+        for folder in {file.parent for file in (FRONT_END / part).rglob("*.*")}:
+            assert len([path for path in folder.iterdir() if path.is_file()]) <= MODULES_AT_MOST, folder
 
 
 def test_the_client_stands_alone() -> None:
@@ -178,7 +232,7 @@ def test_locks_name_no_host() -> None:
 
 def test_the_panels_lock_names_no_host() -> None:
     """Every package of the panel's lock file has a hash, and none an address."""
-    text = (ROOT / "web" / "panel" / "package-lock.json").read_text()
+    text = (FRONT_END / "package-lock.json").read_text()
     packages = json.loads(text)["packages"]
     assert "://" not in text
     assert len(packages) > 20

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 Visit = Callable[..., Awaitable[Visitor]]
 Scheme = Literal["light", "dark"]
 
-AXE = (ROOT / "web" / "panel" / "node_modules" / "axe-core" / "axe.min.js").read_text()
+AXE = (ROOT / "web" / "frontend" / "node_modules" / "axe-core" / "axe.min.js").read_text()
 FOLDER = ROOT / "screenshots"
 VIEWS = ("overview", "activity", "users", "conversations", "api", "days")
 WIDTHS = {"phone": 360, "tablet": 768, "desk": 1440}

@@ -7,8 +7,8 @@ from typing import Any
 from storage.model import clock
 from storage.model.clock import Days
 from storage.read.reports import Page
-from storage.read.series import BY_MODEL, METRICS, Interval, measure, points, read_series
-from web.http.operations import JsonSchema, Operation, Parameter, choice, moment
+from storage.read.series import METRICS, Interval, measure, points, read_series
+from web.http.operations import Operation, Parameter, choice, moment
 from web.http.problems import invalid
 from web.reports import shapes
 from web.reports.endpoints import Reports
@@ -57,26 +57,14 @@ _PARAMETERS = (
     ),
     Parameter("to", "The last point holds the last moment before this one. Default: now.", {"type": "string"}, moment),
 )
-_COLUMN: JsonSchema = {"type": "array", "items": {"type": ["number", "null"]}}
-_SHAPE = shapes.record(
-    {
-        "interval": {"enum": list(INTERVALS)},
-        "timezone": {"type": "string", "description": "The tenant's zone, which cuts the days."},
-        "start": {"type": "array", "items": shapes.TIME, "description": "When each point starts, without a gap."},
-        "metrics": {
-            "type": "object",
-            "additionalProperties": _COLUMN,
-            "description": f"A value for each point; of {' and '.join(BY_MODEL)} a column for each model.",
-        },
-        "position": shapes.STRING,
-    }
-)
 
 
 def operation(reports: Reports) -> Operation:
     """Make the endpoint."""
     title = "Metrics over time, from a minute to a day a point"
-    return reports.report("series", "getSeries", title, _read, _SHAPE, _PARAMETERS, moving=True, is_heavy=_is_heavy)
+    return reports.report(
+        "series", "getSeries", title, _read, shapes.SERIES, _PARAMETERS, moving=True, is_heavy=_is_heavy
+    )
 
 
 def _range(page: Page, values: Mapping[str, Any]) -> tuple[str, str]:

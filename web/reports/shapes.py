@@ -1,7 +1,10 @@
-"""The JSON shapes of the reports, as OpenAPI tells them (JSON Schema 2020-12)."""
+"""The JSON shapes of the reports, as OpenAPI tells them, and of the live frames (JSON Schema 2020-12)."""
+
+from typing import get_args
 
 from storage.model.changes import MINUTES
 from storage.model.metrics import FIGURES
+from storage.read.series import BY_MODEL, Interval
 from web.http.operations import JsonSchema
 
 STRING: JsonSchema = {"type": "string"}
@@ -113,14 +116,46 @@ MINUTE: JsonSchema = {
     "additionalProperties": {"type": "integer"},
     "description": "A minute of UTC: its counters that are not 0.",
 }
-SNAPSHOT = record(
+SERIES = record(
     {
+        "interval": {"enum": list(get_args(Interval))},
+        "timezone": {"type": "string", "description": "The tenant's zone, which cuts the days."},
+        "start": {"type": "array", "items": TIME, "description": "When each point starts, without a gap."},
+        "metrics": {
+            "type": "object",
+            "additionalProperties": {"type": "array", "items": {"type": ["number", "null"]}},
+            "description": f"A value for each point; of {' and '.join(BY_MODEL)} a column for each model.",
+        },
         "position": STRING,
-        "at": TIME,
-        "heartbeat_seconds": {"type": "number"},
-        "summary": record(FIGURES_OF_NOW),
-        "activities": {"type": "array", "items": RECENT_ACTIVITY},
-        "top_users": {"type": "array", "items": TOP_USER},
-        "series": {"type": "array", "items": MINUTE, "description": f"The newest {MINUTES} minutes that have events."},
     }
 )
+_TOPICS: JsonSchema = {
+    "summary": record(FIGURES_OF_NOW),
+    "activities": {"type": "array", "items": RECENT_ACTIVITY},
+    "top_users": {"type": "array", "items": TOP_USER},
+    "series": {"type": "array", "items": MINUTE, "description": f"The newest {MINUTES} minutes that have events."},
+}
+_SOME_FIGURES: JsonSchema = {"type": "object", "properties": FIGURES_OF_NOW}
+_AT = {"position": STRING, "at": TIME}
+_PACE: JsonSchema = {"heartbeat_seconds": {"type": "number"}}
+SNAPSHOT = record({**_AT, **_PACE, **_TOPICS})
+
+
+def _frame(kind: str, required: JsonSchema, optional: JsonSchema) -> JsonSchema:
+    properties = {"type": {"const": kind}, **required}
+    return {"type": "object", "required": list(properties), "properties": {**properties, **optional}}
+
+
+FRAMES = {
+    "snapshot": _frame("snapshot", {**_AT, **_PACE}, _TOPICS),
+    "delta": _frame(
+        "delta", _AT, {**_PACE, **_TOPICS, "summary": _SOME_FIGURES, "series": {"type": "array", "items": MINUTE}}
+    ),
+    "heartbeat": _frame(
+        "heartbeat",
+        {**_AT, "stale_since": {**TIME, "type": ["string", "null"]}},
+        {"digest": {**OPTIONAL, "description": "Of the summary at this position; null: not known."}},
+    ),
+    "error": _frame("error", {"code": STRING, "message": STRING}, {}),
+}
+"""What the live connection sends, by type; topics that were not subscribed to, or did not change, are absent."""

@@ -1,0 +1,249 @@
+/** What this front end knows of the service, written by `make catalogue` from Python: do not edit it here. */
+
+/** The path under which every endpoint is. */
+export const API_PREFIX = "/api/v1/analytics/";
+/** The role that may read the figures. */
+export const ADMIN_ROLE = "admin";
+/** The WebSocket subprotocol of the live connection. */
+export const SUBPROTOCOL = "analytics.v1";
+/** A browser offers its token as a second subprotocol with this prefix. */
+export const BEARER = "bearer.";
+/** The default time between two heartbeats; the first frame tells the one in use. */
+export const HEARTBEAT_SECONDS = 10;
+/** How many activities the live state holds. */
+export const RECENT_ACTIVITIES = 10;
+/** How many users the live state ranks. */
+export const TOP_USERS = 5;
+/** How many minutes the live state holds. */
+export const SERIES_MINUTES = 66;
+/** How many rows a page of a list has, unless the request says. */
+export const DEFAULT_LIMIT = 50;
+/** How many rows a page of a list has at most. */
+export const MAX_LIMIT = 1000;
+/** What a client can subscribe to. */
+export const TOPICS = ["summary", "activities", "top_users", "series"] as const;
+export type Topic = (typeof TOPICS)[number];
+/** The lengths that a point of a series can have. */
+export const INTERVALS = ["minute", "hour", "day"] as const;
+export type Interval = (typeof INTERVALS)[number];
+
+/** What is counted by minute, hour and day. */
+export type Counter =
+  | "activities"
+  | "messages"
+  | "tokens"
+  | "responses"
+  | "response_time_us"
+  | "api_calls"
+  | "api_errors"
+  | "api_response_time_us"
+  | "users"
+  | "active_users"
+  | "conversations";
+
+/** What is counted for each model; the empty name stands for all models beyond the service's bound. */
+export type LabelledCounter = `model_messages:${string}` | `model_tokens:${string}`;
+
+/** The counters of each figure: its own, or the sum in microseconds and the number of a mean. */
+export const FIGURES = {
+  total_users: ["users"],
+  active_users_today: ["active_users"],
+  total_conversations: ["conversations"],
+  total_messages: ["messages"],
+  total_tokens: ["tokens"],
+  avg_response_time: ["response_time_us", "responses"],
+  deleted_conversations: ["deleted_conversations"],
+  total_activities: ["activities"],
+  total_api_calls: ["api_calls"],
+  total_api_errors: ["api_errors"],
+  avg_api_response_time: ["api_response_time_us", "api_calls"],
+} as const;
+
+/** One UTC minute that has events, and those of its counters that are not 0. */
+export type Minute = { readonly start: string } & { readonly [name in Counter]?: number } & {
+  readonly [name: LabelledCounter]: number;
+};
+
+export interface Summary {
+  /** Distinct user ids in any event. */
+  readonly total_users: number;
+  /** Distinct user ids with an event today, in the tenant's zone. */
+  readonly active_users_today: number;
+  /** Conversations ever seen, deleted ones too. */
+  readonly total_conversations: number;
+  /** Messages tracked. */
+  readonly total_messages: number;
+  /** Tokens of all messages whose number of tokens is known. */
+  readonly total_tokens: number;
+  /** Mean over the messages that carry a response time; null where none does. */
+  readonly avg_response_time: number | null;
+  /** Conversations that were deleted. */
+  readonly deleted_conversations: number;
+  /** Activities tracked. */
+  readonly total_activities: number;
+  /** API calls tracked. */
+  readonly total_api_calls: number;
+  /** API calls with a status of 500 or more. */
+  readonly total_api_errors: number;
+  /** Mean over all API calls; null where there is none. */
+  readonly avg_api_response_time: number | null;
+}
+
+export interface RecentActivity {
+  readonly id: number;
+  readonly user_id: string;
+  readonly username: string;
+  readonly activity_type: string;
+  readonly timestamp: string;
+}
+
+export interface Activity {
+  readonly id: number;
+  readonly user_id: string;
+  readonly username: string;
+  readonly activity_type: string;
+  readonly timestamp: string;
+  readonly ip_address: string | null;
+  readonly user_agent: string | null;
+  readonly extra_data: Readonly<Record<string, unknown>> | null;
+}
+
+export interface TopUser {
+  readonly user_id: string;
+  readonly username: string;
+  readonly activity_count: number;
+}
+
+export interface User {
+  readonly user_id: string;
+  /** Null for a user without an activity. */
+  readonly username: string | null;
+  readonly first_seen: string;
+  readonly last_seen: string;
+  readonly activity_count: number;
+}
+
+export interface Conversation {
+  readonly id: number;
+  readonly conversation_id: string;
+  readonly user_id: string;
+  readonly message_count: number;
+  readonly total_tokens: number;
+  /** Seconds; null where nothing was measured. */
+  readonly avg_response_time: number | null;
+  readonly status: "active" | "deleted";
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+export interface Message {
+  readonly id: number;
+  readonly message_id: string;
+  readonly conversation_id: string;
+  readonly user_id: string;
+  readonly role: string;
+  /** Null where it is not known. */
+  readonly token_count: number | null;
+  /** Seconds; null where nothing was measured. */
+  readonly response_time: number | null;
+  readonly model_used: string | null;
+  readonly created_at: string;
+}
+
+export interface DailyStatistics {
+  /** The date as a number, such as 20261122. */
+  readonly id: number;
+  readonly date: string;
+  /** Users seen up to the end of the day. */
+  readonly total_users: number;
+  readonly active_users: number;
+  readonly new_users: number;
+  readonly total_conversations: number;
+  readonly total_messages: number;
+  readonly total_api_calls: number;
+  /** Seconds; null where nothing was measured. */
+  readonly avg_response_time: number | null;
+  readonly error_count: number;
+}
+
+export interface EndpointUsage {
+  /** Null: all endpoints beyond the bound of a day, together. */
+  readonly endpoint: string | null;
+  readonly count: number;
+  readonly error_count: number;
+  /** Seconds; null where nothing was measured. */
+  readonly avg_response_time: number | null;
+  /** Seconds, at most 1.6 % off. */
+  readonly p95_response_time: number | null;
+}
+
+export interface Series {
+  readonly interval: "minute" | "hour" | "day";
+  /** The tenant's zone, which cuts the days. */
+  readonly timezone: string;
+  /** When each point starts, without a gap. */
+  readonly start: readonly string[];
+  /** A value for each point; of model_messages and model_tokens a column for each model. */
+  readonly metrics: Readonly<Record<string, readonly (number | null)[]>>;
+  readonly position: string;
+}
+
+export interface Snapshot {
+  readonly type: "snapshot";
+  readonly position: string;
+  readonly at: string;
+  readonly heartbeat_seconds: number;
+  readonly summary?: Summary;
+  readonly activities?: readonly RecentActivity[];
+  readonly top_users?: readonly TopUser[];
+  /** The newest 66 minutes that have events. */
+  readonly series?: readonly Minute[];
+}
+
+export interface Delta {
+  readonly type: "delta";
+  readonly position: string;
+  readonly at: string;
+  readonly heartbeat_seconds?: number;
+  readonly summary?: Partial<Summary>;
+  readonly activities?: readonly RecentActivity[];
+  readonly top_users?: readonly TopUser[];
+  readonly series?: readonly Minute[];
+}
+
+export interface Heartbeat {
+  readonly type: "heartbeat";
+  readonly position: string;
+  readonly at: string;
+  readonly stale_since: string | null;
+  /** Of the summary at this position; null: not known. */
+  readonly digest?: string | null;
+}
+
+export interface ErrorFrame {
+  readonly type: "error";
+  readonly code: string;
+  readonly message: string;
+}
+
+export type Frame = Snapshot | Delta | Heartbeat | ErrorFrame;
+
+/** What a client does after a close. */
+export type Action = "retry_after" | "backoff" | "new_token" | "sign_out" | "stop";
+
+/** Why the service ends a connection; `name` is the code of the error frame before it. */
+export interface Close {
+  readonly code: number;
+  readonly name: string;
+  readonly action: Action;
+}
+
+export const CLOSES: readonly Close[] = [
+  { code: 1012, name: "restarting", action: "retry_after" },
+  { code: 1013, name: "over_capacity", action: "backoff" },
+  { code: 4400, name: "bad_message", action: "stop" },
+  { code: 4401, name: "token_expired", action: "new_token" },
+  { code: 4403, name: "not_allowed", action: "sign_out" },
+  { code: 4408, name: "too_slow", action: "backoff" },
+  { code: 4429, name: "too_many_messages", action: "backoff" },
+];

@@ -1,0 +1,196 @@
+/** The data of each chart: its lines, the period before, its totals. Pure. */
+
+import type { Interval } from "../../client/catalogue";
+import { meanSeconds } from "../../ui/figures";
+import { INTERVAL_MS } from "../ranges/interval";
+import { dashboardText } from "../text";
+import {
+  addColumns,
+  alignEarlier,
+  amountsOf,
+  countEnded,
+  type Points,
+  responseTimes,
+  sum,
+  sumIfKnown,
+  topModels,
+  type Values,
+  zeroMessages,
+} from "./points";
+
+const words = dashboardText.charts;
+
+export type ChartName = keyof typeof words.names;
+
+export interface Line {
+  readonly label: string;
+  /** The custom property of its colour. */
+  readonly colour: string;
+  readonly values: Values;
+}
+
+export interface ChartData {
+  readonly name: ChartName;
+  readonly title: string;
+  readonly note: string;
+  readonly unit: "count" | "seconds";
+  /** Whether the lines are stacked; else each begins at zero. */
+  readonly stacked: boolean;
+  readonly interval: Interval;
+  readonly zone: string;
+  /** The starts of all points, including those in the future. */
+  readonly start: readonly number[];
+  /** How many points have begun: the length of the lines. */
+  readonly count: number;
+  /** How many points have ended: those after them still change. */
+  readonly ended: number;
+  readonly lines: readonly Line[];
+  /** The values of the period before, at the points of this one. */
+  readonly previous: Values | null;
+  /** The total of the range, and its unit. */
+  readonly total: number | null;
+  readonly totalUnit: "" | "per-day";
+  /** The totals of this period and the one before, of the points that have ended, which can be compared. */
+  readonly compared: readonly [now: number | null, before: number | null] | null;
+}
+
+/** The metrics of all charts, for one request. */
+export const METRICS = [
+  "messages",
+  "tokens",
+  "active_users",
+  "conversations",
+  "response_time_us",
+  "responses",
+  "api_calls",
+  "api_errors",
+  "model_messages",
+] as const;
+
+const TOP_MODELS = 5;
+
+interface Earlier {
+  readonly points: Points;
+  /** How much later the current period begins, in ms. */
+  readonly shift: number;
+}
+
+interface ChartKind {
+  readonly name: ChartName;
+  readonly unit?: "seconds";
+  readonly stacked?: true;
+  readonly note?: (points: Points) => string;
+  readonly lines: (points: Points) => Line[];
+  /** The values to compare with the period before. */
+  readonly main: (points: Points) => Values;
+  /** The total of the first `count` points. */
+  readonly total: (points: Points, count: number) => number | null;
+  readonly perDay?: true;
+}
+
+function counter(name: "messages" | "tokens" | "active_users" | "conversations", colour: string): ChartKind {
+  return {
+    name,
+    lines: (points) => [{ label: words.names[name], colour, values: amountsOf(points, name) }],
+    main: (points) => amountsOf(points, name),
+    total: (points, count) => sumIfKnown(amountsOf(points, name).slice(0, count)),
+  };
+}
+
+const KINDS: readonly ChartKind[] = [
+  counter("messages", "--series-1"),
+  counter("tokens", "--series-4"),
+  {
+    ...counter("active_users", "--series-2"),
+    // A sum over several days would count the same users again, so the total is the mean of the days.
+    total: (points, count) => {
+      const all = sumIfKnown(amountsOf(points, "active_users").slice(0, count));
+      return points.interval === "day" && all !== null ? (count === 0 ? null : all / count) : all;
+    },
+    perDay: true,
+    note: (points) => (points.interval === "day" ? "" : words.notes.firstOfDay),
+  },
+  counter("conversations", "--series-3"),
+  {
+    name: "response_time",
+    unit: "seconds",
+    lines: (points) => [{ label: words.mean, colour: "--series-1", values: responseTimes(points) }],
+    main: responseTimes,
+    total: (points, count) => {
+      const time = sumIfKnown(amountsOf(points, "response_time_us").slice(0, count));
+      return time === null ? null : meanSeconds(time, sum(amountsOf(points, "responses").slice(0, count)));
+    },
+  },
+  {
+    name: "api",
+    lines: (points) => [
+      { label: words.calls, colour: "--series-2", values: amountsOf(points, "api_calls") },
+      { label: words.errors, colour: "--bad", values: amountsOf(points, "api_errors") },
+    ],
+    main: (points) => amountsOf(points, "api_calls"),
+    total: (points, count) => sumIfKnown(amountsOf(points, "api_calls").slice(0, count)),
+  },
+  {
+    name: "models",
+    stacked: true,
+    lines: (points) =>
+      topModels(points, TOP_MODELS).map(({ name, amounts: values }, index) => ({
+        label: name === "" ? words.otherModels : name,
+        colour: name === "" ? "--series-6" : `--series-${index + 1}`,
+        values,
+      })),
+    main: ofAllModels,
+    total: (points, count) => sumIfKnown(ofAllModels(points).slice(0, count)),
+  },
+];
+
+/** How many charts there are. */
+export const CHART_COUNT = KINDS.length;
+
+function ofAllModels(points: Points): Values {
+  const columns = topModels(points, Number.POSITIVE_INFINITY).map((model) => model.amounts);
+  return columns.length ? addColumns(columns) : zeroMessages(points);
+}
+
+/** Make the data of all charts from the points of a range that ends at `to`, and those of the period before. */
+export function makeCharts(points: Points, earlier: Earlier | null, now: number, to: number): ChartData[] {
+  const endedCount = countEnded(points, now);
+  const complete = { ...points, start: upTo(points, to) };
+  return KINDS.map((kind) => ({
+    name: kind.name,
+    title: words.names[kind.name],
+    note: kind.note?.(points) ?? "",
+    unit: kind.unit ?? "count",
+    stacked: kind.stacked ?? false,
+    interval: points.interval,
+    zone: points.zone,
+    start: complete.start,
+    count: points.start.length,
+    ended: endedCount,
+    lines: kind.lines(points),
+    previous: earlier && alignEarlier(complete, earlier.points, earlier.shift, kind.main(earlier.points)),
+    total: kind.total(points, points.start.length),
+    totalUnit: kind.perDay && points.interval === "day" ? "per-day" : "",
+    compared:
+      earlier && endedCount > 0 ? [kind.total(points, endedCount), kind.total(earlier.points, endedCount)] : null,
+  }));
+}
+
+/** The starts of all points up to the end of a range, which may be in the future: today is shown up to midnight. */
+function upTo({ start, interval }: Points, to: number): readonly number[] {
+  const last = start.at(-1);
+  if (last === undefined || interval === "day") return start;
+  const width = INTERVAL_MS[interval];
+  const missing = Math.max(0, Math.ceil((to - last) / width) - 1);
+  return [...start, ...Array.from({ length: missing }, (_, index) => last + (index + 1) * width)];
+}
+
+/** The lines added one on top of the other, as they are drawn: the last one has the sum of all. */
+export function stackLines(lines: readonly Line[]): Values[] {
+  const stack: Values[] = [];
+  for (const { values } of lines) {
+    const below = stack.at(-1);
+    stack.push(values.map((value, index) => (value === null ? null : value + (below?.[index] ?? 0))));
+  }
+  return stack;
+}

@@ -1,0 +1,137 @@
+import { css } from "lit";
+import { HEIGHT } from "./plot";
+
+/** The layout of a chart: nothing moves when the values, the cursor or the range change. */
+export const layout = css`
+  :host {
+    display: block;
+    min-width: 0;
+    padding: var(--space-3) var(--space-4) var(--space-3);
+    --table-height: ${HEIGHT}px;
+  }
+  .head {
+    display: flex;
+    align-items: baseline;
+    gap: var(--space-3);
+    min-height: 32px;
+  }
+  h3 {
+    min-width: 0;
+    flex: 1;
+  }
+  .total {
+    font-size: 18px;
+    font-weight: 620;
+    letter-spacing: -0.01em;
+    white-space: nowrap;
+  }
+  .total small {
+    color: var(--soft);
+    font-size: var(--text-small);
+    font-weight: 400;
+    letter-spacing: 0;
+  }
+  .change {
+    min-width: 56px;
+    color: var(--soft);
+    font-size: var(--text-small);
+    font-weight: 550;
+    text-align: end;
+    white-space: nowrap;
+  }
+  .better {
+    color: var(--good);
+  }
+  .worse {
+    color: var(--bad);
+  }
+  .head .icon-button {
+    align-self: center;
+    width: 28px;
+    min-height: 28px;
+    margin-right: -6px;
+  }
+  .icon-button .icon {
+    width: 16px;
+    height: 16px;
+  }
+  .icon-button[aria-pressed="true"] {
+    background: var(--accent-wash);
+    color: var(--accent);
+  }
+  .legend {
+    display: flex;
+    align-items: center;
+    gap: 2px var(--space-3);
+    height: 22px;
+    margin-bottom: var(--space-2);
+    overflow: hidden;
+    white-space: nowrap;
+  }
+  .legend.tall {
+    flex-wrap: wrap;
+    align-content: start;
+    height: 42px;
+  }
+  .tall .item {
+    max-width: 180px;
+  }
+  .item {
+    display: inline-flex;
+    align-items: center;
+    gap: 5px;
+    min-width: 0;
+  }
+  .legend:not(.tall):has(.note) .item {
+    flex: none;
+  }
+  .item bdi {
+    overflow: hidden;
+    text-overflow: ellipsis;
+  }
+  .item b {
+    color: var(--ink);
+    font-weight: 620;
+  }
+  .mark {
+    flex: none;
+  }
+  .when {
+    flex: none;
+    margin-left: auto;
+  }
+  .note {
+    flex: 0 100 auto;
+    min-width: 0;
+    margin-left: auto;
+    overflow: hidden;
+    text-overflow: ellipsis;
+  }
+  .plot {
+    position: relative;
+    height: ${HEIGHT}px;
+    border-radius: var(--radius-small);
+    touch-action: pan-y;
+  }
+  .skeleton.plot {
+    margin-top: 30px;
+  }
+  .skeleton.title {
+    width: 120px;
+    height: 14px;
+  }
+  .nothing {
+    position: absolute;
+    inset: 0 0 28px 52px;
+    display: grid;
+    place-items: center;
+    margin: 0;
+    pointer-events: none;
+  }
+  .u-select {
+    background: color-mix(in srgb, var(--accent) 14%, transparent);
+  }
+  .u-hz .u-cursor-x {
+    border-right: 1px solid var(--soft);
+  }
+`;

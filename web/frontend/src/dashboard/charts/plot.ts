@@ -1,0 +1,193 @@
+/** Draws the data of a chart with uPlot. */
+
+import uPlot from "uplot";
+import { short, tickLabel, zoneOf } from "../../ui/format";
+import { DAY } from "../../ui/time";
+import { INTERVAL_MS } from "../ranges/interval";
+import { type ChartData, stackLines } from "./chart-data";
+import type { Values } from "./points";
+
+export const HEIGHT = 200;
+/** All charts of the page share their cursor. */
+const GROUP = "dashboard";
+const SMALL = "11px system-ui, sans-serif";
+
+/** The steps of an axis of counts: whole numbers only. */
+const COUNT_STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
+
+export interface Listeners {
+  /** The cursor moved to a point, on any chart; null: to none. */
+  cursor: (index: number | null) => void;
+  /** A range was selected, in ms since 1970. */
+  select: (from: number, to: number) => void;
+  reset: () => void;
+}
+
+type Colour = (name: string) => string;
+
+export function plot(target: HTMLElement, data: ChartData, listeners: Listeners): uPlot {
+  const colour = colours(target);
+  const options: uPlot.Options = {
+    width: Math.max(target.clientWidth, 100),
+    height: HEIGHT,
+    legend: { show: false },
+    padding: [10, 20, 0, 0],
+    tzDate: (time) => uPlot.tzDate(new Date(time * 1000), zoneOf(data.interval, data.zone)),
+    scales: {
+      x: { range: (_, min, max) => [min, max > min ? max : min + INTERVAL_MS[data.interval] / 1000] },
+      y: { range: (_, __, max) => [0, max > 0 ? max * 1.06 : 1] },
+    },
+    axes: [timeAxis(data, colour), valueAxis(data, colour)],
+    series: [{}, ...lines(data, colour), ...growingLines(data, colour), previousLine(colour)],
+    cursor: {
+      y: false,
+      points: { size: 7, width: 2 },
+      drag: { x: true, y: false, setScale: false, dist: 6 },
+      sync: {
+        key: GROUP,
+        setSeries: false,
+        scales: ["x", null],
+        // A selection belongs to one chart; otherwise each of the others would zoom once more.
+        filters: { pub: (type) => type !== "mousedown" && type !== "mouseup" },
+      },
+      bind: {
+        dblclick: () => () => {
+          listeners.reset();
+          return null;
+        },
+      },
+    },
+    hooks: {
+      setCursor: [(made) => listeners.cursor(made.cursor.idx ?? null)],
+      setSelect: [
+        (made) => {
+          const { left, width } = made.select;
+          if (width < 6) return;
+          listeners.select(made.posToVal(left, "x") * 1000, made.posToVal(left + width, "x") * 1000);
+          made.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        },
+      ],
+    },
+  };
+  return new uPlot(options, columns(data), target);
+}
+
+/** The data as uPlot takes it, in the order of its series: time, lines, their growing ends, the period before. */
+export function columns(data: ChartData): uPlot.AlignedData {
+  const start = data.start.map((time) => time / 1000);
+  const before = data.previous ?? start.map(() => null);
+  // The highest line of a stack is drawn first, and lower ones over it.
+  const drawn = data.stacked
+    ? stackLines(data.lines).reverse()
+    : data.lines.map(({ values }) => part(values, 0, data.ended));
+  const growing = data.stacked ? [] : data.lines.map(({ values }) => part(values, data.ended - 1, data.count));
+  return [
+    start,
+    ...[...drawn, ...growing].map((column) => start.map((_, index) => column[index] ?? null)),
+    [...before],
+  ];
+}
+
+/** The values from one index to another; null before and after. */
+function part(values: Values, from: number, to: number): Values {
+  return values.map((value, index) => (index >= from && index < to ? value : null));
+}
+
+/** Whether a plot of one chart's data can show the other data: only if nothing but the values differs. */
+export function canReuse(one: ChartData, other: ChartData): boolean {
+  const signature = ({ interval, zone, lines: all }: ChartData) =>
+    JSON.stringify([interval, zone, all.map(({ label, colour }) => [label, colour])]);
+  return signature(one) === signature(other);
+}
+
+function lines(data: ChartData, colour: Colour): uPlot.Series[] {
+  const shown = data.stacked ? [...data.lines].reverse() : data.lines;
+  return shown.map((line, index): uPlot.Series => {
+    const stroke = colour(`var(${line.colour})`);
+    // In a stack each line covers those behind it; of other lines only the first is filled.
+    const fill = data.stacked
+      ? colour(`color-mix(in srgb, var(${line.colour}) 35%, var(--surface))`)
+      : colour(`color-mix(in srgb, var(${line.colour}) 10%, transparent)`);
+    return { stroke, width: 1.5, ...(data.stacked || index === 0 ? { fill } : {}), points: isolatedPoints(stroke) };
+  });
+}
+
+/** From the last point that has ended to the current one: dashed, since the current value still changes. */
+function growingLines(data: ChartData, colour: Colour): uPlot.Series[] {
+  if (data.stacked) return [];
+  return data.lines.map((line) => ({
+    stroke: colour(`var(${line.colour})`),
+    width: 1.5,
+    dash: [3, 3],
+    points: { show: false },
+  }));
+}
+
+function previousLine(colour: Colour): uPlot.Series {
+  const stroke = colour("var(--faded)");
+  return { stroke, width: 1.5, dash: [4, 4], points: isolatedPoints(stroke) };
+}
+
+/** Values between two gaps, which have no line, are drawn as dots. */
+function isolatedPoints(stroke: string): uPlot.Series.Points {
+  return {
+    show: true,
+    size: 5,
+    stroke,
+    fill: stroke,
+    filter: (made, series) => {
+      const values = made.data[series] ?? [];
+      const found: number[] = [];
+      for (let index = 0; index < values.length; index++) {
+        if (values[index] != null && values[index - 1] == null && values[index + 1] == null) found.push(index);
+      }
+      return found;
+    },
+  };
+}
+
+function timeAxis(data: ChartData, colour: Colour): uPlot.Axis {
+  const zone = zoneOf(data.interval, data.zone);
+  return {
+    stroke: colour("var(--soft)"),
+    font: SMALL,
+    size: 28,
+    gap: 6,
+    space: 72,
+    grid: { show: false },
+    ticks: { stroke: colour("var(--line)"), width: 1, size: 4 },
+    values: (_, splits, __, ___, step) => splits.map((time) => tickLabel(time * 1000, zone, step * 1000)),
+    ...(data.interval === "day" ? { incrs: [1, 2, 3, 7, 14, 28, 91].map((days) => (days * DAY) / 1000) } : {}),
+  };
+}
+
+function valueAxis(data: ChartData, colour: Colour): uPlot.Axis {
+  const write = (value: number) => (data.unit === "count" ? short(value) : secondsTick(value));
+  return {
+    stroke: colour("var(--soft)"),
+    font: SMALL,
+    size: 52,
+    gap: 6,
+    space: 44,
+    grid: { stroke: colour("var(--line)"), width: 1 },
+    ticks: { show: false },
+    values: (_, splits) => splits.map(write),
+    ...(data.unit === "count" ? { incrs: COUNT_STEPS } : {}),
+  };
+}
+
+function secondsTick(value: number): string {
+  return value < 1 ? `${Math.round(value * 1000)} ms` : `${Math.round(value * 100) / 100} s`;
+}
+
+/** A canvas cannot use custom properties: compute their colours for this element and scheme. */
+function colours(target: HTMLElement): Colour {
+  return (written) => {
+    const probe = document.createElement("i");
+    probe.style.color = written;
+    target.append(probe);
+    const { color } = getComputedStyle(probe);
+    probe.remove();
+    return color;
+  };
+}

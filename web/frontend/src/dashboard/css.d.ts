@@ -1,0 +1,5 @@
+/** Vite imports a style sheet as text. */
+declare module "*.css?inline" {
+  const text: string;
+  export default text;
+}

@@ -1,0 +1,93 @@
+/** The base of all views with a list: its filters are in the address, and its query follows them. */
+
+import { css } from "lit";
+import { LiveElement } from "../live-element";
+import { type Preset, readRange, spanOf, writeDate } from "../ranges/range";
+import { Navigate, type Params, type View } from "../route";
+import { baseStyles } from "../styles";
+import type { FiltersChanged } from "./filters";
+import type { Query } from "./list";
+import type { SortRequested } from "./table";
+
+export abstract class ListView extends LiveElement {
+  static override properties = { ...LiveElement.properties, params: { attribute: false }, zone: {} };
+  declare params: Params;
+  /** The zone of the service's days; null while it is unknown. */
+  declare zone: string | null;
+
+  abstract readonly view: View;
+  protected query: Query = {};
+
+  constructor() {
+    super();
+    this.params = {};
+    this.zone = null;
+  }
+
+  /** The query for the parameters of the address. */
+  protected abstract queryOf(params: Params): Query;
+
+  override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    // Only when they change, since a range such as "24 hours" begins at another moment each time.
+    if (changed.has("params") || changed.has("zone")) this.query = this.queryOf(this.params);
+  }
+
+  protected changeFilters = (event: Event): void => this.#go((event as FiltersChanged).params);
+
+  protected changeSort = (event: Event): void => this.#go({ sort: (event as SortRequested).by });
+
+  #go(changes: Params): void {
+    this.dispatchEvent(new Navigate({ view: this.view, params: { ...this.params, ...changes } }, true));
+  }
+
+  static override styles = [
+    ...baseStyles,
+    css`
+      :host {
+        display: grid;
+        gap: var(--space-4);
+        min-width: 0;
+      }
+      p {
+        margin: 0;
+      }
+    `,
+  ];
+}
+
+/** The named parameters for the service; an empty one is null. */
+export function pick(params: Params, ...names: readonly string[]): Query {
+  return Object.fromEntries(names.map((name) => [name, params[name] || null]));
+}
+
+/** The bounds of the range for the service; a range whose end follows the clock has no end. */
+export function timeBounds(params: Params, now: number): { from: string | null; to: string | null } {
+  const range = readRange(params, null);
+  if (range === null) return { from: null, to: null };
+  if (typeof range === "object") return { from: isoOrNull(range.from), to: isoOrNull(range.to) };
+  const { from, to, moving } = spanOf(range, now);
+  return { from: isoOrNull(from), to: moving ? null : isoOrNull(to) };
+}
+
+/** The same as dates, for lists of days: presets count from today in the service's zone. */
+export function dateBounds(
+  params: Params,
+  now: number,
+  usual: Preset | null,
+  zone: string | null,
+): { from: string | null; to: string | null } {
+  const range = readRange(params, null) ?? usual;
+  if (range === null) return { from: null, to: null };
+  if (typeof range === "object") return { from: writeDate(range.from) || null, to: writeDate(range.to) || null };
+  const { from, to, moving } = spanOf(range, now, zone ?? undefined);
+  return { from: writeDate(from, zone ?? undefined), to: moving ? null : writeDate(to, zone ?? undefined) };
+}
+
+function isoOrNull(time: number | null): string | null {
+  return time === null ? null : new Date(time).toISOString();
+}
+
+/** Whether a parameter filters the list; `limit` and those in `except` do not. */
+export function isFiltered(query: Query, ...except: readonly string[]): boolean {
+  return Object.entries(query).some(([name, value]) => value !== null && name !== "limit" && !except.includes(name));
+}

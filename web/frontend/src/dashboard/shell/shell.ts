@@ -1,0 +1,247 @@
+/** The dashboard, `<convoai-dashboard>`: signing in and out, the status of the figures, and the views. */
+
+import { html, LitElement, nothing, type PropertyValues } from "lit";
+import { acceptLink, pendingLink, rejectLink, takeLinkToken } from "../../client/auth/sign-in-link";
+import { removeToken } from "../../client/auth/token-storage";
+import type { Series } from "../../client/catalogue";
+import { ClockController } from "../../ui/clock-controller";
+import { define } from "../../ui/define";
+import "../../ui/elements/status-pill";
+import { BROWSER_ZONE, timeOfDay } from "../../ui/format";
+import { currentFreshness } from "../../ui/freshness";
+import {
+  apiCallIcon,
+  calendarIcon,
+  chartIcon,
+  darkThemeIcon,
+  type Icon,
+  lightThemeIcon,
+  logoutIcon,
+  messageIcon,
+  peopleIcon,
+  pulseIcon,
+  refreshIcon,
+  systemThemeIcon,
+} from "../../ui/icons";
+import { Navigate, parseRoute, type Route, VIEWS, type View, writeRoute } from "../route";
+import { baseStyles } from "../styles";
+import { dashboardText as words } from "../text";
+import "../views/activity";
+import "../views/conversations";
+import "../views/days";
+import "../views/endpoints";
+import "../views/overview";
+import "../views/users";
+import { Appearance, type Theme } from "./appearance";
+import type { LinkAnswered } from "./link-bar";
+import "./link-bar";
+import { client } from "./session";
+import { layout } from "./shell-layout";
+import "./signed-out";
+
+/** How long to wait before asking for the zone again after a failure, in ms. */
+const ZONE_RETRY_MS = 10_000;
+
+const THEME_ICONS: Record<Theme, Icon> = { system: systemThemeIcon, light: lightThemeIcon, dark: darkThemeIcon };
+const VIEW_ICONS: Record<View, Icon> = {
+  overview: chartIcon,
+  activity: pulseIcon,
+  users: peopleIcon,
+  conversations: messageIcon,
+  api: apiCallIcon,
+  days: calendarIcon,
+};
+
+export class Dashboard extends LitElement {
+  static override properties = { route: { state: true } };
+  declare route: Route;
+
+  readonly #appearance = new Appearance(() => this.requestUpdate());
+  #zone: string | null = null;
+  #zoneRequestedAt = Number.NEGATIVE_INFINITY;
+
+  constructor() {
+    super();
+    this.route = parseRoute(location.hash);
+    client.subscribe(() => this.requestUpdate());
+    addEventListener("hashchange", this.#onAddressChange);
+    this.addEventListener(Navigate.kind, (event) => this.#navigate(event as Navigate));
+    new ClockController(this, () => true);
+  }
+
+  override willUpdate(): void {
+    const { theme } = this.#appearance;
+    if (theme === "system") this.removeAttribute("theme");
+    else if (this.getAttribute("theme") !== theme) this.setAttribute("theme", theme);
+    if (!client.figures.summary || this.#zone !== null) return;
+    if (Date.now() - this.#zoneRequestedAt >= ZONE_RETRY_MS) void this.#loadZone();
+  }
+
+  /** Load the zone of the service's days, once: a service does not change it. */
+  async #loadZone(): Promise<void> {
+    this.#zoneRequestedAt = Date.now();
+    try {
+      const today = { metrics: "messages", interval: "day", from: new Date(Date.now() - 1).toISOString() };
+      this.#zone = (await client.rest.get<Series>("series", today)).timezone;
+      this.requestUpdate();
+    } catch {
+      // Days are days of the browser's zone until the next try.
+    }
+  }
+
+  override render() {
+    const { status } = client;
+    return status.kind === "signed-out"
+      ? html`${this.#head(false)}${this.#link()}
+          <main>
+            <dashboard-signed-out .reason=${status.reason} @analytics-signed-in=${() => client.signIn()}></dashboard-signed-out>
+          </main>`
+      : html`${this.#head(true)}${this.#link()}
+          <div class="frame">
+            ${this.#navigation()}
+            <main id="content" tabindex="-1">
+              <h1 tabindex="-1">${words.views[this.route.view]}</h1>
+              ${this.#freshness()} ${this.#view()}
+            </main>
+            <footer>${words.zones(BROWSER_ZONE, this.#zone)}</footer>
+          </div>`;
+  }
+
+  #head(signedIn: boolean) {
+    const { theme, next } = this.#appearance;
+    return html`<header>
+        ${signedIn ? html`<a class="skip button" href="#" @click=${this.#skip}>${words.skip}</a>` : nothing}
+        <a class="brand" href=${writeRoute({ view: "overview", params: {} })} aria-label=${words.product}>
+          <svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" /><path d="M8 22v-5m5.3 5V10m5.4 12v-8M24 22V7" /></svg>
+          <span>${words.product}</span>
+        </a>
+        <convoai-status .client=${client}></convoai-status>
+        ${signedIn ? this.#button(words.refresh, refreshIcon(), () => client.refresh()) : nothing}
+        ${this.#button(words.switchTo(words.themes[theme], words.themes[next]), THEME_ICONS[theme](), this.#toggleTheme)}
+        ${signedIn ? this.#button(words.signOut, logoutIcon(), this.#signOut) : nothing}
+      </header>`;
+  }
+
+  /** Asks before a link signs in another person than the current one. */
+  #link() {
+    const pending = pendingLink();
+    if (pending === null) return nothing;
+    return html`<dashboard-link-bar .pending=${pending} @analytics-link-answered=${this.#onLinkAnswer}></dashboard-link-bar>`;
+  }
+
+  #onLinkAnswer = ({ accepted }: LinkAnswered): void => {
+    if (accepted) {
+      acceptLink();
+      this.#reload();
+    } else {
+      rejectLink();
+      this.requestUpdate();
+    }
+  };
+
+  #button(label: string, icon: unknown, act: () => void) {
+    return html`<button class="icon-button" type="button" aria-label=${label} title=${label} @click=${act}>${icon}</button>`;
+  }
+
+  #navigation() {
+    const link = (view: View) => {
+      const isCurrent = view === this.route.view;
+      return html`<li>
+        <a href=${writeRoute({ view, params: {} })} aria-current=${isCurrent ? "page" : nothing}>${VIEW_ICONS[view]()}${words.views[view]}</a>
+      </li>`;
+    };
+    return html`<nav aria-label=${words.navigation}><ul>${VIEWS.map(link)}</ul></nav>`;
+  }
+
+  /** A notice beside the figures if they are not live, in addition to the status in the header. */
+  #freshness() {
+    const { at, staleSince } = client.figures;
+    if (at === null) return nothing;
+    const { kind } = currentFreshness(client);
+    if (client.status.kind === "polling" && kind === "polling") {
+      return html`<div class="notice warning"><p>${words.notLive.polling(String(client.status.every))}</p></div>`;
+    }
+    if (kind !== "stale" && kind !== "reconnecting") return nothing;
+    return html`<div class="notice"><p>${words.notLive[kind](timeOfDay(staleSince ?? at))}</p></div>`;
+  }
+
+  #view() {
+    const { view, params } = this.route;
+    switch (view) {
+      case "overview": {
+        const { kind } = currentFreshness(client);
+        const stale = kind === "stale" || kind === "reconnecting";
+        return html`<dashboard-overview .client=${client} .params=${params} .scheme=${this.#appearance.scheme} .zone=${this.#zone} .stale=${stale}></dashboard-overview>`;
+      }
+      case "activity":
+        return html`<dashboard-activity .client=${client} .params=${params}></dashboard-activity>`;
+      case "users":
+        return html`<dashboard-users .client=${client} .params=${params}></dashboard-users>`;
+      case "conversations":
+        return html`<dashboard-conversations .client=${client} .params=${params}></dashboard-conversations>`;
+      case "api":
+        return html`<dashboard-endpoints .client=${client} .params=${params} .zone=${this.#zone}></dashboard-endpoints>`;
+      case "days":
+        return html`<dashboard-days .client=${client} .params=${params} .zone=${this.#zone}></dashboard-days>`;
+    }
+  }
+
+  override updated(changed: PropertyValues<this>): void {
+    const { kind, text: state } = currentFreshness(client);
+    const title = words.title(kind === "live" ? `● ${words.lists.live}` : state);
+    if (document.title !== title) document.title = title;
+    if (!changed.has("route")) return;
+    // On a phone the navigation is a row: scroll it to the current view, but not the page.
+    const row = this.renderRoot.querySelector("nav");
+    const link = row?.querySelector<HTMLElement>("[aria-current]");
+    if (row && link) row.scrollLeft = link.offsetLeft - (row.clientWidth - link.offsetWidth) / 2;
+  }
+
+  #navigate({ route, replace }: Navigate): void {
+    const address = writeRoute(route);
+    if (replace) history.replaceState(history.state, "", address);
+    else history.pushState(null, "", address);
+    this.#show(parseRoute(address));
+  }
+
+  #onAddressChange = (): void => {
+    // A link with a new token was opened in this tab; it may be another tenant's.
+    const result = takeLinkToken();
+    if (result === "signed-in") this.#reload();
+    else this.#show(parseRoute(location.hash));
+    if (result === "needs-answer") this.requestUpdate();
+  };
+
+  #show(route: Route): void {
+    const isOtherView = route.view !== this.route.view;
+    if (writeRoute(route) !== writeRoute(this.route)) this.route = route;
+    if (!isOtherView) return;
+    scrollTo(0, 0);
+    void this.updateComplete.then(() => this.renderRoot.querySelector("h1")?.focus({ preventScroll: true }));
+  }
+
+  #skip = (event: Event): void => {
+    event.preventDefault();
+    this.renderRoot.querySelector<HTMLElement>("#content")?.focus();
+  };
+
+  #toggleTheme = (): void => {
+    this.#appearance.toggle();
+    this.requestUpdate();
+  };
+
+  #signOut = (): void => {
+    removeToken();
+    this.#reload();
+  };
+
+  /** Reload the page, so that nothing remains of the figures of the token before. */
+  #reload(): void {
+    client.stop();
+    location.reload();
+  }
+
+  static override styles = [...baseStyles, layout];
+}
+
+define("convoai-dashboard", Dashboard);

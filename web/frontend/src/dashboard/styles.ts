@@ -1,0 +1,97 @@
+/** The styles of all dashboard elements beside the theme: cards, fields, headings, notices. */
+
+import { css } from "lit";
+import { buttons, theme } from "../ui/theme";
+
+const shared = css`
+  h1,
+  h2,
+  h3 {
+    margin: 0;
+    letter-spacing: -0.01em;
+  }
+  h2 {
+    font: 620 var(--text-large) / 1.4 var(--font);
+  }
+  h3 {
+    font: 620 var(--text-body) / 1.4 var(--font);
+  }
+  a {
+    color: var(--accent);
+    text-decoration-color: color-mix(in srgb, currentColor 35%, transparent);
+    text-underline-offset: 3px;
+  }
+  a:hover {
+    text-decoration-color: currentColor;
+  }
+  .card {
+    border: 1px solid var(--line);
+    border-radius: var(--radius);
+    background: var(--surface);
+  }
+  .soft {
+    color: var(--soft);
+  }
+  .small {
+    font-size: var(--text-small);
+  }
+  .field {
+    display: grid;
+    gap: var(--space-1);
+    min-width: 0;
+    color: var(--soft);
+    font-size: var(--text-small);
+    font-weight: 550;
+  }
+  input,
+  select {
+    min-width: 0;
+    max-width: 100%;
+    height: 36px;
+    margin: 0;
+    padding: 0 10px;
+    border: 1px solid light-dark(#868e9c, #667082);
+    border-radius: var(--radius-small);
+    background: var(--surface);
+    color: var(--ink);
+    font: 400 var(--text-body) / 1 var(--font);
+    font-variant-numeric: tabular-nums;
+  }
+  select {
+    padding-right: 4px;
+    cursor: pointer;
+  }
+  input::placeholder {
+    color: var(--soft);
+    opacity: 1;
+  }
+  .button:disabled,
+  .icon-button:disabled {
+    opacity: 0.5;
+    cursor: default;
+  }
+  .button .icon {
+    width: 18px;
+    height: 18px;
+  }
+  .notice {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: var(--space-2) var(--space-4);
+    padding: var(--space-3) var(--space-4);
+    border: 1px solid color-mix(in srgb, var(--bad) 35%, var(--line));
+    border-radius: var(--radius);
+    background: color-mix(in srgb, var(--bad) 7%, var(--surface));
+    color: var(--ink);
+  }
+  .notice.warning {
+    border-color: color-mix(in srgb, var(--warn) 35%, var(--line));
+    background: color-mix(in srgb, var(--warn) 8%, var(--surface));
+  }
+  .notice p {
+    margin: 0;
+  }
+`;
+
+export const baseStyles = [theme, buttons, shared];

@@ -1,0 +1,91 @@
+/** The activity log, with live rows on top. */
+
+import { html } from "lit";
+import { type Activity, DEFAULT_LIMIT, MAX_LIMIT, type RecentActivity } from "../../client/catalogue";
+import { define } from "../../ui/define";
+import { activityType, dateTime } from "../../ui/format";
+import { activityIcon } from "../../ui/icons";
+import { text } from "../../ui/text";
+import "../lists/filters";
+import type { Field } from "../lists/filters";
+import "../lists/list";
+import type { LiveRows, Query } from "../lists/list";
+import { isFiltered, ListView, pick, timeBounds } from "../lists/list-view";
+import type { Order } from "../lists/listing";
+import type { Column } from "../lists/table";
+import { type Params, writeRoute } from "../route";
+import { dashboardText } from "../text";
+
+const words = dashboardText.activity;
+
+/** A live row has only the fields of a recent activity until its page is loaded. */
+type Row = RecentActivity & Partial<Activity>;
+
+const COLUMNS: readonly Column<Row>[] = [
+  { label: words.time, cell: ({ timestamp }) => html`<time datetime=${timestamp}>${dateTime(timestamp)}</time>` },
+  { label: words.user, rowHeader: true, cell: ({ username }) => html`<bdi>${username}</bdi>` },
+  {
+    label: words.userId,
+    cell: ({ user_id }) =>
+      html`<a href=${writeRoute({ view: "activity", params: { user_id } })}><bdi>${user_id}</bdi></a>`,
+  },
+  {
+    label: words.type,
+    cell: ({ activity_type: type }) => html`<span class="kind">${activityIcon(type)}${activityType(type)}</span>`,
+  },
+  { label: words.address, cell: ({ ip_address }) => ip_address ?? "" },
+  { label: words.agent, cell: ({ user_agent }) => user_agent ?? "" },
+  { label: words.extra, cell: ({ extra_data }) => (extra_data ? JSON.stringify(extra_data) : "") },
+];
+
+const FIELDS: readonly Field[] = [
+  { kind: "range" },
+  { kind: "text", name: "user_id", label: words.userId },
+  { kind: "text", name: "activity_type", label: words.type, suggestions: Object.keys(text.activityTypes) },
+  { kind: "number", name: "limit", label: words.limit, min: 1, max: MAX_LIMIT, usual: DEFAULT_LIMIT },
+];
+
+/** The service's order: newest first, then by descending id. Times sort as text. */
+const ORDER: Order<Row> = {
+  key: ({ id }) => id,
+  compare: (one, other) =>
+    one.timestamp === other.timestamp ? other.id - one.id : one.timestamp < other.timestamp ? 1 : -1,
+};
+
+export class ActivityView extends ListView {
+  readonly view = "activity";
+
+  protected queryOf(params: Params): Query {
+    return { ...pick(params, "user_id", "activity_type", "limit"), ...timeBounds(params, this.now) };
+  }
+
+  override render() {
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.changeFilters}></dashboard-filters>
+      <dashboard-list
+        .client=${this.client}
+        path="users/activities"
+        .query=${this.query}
+        .columns=${COLUMNS}
+        .keyOf=${ORDER.key}
+        .caption=${words.title}
+        file="activities"
+        .filtered=${isFiltered(this.query)}
+        .liveRows=${this.#liveRows()}
+      ></dashboard-list>`;
+  }
+
+  /** The live rows that match the filters; null if the range has an end. */
+  #liveRows(): LiveRows<Row> | null {
+    const { from, to, user_id, activity_type } = this.query;
+    if (to !== null) return null;
+    const rows = this.client.figures.activities.filter(
+      (activity) =>
+        (user_id === null || activity.user_id === user_id) &&
+        (activity_type === null || activity.activity_type === activity_type) &&
+        (from === null || activity.timestamp >= String(from)),
+    );
+    return { rows, order: ORDER };
+  }
+}
+
+define("dashboard-activity", ActivityView);

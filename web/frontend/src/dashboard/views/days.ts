@@ -1,0 +1,60 @@
+/** The list of daily statistics, of days in the service's zone. */
+
+import { html } from "lit";
+import type { DailyStatistics } from "../../client/catalogue";
+import { define } from "../../ui/define";
+import { count, date, seconds } from "../../ui/format";
+import "../lists/filters";
+import type { Field } from "../lists/filters";
+import "../lists/list";
+import type { Query } from "../lists/list";
+import { dateBounds, isFiltered, ListView } from "../lists/list-view";
+import type { Column } from "../lists/table";
+import type { Params } from "../route";
+import { dashboardText } from "../text";
+
+const words = dashboardText.days;
+
+const COLUMNS: readonly Column<DailyStatistics>[] = [
+  { label: words.date, rowHeader: true, cell: (day) => date(day.date) },
+  { label: words.active, number: true, cell: ({ active_users }) => count(active_users) },
+  { label: words.created, number: true, cell: ({ new_users }) => count(new_users) },
+  { label: words.users, number: true, cell: ({ total_users }) => count(total_users) },
+  { label: words.conversations, number: true, cell: ({ total_conversations }) => count(total_conversations) },
+  { label: words.messages, number: true, cell: ({ total_messages }) => count(total_messages) },
+  { label: words.responseTime, number: true, cell: ({ avg_response_time }) => seconds(avg_response_time) },
+  { label: words.calls, number: true, cell: ({ total_api_calls }) => count(total_api_calls) },
+  {
+    label: words.errors,
+    number: true,
+    cell: ({ error_count }) => html`<span class=${error_count > 0 ? "bad" : ""}>${count(error_count)}</span>`,
+  },
+];
+
+const DEFAULT_RANGE = "30d";
+const FIELDS: readonly Field[] = [{ kind: "range", days: true, usual: DEFAULT_RANGE }];
+
+export class DaysView extends ListView {
+  readonly view = "days";
+
+  protected queryOf(params: Params): Query {
+    return dateBounds(params, this.now, DEFAULT_RANGE, this.zone);
+  }
+
+  override render() {
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.changeFilters}></dashboard-filters>
+      <p class="soft small">${dashboardText.daysOf(this.zone)}</p>
+      <dashboard-list
+        .client=${this.client}
+        path="daily-stats"
+        .query=${this.query}
+        .columns=${COLUMNS}
+        .keyOf=${({ date: day }: DailyStatistics) => day}
+        .caption=${words.title}
+        file="daily-stats"
+        .filtered=${isFiltered(this.query)}
+      ></dashboard-list>`;
+  }
+}
+
+define("dashboard-days", DaysView);

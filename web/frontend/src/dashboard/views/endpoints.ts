@@ -1,0 +1,62 @@
+/** The list of API usage by endpoint. */
+
+import { html } from "lit";
+import type { EndpointUsage } from "../../client/catalogue";
+import { define } from "../../ui/define";
+import { count, rate, seconds } from "../../ui/format";
+import "../lists/filters";
+import type { Field } from "../lists/filters";
+import "../lists/list";
+import type { Query } from "../lists/list";
+import { dateBounds, isFiltered, ListView } from "../lists/list-view";
+import type { Column } from "../lists/table";
+import type { Params } from "../route";
+import { dashboardText } from "../text";
+
+const words = dashboardText.api;
+
+const COLUMNS: readonly Column<EndpointUsage>[] = [
+  {
+    label: words.endpoint,
+    rowHeader: true,
+    cell: ({ endpoint }) =>
+      endpoint === null ? html`<span class="soft">${words.others}</span>` : html`<bdi>${endpoint}</bdi>`,
+  },
+  { label: words.calls, number: true, cell: (row) => count(row.count) },
+  { label: words.errors, number: true, cell: ({ error_count }) => count(error_count) },
+  {
+    label: words.errorRate,
+    number: true,
+    cell: (row) =>
+      html`<span class=${row.error_count > 0 ? "bad" : ""}>${rate(row.error_count, row.count) ?? ""}</span>`,
+  },
+  { label: words.mean, number: true, cell: ({ avg_response_time }) => seconds(avg_response_time) },
+  { label: words.p95, number: true, cell: ({ p95_response_time }) => seconds(p95_response_time) },
+];
+
+const FIELDS: readonly Field[] = [{ kind: "range", days: true }];
+
+export class EndpointsView extends ListView {
+  readonly view = "api";
+
+  protected queryOf(params: Params): Query {
+    return dateBounds(params, this.now, null, this.zone);
+  }
+
+  override render() {
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.changeFilters}></dashboard-filters>
+      <p class="soft small">${dashboardText.daysOf(this.zone)} ${words.note}</p>
+      <dashboard-list
+        .client=${this.client}
+        path="api-usage/endpoints"
+        .query=${this.query}
+        .columns=${COLUMNS}
+        .keyOf=${({ endpoint }: EndpointUsage) => endpoint}
+        .caption=${words.title}
+        file="endpoints"
+        .filtered=${isFiltered(this.query)}
+      ></dashboard-list>`;
+  }
+}
+
+define("dashboard-endpoints", EndpointsView);

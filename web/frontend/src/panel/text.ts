@@ -1,0 +1,39 @@
+/** The texts of the embeddable panel. Parameters of functions are formatted numbers and times. */
+export const panelText = {
+  open: "Analytics",
+  title: "Analytics",
+  refresh: "Refresh now",
+  dashboard: "Open the full dashboard in a new tab",
+  close: "Close analytics",
+  figures: "Figures",
+  figureLoading: "loading",
+  activities: "Recent activity",
+  topUsers: "Most active users",
+  empty: {
+    title: "No events yet",
+    body: "Figures appear here the moment your services post their first event, with a key that convoai-analytics keys add makes:",
+    example: (url: string) =>
+      [
+        `curl ${url}/api/v1/analytics/track/message-public \\`,
+        "  -H 'Content-Type: application/json' \\",
+        '  -H "X-Tracking-Key: $KEY" \\',
+        `  -d '{"message_id": "m-1", "conversation_id": "c-1",`,
+        `  "user_id": "u-1", "role": "user", "token_count": 42}'`,
+      ].join("\n"),
+  },
+  unreachable: {
+    title: "The service cannot be reached",
+    body: (host: string) =>
+      `No answer from ${host}. Trying again automatically; the figures appear as soon as it answers.`,
+    again: "Try now",
+  },
+  signedOut: {
+    missing: { title: "Signed out", body: "Sign in to this site as an admin, then try again." },
+    expired: { title: "Your session has ended", body: "Sign in to this site again, then try again." },
+    "not-allowed": {
+      title: "For admins only",
+      body: "Your account does not have the admin role. Ask an admin for it, sign in again, then try again.",
+    },
+    again: "Try again",
+  },
+} as const;

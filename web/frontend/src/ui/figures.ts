@@ -1,0 +1,52 @@
+/** The figures that are shown: those that have a text. How they are written, and their last hour by the minute. Pure. */
+
+import { FIGURES as COUNTERS, type Counter, type Minute } from "../client/catalogue";
+import { count, seconds } from "./format";
+import { text } from "./text";
+import { minuteOf } from "./time";
+
+export type FigureName = keyof typeof text.figures;
+/** Minutes, oldest first, the current one last; null where nothing was measured. */
+export type Hour = readonly (number | null)[];
+
+export interface Figure {
+  readonly name: FigureName;
+  readonly write: (value: number | null) => string;
+  readonly moreIsBetter: boolean;
+  /** How its minutes are drawn: bars for a count, a line for a mean. */
+  readonly chart: "bars" | "line";
+  /** The counter that it shows, or the sum and the number of which it is the mean. */
+  readonly counters: readonly [Counter, Counter?];
+}
+
+export const MINUTES = 60;
+
+export const FIGURES: readonly Figure[] = (Object.keys(text.figures) as FigureName[]).map((name) => {
+  const counters: Figure["counters"] = COUNTERS[name];
+  return counters.length > 1
+    ? { name, counters, write: seconds, moreIsBetter: false, chart: "line" }
+    : { name, counters, write: count, moreIsBetter: true, chart: "bars" };
+});
+
+/** The value of a figure over some time, made of what its counters add up to in it; null where nothing was measured. */
+export function figureValue(
+  { counters }: Pick<Figure, "counters">,
+  total: (counter: Counter) => number,
+): number | null {
+  const [first, second] = counters;
+  return second === undefined ? total(first) : meanSeconds(total(first), total(second));
+}
+
+/** The 60 minutes up to the one that *now* (the service's clock, ms) is in. A minute that is absent had no events. */
+export function lastHour(figure: Figure, minutes: readonly Minute[], now: number): Hour {
+  const first = minuteOf(now) - MINUTES + 1;
+  const byNumber = new Map(minutes.map((minute) => [minuteOf(Date.parse(minute.start)), minute]));
+  return Array.from({ length: MINUTES }, (_, index) =>
+    figureValue(figure, (counter) => byNumber.get(first + index)?.[counter] ?? 0),
+  );
+}
+
+/** The mean in seconds of *number* times that add up to *us* microseconds; null if there are none. */
+export function meanSeconds(us: number, number: number): number | null {
+  return number === 0 ? null : us / number / 1e6;
+}

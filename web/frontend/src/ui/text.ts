@@ -1,0 +1,63 @@
+/**
+ * The texts that panel and dashboard share; each has a text.ts of its own beside it. Parameters of functions are formatted
+ * numbers and times.
+ */
+export const text = {
+  /** The language of the texts, also of the words that Intl writes. Numbers and dates follow the browser's language. */
+  language: "en",
+  /** The figures that are shown; their order is the order on screen. */
+  figures: {
+    total_users: "Total users",
+    active_users_today: "Active users today",
+    total_conversations: "Total conversations",
+    total_messages: "Total messages",
+    total_tokens: "Total tokens",
+    avg_response_time: "Average response time",
+  },
+  status: {
+    connecting: "Connecting",
+    live: (age: string) => `Live · ${age}`,
+    catchingUp: "Catching up",
+    reconnecting: (seconds: string) => `Reconnecting in ${seconds} s`,
+    reconnectingNow: "Reconnecting now",
+    stale: (time: string) => `Stale since ${time}`,
+    staleToo: (status: string, time: string) => `${status} · stale since ${time}`,
+    polling: (seconds: string) => `Polling every ${seconds} s`,
+    signedOut: "Signed out",
+    /** What screen readers say when the status changes: without seconds. */
+    spoken: { live: "Live", reconnecting: "Connection lost, reconnecting" },
+  },
+  age: {
+    now: "now",
+    old: (duration: string) => `${duration} old`,
+  },
+  change: {
+    none: "Nothing to compare with yesterday at this time",
+    new: "new",
+    since: "vs yesterday",
+    times: (factor: string) => `${factor} times that of yesterday at this time`,
+    spokenNew: "new since yesterday at this time",
+    same: "no change since yesterday at this time",
+    up: (percent: string) => `up ${percent} since yesterday at this time`,
+    down: (percent: string) => `down ${percent} since yesterday at this time`,
+  },
+  activityTypes: {
+    login: "Logged in",
+    logout: "Logged out",
+    registration: "Registered",
+    conversation_started: "Conversation started",
+    conversation_ended: "Conversation ended",
+    message_sent: "Message sent",
+    api_call: "API call",
+  } as Record<string, string>,
+  hour: {
+    lastHour: (most: string) => `Last hour, by the minute; at most ${most}`,
+    lastHourEmpty: "Last hour, by the minute; nothing yet",
+  },
+  lists: {
+    noActivities: "No activity yet.",
+    noTopUsers: "Nobody has been active yet.",
+    rank: (rank: string) => `Rank ${rank}`,
+    activityCount: (count: string) => `${count} activities`,
+  },
+} as const;

@@ -1,0 +1,80 @@
+import { describe, expect, it } from "vitest";
+import { type ChartName, METRICS, makeCharts, stackLines } from "../../../src/dashboard/charts/chart-data";
+import type { Points } from "../../../src/dashboard/charts/points";
+
+const HOUR = 3_600_000;
+const START = Date.parse("2026-11-22T00:00:00Z");
+
+function hours(amounts: Record<string, (number | null)[]>, start = START): Points {
+  const length = Object.values(amounts)[0]?.length ?? 0;
+  return { interval: "hour", start: Array.from({ length }, (_, index) => start + index * HOUR), amounts, zone: "UTC" };
+}
+
+function chart(name: ChartName, points: Points, earlier: Points | null = null, now = START + 99 * HOUR, to = 0) {
+  const before = earlier && { points: earlier, shift: 24 * HOUR };
+  const found = makeCharts(points, before, now, to).find((one) => one.name === name);
+  if (!found) throw new Error(`no chart ${name}`);
+  return found;
+}
+
+describe("the charts", () => {
+  it("are all made from one answer, also from one without events", () => {
+    const none = Object.fromEntries(METRICS.filter((name) => name !== "model_messages").map((name) => [name, [0, 0]]));
+    expect(makeCharts(hours(none), null, START, 0)).toHaveLength(7);
+  });
+
+  it("have as total what their points add up to", () => {
+    expect(chart("messages", hours({ messages: [1, 2, 3] })).total).toBe(6);
+  });
+
+  it("have a gap and no total where events were pruned, never a silent 0", () => {
+    const points = hours({
+      messages: [null, 2],
+      responses: [null, 1],
+      response_time_us: [null, 1_000_000],
+      "model_messages:a": [null, 2],
+      "model_messages:b": [null, 1],
+    });
+    expect(chart("messages", points)).toMatchObject({ total: null, lines: [{ values: [null, 2] }] });
+    expect(chart("response_time", points)).toMatchObject({ total: null, lines: [{ values: [null, 1] }] });
+    expect(chart("models", points).total).toBeNull();
+    expect(stackLines(chart("models", points).lines)).toEqual([
+      [null, 2],
+      [null, 3],
+    ]);
+    expect(chart("models", hours({ messages: [null, 0] })).total).toBeNull();
+  });
+
+  it("weigh the mean response time by the messages that carry one", () => {
+    const points = hours({ response_time_us: [1_000_000, 9_000_000], responses: [1, 3] });
+    expect(chart("response_time", points).total).toBe(2.5);
+  });
+
+  it("give the active users of several days as a mean of the days, since they are not distinct any more", () => {
+    const days: Points = { ...hours({ active_users: [10, 20] }), interval: "day" };
+    expect(chart("active_users", days)).toMatchObject({ total: 15, totalUnit: "per-day" });
+  });
+
+  it("compare with the period before only what has ended", () => {
+    const now = hours({ messages: [4, 6, 1] });
+    const before = hours({ messages: [5, 5, 50] }, START - 24 * HOUR);
+    expect(chart("messages", now, before, START + 2.5 * HOUR).compared).toEqual([10, 10]);
+  });
+
+  it("of today reach midnight: the period before has all points, the line only those until now", () => {
+    const now = hours({ messages: [4] });
+    const before = hours({ messages: [5, 6, 7] }, START - 24 * HOUR);
+    const made = chart("messages", now, before, START, START + 3 * HOUR);
+    expect(made.start).toHaveLength(3);
+    expect(made.lines[0]?.values).toEqual([4]);
+    expect(made.previous).toEqual([5, 6, 7]);
+  });
+
+  it("stack models so that the topmost line is the sum", () => {
+    const { lines } = chart("models", hours({ "model_messages:a": [3, 0], "model_messages:b": [1, 2] }));
+    expect(stackLines(lines)).toEqual([
+      [3, 0],
+      [4, 2],
+    ]);
+  });
+});

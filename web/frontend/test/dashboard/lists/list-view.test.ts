@@ -1,0 +1,23 @@
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { dateBounds } from "../../../src/dashboard/lists/list-view";
+
+beforeAll(() => void vi.stubEnv("TZ", "UTC"));
+afterAll(() => void vi.unstubAllEnvs());
+
+// In Kolkata it is the 23rd already.
+const NOW = Date.parse("2026-11-22T20:00:00Z");
+
+it("a preset of a list of days counts from the service's today, not from the admin's", () => {
+  expect(dateBounds({ range: "today" }, NOW, null, "Asia/Kolkata")).toEqual({ from: "2026-11-23", to: null });
+  expect(dateBounds({ range: "yesterday" }, NOW, null, "Asia/Kolkata")).toEqual({
+    from: "2026-11-22",
+    to: "2026-11-23",
+  });
+  expect(dateBounds({}, NOW, "30d", "Asia/Kolkata").from).toBe("2026-10-25");
+  expect(dateBounds({ range: "today" }, NOW, null, null).from).toBe("2026-11-22");
+});
+
+it("dates that were chosen by hand are the service's dates as they were written", () => {
+  const params = { from: "2026-11-01T00:00:00.000Z", to: "2026-11-03T00:00:00.000Z" };
+  expect(dateBounds(params, NOW, null, "Asia/Kolkata")).toEqual({ from: "2026-11-01", to: "2026-11-03" });
+});

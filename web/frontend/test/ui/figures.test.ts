@@ -1,0 +1,47 @@
+import { describe, expect, it } from "vitest";
+import type { Minute } from "../../src/client/catalogue";
+import { FIGURES, type FigureName, lastHour, MINUTES } from "../../src/ui/figures";
+import { minuteOf } from "../../src/ui/time";
+
+const NOW = Date.parse("2026-11-22T12:00:30.000Z");
+
+function minute(ago: number, counters: Partial<Minute>): Minute {
+  return { start: new Date(Date.parse("2026-11-22T12:00:00.000Z") - ago * 60_000).toISOString(), ...counters };
+}
+
+function hour(name: FigureName, minutes: Minute[], now = NOW) {
+  const figure = FIGURES.find((one) => one.name === name);
+  if (!figure) throw new Error(name);
+  return lastHour(figure, minutes, now);
+}
+
+describe("the last hour of a figure", () => {
+  it("has the current minute at its right edge, and 0 for a minute that is absent", () => {
+    const values = hour("total_messages", [minute(0, { messages: 7 }), minute(59, { messages: 3 })]);
+    expect(values).toHaveLength(MINUTES);
+    expect([values[0], values[1], values.at(-1)]).toEqual([3, 0, 7]);
+  });
+
+  it("shifts by the clock alone, and leaves out minutes older than an hour or in the future", () => {
+    const minutes = [minute(-2, { messages: 9 }), minute(0, { messages: 7 }), minute(59, { messages: 3 })];
+    const later = hour("total_messages", minutes, NOW + 60_000);
+    expect(later.slice(-2)).toEqual([7, 0]);
+    expect(later[0]).toBe(0);
+    expect(minuteOf(NOW + 29_999)).toBe(minuteOf(NOW));
+    expect(minuteOf(NOW + 30_000)).toBe(minuteOf(NOW) + 1);
+  });
+
+  it("is the minute's mean response time in seconds, with a gap where nothing was measured", () => {
+    const values = hour("avg_response_time", [
+      minute(0, { responses: 4, response_time_us: 6_000_000 }),
+      minute(1, { messages: 2 }),
+    ]);
+    expect(values.slice(-2)).toEqual([null, 1.5]);
+  });
+
+  it("takes each figure from its counter", () => {
+    const minutes = [minute(0, { users: 1, active_users: 2, conversations: 3, messages: 4, tokens: 5 })];
+    const last = FIGURES.map((figure) => lastHour(figure, minutes, NOW).at(-1));
+    expect(last).toEqual([1, 2, 3, 4, 5, null]);
+  });
+});

@@ -1,5 +1,0 @@
-/** Vite gives a style sheet as text. */
-declare module "*.css?inline" {
-  const text: string;
-  export default text;
-}
