@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.conftest import Running
+from tests.servers.service import Running
 from tests.repository import ROOT
 from web.reports.shapes import FRAMES
 from web.site.catalogue import COMMAND, OUTPUT, typescript
