@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.servers.service import Running
 from tests.repository import ROOT
+from tests.servers.service import Running
 from web.reports.shapes import FRAMES
 from web.site.catalogue import COMMAND, OUTPUT, typescript
 
