@@ -46,7 +46,7 @@ _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _DISK_FULL = "53100"
 _LOCK_NOT_AVAILABLE = "55P03"
 _QUERY_CANCELED = "57014"
-_INSUFFICIENT_PRIVILEGE = "42501"
+_INSUFFICIENT_PRIVILEGE, _UNDEFINED_TABLE = "42501", "42P01"
 _LIMIT_EXCEEDED = "54"
 """A class of errors: a value that no index takes, among others."""
 
@@ -196,9 +196,9 @@ class PostgresDatabase(Database):
         return _sqlstate(error) == _LOCK_NOT_AVAILABLE
 
     def _is_bug(self, error: SQLAlchemyError) -> bool:
-        """Say so, but not of rights that were taken away: the server counts that among the wrong statements."""
-        may = not isinstance(error, DBAPIError) or _sqlstate(error) != _INSUFFICIENT_PRIVILEGE
-        return may and super()._is_bug(error)
+        """Say so, but not of a table that is not there, or not ours to use: somebody may just be putting it back."""
+        state = _sqlstate(error) if isinstance(error, DBAPIError) else ""
+        return state not in (_INSUFFICIENT_PRIVILEGE, _UNDEFINED_TABLE) and super()._is_bug(error)
 
     def _is_refusal(self, error: DBAPIError) -> bool:
         return super()._is_refusal(error) or _sqlstate(error).startswith(_LIMIT_EXCEEDED)

@@ -164,9 +164,14 @@ class SqliteDatabase(Database):
         return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
     def _is_bug(self, error: SQLAlchemyError) -> bool:
-        """Say so too of what SQLite calls an error without a kind: a statement that it does not understand."""
-        code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
-        return code == sqlite3.SQLITE_ERROR or super()._is_bug(error)
+        """Say so too of what SQLite calls an error without a kind: a statement that it does not understand.
+
+        But not of a table that is not there: somebody may just be putting the database back.
+        """
+        raised = getattr(error, "orig", None)
+        if getattr(raised, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+            return not str(raised).startswith("no such table")
+        return super()._is_bug(error)
 
 
 def _checkpoint(writer: Connection, mode: Mode) -> Checkpoint:

@@ -66,6 +66,16 @@ async def test_a_read_that_breaks_in_the_middle_is_unavailable(database: Databas
         assert await connection.scalar(text("SELECT 1")) == 1
 
 
+async def test_a_table_that_is_missing_is_unavailable(database: Database) -> None:
+    """While a table is not there, as when a database is being put back, whoever needs it is told to come back later."""
+    gone = text("SELECT * FROM gone")
+    with pytest.raises(StorageUnavailable):
+        async with database.read() as connection:
+            await connection.execute(gone)
+    with pytest.raises(StorageUnavailable):
+        await database.write(lambda connection: connection.execute(gone))
+
+
 async def test_a_wrong_statement_is_not_hidden(database: Database) -> None:
     """What no database takes is a fault of the program: it is no error of storage, neither in a read nor in a write."""
     with pytest.raises(SQLAlchemyError, match="no_such_column"):
