@@ -65,6 +65,7 @@ USERS = Rollup(
     {**dict.fromkeys(_OF_USERS, _user), Activity: _active_user},
     # An earlier event that arrives late moves the user to that moment.
     counts=(Count("users", "first_seen"),),
+    listed=("user_id", "username", "first_seen", "last_seen", "activity_count"),
 )
 USER_DAYS = Rollup(
     "user_days",
@@ -96,6 +97,18 @@ CONVERSATIONS = Rollup(
     ),
     {Message: _message, Conversation: _conversation},
     counts=(Count("conversations", "created_at"), Count("deleted_conversations", "status", value="deleted")),
+    listed=(
+        "id",
+        "conversation_id",
+        "user_id",
+        "message_count",
+        "total_tokens",
+        "response_count",
+        "response_time_us",
+        "status",
+        "created_at",
+        "updated_at",
+    ),
 )
 ENDPOINT_DAYS = Rollup(
     "endpoint_days",

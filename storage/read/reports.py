@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.fairness.pace import collect
 from storage.model.clock import Days
 from storage.model.metrics import mean_seconds
+from storage.model.rollup import Rollup
+from storage.model.rollups import CONVERSATIONS, USERS
 from storage.tables import schema
 
 Item = dict[str, Any]
@@ -167,9 +169,7 @@ async def users(
     *search* is a part of the user id or the name, in small or capital letters (ASCII).
     """
     table, days = schema.users.c, schema.user_days.c
-    query = select(table.user_id, table.username, table.first_seen, table.last_seen, table.activity_count).where(
-        table.tenant_id == tenant_id, *_range(table.last_seen, page)
-    )
+    query = select(*_listed(USERS)).where(table.tenant_id == tenant_id, *_range(table.last_seen, page))
     if active_on is not None:
         active = and_(days.tenant_id == table.tenant_id, days.user_id == table.user_id, days.day == active_on)
         query = query.join(schema.user_days, active)
@@ -195,18 +195,7 @@ async def conversations(
         *_range(table.created_at, page),
         *_equal(table, user_id=user_id, status=status),
     ]
-    query = select(
-        table.id,
-        table.conversation_id,
-        table.user_id,
-        table.message_count,
-        table.total_tokens,
-        table.response_count,
-        table.response_time_us,
-        table.status,
-        table.created_at,
-        table.updated_at,
-    ).where(*where)
+    query = select(*_listed(CONVERSATIONS)).where(*where)
     return await read_page(connection, query, page, _newest(schema.conversation_metrics, "created_at"), _conversation)
 
 
@@ -276,6 +265,10 @@ def _day(day: str, sums: Mapping[str, int], total_users: int) -> Item:
         "avg_response_time": mean_seconds(sums.get("response_time_us", 0), sums.get("responses", 0)),
         "error_count": sums.get("api_errors", 0),
     }
+
+
+def _listed(rollup: Rollup) -> list[Any]:
+    return [schema.ROLLUPS[rollup.name].c[name] for name in rollup.listed]
 
 
 def _shown(table: FromClause) -> list[Any]:

@@ -4,6 +4,8 @@ from typing import get_args
 
 from storage.model.changes import MINUTES
 from storage.model.metrics import FIGURES
+from storage.model.rollup import Rollup
+from storage.model.rollups import CONVERSATIONS, USERS
 from storage.read.series import BY_MODEL, Interval
 from web.http.operations import JsonSchema
 
@@ -31,28 +33,28 @@ ACTIVITY = record(
     }
 )
 TOP_USER = record({"user_id": STRING, "username": STRING, "activity_count": COUNT})
-USER = record(
-    {
-        "user_id": STRING,
-        "username": {**OPTIONAL, "description": "Null for a user without an activity."},
-        "first_seen": TIME,
-        "last_seen": TIME,
-        "activity_count": COUNT,
-    }
-)
-CONVERSATION = record(
-    {
-        "id": COUNT,
-        "conversation_id": STRING,
-        "user_id": STRING,
-        "message_count": COUNT,
-        "total_tokens": COUNT,
-        "avg_response_time": SECONDS,
-        "status": {"enum": ["active", "deleted"]},
-        "created_at": TIME,
-        "updated_at": TIME,
-    }
-)
+_TIMES = ("first_seen", "last_seen", "created_at", "updated_at")
+_TEXTS = ("user_id", "conversation_id", "endpoint")
+_MEANS = {"response_count": None, "response_time_us": "avg_response_time"}
+"""Columns that a list turns into a mean; None: they are only its count."""
+
+
+def _listed(rollup: Rollup, **special: JsonSchema) -> JsonSchema:
+    """Describe the items of the list of a rollup: texts, times and means, the rest are counts."""
+    properties: JsonSchema = {}
+    for column in rollup.listed:
+        name = _MEANS.get(column, column)
+        if name in _TIMES:
+            properties[name] = TIME
+        elif name in _TEXTS:
+            properties[name] = STRING
+        elif name is not None:
+            properties[name] = SECONDS if column in _MEANS else special.get(name, COUNT)
+    return record(properties)
+
+
+USER = _listed(USERS, username={**OPTIONAL, "description": "Null for a user without an activity."})
+CONVERSATION = _listed(CONVERSATIONS, status={"enum": ["active", "deleted"]})
 MESSAGE = record(
     {
         "id": COUNT,
