@@ -30,7 +30,7 @@ async def test_the_migrations_make_the_schema(database_url: str) -> None:
     await found.open()
     assert await found.write(differences) == []
     await found.close()
-    scripts = ScriptDirectory(str(Path(storage.__file__).parent / "migrations"))
+    scripts = ScriptDirectory(str(Path(storage.__file__).parent / "engine" / "migrations"))
     assert scripts.get_heads() == [REVISION]
 
 
