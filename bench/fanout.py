@@ -8,11 +8,11 @@ import uvloop
 
 from bench import load
 from bench.bare import TICKS_PER_SECOND, Bare
-from bench.crowd import Crowd
-from bench.line import post
+from bench.http_connection import post
 from bench.process import Process
 from bench.row import Ratio, Row
 from bench.server import Service, free_port
+from bench.subscriber_group import Crowd
 from bench.traffic import Traffic
 from web.ingest.tracking import PREFIX
 

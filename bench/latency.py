@@ -9,12 +9,12 @@ import msgspec
 import uvloop
 
 from bench import load
-from bench.crowd import Crowd
-from bench.line import post
+from bench.http_connection import post
 from bench.load import Answered
 from bench.panels import Take
 from bench.row import Row
 from bench.server import Service
+from bench.subscriber_group import Crowd
 from bench.traffic import Traffic
 from storage.model.changes import Position
 from web.ingest.tracking import PREFIX

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bench.line import Line
+from bench.http_connection import Line
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import cast
 import msgspec
 import uvloop
 
-from bench.line import HEAD_END
+from bench.http_connection import HEAD_END
 from realtime.protocol import SUBPROTOCOL, TOPICS
 from web.live.endpoints import PATH
 

@@ -6,7 +6,7 @@ import msgspec
 import uvloop
 
 from bench import load
-from bench.line import post
+from bench.http_connection import post
 from bench.process import python
 from bench.row import Ratio, Row
 from bench.server import Server, Service, free_port

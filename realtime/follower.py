@@ -14,7 +14,7 @@ import structlog
 from realtime.feed import PROVE_SECONDS, Feed, compare
 from storage.engine.database import FOLLOWERS, Database
 from storage.errors import StorageError
-from storage.fairness.pace import Pace
+from storage.fairness.slicing import Pace
 from storage.fairness.turns import Turns
 
 log = structlog.get_logger()

@@ -18,7 +18,7 @@ from realtime.protocol import TOO_SLOW, Close, Topics
 from realtime.state import Marker
 from realtime.transports.frames import Frame
 from realtime.transports.sinks import Sink
-from storage.fairness.pace import Pace
+from storage.fairness.slicing import Pace
 
 log = structlog.get_logger()
 

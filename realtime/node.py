@@ -14,7 +14,7 @@ from realtime.feed import Feed
 from realtime.follower import Follower
 from realtime.hub import Audience, Hub
 from storage.engine.database import Database
-from storage.fairness.pace import Pace
+from storage.fairness.slicing import Pace
 from storage.model.changes import Change
 from storage.model.clock import Days
 

@@ -12,14 +12,14 @@ from time import monotonic, sleep, time
 from typing import Any
 
 from convoai_analytics_client import events, masks
-from convoai_analytics_client.delivery import ending
+from convoai_analytics_client.delivery import process_events
+from convoai_analytics_client.delivery.failure_log import Trouble
 from convoai_analytics_client.delivery.memory import Memory
 from convoai_analytics_client.delivery.queue import Queue
 from convoai_analytics_client.delivery.sender import Sender
 from convoai_analytics_client.delivery.spool import SPOOL_SECONDS, Spool
 from convoai_analytics_client.delivery.stats import BEFORE_SEND, DISABLED, INVALID, SAMPLED, Stats
 from convoai_analytics_client.delivery.transport import Transport
-from convoai_analytics_client.delivery.trouble import Trouble
 from convoai_analytics_client.done import DONE, Done
 from convoai_analytics_client.events import RECORD_BYTES, Event, Record, text
 from convoai_analytics_client.masks import Mask
@@ -95,7 +95,7 @@ class Analytics:
             self._source = source
             self._sender = Sender(self._queue, source, transport, self._trouble, batch_events, flush_seconds)
         self._reset()
-        ending.watch(self)
+        process_events.watch(self)
         if self._spool is not None and self._spool.has_left_over():
             self._start()
 
@@ -280,7 +280,7 @@ class Analytics:
                 return False
             self._threads = threads
             self._is_started = True
-            ending.watch_pools()
+            process_events.watch_pools()
         return True
 
     def _keep_spooling(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from convoai_analytics_client.analytics import Analytics
 from convoai_analytics_client.capture.answer import Answer
-from convoai_analytics_client.delivery.trouble import LOG
+from convoai_analytics_client.delivery.failure_log import LOG
 from convoai_analytics_client.environment import default
 
 MOST_SECONDS = 86_400.0

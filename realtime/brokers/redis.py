@@ -5,7 +5,7 @@ one counts as a possible loss. A subscription can go deaf without an error: a pr
 must come back. And a server that is no longer the one that the others use delivers too, to nobody: so it is asked for
 again and again, and a probe takes the way of the changes, behind them in the same outbox.
 
-What is published and what is heard go through one server, found anew with each connection (``redis_server.py``).
+What is published and what is heard go through one server, found anew with each connection (``discovery.py``).
 Whatever fails ends both, and both begin anew.
 
 All tenants share one channel, whose name holds the database's epoch, so that services on one Redis do not mix. A
@@ -26,7 +26,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, RedisError
 
 from realtime.brokers.broker import Missed, Receive
-from realtime.brokers.redis_server import client, finder
+from realtime.brokers.discovery import client, finder
 from realtime.brokers.redis_urls import CLUSTER, parse_redis_url
 from storage.model.changes import Change
 

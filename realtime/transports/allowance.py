@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 
-from storage.fairness.bucket import Bucket, Buckets
+from storage.fairness.token_bucket import Bucket, Buckets
 
 BURST_SECONDS = 10.0
 """What may be sent in so many seconds may be sent at once."""

@@ -15,7 +15,7 @@ from typing import Literal
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.fairness.pace import collect
+from storage.fairness.slicing import collect
 from storage.model import clock
 from storage.model.clock import Days
 from storage.model.cutoffs import Cutoffs

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from sqlalchemy import Select, bindparam, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.fairness.pace import Pace
+from storage.fairness.slicing import Pace
 from storage.model.changes import (
     MINUTES,
     NO_TAG,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.panel import Panel
 from realtime.state import Marker, State
+from realtime.subscriber_state import Panel
 from storage.model.changes import NO_TAG, Change, Minutes, Position, RecentActivity, Snapshot, TopUser, plain
 from storage.model.clock import Days
 from storage.model.metrics import NAMES
@@ -27,7 +27,7 @@ FEW_MINUTES = 5
 def few_minutes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("realtime.state.MINUTES", FEW_MINUTES)
-        patch.setattr("realtime.panel.MINUTES", FEW_MINUTES)
+        patch.setattr("realtime.subscriber_state.MINUTES", FEW_MINUTES)
         yield
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 
-from realtime.panel import Json
+from realtime.subscriber_state import Json
 from storage.verify.comparison import Verdict, verify
 from tests.paths import API, TRACK
 from tests.servers.settings import SECRET, environment

@@ -11,8 +11,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
-from realtime.panel import Json, Panel
 from realtime.protocol import SUBPROTOCOL, TOPICS
+from realtime.subscriber_state import Json, Panel
 from tests.paths import LIVE
 
 

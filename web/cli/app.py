@@ -272,9 +272,9 @@ def simulate(
     """Let a made-up crowd use the platform: register, sign in, chat, and fail now and then."""
     import time
 
-    from web.cli.crowd import Crowd
+    from web.cli.platform_client import WrongAddress
     from web.cli.simulate import simulate as play
-    from web.cli.visitor import WrongAddress
+    from web.cli.simulated_users import Crowd
 
     if start_hour is None:
         now = time.localtime()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from storage.errors import StorageError, WrongDatabase
-from web.ops.outlet import ERR
+from web.ops.log_stream import ERR
 from web.settings import InvalidSetting, Settings
 
 if TYPE_CHECKING:

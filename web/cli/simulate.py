@@ -17,8 +17,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from web.cli.crowd import Crowd, Talk, Visit, name
-from web.cli.visitor import Answer, Services, Session, Trouble
+from web.cli.platform_client import Answer, Services, Session, Trouble
+from web.cli.simulated_users import Crowd, Talk, Visit, name
 
 AT_ONCE = 200
 """Visits at a time; who comes beyond them is turned away, so that slow services do not fill the memory here."""

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from realtime.panel import Json, Panel
+from realtime.subscriber_state import Json, Panel
 from storage.model.clock import moment
 
 SILENT_BEATS = 2.5

@@ -24,8 +24,8 @@ from websockets.frames import Close
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from realtime.panel import Panel
 from realtime.protocol import BAD_MESSAGE, CLOSES, NOT_ALLOWED, RESTARTING, SUBPROTOCOL, Topic
+from realtime.subscriber_state import Panel
 from web.cli.terminal import Link, line, printable, render, silence, status
 from web.live.endpoints import PATH
 

@@ -12,8 +12,8 @@ from typing import Self
 
 from starlette.requests import Request
 
-from storage.fairness.pace import Pace, SharedPace
 from storage.fairness.shares import Holding, Shares
+from storage.fairness.slicing import Pace, SharedPace
 from storage.fairness.turns import Turns
 from storage.model.batch import BatchTooLarge, Part
 from storage.model.parsing import Body

@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Hashable
 
-from storage.fairness.bucket import Buckets
+from storage.fairness.token_bucket import Buckets
 from web.http.problems import Problem
 
 

@@ -45,7 +45,7 @@ from web.http.accept import prefers
 from web.http.connections import vouch
 from web.http.operations import Answer, Operation, Parameter, read_query, text
 from web.http.problems import MEDIA_TYPE, Problem, unauthorized, unavailable
-from web.live.line import Line
+from web.live.handshakes import Line
 from web.ops.audit import PRINCIPAL, Audit
 from web.ops.telemetry import Telemetry
 from web.settings import Settings

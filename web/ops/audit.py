@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realtime.principal import Principal
-from web.ops.outlet import OUT
+from web.ops.log_stream import OUT
 
 
 class Audit:

@@ -8,7 +8,7 @@ from typing import TextIO, cast
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from web.ops.outlet import ERR
+from web.ops.log_stream import ERR
 from web.ops.telemetry import Telemetry
 
 log = structlog.get_logger()

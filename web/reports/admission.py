@@ -14,8 +14,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from starlette.requests import ClientDisconnect, Request
 
 from realtime.principal import Principal
-from storage.fairness.pace import SharedPace
 from storage.fairness.shares import Holding, Shares
+from storage.fairness.slicing import SharedPace
 from storage.fairness.turns import Turns
 from web.ops.audit import PRINCIPAL
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from storage.fairness.pace import collect
+from storage.fairness.slicing import collect
 from web.reports.admission import HOLDING
 
 PIECE_BYTES = 1 << 16

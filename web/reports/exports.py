@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from storage.engine.database import Database, ReadTransaction
 from storage.errors import RowsRemoved, ShareExceeded, StorageError
-from storage.fairness.pace import collect
+from storage.fairness.slicing import collect
 from storage.read import reports
 from storage.read.reports import Item, Page
 from storage.read.snapshots import read_cutoffs

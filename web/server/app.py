@@ -36,8 +36,8 @@ from web.live.endpoints import Live
 from web.ops.audit import Audit, Audited
 from web.ops.health import Health
 from web.ops.housekeeping import Housekeeping
+from web.ops.log_stream import ERR, OUT
 from web.ops.logs import AccessLog
-from web.ops.outlet import ERR, OUT
 from web.ops.telemetry import Telemetry
 from web.reports import series
 from web.reports.admission import Admission

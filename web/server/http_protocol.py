@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from realtime.transports.eventstream import TRANSPORT
-from storage.fairness.pace import SharedPace
+from storage.fairness.slicing import SharedPace
 from web.http.connections import EXTENSION, Connections, Visitor, network_of
 from web.http.problems import Problem
 from web.server.undelimited import until_closed

@@ -15,7 +15,7 @@ from functools import partial
 
 import structlog
 
-from storage.fairness.pace import SharedPace
+from storage.fairness.slicing import SharedPace
 from web.http.connections import network_of
 
 BEGUN = 2

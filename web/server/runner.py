@@ -13,7 +13,7 @@ import structlog
 import uvicorn
 import uvloop
 
-from storage.fairness.pace import SharedPace
+from storage.fairness.slicing import SharedPace
 from web.http.connections import BESIDE_PANELS, Connections
 from web.server.app import Service, open_service
 from web.server.descriptors import fitting, for_connections, for_waiting, raise_limit

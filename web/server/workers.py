@@ -25,7 +25,7 @@ import structlog
 from storage.engine.urls import file_of
 from storage.errors import StorageError
 from web.ops import logs
-from web.ops.outlet import ERR
+from web.ops.log_stream import ERR
 from web.server.runner import listen, run
 from web.settings import InvalidSetting, Settings
 

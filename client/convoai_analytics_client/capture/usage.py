@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from convoai_analytics_client.analytics import Analytics
-from convoai_analytics_client.delivery.trouble import LOG
+from convoai_analytics_client.delivery.failure_log import LOG
 from convoai_analytics_client.environment import default
 
 WEBSOCKET = "WEBSOCKET"

@@ -7,10 +7,10 @@ from collections import Counter, deque
 from time import monotonic
 from typing import Any, Protocol
 
+from convoai_analytics_client.delivery.failure_log import Trouble
 from convoai_analytics_client.delivery.queue import Queue
 from convoai_analytics_client.delivery.stats import REFUSED, UNSENT
 from convoai_analytics_client.delivery.transport import Answer, Transport, Unreachable
-from convoai_analytics_client.delivery.trouble import Trouble
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 30.0
 """Seconds between the first two attempts, and between any two, at most: each pause is drawn from 0 to twice the one

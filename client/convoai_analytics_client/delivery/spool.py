@@ -14,10 +14,10 @@ from pathlib import Path
 from time import monotonic
 from typing import IO
 
+from convoai_analytics_client.delivery.failure_log import Trouble
 from convoai_analytics_client.delivery.memory import BATCH_BYTES, Encode
 from convoai_analytics_client.delivery.queue import Queue
 from convoai_analytics_client.delivery.stats import SPOOL_FULL
-from convoai_analytics_client.delivery.trouble import Trouble
 
 try:
     import fcntl

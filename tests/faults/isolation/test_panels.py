@@ -9,8 +9,8 @@ import httpx2
 
 from realtime.protocol import TOPICS
 from tests.faults.figures import Figures
-from tests.faults.isolation.crowd import Crowd
 from tests.faults.isolation.pace import Pace, p99_ms
+from tests.faults.isolation.subscriber_group import Crowd
 from tests.faults.scene import START_SECONDS, admin
 from tests.paths import API
 from tests.servers.process import Process

@@ -7,8 +7,8 @@ import pytest
 
 from tests.faults.figures import Figures
 from tests.faults.isolation.attacks.tenants import tokens
-from tests.faults.isolation.crowd import Crowd
 from tests.faults.isolation.pace import Pace, p99_ms
+from tests.faults.isolation.subscriber_group import Crowd
 from tests.faults.scene import START_SECONDS
 from tests.servers.process import Process
 

@@ -10,8 +10,8 @@ from collections import Counter
 import httpx2
 from websockets.exceptions import WebSocketException
 
-from realtime.panel import Json
 from realtime.protocol import TOPICS
+from realtime.subscriber_state import Json
 from tests.paths import API, TRACK
 from tests.samples.events import MESSAGE
 from tests.subscribers.live import Fed, LivePanel

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from storage.errors import ShareExceeded
-from storage.fairness.pace import SLICE_SECONDS, Pace
+from storage.fairness.slicing import SLICE_SECONDS, Pace
 from storage.fairness.turns import Turns
 
 

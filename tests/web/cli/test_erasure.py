@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from realtime.panel import Json
+from realtime.subscriber_state import Json
 from storage.retention.prune import prune
 from storage.retention.steps import Steps
 from storage.tables.heads import move_cutoffs

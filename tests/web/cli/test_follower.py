@@ -12,8 +12,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Close
 
 from realtime import protocol
-from realtime.panel import Panel
 from realtime.protocol import BAD_MESSAGE, EXPIRED, NOT_ALLOWED, OVER_CAPACITY, RESTARTING, SUBPROTOCOL, TOO_SLOW
+from realtime.subscriber_state import Panel
 from tests.servers.service import Running
 from tests.servers.settings import SECRET
 from tests.web.cli.samples import LOGIN, NOW, snapshot

@@ -25,9 +25,9 @@ from tests.servers.process import COMMAND
 from tests.servers.program import spawn
 from tests.servers.service import Running, start
 from web.cli import simulate as simulation
-from web.cli.crowd import Crowd
+from web.cli.platform_client import Services, WrongAddress
 from web.cli.simulate import WRONG_PASSWORDS, Run, render
-from web.cli.visitor import Services, WrongAddress
+from web.cli.simulated_users import Crowd
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 KEY = "own-key-0123456789"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from realtime.panel import Panel
+from realtime.subscriber_state import Panel
 from tests.servers.service import Running
 from tests.web.cli.samples import LOGIN, NOW, SUMMARY, snapshot
 from web.cli import watch as terminal

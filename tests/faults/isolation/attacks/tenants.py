@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.faults.isolation.crowd import Crowd
+from tests.faults.isolation.subscriber_group import Crowd
 from tests.servers.settings import SECRET
 from web.auth.tokens import ADMIN, make_token
 

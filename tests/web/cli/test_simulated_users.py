@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from itertools import islice, pairwise, takewhile
 
-from web.cli.crowd import HOURS, LONGEST_THOUGHT, MOST_TURNS, VISITS_A_DAY, Crowd, Visit, name, question
+from web.cli.simulated_users import HOURS, LONGEST_THOUGHT, MOST_TURNS, VISITS_A_DAY, Crowd, Visit, name, question
 
 DAY = 86_400
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from realtime.panel import Json, Panel
+from realtime.subscriber_state import Json, Panel
 
 SEQUENCES = json.loads((Path(__file__).parent.parent / "fixtures" / "frames.json").read_text())["sequences"]
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from itertools import pairwise
 
-from storage.fairness.pace import SharedPace, collect
+from storage.fairness.slicing import SharedPace, collect
 
 BUSY_SECONDS = 0.002
 

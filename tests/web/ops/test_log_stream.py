@@ -18,7 +18,7 @@ import pytest
 from tests.paths import API
 from tests.servers.process import COMMAND, Process
 from tests.servers.program import spawn
-from web.ops.outlet import MAX_LINES, Outlet
+from web.ops.log_stream import MAX_LINES, Outlet
 
 
 class Piped(Process):

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.fairness.bucket import Bucket
+from storage.fairness.token_bucket import Bucket
 
 STEPS = st.lists(st.tuples(st.floats(0, 3), st.integers(1, 50)), max_size=60)
 
