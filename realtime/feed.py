@@ -61,7 +61,7 @@ class Feed:
     async def load(self) -> None:
         """Read the state, and the change log up to it, in one transaction."""
         at = clock.now()
-        async with self._reading, self._database.follow() as connection:
+        async with self._reading, self._database.read_for_feeds() as connection:
             await self._load(connection, at)
 
     async def _load(self, connection: ReadTransaction, at: str) -> None:
@@ -130,7 +130,7 @@ class Feed:
             self._behind = False
             # Taken before the transaction begins, so that its change log has this position if it ever had it.
             before = None if state is None else state.position
-            async with self._database.follow() as connection:
+            async with self._database.read_for_feeds() as connection:
                 if state is not None and before is not None and await self._refill(connection, state, before):
                     self._matched(at)
                     return
@@ -165,7 +165,7 @@ class Feed:
             return True
         # The live state goes on meanwhile: what is compared is a copy, brought to where the database stands.
         marker, copy = state.marker, state.copy()
-        async with self._database.follow() as connection:
+        async with self._database.read_for_feeds() as connection:
             fresh = await read_snapshot(connection, self._database.epoch, self.tenant_id, copy.day)
             log_ = await read_changes(connection, self.tenant_id, copy.position.sequence, self._window)
             if _agree(copy, fresh, log_, self._database.days, self._window):
@@ -225,7 +225,7 @@ async def compare(database: Database, feeds: Sequence[Feed]) -> list[Feed]:
     """
     at = clock.now()
     before = [feed.stand() for feed in feeds]
-    async with database.follow() as connection:
+    async with database.read_for_feeds() as connection:
         heads = await read_heads(connection, database.epoch, [feed.tenant_id for feed in feeds])
     stood = zip(feeds, before, strict=True)
     return [feed for feed, position in stood if not feed.meets(heads[feed.tenant_id], position, at)]

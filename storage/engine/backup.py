@@ -1,6 +1,6 @@
 """An online backup of SQLite: the file as it stood at one moment, copied beside a service that writes it.
 
-SQLite's backup API copies pages out of one read transaction. The writer goes on; only its log cannot be folded in
+SQLite's backup API copies pages out of one read transaction. The writer continues; only its log cannot be checkpointed
 beyond that moment, so it grows until the copy is made. VACUUM INTO would leave out free pages, of which there are few,
 and build every index anew.
 """

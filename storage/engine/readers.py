@@ -102,7 +102,7 @@ class Readers:
             connection.rollback()
 
     @contextlib.contextmanager
-    def held_back(self) -> Iterator[None]:
+    def paused(self) -> Iterator[None]:
         """Let nobody begin to read; those who want to wait until this ends."""
         self._open.clear()
         try:

@@ -1,4 +1,4 @@
-"""Patience: what is locked is tried again after pauses that grow, for so long in all."""
+"""Retries of writes whose row is locked: the pauses grow, and their total is limited."""
 
 import asyncio
 import random
@@ -12,14 +12,14 @@ FIRST_SECONDS, MOST_SECONDS = 0.01, 0.05
 With at most 0.25 s, three processes that post to one tenant keep each other waiting: p99 1.1 s, with 0.05 s 0.75 s."""
 
 
-class Patience:
-    """The patience of one write; it begins to run out with the first pause."""
+class LockRetry:
+    """The retries of one write; the time limit starts with the first pause."""
 
     def __init__(self) -> None:
         self._until: float | None = None
         self._pause = FIRST_SECONDS
 
-    async def pause(self) -> bool:
+    async def wait(self) -> bool:
         """Wait before the next attempt; gives False, at once, if there is to be none."""
         now = time.monotonic()
         if self._until is None:

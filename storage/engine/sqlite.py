@@ -27,14 +27,14 @@ T = TypeVar("T")
 
 PAGE_BYTES = 4096
 CHECKPOINT_PAGES = 4_000
-"""Pages after which SQLite folds the write-ahead log by itself, 16 MB. Whoever posts waits for that meanwhile: 70 ms;
+"""Pages after which SQLite runs a checkpoint by itself, 16 MB. Posts wait for that meanwhile: 70 ms;
 with 64 MB 170 to 370. A commit of 500 events writes 360 pages in a new database and 980 after 30,000 events: at
 SQLite's own default of 1,000 nearly every commit would pay for a checkpoint."""
 PREPARED = 512
 """Prepared statements that the writing connection keeps."""
 BUSY_MS = 5000
 """How long SQLite waits for a lock that another program holds, before a write fails."""
-FOLD_BUSY_MS = 50
+CHECKPOINT_BUSY_MS = 50
 """How long a checkpoint waits for readers: nobody writes meanwhile."""
 SCRUB_SECONDS = 10.0
 """How long it is tried to empty the log of what was erased."""
@@ -70,7 +70,7 @@ class SqliteDatabase(Database):
         engine = self._writing = self._writer_engine()
         try:
             await self._in_thread(lambda: self._transact(engine, migrate))
-            self.epoch = await self._in_thread(lambda: self._transact(engine, self._agree))
+            self.epoch = await self._in_thread(lambda: self._transact(engine, self._check_zone))
         except DatabaseError as error:
             raise WrongDatabase(f"{self.name} cannot be used: {error.orig}") from None
         self.open_readers()
@@ -126,7 +126,7 @@ class SqliteDatabase(Database):
             os.close(self._lock)
             self._lock = None
 
-    def hold_alone(self, connection: Connection) -> None:
+    def lock_exclusively(self, connection: Connection) -> None:
         """Do nothing: whoever has a file open for writing is alone by its lock."""
 
     async def _settle_log(self) -> None:
@@ -134,7 +134,7 @@ class SqliteDatabase(Database):
 
     async def scrub(self) -> bool:
         """Empty the write-ahead log, which holds pages as they were."""
-        return await self._log.fold(SCRUB_SECONDS)
+        return await self._log.truncate(SCRUB_SECONDS)
 
     async def _checkpoint(self, mode: Mode) -> Checkpoint:
         engine = self._writing
@@ -175,17 +175,17 @@ class SqliteDatabase(Database):
 
 
 def _checkpoint(writer: Connection, mode: Mode) -> Checkpoint:
-    """Fold what can be folded of the log; outside of a transaction, within one it does nothing."""
+    """Run a checkpoint, as far as it can go; outside of a transaction, within one it does nothing."""
     cursor = writer.connection.cursor()
     try:
-        cursor.execute(f"PRAGMA busy_timeout={FOLD_BUSY_MS}")
-        busy, _, folded = cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout={CHECKPOINT_BUSY_MS}")
+        busy, _, checkpointed = cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
     except sqlite3.Error as error:
         log.warning("checkpoint_failed", error=getattr(error, "sqlite_errorname", type(error).__name__))
-        return Checkpoint(is_empty=False, folded=-1)
+        return Checkpoint(is_empty=False, checkpointed=-1)
     finally:
         cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-    return Checkpoint(is_empty=mode == "TRUNCATE" and not busy, folded=folded)
+    return Checkpoint(is_empty=mode == "TRUNCATE" and not busy, checkpointed=checkpointed)
 
 
 def _lock(path: Path) -> int:

@@ -42,7 +42,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class OldRow:
+class LegacyRow:
     """A row of a table, and the events that it tells of."""
 
     id: str
@@ -201,7 +201,7 @@ COMPARED = {
 _KEYS = {"daily_stats": "date", "conversation_metrics": "conversation_id"}
 
 
-class OldDatabase:
+class LegacyDatabase:
     """A file with some of the five tables, read and never written."""
 
     def __init__(self, path: Path) -> None:
@@ -237,7 +237,7 @@ class OldDatabase:
         names = [name for name in ("id", *source.columns) if name not in self.columns[source.table]]
         return [Refusal(source.table, "", name, "there is no such column") for name in names]
 
-    def rows(self, source: Source) -> Iterator[OldRow | Refusal]:
+    def rows(self, source: Source) -> Iterator[LegacyRow | Refusal]:
         """Read the rows of a table that is there and lacks no column."""
         readers = source.columns | {
             name: read for name, read in source.optional.items() if name in self.columns[source.table]
@@ -245,7 +245,7 @@ class OldDatabase:
         for row_id, *values in self._select(f"SELECT id, {', '.join(readers)} FROM {source.table}"):  # noqa: S608
             key = _key(row_id)
             try:
-                yield OldRow(key, _told(source, key, _read(readers, values)))
+                yield LegacyRow(key, _converted(source, key, _read(readers, values)))
             except InvalidEvent as error:
                 yield Refusal(source.table, key, error.field, error.error)
 
@@ -293,7 +293,7 @@ def _read(readers: dict[str, Read], values: list[Any]) -> Row:
     return row
 
 
-def _told(source: Source, key: str, row: Row) -> list[AnyEvent]:
+def _converted(source: Source, key: str, row: Row) -> list[AnyEvent]:
     """Make the events of a row, each with an id by which it counts once however often it is taken over."""
     events = []
     for time, fields in source.events(row):

@@ -203,7 +203,7 @@ Index("carried_conversation_metrics_user", _owned.tenant_id, _owned.user_id)
 
 # What removed rows, and users and conversations that were erased, had added to counters. start: a local day; a minute
 # of UTC where the counter of that minute is still kept; "" for what has no time.
-carried_counters = _support(
+archived_counters = _support(
     "carried_counters",
     _column("tenant_id", Key),
     _column("metric", _ordered(300)),

@@ -57,13 +57,13 @@ async def followed(database_url: str) -> AsyncIterator[Followed]:
 
 def counted(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> list[None]:
     """Count the read transactions from now on."""
-    follow, begun = followed.database.follow, list[None]()
+    read_for_feeds, begun = followed.database.read_for_feeds, list[None]()
 
     def count() -> AbstractAsyncContextManager[AsyncConnection]:
         begun.append(None)
-        return follow()
+        return read_for_feeds()
 
-    monkeypatch.setattr(followed.database, "follow", count)
+    monkeypatch.setattr(followed.database, "read_for_feeds", count)
     return begun
 
 

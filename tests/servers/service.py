@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from realtime.subscriber_state import Json
-from storage.verify.comparison import Verdict, verify
+from storage.verify.comparison import VerificationResult, verify
 from tests.paths import API, TRACK
 from tests.servers.settings import SECRET, environment
 from tests.subscribers.live import Fed, LivePanel
@@ -67,7 +67,7 @@ class Running:
         assert sum(noticed) == self.disagreements, noticed
         assert all(panel.panel.agrees for panel in self.panels)
 
-    async def verdict(self) -> Verdict:
+    async def verdict(self) -> VerificationResult:
         async with self.service.database.read() as connection:
             return await verify(connection, self.service.database.days)
 

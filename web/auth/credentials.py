@@ -12,7 +12,7 @@ from collections.abc import Callable
 import structlog
 
 from realtime.principal import Principal
-from storage.credentials import EVERY_TENANT, AccessLists, Revocation, TrackingKey, note_uses, read_access
+from storage.credentials import EVERY_TENANT, CredentialLists, Revocation, TrackingKey, read_credentials, record_uses
 from storage.engine.database import Database
 from storage.errors import StorageError
 from storage.model import clock
@@ -30,12 +30,12 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-class Access:
+class Credentials:
     """The lists that are in force."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lists: AccessLists | None = None
+        self._lists: CredentialLists | None = None
         self._keys: dict[str, TrackingKey] = {}
         self._revoked: dict[tuple[str, str, str], float] = {}
         self._used: set[tuple[str, str]] = set()
@@ -58,7 +58,7 @@ class Access:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         try:
-            await self._note_uses()
+            await self._record_uses()
         except StorageError as error:
             log.warning("key_uses_not_noted", error=type(error).__name__)
 
@@ -88,7 +88,7 @@ class Access:
             try:
                 await self._read()
                 if asyncio.get_running_loop().time() - self._noted_at >= NOTE_SECONDS:
-                    await self._note_uses()
+                    await self._record_uses()
             except StorageError as error:
                 log.warning("access_not_read", error=type(error).__name__)
             except Exception:
@@ -97,8 +97,8 @@ class Access:
 
     async def _read(self) -> None:
         # As the feeds do: reports that take long do not keep it waiting.
-        async with self._database.follow() as connection:
-            lists = await read_access(connection, None if self._lists is None else self._lists.tag)
+        async with self._database.read_for_feeds() as connection:
+            lists = await read_credentials(connection, None if self._lists is None else self._lists.tag)
         if lists is None:
             return
         self._lists = lists
@@ -106,13 +106,13 @@ class Access:
         self._revoked = {(item.kind, item.tenant_id, item.value): _unix(item) for item in lists.revocations}
         self._changed()
 
-    async def _note_uses(self) -> None:
+    async def _record_uses(self) -> None:
         """Write the uses since the last time, as of now: a minute is exact enough."""
         if not self._used:
             return
         self._noted_at = asyncio.get_running_loop().time()
         uses, self._used = dict.fromkeys(self._used, clock.now()), set()
-        await self._database.write(lambda connection: note_uses(connection, uses))
+        await self._database.write(lambda connection: record_uses(connection, uses))
 
 
 def _unix(revocation: Revocation) -> float:

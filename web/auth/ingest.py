@@ -15,7 +15,7 @@ from typing import NamedTuple
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from web.auth.credentials import Access, digest
+from web.auth.credentials import Credentials, digest
 from web.auth.tokens import bearer
 from web.http.connections import vouch
 from web.http.problems import unauthorized
@@ -54,10 +54,10 @@ class Guest(NamedTuple):
 class Door:
     """Decides by key, peer address and headers."""
 
-    def __init__(self, settings: Settings, access: Access) -> None:
+    def __init__(self, settings: Settings, credentials: Credentials) -> None:
         # By digest, so that how long looking a key up takes says nothing of how much of it is right.
         self._tenants = {digest(key): tenant for key, tenant in settings.tracking_keys.items()}
-        self._access = access
+        self._credentials = credentials
         self._networks = settings.trusted_networks
         self._proxies = settings.trusted_proxies
 
@@ -95,7 +95,7 @@ class Door:
         tenant = self._tenants.get(hashed)
         if tenant is not None:
             return Guest(tenant, hashed)
-        kept = self._access.key(hashed)
+        kept = self._credentials.key(hashed)
         if kept is None:
             raise unauthorized("the tracking key is not known")
         return Guest(kept.tenant_id, hashed)

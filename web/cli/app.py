@@ -35,7 +35,7 @@ app.command()(keys.audit)
 app.command()(upkeep.migrate)
 app.command()(upkeep.verify)
 app.command()(upkeep.backup)
-app.command("import")(upkeep.take_over)
+app.command("import")(upkeep.import_database)
 app.command()(erasure.prune)
 app.command()(erasure.forget)
 

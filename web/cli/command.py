@@ -72,7 +72,7 @@ def run(work: "Callable[[Database], Awaitable[T]]") -> T:
     async def write(settings: Settings) -> T:
         database = database_at(settings.database_url)
         try:
-            await database.open_beside()
+            await database.open_alongside()
             return await work(database)
         finally:
             await database.close()

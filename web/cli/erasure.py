@@ -79,7 +79,7 @@ async def _prune(database: "Database", settings: Settings, tenant_id: str, wante
 
 
 async def _forget(database: "Database", settings: Settings, tenant_id: str, user_id: str) -> tuple[Counter[str], bool]:
-    from storage.credentials import note_erasure
+    from storage.credentials import record_erasure
     from storage.retention.erasure import forget
     from storage.retention.prune import read_tenants
     from storage.retention.steps import Steps
@@ -90,7 +90,7 @@ async def _forget(database: "Database", settings: Settings, tenant_id: str, user
     removed = await forget(Steps(database, settings.change_log_entries), tenant_id, user_id)
     if removed:
         who = actor()
-        await database.write(lambda connection: note_erasure(connection, who, tenant_id, removed.total()))
+        await database.write(lambda connection: record_erasure(connection, who, tenant_id, removed.total()))
     return removed, await database.scrub()
 
 

@@ -11,7 +11,7 @@ from web.cli.command import actor, check, fail, run
 from web.settings import DEFAULT_TENANT
 
 if TYPE_CHECKING:
-    from storage.credentials import Act, TrackingKey
+    from storage.credentials import AuditEntry, TrackingKey
     from storage.engine.database import Database, WriteTransaction
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ def audit(limit: Annotated[int, typer.Option(help="How many, newest first.", min
     """Show who added, rotated or revoked which key, and revoked whose tokens."""
     from storage.credentials import read_audit
 
-    async def read(database: "Database") -> "list[Act]":
+    async def read(database: "Database") -> "list[AuditEntry]":
         async with database.read() as connection:
             return await read_audit(connection, limit)
 

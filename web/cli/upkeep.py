@@ -13,8 +13,8 @@ from web.settings import DEFAULT_TENANT, Settings
 if TYPE_CHECKING:
     from storage.engine.database import Database
     from storage.importer.imports import Deviation
-    from storage.importer.legacy import OldDatabase
-    from storage.verify.comparison import Verdict
+    from storage.importer.legacy import LegacyDatabase
+    from storage.verify.comparison import VerificationResult
 
 SHOWN = 10
 """How many tenants, days or rows a summary names; it counts the rest."""
@@ -64,24 +64,24 @@ def verify(
         raise typer.Exit(1)
 
 
-async def _recount(settings: Settings) -> "Verdict":
+async def _recount(settings: Settings) -> "VerificationResult":
     from storage.verify.comparison import verify as recount
 
     async with beside(settings) as database, database.read() as connection:
         return await recount(connection, database.days)
 
 
-def _tell(verdict: "Verdict") -> None:
+def _tell(verdict: "VerificationResult") -> None:
     for difference in verdict.differences:
         typer.echo(str(difference))
     typer.echo(f"{verdict.compared} values compared, {len(verdict.differences)} differ")
 
 
-async def _repair(settings: Settings, rezone: bool) -> "Verdict":
+async def _repair(settings: Settings, rezone: bool) -> "VerificationResult":
     """Rebuild what differs, or everything with other days; gives what a recount says afterwards."""
     from storage.engine.urls import database_at
     from storage.verify.comparison import verify as recount
-    from storage.verify.repair import cut_anew, rebuild
+    from storage.verify.repair import rebuild, rebuild_in_zone
 
     async with beside(settings) as found:
         zone = found.days.zone.key
@@ -90,7 +90,7 @@ async def _repair(settings: Settings, rezone: bool) -> "Verdict":
     try:
         await database.open()
         if rezone and zone != settings.timezone:
-            rebuilt = await cut_anew(database, settings.timezone, progress)
+            rebuilt = await rebuild_in_zone(database, settings.timezone, progress)
         else:
             async with database.read() as connection:
                 verdict = await recount(connection, database.days)
@@ -133,7 +133,7 @@ def backup(file: Annotated[Path, typer.Argument(help="Where the copy goes; nothi
         typer.echo(f"and {len(copy.positions) - SHOWN} more tenants")
 
 
-def take_over(
+def import_database(
     file: Annotated[Path, typer.Argument(help="The SQLite file with the integration guide's five tables.")],
     tenant: Annotated[str, typer.Option(help="Whose events they become.")] = DEFAULT_TENANT,
 ) -> None:
@@ -144,14 +144,14 @@ def take_over(
     settings = read_settings()
     check("--tenant", tenant)
     from storage.engine.urls import database_at
-    from storage.importer.legacy import OldDatabase
+    from storage.importer.legacy import LegacyDatabase
 
     async def work() -> bool:
-        old = OldDatabase(file)
+        old = LegacyDatabase(file)
         database = database_at(settings.database_url, settings.timezone)
         try:
             await database.open()
-            complete = await _take_tables(database, old, tenant, settings)
+            complete = await _import_tables(database, old, tenant, settings)
             await _compare(database, old, tenant)
         finally:
             await database.close()
@@ -170,7 +170,7 @@ def take_over(
         raise typer.Exit(1)
 
 
-async def _take_tables(database: "Database", old: "OldDatabase", tenant: str, settings: Settings) -> bool:
+async def _import_tables(database: "Database", old: "LegacyDatabase", tenant: str, settings: Settings) -> bool:
     """Take each table over, with a line about each; says whether nothing was left out."""
     from storage.importer.imports import Import
     from storage.importer.legacy import SOURCES
@@ -185,7 +185,7 @@ async def _take_tables(database: "Database", old: "OldDatabase", tenant: str, se
             summary += [str(refusal) for refusal in missing]
         else:
             progress = Progress(source.table)
-            tally = await work.take(source, progress)
+            tally = await work.import_table(source, progress)
             progress.end()
             complete = complete and not tally.refused
             summary.append(
@@ -197,7 +197,7 @@ async def _take_tables(database: "Database", old: "OldDatabase", tenant: str, se
     return complete
 
 
-async def _compare(database: "Database", old: "OldDatabase", tenant: str) -> None:
+async def _compare(database: "Database", old: "LegacyDatabase", tenant: str) -> None:
     """Show where the platform had computed other figures than come out here."""
     from storage.importer.imports import compare_conversations, compare_days
 

@@ -23,7 +23,7 @@ from storage.engine.urls import database_at
 from storage.fairness.shares import Shares
 from storage.retention.policy import Earliest
 from storage.write.writer import Writer
-from web.auth.credentials import Access
+from web.auth.credentials import Credentials
 from web.auth.ingest import Door
 from web.auth.tokens import Verifier, verifier
 from web.http.operations import Operation
@@ -63,7 +63,7 @@ class Service:
     settings: Settings
     telemetry: Telemetry
     database: Database
-    access: Access
+    credentials: Credentials
     verifier: Verifier
     memory: Shares
     hub: Hub
@@ -99,16 +99,16 @@ async def open_service(settings: Settings, static: Path = FOLDER, *, is_worker: 
 async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_worker: bool) -> Service:
     telemetry = _telemetry(is_worker)
     database = await _open_database(opened, settings)
-    access = Access(database)
-    tokens = verifier(settings, access.revokes)
+    credentials = Credentials(database)
+    tokens = verifier(settings, credentials.revokes)
     opened.push_async_callback(tokens.close)
     memory = Shares("memory", settings.memory_mb << 20, *MEMORY_WEIGHTS)
     hub, broker = _hub(settings, telemetry), _broker(settings, database.epoch)
     node = Node(database, broker, hub, settings.change_log_entries)
-    door, audit = Door(settings, access), Audit(settings.audit_log == "on")
+    door, audit = Door(settings, credentials), Audit(settings.audit_log == "on")
     live = Live(settings, node, tokens, door, telemetry, audit)
-    await access.start(partial(live.end_revoked, access.revokes))
-    opened.push_async_callback(access.stop)
+    await credentials.start(partial(live.end_revoked, credentials.revokes))
+    opened.push_async_callback(credentials.stop)
     await node.start()
     opened.push_async_callback(node.stop)
     writer = _writer(settings, database, broker, telemetry)
@@ -126,7 +126,7 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
         settings,
         telemetry,
         database,
-        access,
+        credentials,
         tokens,
         memory,
         hub,

@@ -42,13 +42,13 @@ async def test_the_figures_are_those_of_the_old_rows(old: Path, process: Process
     """Everything is taken over and verifies clean; what SQL counts in the old tables is what the service shows."""
     done = process.command("import", str(old))
     assert done.returncode == 0, done.stdout + done.stderr
-    talks = ask(old, "SELECT COUNT(*) FROM conversation_metrics")
+    conversations = ask(old, "SELECT COUNT(*) FROM conversation_metrics")
     third = (ROWS // 3, ROWS // 3, 0, 0)
     assert counted(done.stdout) == {
         "user_activity": third,
         "message_metrics": third,
         "api_usage": third,
-        "conversation_metrics": (talks, talks, 0, 0),
+        "conversation_metrics": (conversations, conversations, 0, 0),
     }
     assert await differences(process.environment["ANALYTICS_DATABASE_URL"]) == []
     running = await start(tmp_path, DATABASE_URL=process.environment["ANALYTICS_DATABASE_URL"])

@@ -35,7 +35,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "unix", NOW.timestamp)
     for name, value in {
         "storage.retention.prune.ROWS": 7,
-        "storage.retention.prune.SWEPT_ROWS": 40,
+        "storage.retention.prune.EXPIRED_ROWS": 40,
         "storage.retention.erasure.ROWS": 4,
         "storage.model.rollups.LABELS": 2,
         "storage.verify.recount.LABELS": 2,
@@ -144,14 +144,15 @@ async def test_lists_move_the_position_but_panels_need_no_snapshot(database_url:
 async def test_a_forgotten_user_is_nowhere(database_url: str) -> None:
     """After forget no table names the user: ids, names, conversations and the change log; who comes back is new."""
     watched = await watch(database_url, "UTC")
-    name, talk = "erase-me-please", "talk-of-erased"
+    name, conversation = "erase-me-please", "talk-of-erased"
     mine = {"user_id": name, "timestamp": clock.text(NOW - timedelta(days=2))}
     await watched.post(
         [
             {"type": "activity", "username": f"{name}!", "activity_type": "login", **mine},
-            {"type": "conversation", "conversation_id": talk, "action": "created", **mine},
+            {"type": "conversation", "conversation_id": conversation, "action": "created", **mine},
             {"type": "conversation", "conversation_id": "shared", "action": "created", **mine},
-            {"type": "message", "message_id": "m1", "conversation_id": talk, "role": "user", "token_count": 3, **mine},
+            {"type": "message", "message_id": "m1", "conversation_id": conversation, "role": "user", "token_count": 3,
+             **mine},
             {"type": "message", "message_id": "m2", "conversation_id": "shared", "role": "user", "token_count": 4,
              "user_id": "other"},
             {"type": "api_usage", "endpoint": "/x", "method": "GET", "status_code": 200, "response_time": 1, **mine},
@@ -170,9 +171,11 @@ async def test_a_forgotten_user_is_nowhere(database_url: str) -> None:
         for table in schema.metadata.tables.values():
             for row in await connection.execute(select(table)):
                 assert name not in str(tuple(row)), table.name
-                assert talk not in str(tuple(row)), table.name
-        talks = schema.conversation_metrics.c
-        assert list(await connection.execute(select(talks.conversation_id, talks.user_id))) == [("shared", "")]
+                assert conversation not in str(tuple(row)), table.name
+        conversations = schema.conversation_metrics.c
+        assert list(await connection.execute(select(conversations.conversation_id, conversations.user_id))) == [
+            ("shared", "")
+        ]
         users = schema.counters.c
         total = select(users.value).where(users.grain == "total", users.metric == "users")
         assert await connection.scalar(total) == 2

@@ -20,7 +20,7 @@ from storage.read.snapshots import read_changes, read_head
 from storage.retention.erasure import forget
 from storage.retention.prune import prune
 from storage.retention.steps import Steps
-from storage.verify.repair import TABLES, cut_anew, rebuild
+from storage.verify.repair import TABLES, rebuild, rebuild_in_zone
 from tests.samples.events import ACTIVITY, event
 from tests.storage.verify.histories import (
     TENANTS,
@@ -122,7 +122,7 @@ async def test_days_of_removed_rows_are_not_cut_anew(database_url: str) -> None:
     database = database_at(database_url)
     await database.open()
     with pytest.raises(WrongDatabase, match="it keeps that zone"):
-        await cut_anew(database, "Asia/Kolkata", quiet)
+        await rebuild_in_zone(database, "Asia/Kolkata", quiet)
     assert (await recount(database)).differences == []
     await database.close()
     await opened_in(database_url, "UTC")
@@ -202,7 +202,7 @@ async def test_days_are_cut_anew(database_url: str, tmp_path: Path) -> None:
     await (await opened(database_url)).close()
     database = database_at(database_url)
     await database.open()
-    events = await cut_anew(database, "Asia/Kolkata", quiet)
+    events = await rebuild_in_zone(database, "Asia/Kolkata", quiet)
     assert set(events) == set(TENANTS)
     assert await tables(database) == await tables(twin)
     assert (await recount(database)).differences == []
