@@ -18,7 +18,7 @@ from storage.errors import StorageUnavailable
 
 ROLLBACK_SECONDS = 0.05
 """How long it is waited for a connection to roll back: a statement that began after the interrupt is in its way."""
-LOOK_SECONDS = 0.01
+CHECK_SECONDS = 0.01
 RETRY_AFTER = 2
 """When a reader that was ended is asked to come back."""
 
@@ -133,4 +133,4 @@ class Readers:
         why = too_long(self._seconds)
         while reader in self._running.values():
             await reader.end(why)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from sqlalchemy import Select, bindparam, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.fairness.slicing import Pace
+from storage.fairness.slicing import Slicer
 from storage.model.changes import (
     MINUTES,
     NO_TAG,
@@ -77,7 +77,7 @@ async def read_totals(connection: AsyncConnection, tenant_id: str, today: str) -
 
 
 async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str, today: str) -> Snapshot:
-    """Read all that a panel shows. Its cost does not depend on the number of events behind it."""
+    """Read all that a subscriber shows. Its cost does not depend on the number of events behind it."""
     head = await connection.execute(
         select(_heads.sequence, _heads.tag, *heads.CUTOFF_COLUMNS).where(_heads.tenant_id == tenant_id)
     )
@@ -156,12 +156,12 @@ async def read_changes(connection: AsyncConnection, tenant_id: str, after: int, 
 
 async def read_log(connection: AsyncConnection, tenant_id: str, after: int) -> AsyncIterator[Change]:
     """Read the change log behind the sequence *after* to its end, oldest first; others have their turn meanwhile."""
-    pace, more = Pace(), True
+    slicer, more = Slicer(), True
     while more:
         page = await read_changes(connection, tenant_id, after, PAGE)
         for change in page:
             yield change
             after = change.sequence
-            await pace.give_way()
+            await slicer.yield_if_due()
         # Within one transaction nothing is added to it.
         more = len(page) == PAGE

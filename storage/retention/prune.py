@@ -84,7 +84,7 @@ def _any(table: Table, where: ColumnElement[bool]) -> Select[int]:
 
 
 def newest_activities(connection: Connection, tenant_id: str) -> set[int]:
-    """Give the ids of the activities that panels show."""
+    """Give the ids of the activities that subscribers show."""
     newest = select(_activity.id).where(_activity.tenant_id == tenant_id)
     return set(connection.scalars(newest.order_by(_activity.timestamp.desc(), _activity.id.desc()).limit(RECENT)))
 

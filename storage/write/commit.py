@@ -126,7 +126,7 @@ def _recent_active_users(sums: Sums, days: Days) -> dict[str, int]:
 
 
 def _newest_minutes(sums: Sums, since: str) -> Minutes:
-    """Pick the minutes that can be among those that a panel holds: none before *since*, where counters have expired."""
+    """Pick the minutes that a subscriber can hold: none before *since*, where counters have expired."""
     minutes: Minutes = {}
     for (grain, metric, start), value in sums.items():
         if grain == "minute" and start >= since:

@@ -18,7 +18,7 @@ import structlog
 from storage.engine.database import Database
 from storage.engine.retries import LockRetry
 from storage.errors import DataRefused, Locked, ShareExceeded, StorageUnavailable
-from storage.fairness.shares import Shares
+from storage.fairness.shares import FairShares
 from storage.fairness.turns import Turns
 from storage.model import clock
 from storage.model.changes import Change
@@ -65,7 +65,7 @@ class Writer:
         self._publish = publish
         self._change_log = change_log
         self._observer = observer
-        self._shares = Shares("events that wait to be written", queue_events, 1.0)
+        self._shares = FairShares("events that wait to be written", queue_events, 1.0)
         self._turns = Turns("commits", database.writers, each=1, waiting=1)
         # Tenants whose head row is locked elsewhere may not take all writers to wait for it.
         self._blocked_turns = Turns("commits that were held up", max(1, database.writers // 2), each=1, waiting=1)

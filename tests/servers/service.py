@@ -62,10 +62,10 @@ class Running:
         counted = self.service.telemetry
         noticed = [
             next(iter(metric.collect())).samples[0].value
-            for metric in (counted.panel_disagreements, counted.feed_disagreements)
+            for metric in (counted.subscriber_disagreements, counted.feed_disagreements)
         ]
         assert sum(noticed) == self.disagreements, noticed
-        assert all(panel.panel.agrees for panel in self.panels)
+        assert all(panel.state.agrees for panel in self.panels)
 
     async def verdict(self) -> VerificationResult:
         async with self.service.database.read() as connection:

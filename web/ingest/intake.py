@@ -12,8 +12,8 @@ from typing import Self
 
 from starlette.requests import Request
 
-from storage.fairness.shares import Holding, Shares
-from storage.fairness.slicing import Pace, SharedPace
+from storage.fairness.shares import Allocation, FairShares
+from storage.fairness.slicing import SharedSlicer, Slicer
 from storage.fairness.turns import Turns
 from storage.model.batch import BatchTooLarge, Part
 from storage.model.parsing import Body
@@ -41,11 +41,11 @@ A hundred large bodies that come together would else hold the loop for a second.
 class Intake:
     """Lets posts in, each as one :class:`Post`."""
 
-    def __init__(self, rates: Rates, memory: Shares) -> None:
+    def __init__(self, rates: Rates, memory: FairShares) -> None:
         self._rates = rates
         self._memory = memory
         self._slices = Turns("bodies to be read", 1, 1, WAITING)
-        self._reads = SharedPace(READS)
+        self._reads = SharedSlicer(READS)
 
     def begin(self, guest: Guest) -> "Post":
         """Begin a post, which costs one event at the least; raises a 429 :exc:`Problem` if nothing is left."""
@@ -57,17 +57,17 @@ class Intake:
 class Post:
     """One post: what it has paid for, and what it holds until its end."""
 
-    __slots__ = ("_guest", "_holding", "_memory", "_pace", "_paid", "_rates", "_reads", "_slices")
+    __slots__ = ("_guest", "_holding", "_memory", "_paid", "_rates", "_reads", "_slicer", "_slices")
 
-    def __init__(self, guest: Guest, rates: Rates, memory: Shares, slices: Turns, reads: SharedPace) -> None:
+    def __init__(self, guest: Guest, rates: Rates, memory: FairShares, slices: Turns, reads: SharedSlicer) -> None:
         self._guest = guest
         self._rates = rates
         self._memory = memory
         self._slices = slices
         self._reads = reads
-        self._pace = Pace()
+        self._slicer = Slicer()
         self._paid = 1
-        self._holding: Holding | None = None
+        self._holding: Allocation | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +102,7 @@ class Post:
                     return
                 yield part
                 # Nobody else may wait for a slice, but others do for the loop.
-                await self._pace.give_way()
+                await self._slicer.yield_if_due()
         except BatchTooLarge as error:
             raise Problem(413, str(error)) from None
 
@@ -138,7 +138,7 @@ class Post:
         self.pay(size // TOKEN_BYTES)
         if size > SMALL:
             if self._holding is None:
-                self._holding = Holding(self._memory, self._guest.tenant_id, self._guest.account)
+                self._holding = Allocation(self._memory, self._guest.tenant_id, self._guest.account)
             self._holding.grow(size - self._holding.amount)
 
     async def _gunzip(self, stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
@@ -157,7 +157,7 @@ class Post:
                     async with self._slices.of(self._guest.tenant_id):
                         piece = inflate.decompress(chunk, INFLATED)
                     yield piece
-                    await self._pace.give_way()
+                    await self._slicer.yield_if_due()
                     chunk = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
         except zlib.error:
             raise Problem(400, "the body is not valid gzip") from None

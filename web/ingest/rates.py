@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Hashable
 
-from storage.fairness.token_bucket import Buckets
+from storage.fairness.token_bucket import TokenBuckets
 from web.http.problems import Problem
 
 
@@ -13,7 +13,7 @@ class Rates:
 
     def __init__(self, per_second: float, burst: float) -> None:
         """Take the events *per_second* (0: no limit), and how many may come at once."""
-        self._buckets = Buckets(per_second, burst) if per_second else None
+        self._buckets = TokenBuckets(per_second, burst) if per_second else None
 
     def check(self, account: Hashable) -> None:
         """Raise a 429 :exc:`Problem` with Retry-After if the account has nothing left."""

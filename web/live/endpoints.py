@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from realtime.connection import Connection, Refused, turn_away
+from realtime.connection import Connection, Refused, reject
 from realtime.drain import drain
-from realtime.hub import Audience
+from realtime.hub import Subscribers
 from realtime.node import Node
 from realtime.principal import Principal
 from realtime.protocol import (
@@ -93,7 +93,7 @@ PARAMETERS = (
 
 
 class Live:
-    """Serves panels over WebSocket, as an ASGI application, and over event streams, as an operation."""
+    """Serves subscribers over WebSocket, as an ASGI application, and over event streams, as an operation."""
 
     def __init__(
         self, settings: Settings, node: Node, verifier: Verifier, door: Door, telemetry: Telemetry, audit: Audit
@@ -164,10 +164,10 @@ class Live:
         await self._line.enter(_subject(principal))
 
     async def drain(self) -> None:
-        """Send all panels away, and let none in any more."""
+        """Send all subscribers away, and let none in any more."""
         self._draining = True
         limits = self._settings
-        # The other half of the time is for requests in hand, and for panels that are slow to take their leave.
+        # The other half of the time is for requests in hand, and for subscribers that are slow to take their leave.
         seconds = min(limits.drain_seconds, limits.stop_seconds / 2)
         await drain(self._open, seconds, limits.drain_pause_ms / 1000)
 
@@ -176,7 +176,7 @@ class Live:
         await receive()
         try:
             principal = await self._admit(scope)
-            audience = await self._join(principal)
+            subscribers = await self._join(principal)
         except Problem as problem:
             await _refuse(scope, send, problem)
             return
@@ -187,10 +187,10 @@ class Live:
         address = str(self._door.source(scope))
         if self._is_full(principal, address):
             self._telemetry.closes.labels(OVER_CAPACITY.code).inc()
-            await turn_away(receive, send, OVER_CAPACITY, FULL)
+            await reject(receive, send, OVER_CAPACITY, FULL)
             return
         self._audit.read(principal, PATH, 101, [])
-        with self._seat(principal, address, audience, sink_for(scope, send)) as connection:
+        with self._seat(principal, address, subscribers, sink_for(scope, send)) as connection:
             await connection.run(receive)
 
     async def follow(self, request: Request) -> Response:
@@ -204,7 +204,7 @@ class Live:
             return _head()
         await self._line.enter(_subject(principal))
         subscription = Subscribe(query["topics"], request.headers.get("last-event-id") or query["position"])
-        audience = await self._join(principal)
+        subscribers = await self._join(principal)
         address = str(self._door.source(request.scope))
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
@@ -212,32 +212,32 @@ class Live:
                 self._telemetry.closes.labels(OVER_CAPACITY.code).inc()
                 raise unavailable(FULL, random.randint(*RETURN_SECONDS))
             sink = eventstream.stream_for(scope, send)
-            with self._seat(principal, address, audience, sink) as connection:
+            with self._seat(principal, address, subscribers, sink) as connection:
                 await send({"type": "http.response.start", "status": 200, "headers": _head().raw_headers})
                 if query["disagree"] is not None:
-                    audience.disagree(connection)
+                    subscribers.disagree(connection)
                 await connection.run(_until_gone(receive), subscription)
 
         return Streamed(serve)
 
     @contextmanager
-    def _seat(self, principal: Principal, address: str, audience: Audience, sink: Sink) -> Iterator[Connection]:
-        """Count a panel for as long as it is here."""
+    def _seat(self, principal: Principal, address: str, subscribers: Subscribers, sink: Sink) -> Iterator[Connection]:
+        """Count a subscriber for as long as it is here."""
         seconds = self._settings.subscribe_seconds
-        connection = Connection(principal, audience, sink, self._authenticate, clock.unix, seconds)
+        connection = Connection(principal, subscribers, sink, self._authenticate, clock.unix, seconds)
         self._count(principal, address, 1)
-        audience.hold(1)
+        subscribers.reserve(1)
         self._open.add(connection)
         try:
             yield connection
         finally:
             self._open.discard(connection)
-            audience.hold(-1)
+            subscribers.reserve(-1)
             self._count(principal, address, -1)
             if connection.ended_with is not None:
                 self._telemetry.closes.labels(connection.ended_with).inc()
 
-    async def _join(self, principal: Principal) -> Audience:
+    async def _join(self, principal: Principal) -> Subscribers:
         try:
             return await self._node.join(principal.tenant_id)
         except StorageError:
@@ -310,7 +310,7 @@ def _add(counts: Counter[Any], name: Any, by: int) -> None:
 
 
 class Streamed(Response):
-    """An answer that *serve* writes for as long as the panel stays."""
+    """An answer that *serve* writes for as long as the subscriber stays."""
 
     def __init__(self, serve: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         self._serve = serve
@@ -328,7 +328,7 @@ def _head() -> Response:
 
 
 def _until_gone(receive: Receive) -> Receive:
-    """A panel that follows a stream says nothing: wait until it is gone."""
+    """A subscriber that follows a stream says nothing: wait until it is gone."""
 
     async def wait() -> Message:
         while (message := await receive())["type"] != "http.disconnect":

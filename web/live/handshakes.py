@@ -1,4 +1,4 @@
-"""The line of panels: they are let in at a pace, subjects by turns, however many panels of each wait."""
+"""The line of subscribers: they are let in at a pace, subjects by turns, however many subscribers of each wait."""
 
 import asyncio
 import math
@@ -9,15 +9,15 @@ from storage.fairness.turns import Turns
 from web.http.problems import Problem, unavailable
 
 JOINS_PER_SECOND, JOINS_AT_ONCE = 400.0, 50
-"""How fast panels are let in: each costs a millisecond, and whoever posts waits behind those that came at once."""
+"""How fast subscribers are let in: each costs a millisecond, and whoever posts waits behind those that came at once."""
 LONGEST_TURN_SECONDS = 8.0
-"""Whoever would have to wait longer is sent away: panels themselves give up after 10 s."""
+"""Whoever would have to wait longer is sent away: subscribers themselves give up after 10 s."""
 RETRY_SECONDS = 5
-"""After how long a panel may come back that found too many others before it."""
+"""After how long a subscriber may come back that found too many others before it."""
 
 
 class Line:
-    """Where panels wait to be let in. A handshake is one of the messages that a subject may send."""
+    """Where subscribers wait to be let in. A handshake is one of the messages that a subject may send."""
 
     def __init__(self, allowances: Allowances) -> None:
         self._allowances = allowances
@@ -30,7 +30,7 @@ class Line:
         Raises a 429 :exc:`Problem` if the subject has sent too many messages, a 503 if it would wait for too long.
         """
         loop = asyncio.get_running_loop()
-        wait = self._allowances.come(subject, loop.time())
+        wait = self._allowances.admit(subject, loop.time())
         if wait:
             headers = {"Retry-After": str(math.ceil(wait))}
             raise Problem(429, "the panels of this subject sent too many messages", headers=headers)

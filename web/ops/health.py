@@ -66,7 +66,7 @@ class Health:
             await asyncio.sleep(MEASURE_SECONDS)
 
     def _measure(self) -> None:
-        feeds = [audience.feed for audience in self._hub.audiences.values()]
+        feeds = [audience.feed for audience in self._hub.tenants.values()]
         self._telemetry.queue_events.set(self._writer.waiting)
         self._telemetry.feeds.set(len(feeds))
         self._telemetry.feed_refills.set(sum(feed.refills for feed in feeds))

@@ -66,7 +66,7 @@ class AccessLog:
             nonlocal status, ended
             if message["type"] == "http.response.start":
                 status = message["status"]
-                # A stream lasts for as long as its panel stays: what counts is how soon it began.
+                # A stream lasts for as long as its subscriber stays: what counts is how soon it began.
                 if _EVENT_STREAM in message["headers"]:
                     ended = time.perf_counter()
             await send(message)

@@ -35,7 +35,9 @@ class Telemetry:
         self.request_seconds = self._histogram("http_request_seconds", "Duration of a request.", SECONDS, "route")
         self.panels = self._gauge("panels", "Subscribers that are connected.")
         self.frames = self._counter("frames", "Frames sent to subscribers, by kind.", "kind")
-        self.lagging = self._counter("panels_passed_over", "Ticks at which a subscriber had not read its last frame.")
+        self.skipped_subscribers = self._counter(
+            "panels_passed_over", "Ticks at which a subscriber had not read its last frame."
+        )
         self.closes = self._counter("panel_closes", "Connections the service ended, by close code.", "code")
         self.feeds = self._gauge("feeds", "Tenants with a feed in this process.")
         self.feed_refills = self._gauge("feed_refills", "Refills from the change log by the feeds that are open.")
@@ -44,7 +46,7 @@ class Telemetry:
         self._tracked: dict[tuple[str, str], Counter] = {}
         self._sent: dict[str, Counter] = {}
         self._requested: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self.panel_disagreements = self._counter(
+        self.subscriber_disagreements = self._counter(
             "panel_disagreements", "Subscribers that held other figures than the service: should stay 0."
         )
         self.feed_disagreements = self._counter(
@@ -106,13 +108,13 @@ class Telemetry:
             found = self._sent[kind] = self.frames.labels(kind)
         found.inc(frames)
 
-    def passed_over(self, panels: int) -> None:
-        """Take note of panels that did not read."""
-        self.lagging.inc(panels)
+    def skipped(self, panels: int) -> None:
+        """Take note of subscribers that did not read."""
+        self.skipped_subscribers.inc(panels)
 
-    def panel_disagreed(self) -> None:
-        """Take note of a panel whose figures were not those of the digest."""
-        self.panel_disagreements.inc()
+    def subscriber_disagreed(self) -> None:
+        """Take note of a subscriber whose figures were not those of the digest."""
+        self.subscriber_disagreements.inc()
 
     def feed_disagreed(self) -> None:
         """Take note of a feed whose state was not that of the database."""

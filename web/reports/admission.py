@@ -14,8 +14,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from starlette.requests import ClientDisconnect, Request
 
 from realtime.principal import Principal
-from storage.fairness.shares import Holding, Shares
-from storage.fairness.slicing import SharedPace
+from storage.fairness.shares import Allocation, FairShares
+from storage.fairness.slicing import SharedSlicer
 from storage.fairness.turns import Turns
 from web.ops.audit import PRINCIPAL
 
@@ -38,17 +38,17 @@ KNOWN_TOKENS = 10_000
 """Tokens of which it is remembered, by a hash, whose they are: some 300 bytes each."""
 REQUEST_BYTES = 16 << 10
 """What a request holds before there is an answer: its head, its task, its place in a line."""
-HOLDING = "convoai.holding"
-"""Where the ASGI scope has the :class:`Holding` of a request whose sender is known."""
+ALLOCATION = "convoai.allocation"
+"""Where the ASGI scope has the :class:`Allocation` of a request whose sender is known."""
 
 
 class Admission:
     """Says whose report is read next, and what answers may hold; one for all reports of a process."""
 
-    def __init__(self, memory: Shares) -> None:
+    def __init__(self, memory: FairShares) -> None:
         """*memory* is shared by accounts of two kinds: tenants, and their subjects."""
         self._memory = memory
-        self._arrivals, self._first_arrivals = SharedPace(ARRIVALS), SharedPace(FIRST_ARRIVALS)
+        self._arrivals, self._first_arrivals = SharedSlicer(ARRIVALS), SharedSlicer(FIRST_ARRIVALS)
         # By hash, the oldest first: the tenant and its subject. Two tokens of one hash only stand in one line.
         self._known: OrderedDict[int, tuple[str, str]] = OrderedDict()
         self._heavy = _Line("reports", HEAVY_PLACES, HEAVY_EACH, HEAVY_WAITING)
@@ -67,11 +67,11 @@ class Admission:
             await self._arrivals.enter(*known)
 
     def admit(self, request: Request, token: str, principal: Principal) -> None:
-        """Take in whose *token* is valid, and begin to count what the answer holds; raises as :meth:`Shares.take`."""
+        """Record that a *token* is valid, and begin to count what the answer holds; raises as `FairShares.take`."""
         self._remember(hash(token), (principal.tenant_id, principal.subject))
-        holding = Holding(self._memory, principal.tenant_id, (principal.tenant_id, principal.subject))
-        request.scope[HOLDING] = holding
-        holding.grow(REQUEST_BYTES)
+        allocation = Allocation(self._memory, principal.tenant_id, (principal.tenant_id, principal.subject))
+        request.scope[ALLOCATION] = allocation
+        allocation.grow(REQUEST_BYTES)
 
     def forget(self, token: str) -> None:
         """Take note that a *token* is not valid, or not any more."""

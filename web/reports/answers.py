@@ -9,7 +9,7 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from storage.fairness.slicing import collect
-from web.reports.admission import HOLDING
+from web.reports.admission import ALLOCATION
 
 PIECE_BYTES = 1 << 16
 """What is handed to a connection at a time: the next piece waits until it has taken the one before."""
@@ -74,5 +74,5 @@ class Held:
         try:
             await self._app(scope, receive, send_pieces)
         finally:
-            if HOLDING in scope:
-                scope[HOLDING].release()
+            if ALLOCATION in scope:
+                scope[ALLOCATION].release()

@@ -39,7 +39,7 @@ from web.http.operations import (
 from web.http.problems import Problem, invalid, unauthorized
 from web.ops.audit import PRINCIPAL
 from web.reports import shapes
-from web.reports.admission import HOLDING, Admission
+from web.reports.admission import ALLOCATION, Admission
 from web.reports.answers import GZIP_BYTES, compress, encode
 from web.reports.copies import Copies
 from web.reports.exports import EVERYTHING, HELD_BYTES, Exports, Reader, Selection, download
@@ -130,7 +130,7 @@ class Reports:
         return _operation(source.path, source.operation, source.title, endpoint, answer, parameters)
 
     async def _admit(self, request: Request) -> str:
-        """Name the tenant whose admin asks; raises a :exc:`Problem`, and as :meth:`Shares.take` does."""
+        """Name the tenant whose admin asks; raises a :exc:`Problem`, and as :meth:`FairShares.take` does."""
         token = bearer(request.headers.get("authorization"))
         await self._admission.arrive(token or "", network_of(request.client.host) if request.client else "")
         if len(request.scope["query_string"]) > LONGEST_QUERY:
@@ -148,7 +148,7 @@ class Reports:
         return principal.tenant_id
 
     async def _download(self, request: Request, source: List, wanted: Selection) -> Response:
-        request.scope[HOLDING].grow(HELD_BYTES)
+        request.scope[ALLOCATION].grow(HELD_BYTES)
         gzip = takes_gzip(request.headers.get("accept-encoding", ""))
         reader = Reader(partial(self._admission.turn, request, heavy=True), request.is_disconnected, gzip)
         pieces = self._exports.stream(source, wanted, Csv(source.columns), reader)
@@ -171,7 +171,7 @@ class Reports:
         if len(written) >= GZIP_BYTES and takes_gzip(request.headers.get("accept-encoding", "")):
             written = await compress(written)
             headers["Content-Encoding"] = "gzip"
-        request.scope[HOLDING].grow(len(written))
+        request.scope[ALLOCATION].grow(len(written))
         return Response(written, headers=headers, media_type=JSON)
 
     async def _summary(self, ask: Ask) -> Values:

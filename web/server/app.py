@@ -20,7 +20,7 @@ from realtime.hub import Hub
 from realtime.node import Node
 from storage.engine.database import Database
 from storage.engine.urls import database_at
-from storage.fairness.shares import Shares
+from storage.fairness.shares import FairShares
 from storage.retention.policy import Earliest
 from storage.write.writer import Writer
 from web.auth.credentials import Credentials
@@ -65,7 +65,7 @@ class Service:
     database: Database
     credentials: Credentials
     verifier: Verifier
-    memory: Shares
+    memory: FairShares
     hub: Hub
     node: Node
     writer: Writer
@@ -76,7 +76,7 @@ class Service:
     app: Starlette
 
     async def drain(self) -> None:
-        """Say that the service is not ready, and send the panels away, a batch at a time.
+        """Say that the service is not ready, and send the subscribers away, a batch at a time.
 
         Requests in hand are the server's to finish.
         """
@@ -102,7 +102,7 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     credentials = Credentials(database)
     tokens = verifier(settings, credentials.revokes)
     opened.push_async_callback(tokens.close)
-    memory = Shares("memory", settings.memory_mb << 20, *MEMORY_WEIGHTS)
+    memory = FairShares("memory", settings.memory_mb << 20, *MEMORY_WEIGHTS)
     hub, broker = _hub(settings, telemetry), _broker(settings, database.epoch)
     node = Node(database, broker, hub, settings.change_log_entries)
     door, audit = Door(settings, credentials), Audit(settings.audit_log == "on")
@@ -184,14 +184,14 @@ def _writer(settings: Settings, database: Database, broker: Broker, telemetry: T
 
 
 def _tracking(
-    settings: Settings, database: Database, writer: Writer, door: Door, memory: Shares, telemetry: Telemetry
+    settings: Settings, database: Database, writer: Writer, door: Door, memory: FairShares, telemetry: Telemetry
 ) -> Tracking:
     rates = Rates(settings.tracking_events_per_second, settings.tracking_burst_events)
     earliest = Earliest(settings.retention, database.days)
     return Tracking(writer, door, Intake(rates, memory), earliest, telemetry.tracked, telemetry.client_dropped)
 
 
-def _reports(settings: Settings, database: Database, tokens: Verifier, memory: Shares) -> Reports:
+def _reports(settings: Settings, database: Database, tokens: Verifier, memory: FairShares) -> Reports:
     admission, copies = Admission(memory), Copies(settings.exports_mb << 20)
     return Reports(database, tokens, settings.heartbeat_seconds, admission, copies)
 

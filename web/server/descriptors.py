@@ -21,7 +21,7 @@ KEPT = 2_300
 WAITING = 2_048
 """Connections that may be accepted before they begin to be served."""
 PANELS = 0.75
-"""The part of the connections that panels may take; the rest is for those who post and read."""
+"""The part of the connections that subscribers may take; the rest is for those who post and read."""
 
 
 def raise_limit() -> int:

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from realtime.transports.eventstream import TRANSPORT
-from storage.fairness.slicing import SharedPace
+from storage.fairness.slicing import SharedSlicer
 from web.http.connections import EXTENSION, Connections, Visitor, network_of
 from web.http.problems import Problem
 from web.server.undelimited import until_closed
@@ -57,7 +57,7 @@ class BoundedProtocol(HttpToolsProtocol):
     answer_seconds = 60.0
     others: Connections
     """All connections of the process."""
-    left_over: SharedPace
+    left_over: SharedSlicer
     """The pace at which the rests of bodies are read that were answered before their end."""
     turn: Callable[[str, Headers], Awaitable[None]]
     """Waits until a WebSocket for that path, with those headers, may be made; raises a :exc:`Problem`."""

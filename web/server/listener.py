@@ -1,8 +1,8 @@
 """The listening socket: connections are accepted as fast as they come, and served in turn of their addresses.
 
 The kernel queues connections in the order of their arrival. To begin to serve one takes 0.2 ms: whoever opens two
-thousand at once, as panels do after a failure, would keep everybody else's next connection waiting for half a second
-and more. To accept one takes some microseconds.
+thousand at once, as subscribers do after a failure, would keep everybody else's next connection waiting for half a
+second and more. To accept one takes some microseconds.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from functools import partial
 
 import structlog
 
-from storage.fairness.slicing import SharedPace
+from storage.fairness.slicing import SharedSlicer
 from web.http.connections import network_of
 
 BEGUN = 2
@@ -51,7 +51,7 @@ class Listener:
         self._protocol = protocol
         self._most = most
         self._logged_at = -math.inf
-        self._pace = SharedPace(BEGUN)
+        self._slicer = SharedSlicer(BEGUN)
         self._waiting: set[asyncio.Task[None]] = set()
         self._networks = Counter[str]()
         self._dropped = 0
@@ -65,7 +65,7 @@ class Listener:
         """Accept nobody any more, and begin to serve those who were accepted; the socket stays open."""
         self._is_closed = True
         self._stop()
-        self._pace.each_turn = ENDING
+        self._slicer.each_turn = ENDING
         if self._waiting:
             await asyncio.wait(self._waiting)
 
@@ -109,7 +109,7 @@ class Listener:
         return is_due
 
     async def _begin(self, connection: socket.socket, network: str) -> None:
-        await self._pace.enter(network)
+        await self._slicer.enter(network)
         try:
             connection.setblocking(False)
             # asyncio sets it only for a socket that was made with the protocol's number.

@@ -16,17 +16,18 @@ from realtime.transports.sinks import ABORT_SECONDS, RETRY_SECONDS
 from realtime.transports.websocket import EXTENSION, TOO_MUCH, UNANSWERED
 
 MAX_UNREAD = 65_536
-"""Bytes that may wait for a panel beside the frame it was sent last."""
+"""Bytes that may wait for a subscriber beside the frame it was sent last."""
 PIECE = 256
 """Bytes that are read before what they held is counted. The shortest frame has 6, and takes some 14 us."""
 DEAF_SECONDS = 1.0
-"""How long a panel that is not heard any more has to take the close frame."""
+"""How long a subscriber that is not heard any more has to take the close frame."""
 
 
 class PreparedProtocol(WebSocketsSansIOProtocol):
     """A WebSocket that offers itself to the application as :data:`EXTENSION`.
 
-    It hears a panel once the application has said, in ``allowance``, what the panel may send; and no more than that.
+    It hears a subscriber once the application has said, in ``allowance``, what the subscriber may send; and no more
+    than that.
     """
 
     allowance: Allowance | None = None
@@ -66,11 +67,11 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
             super().handle_events()
 
     def _pay(self, frames: int) -> bool:
-        # Before its handshake is answered a panel has nothing to say.
-        return self.allowance is not None and self.allowance.pay(frames, self.loop.time())
+        # Before its handshake is answered a subscriber has nothing to say.
+        return self.allowance is not None and self.allowance.take(frames, self.loop.time())
 
     def _stop_hearing(self) -> None:
-        """Drop what the panel sends from now on, and tell the application, which closes the connection."""
+        """Drop what the subscriber sends from now on, and tell the application, which closes the connection."""
         self._deaf = True
         self.conn.events_received()
         if self.allowance is None or not self.open:
@@ -84,7 +85,7 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         self.loop.call_later(DEAF_SECONDS, self.transport.abort)
 
     def handle_ping(self) -> None:
-        """Answer a ping, unless the panel has not taken the answers to those before: it would fill the memory."""
+        """Answer a ping, unless the subscriber has not taken the answers to those before: it would fill the memory."""
         if self.transport.get_write_buffer_size() > MAX_UNREAD:
             self.transport.abort()
         else:
@@ -107,7 +108,7 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     def keepalive_timeout(self) -> None:
-        """Give up a panel that answers no ping, also if it leaves unread what was sent before."""
+        """Give up a subscriber that answers no ping, also if it leaves unread what was sent before."""
         if self.open:
             told: Any = {"type": "websocket.disconnect", "code": UNANSWERED, "unanswered": True}
             self.queue.put_nowait(told)
@@ -115,9 +116,9 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         self.loop.call_later(ABORT_SECONDS, self.transport.abort)
 
     def shutdown(self) -> None:
-        """Say 1012 with a reconnect delay to a panel that came in while the others were sent away."""
+        """Say 1012 with a reconnect delay to a subscriber that came in while the others were sent away."""
         if self.handshake_complete and self.open:
-            self.say_close(RESTARTING.code, f"retry after {random.uniform(*RETRY_SECONDS):.1f} s")
+            self.send_close_frame(RESTARTING.code, f"retry after {random.uniform(*RETRY_SECONDS):.1f} s")
             self.loop.call_later(ABORT_SECONDS, self.transport.abort)
         super().shutdown()
 
@@ -140,8 +141,8 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         """Whether data frames may still be sent."""
         return not self.close_sent and not self.disconnected and self.conn.state is WireState.OPEN
 
-    def say_close(self, code: int, reason: str) -> None:
-        """Send the close frame as uvicorn's own ``websocket.close`` does: the panel's answer closes the transport."""
+    def send_close_frame(self, code: int, reason: str) -> None:
+        """Send the close frame as uvicorn does for ``websocket.close``: the client's answer closes the transport."""
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.conn.send_close(code, reason)
         self.transport.write(b"".join(self.conn.data_to_send()))

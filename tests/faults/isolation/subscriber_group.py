@@ -40,9 +40,11 @@ class Views:
     """What panels hold. Those that stand alike share it: a frame to a thousand of them is applied once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, bytes], tuple[subscriber_state.Panel, subscriber_state.Panel]] = {}
+        self._known: dict[
+            tuple[int, bytes], tuple[subscriber_state.SubscriberState, subscriber_state.SubscriberState]
+        ] = {}
 
-    def after(self, before: subscriber_state.Panel, payload: bytes) -> subscriber_state.Panel:
+    def after(self, before: subscriber_state.SubscriberState, payload: bytes) -> subscriber_state.SubscriberState:
         """Give what a panel holds after one more frame."""
         key = (id(before), payload)
         if key not in self._known:
@@ -102,7 +104,7 @@ class Member:
         self._token = token
         self._small = small
         self.connection: Connection | None = None
-        self.view = subscriber_state.Panel()
+        self.view = subscriber_state.SubscriberState()
         self.disagreements = 0
         self.snapshots = 0
         self.heartbeats = 0

@@ -79,7 +79,7 @@ async def test_a_confirmation_counts_as_a_loss(servers: Servers) -> None:
 
 async def test_a_deaf_subscription_is_noticed(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A subscription that no longer hears, without an error, is replaced within seconds."""
-    monkeypatch.setattr("realtime.brokers.redis.DEAF_SECONDS", 0.6)
+    monkeypatch.setattr("realtime.brokers.redis.PROBE_TIMEOUT_SECONDS", 0.6)
     monkeypatch.setattr("realtime.brokers.redis.PROBE_SECONDS", 0.1)
     monkeypatch.setattr("realtime.brokers.redis.READ_SECONDS", 0.1)
     broker = RedisBroker(valkey, "ab")

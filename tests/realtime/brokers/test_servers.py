@@ -72,7 +72,7 @@ async def test_two_servers_behind_one_address_are_noticed(
     alone: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is published to one server and listened for at another does not count as delivered, and begins anew."""
-    monkeypatch.setattr("realtime.brokers.redis.DEAF_SECONDS", 0.6)
+    monkeypatch.setattr("realtime.brokers.redis.PROBE_TIMEOUT_SECONDS", 0.6)
     monkeypatch.setattr("realtime.brokers.redis.READ_SECONDS", 0.1)
     with ended(Valkey(tmp_path, free_port())) as other:
         targets = itertools.cycle([alone.port, other.port])

@@ -129,4 +129,4 @@ async def test_it_is_seen_from_outside(running: Running) -> None:
     assert (await running.http.get("/ready")).status_code == 503
     assert (await running.http.get("/health")).status_code == 200
     assert (await running.http.get(f"{API}/summary", headers=running.admin())).status_code == 503
-    await panel.until(lambda: panel.panel.stale_since is not None)
+    await panel.until(lambda: panel.state.stale_since is not None)

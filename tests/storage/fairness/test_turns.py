@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from storage.errors import ShareExceeded
-from storage.fairness.slicing import SLICE_SECONDS, Pace
+from storage.fairness.slicing import SLICE_SECONDS, Slicer
 from storage.fairness.turns import Turns
 
 
@@ -85,11 +85,11 @@ async def test_long_work_gives_way() -> None:
             turned += 1
             await asyncio.sleep(0)
 
-    task, pace = asyncio.create_task(others()), Pace()
+    task, slicer = asyncio.create_task(others()), Slicer()
     for _ in range(50):
         until = asyncio.get_running_loop().time() + SLICE_SECONDS * 1.1
         while asyncio.get_running_loop().time() < until:
             pass
-        await pace.give_way()
+        await slicer.yield_if_due()
     task.cancel()
     assert turned >= 50

@@ -173,8 +173,8 @@ async def test_panels_are_exact_after_an_import(old: Path, process: Process, tmp
         assert (await asyncio.to_thread(process.command, "import", str(old))).returncode == 0
     snapshot = await running.get("snapshot")
     await panel.until_position(snapshot["position"])
-    assert panel.panel.shown() == {name: snapshot[name] for name in TOPICS}
-    assert panel.panel.summary["total_messages"] == ROWS // 3
+    assert panel.state.shown() == {name: snapshot[name] for name in TOPICS}
+    assert panel.state.summary["total_messages"] == ROWS // 3
     assert content(old) == before
     await panel.close()
     await running.stop()

@@ -42,7 +42,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         "storage.model.rollups.ENDPOINTS": 2,
         "storage.verify.recount.ENDPOINTS": 2,
         "storage.retention.archive.ENDPOINTS": 2,
-        "realtime.feed.PROVE_SECONDS": 0.0,
+        "realtime.feed.VERIFY_SECONDS": 0.0,
     }.items():
         monkeypatch.setattr(name, value)
 

@@ -75,14 +75,14 @@ async def test_a_live_panel_is_put_right(running: Running, tmp_path: Path, datab
     )
     receipt = await running.post("activity-public", ACTIVITY)
     await panel.until_position(receipt["position"])
-    assert panel.panel.summary["total_activities"] == 71
+    assert panel.state.summary["total_activities"] == 71
     panel.frames.clear()
     done = await asyncio.to_thread(Process(tmp_path, DATABASE_URL=database_url).command, "verify", "--repair")
     assert done.returncode == 0, done.stdout + done.stderr
-    await panel.until(lambda: panel.panel.summary["total_activities"] == 2)
+    await panel.until(lambda: panel.state.summary["total_activities"] == 2)
     assert "snapshot" in {frame["type"] for frame in panel.frames}
     receipt = await running.post("activity-public", ACTIVITY)
     await panel.until_position(receipt["position"])
     snapshot = await running.get("snapshot")
-    assert panel.panel.shown() == {name: snapshot[name] for name in TOPICS}
+    assert panel.state.shown() == {name: snapshot[name] for name in TOPICS}
     assert (await running.verdict()).differences == []

@@ -111,7 +111,7 @@ async def test_idle_strangers_keep_nobody_out(small: Running, connect: Connect) 
         await reader.readuntil(b"}")
         await small.get("summary")
         panel = await small.panel()
-        assert panel.panel.summary["total_activities"] > 0
+        assert panel.state.summary["total_activities"] > 0
         # Whoever was known before is not touched.
         strangers += [await connect(small) for _ in range(6)]
     for stranger, _ in strangers[:-6]:

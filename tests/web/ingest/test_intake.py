@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from starlette.requests import Request
 
-from storage.fairness.shares import Shares
+from storage.fairness.shares import FairShares
 from storage.fairness.turns import Turns
 from storage.model.batch import MAX_EVENTS
 from tests.paths import TRACK
@@ -129,7 +129,7 @@ async def test_large_bodies_are_read_a_few_at_a_time() -> None:
         with intake.begin(Guest("acme", "acme-key")) as post:
             return await post.body(Request(scope, receive), 1 << 24)
 
-    intake = Intake(Rates(0, 0), Shares("memory", 1 << 30, 1.0, 1.0))
+    intake = Intake(Rates(0, 0), FairShares("memory", 1 << 30, 1.0, 1.0))
     bodies = asyncio.gather(*(body() for _ in range(20)))
     seen = []
     while not bodies.done():

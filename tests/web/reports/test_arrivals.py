@@ -5,7 +5,7 @@ import asyncio
 from starlette.requests import Request
 
 from realtime.principal import Principal
-from storage.fairness.shares import Shares
+from storage.fairness.shares import FairShares
 from web.auth.tokens import ADMIN
 from web.reports.admission import Admission
 
@@ -25,7 +25,7 @@ async def arrivals(admission: Admission, *who: tuple[str, str]) -> list[str]:
 
 def admission_of(*known: tuple[str, str, str]) -> Admission:
     """Make one that has verified some tokens, each of a tenant and a subject."""
-    made = Admission(Shares("memory", 1 << 30, 1.0, 1.0))
+    made = Admission(FairShares("memory", 1 << 30, 1.0, 1.0))
     for token, tenant, subject in known:
         made.admit(Request({"type": "http"}), token, Principal(subject, tenant, (ADMIN,), 0))
     return made
