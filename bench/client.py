@@ -69,7 +69,7 @@ def _states(folder: Path) -> Iterator[Row]:
     for state, status, seconds in (("it answers after 5 s", 201, 5.0), ("it answers 429", 429, 0.0)):
         port = free_port()
         with Process(python("bench.trouble", str(port), str(status), str(seconds))) as server:
-            server.hear()
+            server.read_line()
             yield _state(state, port)
 
 

@@ -79,7 +79,7 @@ def find(buffer: bytes, at: int) -> Frame | None:
     return Frame(buffer[at], start, start + length) if start + length <= len(buffer) else None
 
 
-class Panel(asyncio.Protocol):
+class Subscriber(asyncio.Protocol):
     """One panel: subscribes to everything, and notes what comes and when."""
 
     def __init__(self, token: str, subscription: bytes = SUBSCRIBE) -> None:
@@ -133,7 +133,7 @@ class Panel(asyncio.Protocol):
             self._transport.write(masked(0x8A, buffer[frame.start : frame.end]))
 
 
-def take(panels: list[Panel]) -> Take:
+def take(panels: list[Subscriber]) -> Take:
     """Gather what came to all *panels*, and begin anew."""
     found = Take(0, 0, [])
     for panel in panels:
@@ -155,7 +155,7 @@ async def main(port: int, count: int) -> None:
     loop, panels, ended = asyncio.get_running_loop(), [], asyncio.Event()
     token = sys.stdin.readline().strip()
     for _ in range(count):
-        panel = (await loop.create_connection(lambda: Panel(token), "127.0.0.1", port))[1]
+        panel = (await loop.create_connection(lambda: Subscriber(token), "127.0.0.1", port))[1]
         panels.append(panel)
         if token:
             await panel.served.wait()

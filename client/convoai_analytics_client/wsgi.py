@@ -6,7 +6,7 @@ from typing import Any
 
 from convoai_analytics_client.analytics import Analytics
 from convoai_analytics_client.capture.body import Body, SizedBody
-from convoai_analytics_client.capture.usage import CLIENT_LEFT, EXCLUDED, FAILED, UNMATCHED, Usage, Who
+from convoai_analytics_client.capture.usage import CLIENT_LEFT, EXCLUDED, FAILED, UNMATCHED, Usage, UserOf
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -34,7 +34,7 @@ class AnalyticsMiddleware:
         app: App,
         analytics: Analytics | None = None,
         *,
-        user: Who | None = None,
+        user: UserOf | None = None,
         exclude: Iterable[str] = EXCLUDED,
         endpoint: Callable[[Environ], "str | None"] | None = None,
     ) -> None:
@@ -69,7 +69,7 @@ class AnalyticsMiddleware:
                 # Nobody needs the body of such an answer: a server may close it at once.
                 status = None
             # An answer without a status is one that the server cannot send.
-            self._tell(environ, (code or FAILED) if status is None else status, perf_counter() - start)
+            self._track_request(environ, (code or FAILED) if status is None else status, perf_counter() - start)
 
         try:
             parts = self._app(environ, starting)
@@ -78,7 +78,7 @@ class AnalyticsMiddleware:
             raise
         return (SizedBody if hasattr(parts, "__len__") else Body)(parts, end)
 
-    def _tell(self, environ: Environ, status: int, seconds: float) -> None:
+    def _track_request(self, environ: Environ, status: int, seconds: float) -> None:
         name: str | None = UNNAMED
         if self._endpoint is not None:
             name = self._usage.named(self._endpoint, environ) or UNMATCHED

@@ -6,7 +6,7 @@ import time
 
 LOCK_SECONDS = 10.0
 """How long a write waits in all for what another process holds, such as a tenant's head row."""
-FIRST_SECONDS, MOST_SECONDS = 0.01, 0.05
+FIRST_SECONDS, MAX_SECONDS = 0.01, 0.05
 """The first pause, and the longest; each is drawn between a half and all of it, so that processes do not keep step.
 
 With at most 0.25 s, three processes that post to one tenant keep each other waiting: p99 1.1 s, with 0.05 s 0.75 s."""
@@ -27,5 +27,5 @@ class LockRetry:
         if now >= self._until:
             return False
         await asyncio.sleep(self._pause * random.uniform(0.5, 1))
-        self._pause = min(2 * self._pause, MOST_SECONDS)
+        self._pause = min(2 * self._pause, MAX_SECONDS)
         return True

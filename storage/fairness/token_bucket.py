@@ -3,7 +3,7 @@
 import math
 from collections.abc import Hashable
 
-MOST = 10_000
+MAX_ACCOUNTS = 10_000
 """Accounts that are remembered; beyond it, those that have used nothing for a while are forgotten."""
 
 
@@ -67,7 +67,7 @@ class TokenBuckets:
         """Give an account's bucket, a new one if it has none."""
         found = self._buckets.get(account)
         if found is None:
-            if len(self._buckets) >= MOST:
+            if len(self._buckets) >= MAX_ACCOUNTS:
                 self._forget(now)
             found = self._buckets[account] = TokenBucket(self._rate, self._burst, now)
         return found
@@ -75,4 +75,4 @@ class TokenBuckets:
     def _forget(self, now: float) -> None:
         """Drop full buckets, which are as new ones; if there are none, drop all: a limit must not fill the memory."""
         kept = {account: bucket for account, bucket in self._buckets.items() if not bucket.is_full(now)}
-        self._buckets = kept if len(kept) < MOST else {}
+        self._buckets = kept if len(kept) < MAX_ACCOUNTS else {}

@@ -132,7 +132,7 @@ def test_the_ports_are_the_same() -> None:
     assert f"http://127.0.0.1:{port}/" in found["balancer"]["healthcheck"]["test"][-1]
 
 
-def test_live_connections_outlive_the_balancers_patience() -> None:
+def test_live_connections_outlive_the_balancers_timeout() -> None:
     """The balancer waits longer than the longest silence of a live connection, by its default."""
     heartbeat = Settings.read(services()["analytics"]["environment"]).heartbeat_seconds
     configuration = CONFIGURATION.read_text()

@@ -27,7 +27,7 @@ def prune(
         )
     work = _count if dry_run else _prune
     removed = run(lambda database: _each(database, settings, tenant, work))
-    _tell(removed, "would be removed" if dry_run else "removed")
+    _print_result(removed, "would be removed" if dry_run else "removed")
 
 
 def forget(
@@ -38,7 +38,7 @@ def forget(
     settings = read_settings()
     check("--tenant", tenant)
     removed, is_clean = run(lambda database: _forget(database, settings, tenant, user))
-    _tell(removed, "removed")
+    _print_result(removed, "removed")
     if not removed:
         typer.echo("there is no such user")
     if not is_clean:
@@ -94,6 +94,6 @@ async def _forget(database: "Database", settings: Settings, tenant_id: str, user
     return removed, await database.scrub()
 
 
-def _tell(removed: Counter[str], what: str) -> None:
+def _print_result(removed: Counter[str], what: str) -> None:
     for name, rows in sorted(removed.items()):
         typer.echo(f"{name}: {rows:,} {what}")

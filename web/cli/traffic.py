@@ -80,7 +80,7 @@ def read(path: Path, seed: int) -> Source:
 def sample(seed: int) -> Source:
     """Make up an hour of traffic that ends now: sessions with logins, conversations, some errors, several models."""
     draw, start = random.Random(seed), int(time.time() * 1000) - HOUR
-    crowd, events, seen = Crowd(draw), list[Timed](), set[User]()
+    crowd, events, seen = SampleUsers(draw), list[Timed](), set[User]()
     for number in range(SESSIONS):
         user = crowd.someone()
         is_new = user not in seen and draw.random() < 0.2
@@ -135,7 +135,7 @@ def _milliseconds(moment: datetime) -> int:
 
 
 def _read_trace(lines: list[bytes], draw: random.Random) -> Source:
-    crowd, events, malformed = Crowd(draw), list[Timed](), 0
+    crowd, events, malformed = SampleUsers(draw), list[Timed](), 0
     for line in lines:
         try:
             written, asked, answered = line.decode().split(",")
@@ -150,7 +150,7 @@ def _read_trace(lines: list[bytes], draw: random.Random) -> Source:
     return _ordered(iter(events), malformed)
 
 
-class Crowd:
+class SampleUsers:
     """The users and their conversations. A few users talk much, most of them little."""
 
     def __init__(self, draw: random.Random) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from storage.errors import StorageError, StorageUnavailable
-from web.cli.command import Progress, beside, check, fail, read_settings
+from web.cli.command import Progress, alongside, check, fail, read_settings
 from web.settings import DEFAULT_TENANT, Settings
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def verify(
     if rezone and not repair:
         raise fail("--rezone rebuilds all rollups: say --repair, too")
     verdict = asyncio.run(_repair(settings, rezone) if repair else _recount(settings))
-    _tell(verdict)
+    _print_result(verdict)
     if verdict.differences:
         raise typer.Exit(1)
 
@@ -67,11 +67,11 @@ def verify(
 async def _recount(settings: Settings) -> "VerificationResult":
     from storage.verify.comparison import verify as recount
 
-    async with beside(settings) as database, database.read() as connection:
+    async with alongside(settings) as database, database.read() as connection:
         return await recount(connection, database.days)
 
 
-def _tell(verdict: "VerificationResult") -> None:
+def _print_result(verdict: "VerificationResult") -> None:
     for difference in verdict.differences:
         typer.echo(str(difference))
     typer.echo(f"{verdict.compared} values compared, {len(verdict.differences)} differ")
@@ -83,7 +83,7 @@ async def _repair(settings: Settings, rezone: bool) -> "VerificationResult":
     from storage.verify.comparison import verify as recount
     from storage.verify.repair import rebuild, rebuild_in_zone
 
-    async with beside(settings) as found:
+    async with alongside(settings) as found:
         zone = found.days.zone.key
     database = database_at(settings.database_url, zone)
     progress = Progress("events")
@@ -94,7 +94,7 @@ async def _repair(settings: Settings, rezone: bool) -> "VerificationResult":
         else:
             async with database.read() as connection:
                 verdict = await recount(connection, database.days)
-            _tell(verdict)
+            _print_result(verdict)
             tenants = sorted({difference.tenant_id for difference in verdict.differences})
             rebuilt = {tenant_id: await rebuild(database, tenant_id, progress) for tenant_id in tenants}
         progress.end()
@@ -185,12 +185,12 @@ async def _import_tables(database: "Database", old: "LegacyDatabase", tenant: st
             summary += [str(refusal) for refusal in missing]
         else:
             progress = Progress(source.table)
-            tally = await work.import_table(source, progress)
+            counts = await work.import_table(source, progress)
             progress.end()
-            complete = complete and not tally.refused
+            complete = complete and not counts.refused
             summary.append(
-                f"{source.table}: {tally.rows:,} rows, {tally.recorded:,} taken over, "
-                f"{tally.known:,} there already, {tally.refused:,} left out"
+                f"{source.table}: {counts.rows:,} rows, {counts.recorded:,} taken over, "
+                f"{counts.known:,} there already, {counts.refused:,} left out"
             )
     for line in summary:
         typer.echo(line)

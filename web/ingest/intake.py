@@ -17,7 +17,7 @@ from storage.fairness.slicing import SharedSlicer, Slicer
 from storage.fairness.turns import Turns
 from storage.model.batch import BatchTooLarge, Part
 from storage.model.parsing import Body
-from web.auth.ingest import Guest
+from web.auth.ingest import IngestIdentity
 from web.http.problems import Problem
 from web.ingest.rates import Rates
 
@@ -47,27 +47,29 @@ class Intake:
         self._slices = Turns("bodies to be read", 1, 1, WAITING)
         self._reads = SharedSlicer(READS)
 
-    def begin(self, guest: Guest) -> "Post":
+    def begin(self, identity: IngestIdentity) -> "Post":
         """Begin a post, which costs one event at the least; raises a 429 :exc:`Problem` if nothing is left."""
-        self._rates.check(guest.account)
-        self._rates.count(guest.account, 1)
-        return Post(guest, self._rates, self._memory, self._slices, self._reads)
+        self._rates.check(identity.account)
+        self._rates.count(identity.account, 1)
+        return Post(identity, self._rates, self._memory, self._slices, self._reads)
 
 
 class Post:
     """One post: what it has paid for, and what it holds until its end."""
 
-    __slots__ = ("_guest", "_holding", "_memory", "_paid", "_rates", "_reads", "_slicer", "_slices")
+    __slots__ = ("_allocation", "_identity", "_memory", "_paid", "_rates", "_reads", "_slicer", "_slices")
 
-    def __init__(self, guest: Guest, rates: Rates, memory: FairShares, slices: Turns, reads: SharedSlicer) -> None:
-        self._guest = guest
+    def __init__(
+        self, identity: IngestIdentity, rates: Rates, memory: FairShares, slices: Turns, reads: SharedSlicer
+    ) -> None:
+        self._identity = identity
         self._rates = rates
         self._memory = memory
         self._slices = slices
         self._reads = reads
         self._slicer = Slicer()
         self._paid = 1
-        self._holding: Allocation | None = None
+        self._allocation: Allocation | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -75,8 +77,8 @@ class Post:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._holding is not None:
-            self._holding.release()
+        if self._allocation is not None:
+            self._allocation.release()
 
     async def body(self, request: Request, limit: int) -> Body:
         """Read a body of at most *limit* bytes, as it comes.
@@ -96,7 +98,7 @@ class Post:
         """Read on part by part, in turn with others; raises a 413 :exc:`Problem` beyond a limit of batches."""
         try:
             while True:
-                async with self._slices.of(self._guest.tenant_id):
+                async with self._slices.of(self._identity.tenant_id):
                     part = next(parts, None)
                 if part is None:
                     return
@@ -106,10 +108,10 @@ class Post:
         except BatchTooLarge as error:
             raise Problem(413, str(error)) from None
 
-    def pay(self, events: int) -> None:
+    def charge(self, events: int) -> None:
         """Pay for so many events, as far as their bytes did not."""
         if events > self._paid:
-            self._rates.count(self._guest.account, events - self._paid)
+            self._rates.count(self._identity.account, events - self._paid)
             self._paid = events
 
     async def _stream(self, request: Request) -> AsyncIterator[bytes]:
@@ -119,7 +121,7 @@ class Post:
             taken += len(chunk)
             yield chunk
             if taken > LARGE and length != str(taken):
-                await self._reads.enter(self._guest.tenant_id)
+                await self._reads.enter(self._identity.tenant_id)
 
     async def _gather(self, stream: AsyncIterator[bytes], limit: int) -> Body:
         body: Body = b""
@@ -135,11 +137,11 @@ class Post:
         return body
 
     def _count(self, size: int) -> None:
-        self.pay(size // TOKEN_BYTES)
+        self.charge(size // TOKEN_BYTES)
         if size > SMALL:
-            if self._holding is None:
-                self._holding = Allocation(self._memory, self._guest.tenant_id, self._guest.account)
-            self._holding.grow(size - self._holding.amount)
+            if self._allocation is None:
+                self._allocation = Allocation(self._memory, self._identity.tenant_id, self._identity.account)
+            self._allocation.grow(size - self._allocation.amount)
 
     async def _gunzip(self, stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
         """Decompress piece by piece, so that a small body cannot become a large one before the limit is seen."""
@@ -154,7 +156,7 @@ class Post:
                         inflate, members = zlib.decompressobj(wbits=31), members + 1
                     if members > MAX_MEMBERS:
                         raise Problem(400, f"the gzip body has more than {MAX_MEMBERS} members")
-                    async with self._slices.of(self._guest.tenant_id):
+                    async with self._slices.of(self._identity.tenant_id):
                         piece = inflate.decompress(chunk, INFLATED)
                     yield piece
                     await self._slicer.yield_if_due()

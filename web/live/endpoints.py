@@ -39,13 +39,13 @@ from realtime.transports.websocket import metered, sink_for
 from storage.errors import StorageError
 from storage.model import clock
 from storage.model.clock import Days
-from web.auth.ingest import Door
+from web.auth.ingest import IngestAuthenticator
 from web.auth.tokens import Verifier, bearer
 from web.http.accept import prefers
-from web.http.connections import vouch
+from web.http.connections import mark_authenticated
 from web.http.operations import Answer, Operation, Parameter, read_query, text
 from web.http.problems import MEDIA_TYPE, Problem, unauthorized, unavailable
-from web.live.handshakes import Line
+from web.live.handshakes import HandshakeQueue
 from web.ops.audit import PRINCIPAL, Audit
 from web.ops.telemetry import Telemetry
 from web.settings import Settings
@@ -96,16 +96,22 @@ class Live:
     """Serves subscribers over WebSocket, as an ASGI application, and over event streams, as an operation."""
 
     def __init__(
-        self, settings: Settings, node: Node, verifier: Verifier, door: Door, telemetry: Telemetry, audit: Audit
+        self,
+        settings: Settings,
+        node: Node,
+        verifier: Verifier,
+        authenticator: IngestAuthenticator,
+        telemetry: Telemetry,
+        audit: Audit,
     ) -> None:
         self._settings = settings
         self._node = node
         self._verifier = verifier
-        self._door = door
+        self._authenticator = authenticator
         self._telemetry = telemetry
         self._audit = audit
         self._allowances = Allowances(settings.messages_per_second, settings.max_connections_per_user)
-        self._line = Line(self._allowances)
+        self._handshakes = HandshakeQueue(self._allowances)
         self._total = 0
         self._tenants: Counter[str] = Counter()
         self._users: Counter[tuple[str, str]] = Counter()
@@ -146,7 +152,7 @@ class Live:
             streams=True,
         )
 
-    async def turn(self, path: str, headers: Headers) -> None:
+    async def wait_for_handshake(self, path: str, headers: Headers) -> None:
         """Wait in the line of those who come: a herd that a restart sent must not hold up those who post.
 
         Raises a 429 :exc:`Problem` if the subject has sent too many messages, a 503 if the line is too long. Of a
@@ -161,7 +167,7 @@ class Live:
             principal = await self._verifier.verify_admin(token)
         except Problem:
             return
-        await self._line.enter(_subject(principal))
+        await self._handshakes.enter(_subject(principal))
 
     async def drain(self) -> None:
         """Send all subscribers away, and let none in any more."""
@@ -184,35 +190,35 @@ class Live:
         receive = metered(scope, receive, allowance)
         chosen = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
         await send({"type": "websocket.accept", "subprotocol": chosen, "headers": []})
-        address = str(self._door.source(scope))
+        address = str(self._authenticator.source(scope))
         if self._is_full(principal, address):
             self._telemetry.closes.labels(OVER_CAPACITY.code).inc()
             await reject(receive, send, OVER_CAPACITY, FULL)
             return
         self._audit.read(principal, PATH, 101, [])
-        with self._seat(principal, address, subscribers, sink_for(scope, send)) as connection:
+        with self._counted(principal, address, subscribers, sink_for(scope, send)) as connection:
             await connection.run(receive)
 
     async def follow(self, request: Request) -> Response:
         """Serve one event stream."""
         principal = request.scope[PRINCIPAL] = await self._admit(request.scope)
-        vouch(request.scope)
+        mark_authenticated(request.scope)
         if not prefers(request.headers.get("accept", ""), eventstream.MEDIA_TYPE, MEDIA_TYPE):
             raise Problem(406, HINT)
         query = read_query(request.query_params, PARAMETERS, self._node.days)
         if request.method == "HEAD":
             return _head()
-        await self._line.enter(_subject(principal))
+        await self._handshakes.enter(_subject(principal))
         subscription = Subscribe(query["topics"], request.headers.get("last-event-id") or query["position"])
         subscribers = await self._join(principal)
-        address = str(self._door.source(request.scope))
+        address = str(self._authenticator.source(request.scope))
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             if self._is_full(principal, address):
                 self._telemetry.closes.labels(OVER_CAPACITY.code).inc()
                 raise unavailable(FULL, random.randint(*RETURN_SECONDS))
             sink = eventstream.stream_for(scope, send)
-            with self._seat(principal, address, subscribers, sink) as connection:
+            with self._counted(principal, address, subscribers, sink) as connection:
                 await send({"type": "http.response.start", "status": 200, "headers": _head().raw_headers})
                 if query["disagree"] is not None:
                     subscribers.disagree(connection)
@@ -221,7 +227,9 @@ class Live:
         return Streamed(serve)
 
     @contextmanager
-    def _seat(self, principal: Principal, address: str, subscribers: Subscribers, sink: Sink) -> Iterator[Connection]:
+    def _counted(
+        self, principal: Principal, address: str, subscribers: Subscribers, sink: Sink
+    ) -> Iterator[Connection]:
         """Count a subscriber for as long as it is here."""
         seconds = self._settings.subscribe_seconds
         connection = Connection(principal, subscribers, sink, self._authenticate, clock.unix, seconds)

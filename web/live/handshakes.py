@@ -8,21 +8,21 @@ from storage.errors import ShareExceeded
 from storage.fairness.turns import Turns
 from web.http.problems import Problem, unavailable
 
-JOINS_PER_SECOND, JOINS_AT_ONCE = 400.0, 50
+HANDSHAKES_PER_SECOND, HANDSHAKES_AT_ONCE = 400.0, 50
 """How fast subscribers are let in: each costs a millisecond, and whoever posts waits behind those that came at once."""
-LONGEST_TURN_SECONDS = 8.0
+MAX_WAIT_SECONDS = 8.0
 """Whoever would have to wait longer is sent away: subscribers themselves give up after 10 s."""
 RETRY_SECONDS = 5
 """After how long a subscriber may come back that found too many others before it."""
 
 
-class Line:
+class HandshakeQueue:
     """Where subscribers wait to be let in. A handshake is one of the messages that a subject may send."""
 
     def __init__(self, allowances: Allowances) -> None:
         self._allowances = allowances
-        waiting = int(JOINS_PER_SECOND * LONGEST_TURN_SECONDS)
-        self._turns = Turns("the line of panels", JOINS_AT_ONCE, JOINS_AT_ONCE, waiting)
+        waiting = int(HANDSHAKES_PER_SECOND * MAX_WAIT_SECONDS)
+        self._turns = Turns("the line of panels", HANDSHAKES_AT_ONCE, HANDSHAKES_AT_ONCE, waiting)
 
     async def enter(self, subject: tuple[str, str]) -> None:
         """Wait for the turn of a *subject* (tenant and subject of a valid token).
@@ -35,9 +35,9 @@ class Line:
             headers = {"Retry-After": str(math.ceil(wait))}
             raise Problem(429, "the panels of this subject sent too many messages", headers=headers)
         try:
-            async with asyncio.timeout(LONGEST_TURN_SECONDS):
+            async with asyncio.timeout(MAX_WAIT_SECONDS):
                 await self._turns.enter(subject)
         except (ShareExceeded, TimeoutError):
             raise unavailable("too many panels come at once", RETRY_SECONDS) from None
         # So many places, each for so long, are the pace.
-        loop.call_later(JOINS_AT_ONCE / JOINS_PER_SECOND, self._turns.leave, subject)
+        loop.call_later(HANDSHAKES_AT_ONCE / HANDSHAKES_PER_SECOND, self._turns.leave, subject)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realtime.principal import Principal
-from web.ops.log_stream import OUT
+from web.ops.log_stream import STDOUT
 
 
 class Audit:
@@ -19,7 +19,7 @@ class Audit:
 
     def __init__(self, on: bool) -> None:
         self._log = structlog.wrap_logger(
-            structlog.WriteLogger(cast("TextIO", OUT)),
+            structlog.WriteLogger(cast("TextIO", STDOUT)),
             processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.JSONRenderer()],
             wrapper_class=structlog.BoundLogger,
         ).bind(logger="audit")
@@ -33,7 +33,7 @@ class Audit:
         self._log.info("read", **who, route=route, filters=filters, status=status)
 
 
-class Audited:
+class AuditMiddleware:
     """Middleware of a route: notes each answer to somebody whom the endpoint knows."""
 
     def __init__(self, app: ASGIApp, audit: Audit, route: str, parameters: frozenset[str]) -> None:

@@ -61,9 +61,9 @@ class Housekeeping:
         while True:
             await asyncio.sleep(random.uniform(*wait))
             wait = NEXT_SECONDS
-            await self.tidy()
+            await self.run_once()
 
-    async def tidy(self) -> None:
+    async def run_once(self) -> None:
         """Remove what is due now. What fails is logged, and keeps nothing else from being removed."""
         failures: Counter[str] = Counter()
         await _attempt(self._expire(), failures)

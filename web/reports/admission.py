@@ -51,10 +51,10 @@ class Admission:
         self._arrivals, self._first_arrivals = SharedSlicer(ARRIVALS), SharedSlicer(FIRST_ARRIVALS)
         # By hash, the oldest first: the tenant and its subject. Two tokens of one hash only stand in one line.
         self._known: OrderedDict[int, tuple[str, str]] = OrderedDict()
-        self._heavy = _Line("reports", HEAVY_PLACES, HEAVY_EACH, HEAVY_WAITING)
-        self._light = _Line("reads", LIGHT_PLACES, LIGHT_PLACES, LIGHT_WAITING)
+        self._heavy = _TenantQueue("reports", HEAVY_PLACES, HEAVY_EACH, HEAVY_WAITING)
+        self._light = _TenantQueue("reads", LIGHT_PLACES, LIGHT_PLACES, LIGHT_WAITING)
 
-    async def arrive(self, token: str, address: str) -> None:
+    async def begin(self, token: str, address: str) -> None:
         """Wait until there is room to begin: tenants take turns, and within a tenant its subjects do.
 
         A *token* that was not verified yet, or is not valid, says nothing of its tenant. Those stand in another line,
@@ -73,7 +73,7 @@ class Admission:
         request.scope[ALLOCATION] = allocation
         allocation.grow(REQUEST_BYTES)
 
-    def forget(self, token: str) -> None:
+    def drop_token(self, token: str) -> None:
         """Take note that a *token* is not valid, or not any more."""
         self._known.pop(hash(token), None)
 
@@ -93,12 +93,12 @@ class Admission:
         line = self._heavy if heavy else self._light
         async with AsyncExitStack() as turn:
             # Who waits for what costs little has waited for a moment only.
-            async with present(request) if heavy else nullcontext():
+            async with cancel_on_disconnect(request) if heavy else nullcontext():
                 await turn.enter_async_context(line.of(request.scope[PRINCIPAL]))
             yield
 
 
-class _Line:
+class _TenantQueue:
     """Places that tenants share; of each subject only so many as one tenant may have stand in its tenant's line."""
 
     def __init__(self, what: str, places: int, each: int, waiting: int) -> None:
@@ -112,7 +112,7 @@ class _Line:
 
 
 @asynccontextmanager
-async def present(request: Request) -> AsyncIterator[None]:
+async def cancel_on_disconnect(request: Request) -> AsyncIterator[None]:
     """Give up what is waited for here when the client goes: raises :exc:`ClientDisconnect` then.
 
     Only for what may be cancelled anywhere, such as waiting in a line; a read from the database may not.

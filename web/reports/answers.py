@@ -51,7 +51,7 @@ async def compress(body: bytes) -> bytes:
     return await asyncio.to_thread(zlib.compress, body, GZIP_LEVEL, GZIP_WINDOW)
 
 
-class Held:
+class PiecewiseMiddleware:
     """Middleware of a route: sends bodies in pieces, and at the end gives back what the answer held."""
 
     def __init__(self, app: ASGIApp) -> None:

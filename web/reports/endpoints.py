@@ -21,7 +21,7 @@ from storage.read.reports import Page
 from storage.read.snapshots import read_head, read_snapshot, read_totals
 from web.auth.tokens import Verifier, bearer, check_admin
 from web.http.accept import prefers, takes_gzip
-from web.http.connections import network_of, vouch
+from web.http.connections import mark_authenticated, network_of
 from web.http.etag import matches, weak
 from web.http.operations import (
     Answer,
@@ -47,7 +47,7 @@ from web.reports.formats import Csv
 from web.reports.lists import LISTS, MAX_LIMIT, Ask, Cost, List, Values, is_long
 
 PREFIX = "/api/v1/analytics"
-LONGEST_QUERY = 16 << 10
+MAX_QUERY = 16 << 10
 """Bytes; more than all parameters need. To take 60 KB of them apart would take 25 ms."""
 JSON = "application/json"
 CSV = "text/csv"
@@ -132,17 +132,17 @@ class Reports:
     async def _admit(self, request: Request) -> str:
         """Name the tenant whose admin asks; raises a :exc:`Problem`, and as :meth:`FairShares.take` does."""
         token = bearer(request.headers.get("authorization"))
-        await self._admission.arrive(token or "", network_of(request.client.host) if request.client else "")
-        if len(request.scope["query_string"]) > LONGEST_QUERY:
-            raise Problem(414, f"the query is longer than {LONGEST_QUERY:,} bytes")
+        await self._admission.begin(token or "", network_of(request.client.host) if request.client else "")
+        if len(request.scope["query_string"]) > MAX_QUERY:
+            raise Problem(414, f"the query is longer than {MAX_QUERY:,} bytes")
         if token is None:
             raise unauthorized("send the token as Authorization: Bearer")
         try:
             principal = request.scope[PRINCIPAL] = await self._verifier.verify(token)
         except Problem:
-            self._admission.forget(token)
+            self._admission.drop_token(token)
             raise
-        vouch(request.scope)
+        mark_authenticated(request.scope)
         check_admin(principal)
         self._admission.admit(request, token, principal)
         return principal.tenant_id

@@ -24,7 +24,7 @@ from storage.fairness.shares import FairShares
 from storage.retention.policy import Earliest
 from storage.write.writer import Writer
 from web.auth.credentials import Credentials
-from web.auth.ingest import Door
+from web.auth.ingest import IngestAuthenticator
 from web.auth.tokens import Verifier, verifier
 from web.http.operations import Operation
 from web.http.problems import HANDLERS
@@ -33,15 +33,15 @@ from web.ingest.rates import Rates
 from web.ingest.tracking import Tracking
 from web.live.endpoints import PATH as LIVE_PATH
 from web.live.endpoints import Live
-from web.ops.audit import Audit, Audited
+from web.ops.audit import Audit, AuditMiddleware
 from web.ops.health import Health
 from web.ops.housekeeping import Housekeeping
-from web.ops.log_stream import ERR, OUT
+from web.ops.log_stream import STDERR, STDOUT
 from web.ops.logs import AccessLog
 from web.ops.telemetry import Telemetry
 from web.reports import series
 from web.reports.admission import Admission
-from web.reports.answers import Held
+from web.reports.answers import PiecewiseMiddleware
 from web.reports.copies import Copies
 from web.reports.endpoints import Reports
 from web.server.cors import Cors
@@ -105,8 +105,8 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     memory = FairShares("memory", settings.memory_mb << 20, *MEMORY_WEIGHTS)
     hub, broker = _hub(settings, telemetry), _broker(settings, database.epoch)
     node = Node(database, broker, hub, settings.change_log_entries)
-    door, audit = Door(settings, credentials), Audit(settings.audit_log == "on")
-    live = Live(settings, node, tokens, door, telemetry, audit)
+    authenticator, audit = IngestAuthenticator(settings, credentials), Audit(settings.audit_log == "on")
+    live = Live(settings, node, tokens, authenticator, telemetry, audit)
     await credentials.start(partial(live.end_revoked, credentials.revokes))
     opened.push_async_callback(credentials.stop)
     await node.start()
@@ -119,7 +119,7 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     health = Health(database, writer, node, hub, telemetry)
     health.start()
     opened.push_async_callback(health.stop)
-    tracking = _tracking(settings, database, writer, door, memory, telemetry)
+    tracking = _tracking(settings, database, writer, authenticator, memory, telemetry)
     reports = _reports(settings, database, tokens, memory)
     app = _application(settings, telemetry, audit, _operations(tracking, reports, live, health), live, static)
     return Service(
@@ -142,8 +142,8 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
 
 def _telemetry(is_worker: bool) -> Telemetry:
     telemetry = Telemetry(shared=is_worker)
-    for outlet in (OUT, ERR):
-        outlet.dropped = partial(telemetry.log_dropped, outlet.name)
+    for stream in (STDOUT, STDERR):
+        stream.dropped = partial(telemetry.log_dropped, stream.name)
     return telemetry
 
 
@@ -184,11 +184,16 @@ def _writer(settings: Settings, database: Database, broker: Broker, telemetry: T
 
 
 def _tracking(
-    settings: Settings, database: Database, writer: Writer, door: Door, memory: FairShares, telemetry: Telemetry
+    settings: Settings,
+    database: Database,
+    writer: Writer,
+    authenticator: IngestAuthenticator,
+    memory: FairShares,
+    telemetry: Telemetry,
 ) -> Tracking:
     rates = Rates(settings.tracking_events_per_second, settings.tracking_burst_events)
     earliest = Earliest(settings.retention, database.days)
-    return Tracking(writer, door, Intake(rates, memory), earliest, telemetry.tracked, telemetry.client_dropped)
+    return Tracking(writer, authenticator, Intake(rates, memory), earliest, telemetry.tracked, telemetry.client_dropped)
 
 
 def _reports(settings: Settings, database: Database, tokens: Verifier, memory: FairShares) -> Reports:
@@ -226,9 +231,9 @@ def _route(operation: Operation, audit: Audit) -> Route:
     if operation.access != "admin":
         return Route(operation.path, operation.endpoint, methods=[operation.method])
     parameters = frozenset(parameter.name for parameter in operation.parameters)
-    middleware = [Middleware(Audited, audit, operation.path, parameters)]
+    middleware = [Middleware(AuditMiddleware, audit, operation.path, parameters)]
     if not operation.streams:
-        middleware.append(Middleware(Held))
+        middleware.append(Middleware(PiecewiseMiddleware))
     return Route(operation.path, operation.endpoint, methods=[operation.method], middleware=middleware)
 
 

@@ -14,7 +14,7 @@ import uvicorn
 import uvloop
 
 from storage.fairness.slicing import SharedSlicer
-from web.http.connections import BESIDE_PANELS, Connections
+from web.http.connections import OTHER_CONNECTIONS, Connections
 from web.server.app import Service, open_service
 from web.server.descriptors import fitting, for_connections, for_waiting, raise_limit
 from web.server.http_protocol import READS, BoundedProtocol
@@ -44,14 +44,14 @@ class CannotListen(Exception):
 def configuration(service: Service) -> uvicorn.Config:
     """Say how uvicorn serves *service*."""
     settings = service.settings
-    room = min(for_connections(raise_limit()), settings.max_connections + BESIDE_PANELS)
+    room = min(for_connections(raise_limit()), settings.max_connections + OTHER_CONNECTIONS)
 
     class Protocol(BoundedProtocol):
         head_seconds = settings.head_seconds
         body_seconds = settings.body_seconds
         answer_seconds = settings.answer_seconds
-        turn = staticmethod(service.live.turn)
-        others = Connections(room)
+        turn = staticmethod(service.live.wait_for_handshake)
+        all_connections = Connections(room)
         left_over = SharedSlicer(READS)
 
     return uvicorn.Config(

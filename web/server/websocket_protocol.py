@@ -19,7 +19,7 @@ MAX_UNREAD = 65_536
 """Bytes that may wait for a subscriber beside the frame it was sent last."""
 PIECE = 256
 """Bytes that are read before what they held is counted. The shortest frame has 6, and takes some 14 us."""
-DEAF_SECONDS = 1.0
+IGNORE_SECONDS = 1.0
 """How long a subscriber that is not heard any more has to take the close frame."""
 
 
@@ -31,7 +31,7 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
     """
 
     allowance: Allowance | None = None
-    _deaf = False
+    _is_ignoring = False
 
     async def run_asgi(self) -> None:
         """Run the application, with the extension in its scope."""
@@ -62,7 +62,7 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
     def handle_events(self) -> None:
         """Take what was read, if it is paid for."""
         if self.handshake_initiated and self.conn.events and not self._pay(len(self.conn.events)):
-            self._stop_hearing()
+            self._ignore_input()
         else:
             super().handle_events()
 
@@ -70,9 +70,9 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         # Before its handshake is answered a subscriber has nothing to say.
         return self.allowance is not None and self.allowance.take(frames, self.loop.time())
 
-    def _stop_hearing(self) -> None:
+    def _ignore_input(self) -> None:
         """Drop what the subscriber sends from now on, and tell the application, which closes the connection."""
-        self._deaf = True
+        self._is_ignoring = True
         self.conn.events_received()
         if self.allowance is None or not self.open:
             self.transport.abort()
@@ -82,7 +82,7 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         # Or taking a message would have it read on.
         self.read_paused = False
         self.transport.pause_reading()
-        self.loop.call_later(DEAF_SECONDS, self.transport.abort)
+        self.loop.call_later(IGNORE_SECONDS, self.transport.abort)
 
     def handle_ping(self) -> None:
         """Answer a ping, unless the subscriber has not taken the answers to those before: it would fill the memory."""
@@ -129,7 +129,7 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         leaves that answer unsent and the connection open.
         """
         for begin in range(0, len(data), PIECE):
-            if self._deaf or self.transport.is_closing():
+            if self._is_ignoring or self.transport.is_closing():
                 return
             super().data_received(data[begin : begin + PIECE])
         if self.conn.handshake_exc is not None and not self.handshake_initiated:

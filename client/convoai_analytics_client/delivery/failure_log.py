@@ -10,7 +10,7 @@ SECONDS = 60.0
 """Between two lines."""
 
 
-class Trouble:
+class FailureLog:
     """Gathers what went wrong, and logs it in lines that are far enough apart."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Trouble:
             self._seen[what] += events
         self.tell()
 
-    def tell(self, *, now: bool = False) -> None:
+    def log(self, *, now: bool = False) -> None:
         """Log what was gathered, if it is time for that; *now*: in any case."""
         with self._lock:
             if not self._seen or (monotonic() < self._next and not now):

@@ -2,8 +2,8 @@
 
 ``python -m tests.faults.isolation.subscriber_group PORT COUNT STALLING``: the first line of standard input has tokens,
 separated by spaces, which the panels take in turn; the answer is ``ready`` when all are served. Then each line is a
-command, answered by a line of JSON; :class:`Crowd` is the other end. A panel whose connection ends reconnects at once,
-with its position; one that is refused tries again later. The first STALLING ones have small receive buffers.
+command, answered by a line of JSON; :class:`SubscriberGroup` is the other end. A panel whose connection ends reconnects
+at once, with its position; one that is refused tries again later. The first STALLING ones have small receive buffers.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ import msgspec
 import uvloop
 
 from bench.http_connection import HEAD_END
-from bench.panels import PING, TEXT, Frame, Panel, masked, subscription
+from bench.panels import PING, TEXT, Frame, Subscriber, masked, subscription
 from realtime import subscriber_state
 from tests.faults.isolation.remote import Remote, run
 
@@ -58,7 +58,7 @@ class Views:
         return self._known[key][1]
 
 
-class Connection(Panel):
+class Connection(Subscriber):
     """One connection of a panel."""
 
     def __init__(self, member: "Member", token: str) -> None:
@@ -229,7 +229,7 @@ class Members:
         return [member for member in self._all if not member.stalled]
 
 
-class Crowd(Remote):
+class SubscriberGroup(Remote):
     """The other end: *count* panels of the service on *port*, of which *stalling* can be told to read no more.
 
     *tokens* are one or more, separated by spaces.
@@ -239,7 +239,7 @@ class Crowd(Remote):
         super().__init__("tests.faults.isolation.subscriber_group", port, count, stalling)
         self._tokens = tokens
 
-    async def __aenter__(self) -> "Crowd":
+    async def __aenter__(self) -> "SubscriberGroup":
         await asyncio.to_thread(self.ask, self._tokens)
         return self
 

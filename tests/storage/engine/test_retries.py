@@ -6,7 +6,7 @@ from storage.engine import retries
 from storage.engine.retries import LockRetry
 
 
-async def test_patience_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_retries_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts have pauses between them, that grow, and an end, counted from the first of them."""
     monkeypatch.setattr(retries, "LOCK_SECONDS", 0.2)
     found, pauses = LockRetry(), 0

@@ -93,7 +93,7 @@ TRACES = (
 
 
 @pytest.mark.parametrize("line", TRACES)
-async def test_traces_of_a_proxy_or_a_page_shut_the_door(running: Running, line: str) -> None:
+async def test_headers_of_a_proxy_or_a_page_are_refused(running: Running, line: str) -> None:
     """One header that a proxy or a browser adds is enough for a key to be needed."""
     port = running.service.settings.port
     assert await post(port, "Host: localhost", line) == 401

@@ -15,7 +15,7 @@ from storage.model.batch import MAX_EVENTS
 from tests.paths import TRACK
 from tests.samples.events import ACTIVITY, BATCH
 from tests.servers.service import Running, start
-from web.auth.ingest import Guest
+from web.auth.ingest import IngestIdentity
 from web.ingest.intake import READS, Intake
 from web.ingest.rates import Rates
 
@@ -126,7 +126,7 @@ async def test_large_bodies_are_read_a_few_at_a_time() -> None:
             return {"type": "http.request", "body": b" " * 100_000, "more_body": left > 0}
 
         scope = {"type": "http", "method": "POST", "headers": []}
-        with intake.begin(Guest("acme", "acme-key")) as post:
+        with intake.begin(IngestIdentity("acme", "acme-key")) as post:
             return await post.body(Request(scope, receive), 1 << 24)
 
     intake = Intake(Rates(0, 0), FairShares("memory", 1 << 30, 1.0, 1.0))

@@ -15,7 +15,7 @@ async def arrivals(admission: Admission, *who: tuple[str, str]) -> list[str]:
     order: list[str] = []
 
     async def arrive(token: str, address: str) -> None:
-        await admission.arrive(token, address)
+        await admission.begin(token, address)
         order.append(token)
 
     await asyncio.gather(*(arrive(*each) for each in who))
@@ -36,7 +36,7 @@ async def test_new_tokens_keep_no_known_tenant_waiting() -> None:
     admission = admission_of(("known", "globex", "ada"))
     crowd = [(f"token-{number}", "127.0.0.1") for number in range(1000)]
     assert (await arrivals(admission, *crowd, ("known", "127.0.0.1"))).index("known") < 8
-    admission.forget("known")
+    admission.drop_token("known")
     assert (await arrivals(admission, *crowd, ("known", "127.0.0.1"))).index("known") == 1000
 
 

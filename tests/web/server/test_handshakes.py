@@ -20,8 +20,8 @@ from web.live import handshakes
 
 async def test_a_herd_is_let_in_at_a_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Panels that come at once are let in one after the other, all of them; a post does not wait for them."""
-    monkeypatch.setattr(handshakes, "JOINS_AT_ONCE", 2)
-    monkeypatch.setattr(handshakes, "JOINS_PER_SECOND", 5.0)
+    monkeypatch.setattr(handshakes, "HANDSHAKES_AT_ONCE", 2)
+    monkeypatch.setattr(handshakes, "HANDSHAKES_PER_SECOND", 5.0)
     found = await start(tmp_path)
     began = time.monotonic()
     coming = [asyncio.create_task(found.panel()) for _ in range(6)]
@@ -38,8 +38,8 @@ async def test_a_herd_is_let_in_at_a_pace(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.fixture
 async def slow_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
     """A service that lets one panel in, and the next one five seconds later."""
-    monkeypatch.setattr(handshakes, "JOINS_AT_ONCE", 1)
-    monkeypatch.setattr(handshakes, "JOINS_PER_SECOND", 0.2)
+    monkeypatch.setattr(handshakes, "HANDSHAKES_AT_ONCE", 1)
+    monkeypatch.setattr(handshakes, "HANDSHAKES_PER_SECOND", 0.2)
     found = await start(tmp_path)
     yield found
     await found.drop()
@@ -86,8 +86,8 @@ async def test_strangers_take_no_place_in_the_line(slow_line: Running) -> None:
 
 async def test_subjects_take_turns_in_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many panels of one subject wait, another subject's panel comes after the next of them."""
-    monkeypatch.setattr(handshakes, "JOINS_AT_ONCE", 1)
-    monkeypatch.setattr(handshakes, "JOINS_PER_SECOND", 4.0)
+    monkeypatch.setattr(handshakes, "HANDSHAKES_AT_ONCE", 1)
+    monkeypatch.setattr(handshakes, "HANDSHAKES_PER_SECOND", 4.0)
     found = await start(tmp_path)
     came: list[str] = []
 

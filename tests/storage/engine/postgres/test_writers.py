@@ -108,7 +108,7 @@ async def test_a_lock_is_waited_for_in_order(bench: Bench, url: str, postgres: P
     assert {receipt.position.sequence for receipt in receipts} == {2}
 
 
-async def test_patience_has_an_end(bench: Bench, url: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lock_waits_end(bench: Bench, url: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a lock was waited for long enough, all of that tenant's posts are refused, and nothing of them is kept."""
     monkeypatch.setattr(retries, "LOCK_SECONDS", 0.5)
     await bench.post("m")
