@@ -40,7 +40,7 @@ def measure(folder: Path) -> list[Row]:
 
 
 def _waits(answers: Sequence[Answered], take: Take) -> Iterator[float]:
-    """Tell of each event and panel how many seconds lay between them.
+    """Give for each event and subscriber how many seconds lay between them.
 
     The answer to a POST names the position at which the event was committed; the first frame at or behind that
     position is the one that shows it.

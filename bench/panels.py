@@ -134,7 +134,7 @@ class Subscriber(asyncio.Protocol):
 
 
 def take(panels: list[Subscriber]) -> Take:
-    """Gather what came to all *panels*, and begin anew."""
+    """Gather what came to all *panels*, and start again."""
     found = Take(0, 0, [])
     for panel in panels:
         found.frames += len(panel.arrived)

@@ -17,7 +17,8 @@ TARGET = 0.4
 ROUNDS = 4
 REQUESTS = 10_000
 REPEATS = 4
-"""How often the empty endpoint gets the requests of a round: it is so much faster that its time would else be short."""
+"""How often the empty endpoint gets the requests of a round: it is so much faster that its time would otherwise be
+short."""
 LINES = 64
 
 

@@ -1,4 +1,4 @@
-"""A crowd: many panels that listen, in a process of their own."""
+"""Many subscribers, in a process of their own."""
 
 import time
 

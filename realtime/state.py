@@ -104,7 +104,7 @@ class State:
         return Marker(position, self.day if seen_today else UNSEEN_DAY)
 
     def apply(self, change: Change) -> None:
-        """Go on to the state after *change*, which must be the very next one."""
+        """Continue to the state after *change*, which must be the very next one."""
         if change.sequence != self.position.sequence + 1:
             raise ValueError(f"change {change.sequence} does not follow {self.position.sequence}")
         # The change may come before the clock was looked at: what was committed tomorrow is seen tomorrow.
@@ -121,7 +121,7 @@ class State:
         self._tags.pop(change.sequence - self._window, None)
 
     def change_day(self, day: str) -> bool:
-        """Go on to the local *day*; says whether it is another one. The position stays: no event made the day."""
+        """Continue to the local *day*; says whether it is another one. The position stays: no event made the day."""
         if day == self.day:
             return False
         self.day = day

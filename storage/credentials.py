@@ -110,7 +110,7 @@ def add_key(connection: Connection, actor: str, tenant_id: str, name: str, diges
 
 
 def rotate_key(connection: Connection, actor: str, key_id: str, digest: str, until: str) -> TrackingKey:
-    """Keep a new key in the place of another, which goes on until then; raises ``KeyError`` if there is none."""
+    """Keep a new key in the place of another, which continues until then; raises ``KeyError`` if there is none."""
     old = _find(connection, key_id)
     new = _insert(connection, old.tenant_id, old.name, digest)
     _end(connection, old, until)

@@ -216,7 +216,7 @@ class Analytics:
         self._failures.log(now=True)
 
     def on_fork(self) -> None:
-        """Begin anew in a forked child: what waits here is the parent's to post."""
+        """Start again in a forked child: what waits here is the parent's to post."""
         self._queue.clear()
         self._failures.clear()
         if self._sender is not None:

@@ -38,7 +38,7 @@ class AnalyticsMiddleware:
 
     An event holds the route's template with the prefixes of mounts, the method, the status, the seconds to the last
     byte, and the user. A client that leaves before the end, or a cancellation, counts as 499; an exception as 500, and
-    it goes on up. Nothing that goes wrong here reaches the application. When the server shuts down it waits for events
+    it propagates. Nothing that goes wrong here reaches the application. When the server shuts down it waits for events
     that are not posted yet, 5 seconds at most.
     """
 

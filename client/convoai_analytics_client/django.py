@@ -71,7 +71,7 @@ class AnalyticsMiddleware(MiddlewareMixin):  # type: ignore[misc]
 
         def end(status: int | None) -> None:
             if status == CLIENT_LEFT and request.method == "HEAD":
-                # Nobody needs the body of an answer to HEAD: it is closed at once.
+                # The body of an answer to HEAD is not needed: it is closed at once.
                 status = None
             found = response.status_code if status is None else status
             self._track(request, found, perf_counter() - start, user_id)

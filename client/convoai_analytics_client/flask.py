@@ -51,7 +51,7 @@ class AnalyticsExtension:
         )
 
     def _see(self, _error: BaseException | None) -> None:
-        """Keep what only the request's context knows; the answer may go on after that."""
+        """Keep what only the request's context knows; the answer may continue after that."""
         if self._usage.excludes(request.path):
             return
         rule = request.url_rule

@@ -131,7 +131,7 @@ class _Proxy:
             self._tracking.end()
 
     def __del__(self) -> None:
-        # Nobody could catch an error here, and the interpreter may be ending.
+        # No code could catch an error here, and the interpreter may be ending.
         with suppress(Exception):
             self._tracking.end_late()
 
@@ -241,7 +241,7 @@ class _Tracking:
         self._has_ended = False
 
     def read(self, part: Any) -> None:
-        """Take note of a part that is handed on."""
+        """Record a part that is handed on."""
         if self._has_ended:
             return
         self._last = perf_counter()
@@ -262,7 +262,7 @@ class _Tracking:
         _track(self._answer, self._names, (perf_counter() if at is None else at) - self._started)
 
     def end_late(self) -> None:
-        """Do as :meth:`end` for a stream that nobody has read since its last part."""
+        """Do as :meth:`end` for a stream that was not read since its last part."""
         self.end(self._last)
 
 

@@ -13,7 +13,7 @@ StartResponse = Callable[..., Any]
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 UNNAMED = "(unnamed)"
-"""The endpoint of all requests of an application whose endpoints nobody names."""
+"""The endpoint of all requests of an application whose endpoints have no names."""
 _BODILESS = (204, 304)
 
 
@@ -21,7 +21,7 @@ class AnalyticsMiddleware:
     """Tracks the requests of an application: ``application = AnalyticsMiddleware(application)``.
 
     The time of a request ends when the server has taken the last part of the answer. An answer that the server closes
-    before its end counts as 499: its client has left. An exception counts as 500, and it goes on up. Nothing that goes
+    before its end counts as 499: its client has left. An exception counts as 500, and it propagates. Nothing that goes
     wrong here reaches the application. A file in the server's ``wsgi.file_wrapper`` is read in parts like any other.
 
     WSGI knows no routes. Without *endpoint* all requests count under one name, ``(unnamed)``, by method and status: raw
@@ -66,7 +66,7 @@ class AnalyticsMiddleware:
 
         def end(status: int | None) -> None:
             if status == CLIENT_LEFT and (code in _BODILESS or (code and environ.get("REQUEST_METHOD") == "HEAD")):
-                # Nobody needs the body of such an answer: a server may close it at once.
+                # The body of such an answer is not needed: a server may close it at once.
                 status = None
             # An answer without a status is one that the server cannot send.
             self._track_request(environ, (code or FAILED) if status is None else status, perf_counter() - start)

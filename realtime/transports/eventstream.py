@@ -18,7 +18,7 @@ TRANSPORT = "convoai.transport"
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {
     "Cache-Control": "no-store",
-    # nginx would else keep events until its buffer is full.
+    # nginx would otherwise keep events until its buffer is full.
     "X-Accel-Buffering": "no",
     # Nothing follows on this connection, so it may be cut when the subscriber does not take the end.
     "Connection": "close",

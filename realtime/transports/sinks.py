@@ -58,7 +58,7 @@ class PlainSink:
         return self._task is not None and not self._task.done()
 
     def offer(self, frame: Frame) -> bool:
-        """Begin to send the frame, if none is in hand."""
+        """Begin to send the frame, if none is being sent."""
         if self.busy:
             return False
         if not self._closed:

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 ReadTransaction = AsyncConnection
-"""An open read transaction, as :meth:`Database.read` gives it: whoever has it hands it to what reads in storage."""
+"""An open read transaction, as :meth:`Database.read` gives it: pass it to the functions in storage that read."""
 WriteTransaction = Connection
 """An open write transaction, as :meth:`Database.write` hands it to its work."""
 
@@ -130,7 +130,7 @@ class Database(ABC):
     async def write(self, work: Callable[[WriteTransaction], T]) -> T:
         """Run *work* in a writer's thread, in a transaction; it is committed, durably, when this returns.
 
-        *work* may be run anew, in another transaction, if the database asks for that, or after a pause if another
+        *work* may be run again, in another transaction, if the database asks for that, or after a pause if another
         process holds what it needs. Raises :exc:`DataRefused` if the database does not take what *work* writes,
         :exc:`StorageUnavailable` if it cannot be written just now, :exc:`Locked` if that other process holds on.
         """

@@ -27,7 +27,7 @@ LOCK_MS = 100
 """How long a transaction waits for a lock, such as its tenant's head row, before it gives its connection to others."""
 IDLE_SECONDS = 30
 """How long a writing transaction may stand still before the server ends it: a process that was stopped in the middle of
-a commit would else keep its tenant locked."""
+a commit would otherwise keep its tenant locked."""
 APPLICATION = "convoai-analytics"
 """By which the server knows our connections."""
 GONE_TRIES, GONE_SECONDS = 20, 0.1
@@ -80,7 +80,7 @@ class PostgresDatabase(Database):
         except DatabaseError as error:
             raise WrongDatabase(f"{self.name} cannot be used: {_line(error)}") from None
         self._writing = self._writer_engine()
-        # From this connection on nobody migrates.
+        # From this connection on no process migrates.
         await self.write(lambda connection: None)
         self.open_readers()
 
@@ -145,7 +145,7 @@ class PostgresDatabase(Database):
             "max_overflow": 0,
             # One round trip a transaction; connections that a restart of the server cut are replaced unseen.
             "pool_pre_ping": True,
-            # Errors would else repeat what events hold, and errors are logged.
+            # Errors would otherwise repeat what events hold, and errors are logged.
             "hide_parameters": True,
             "use_native_hstore": False,
             "connect_args": {"application_name": APPLICATION, **network},
@@ -218,7 +218,7 @@ def _prepare_writer(connection: Any, _record: Any) -> None:
         "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
     )
     # A plan that was made while a table was small would read all of a tenant's rows for every commit, until the table
-    # has statistics. To plan anew costs 0.5 ms a commit.
+    # has statistics. To plan again costs 0.5 ms a commit.
     cursor.execute("SET plan_cache_mode = force_custom_plan")
     cursor.execute(f"SET lock_timeout = {LOCK_MS}")
     cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")

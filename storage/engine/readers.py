@@ -29,7 +29,7 @@ def too_long(seconds: float | None) -> str:
 
 
 class Reader:
-    """One read transaction. ``why`` says why it was ended; None while it may go on."""
+    """One read transaction. ``why`` says why it was ended; None while it may continue."""
 
     def __init__(self, driver: Any) -> None:
         """Take the connection of aiosqlite, whose statements run in a thread of its own."""
@@ -37,7 +37,7 @@ class Reader:
         self.why: str | None = None
 
     async def end(self, why: str) -> None:
-        """End the transaction, for a reason that the reader is told.
+        """End the transaction, for a reason that the reader gets.
 
         A statement that was about to begin is missed: see again whether it has ended.
         """
@@ -103,7 +103,7 @@ class Readers:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Let nobody begin to read; those who want to wait until this ends."""
+        """Let no new reader begin: they wait until this ends."""
         self._open.clear()
         try:
             yield
@@ -111,7 +111,7 @@ class Readers:
             self._open.set()
 
     async def leave(self, seconds: float) -> None:
-        """Wait until nobody reads, but no longer than *seconds*."""
+        """Wait until there is no reader, but no longer than *seconds*."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), seconds)
 

@@ -35,7 +35,7 @@ PREPARED = 512
 BUSY_MS = 5000
 """How long SQLite waits for a lock that another program holds, before a write fails."""
 CHECKPOINT_BUSY_MS = 50
-"""How long a checkpoint waits for readers: nobody writes meanwhile."""
+"""How long a checkpoint waits for readers: there are no commits meanwhile."""
 SCRUB_SECONDS = 10.0
 """How long it is tried to empty the log of what was erased."""
 
@@ -87,7 +87,7 @@ class SqliteDatabase(Database):
             pool_size=1,
             max_overflow=0,
             connect_args={"cached_statements": PREPARED},
-            # Errors would else repeat what events hold, and errors are logged.
+            # Errors would otherwise repeat what events hold, and errors are logged.
             hide_parameters=True,
         )
         _configure(engine, readonly=False)
@@ -127,7 +127,7 @@ class SqliteDatabase(Database):
             self._lock = None
 
     def lock_exclusively(self, connection: Connection) -> None:
-        """Do nothing: whoever has a file open for writing is alone by its lock."""
+        """Do nothing: the process that has a file open for writing is alone by its lock."""
 
     async def _settle_log(self) -> None:
         await self._log.grown(self._log_bytes)
@@ -150,7 +150,7 @@ class SqliteDatabase(Database):
             # From here on all of its files are there.
             files = self._files = self._files or Files(self._file)
             found = work(writer)
-        # Before anybody is told: what went into a file that has gone is not recorded.
+        # Before any answer: what went into a file that has gone is not recorded.
         self._log_bytes = files.check()
         return found
 
@@ -166,7 +166,7 @@ class SqliteDatabase(Database):
     def _is_bug(self, error: SQLAlchemyError) -> bool:
         """Say so too of what SQLite calls an error without a kind: a statement that it does not understand.
 
-        But not of a table that is not there: somebody may just be putting the database back.
+        But not of a table that is not there: someone may just be putting the database back.
         """
         raised = getattr(error, "orig", None)
         if getattr(raised, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
@@ -217,6 +217,6 @@ def _configure(engine: Engine, *, readonly: bool) -> None:
             # 64 MB of page cache for the writer, whose indexes are large and touched at random.
             cursor.execute("PRAGMA cache_size=-65536")
             cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
-            # When it begins anew after readers let it grow, it becomes as short again.
+            # When it begins again after readers let it grow, it becomes as short again.
             cursor.execute(f"PRAGMA journal_size_limit={CHECKPOINT_PAGES * PAGE_BYTES}")
         cursor.close()

@@ -11,7 +11,8 @@ class Position(Struct, frozen=True):
     """Names one state of one tenant's figures.
 
     ``epoch`` is drawn when the database is made, ``sequence`` counts the tenant's commits, and ``tag`` is drawn for
-    each commit: a database restored from an old copy goes on with other tags, so it is not mistaken for its own future.
+    each commit: a database restored from an old copy continues with other tags, so it is not mistaken for its own
+    future.
     """
 
     epoch: str
@@ -75,7 +76,7 @@ class Change(Struct, frozen=True):
     still become a "today" (never "today" itself, which depends on who asks when); ``activities`` those of the commit
     that can be among the last :data:`RECENT`; ``top_users`` those it touched that can be among the first :data:`TOP`;
     ``minutes`` the counters that moved by minute, for those minutes that can be among the newest :data:`MINUTES` (None:
-    not told, so that whoever needs them takes a snapshot).
+    not included, so that a subscriber that needs them takes a snapshot).
 
     ``reset``: rows were removed that subscribers may show, so no difference leads over this change: who stands before
     it takes a snapshot. The change log begins with it.

@@ -31,7 +31,7 @@ _log = schema.changes.c
 _counters = schema.counters.c
 _activity = schema.user_activity.c
 _users = schema.users.c
-# Made once: SQLAlchemy would look at each of a thousand names anew.
+# Made once: SQLAlchemy would look at each of a thousand names again.
 _HEADS = select(_heads.tenant_id, _heads.sequence, _heads.tag).where(
     _heads.tenant_id.in_(bindparam("tenants", expanding=True))
 )
@@ -61,7 +61,7 @@ async def read_totals(connection: AsyncConnection, tenant_id: str, today: str) -
     in_tenant = _counters.tenant_id == tenant_id
     columns = (_counters.grain, _counters.metric, _counters.start, _counters.value)
     totals = select(*columns).where(in_tenant, _counters.grain == "total", _counters.start == "")
-    # Yesterday's count too: whoever keeps the snapshot may see its clock set back over midnight.
+    # Yesterday's count too: a client that keeps the snapshot may see its clock set back over midnight.
     active = select(*columns).where(
         in_tenant,
         _counters.grain == "day",
@@ -83,7 +83,7 @@ async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str,
     )
     row = head.one_or_none()
     if row is None:
-        # Whoever writes for a tenant makes its head row first: without one there is nothing else.
+        # The first commit of a tenant makes its head row first: without one there is nothing else.
         return Snapshot(Position(epoch, 0, NO_TAG), today, {}, {}, [], [], {})
     sequence, tag, *cutoffs = row
     totals, active_users = await read_totals(connection, tenant_id, today)

@@ -28,7 +28,7 @@ metadata = MetaData()
 
 
 def _ordered(length: int) -> String:
-    """Make text in code-point order: PostgreSQL would else go by its cluster's language, also for small letters."""
+    """Make text in code-point order: PostgreSQL would go by its cluster's language, also for small letters."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
@@ -254,7 +254,7 @@ tracking_keys = _support(
 )
 
 # Tokens that are worth nothing although they have not expired. kind: sub or jti; tenant_id: "" for every tenant.
-# expires_at: from then on no such token can be valid any more; null if nobody knows.
+# expires_at: from then on no such token can be valid any more; null if that is not known.
 revocations = _support(
     "revocations",
     _column("tenant_id", Key),

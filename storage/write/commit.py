@@ -41,7 +41,7 @@ def commit(
     """Write the events of one tenant; each comes with the time at which it arrived.
 
     *keep* is how many entries the change log holds at the least. The caller's transaction must end in a commit before
-    anything of the outcome is told to anyone.
+    the outcome is used.
     """
     head = lock(connection, tenant_id)
     recorded = _new(connection, tenant_id, [event for event, _ in arrived])

@@ -1,4 +1,4 @@
-"""Which tracking keys open the door, and which tokens do no more: as the database says, asked every second.
+"""The tracking keys and revocations in force: read from the database every second.
 
 Every process reads for itself, so that a command that changes the tables needs to reach none of them. If the database
 cannot be read, what was known stays in force.
@@ -20,7 +20,7 @@ from storage.model import clock
 log = structlog.get_logger()
 
 READ_SECONDS = 1.0
-"""How often it is asked whether they changed, which takes 0.8 ms; to read 1,000 rows anew takes 10."""
+"""How often it is checked whether they changed, which takes 0.8 ms; to read 1,000 rows takes 10."""
 NOTE_SECONDS = 60.0
 """How often at most it is written when keys were last used."""
 
@@ -31,7 +31,7 @@ def digest(key: str) -> str:
 
 
 class Credentials:
-    """The lists that are in force."""
+    """The keys and revocations in force."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -44,7 +44,7 @@ class Credentials:
         self._changed: Callable[[], None] = lambda: None
 
     async def start(self, changed: Callable[[], None]) -> None:
-        """Read the lists, and go on doing so; *changed* is called when they are others than before.
+        """Read the lists, now and from now on; *changed* is called when they have changed.
 
         Raises what the database raises.
         """
@@ -63,7 +63,7 @@ class Credentials:
             log.warning("key_uses_not_noted", error=type(error).__name__)
 
     def key(self, digest: str) -> TrackingKey | None:
-        """Find the key with this hash, and take note of its use; None if there is none that is worth something."""
+        """Find the key with this hash, and record its use; None if there is none that is worth something."""
         key = self._keys.get(digest)
         if key is None or (key.revoked_at is not None and key.revoked_at <= clock.now()):
             return None
@@ -92,7 +92,7 @@ class Credentials:
             except StorageError as error:
                 log.warning("access_not_read", error=type(error).__name__)
             except Exception:
-                # It must go on whatever happens: without it nothing could be revoked any more.
+                # It must continue whatever happens: without it nothing could be revoked any more.
                 log.exception("access_broken")
 
     async def _read(self) -> None:

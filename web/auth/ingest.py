@@ -1,9 +1,9 @@
-"""The door of the tracking endpoints: which tenant a request may post to, if any.
+"""Ingest authentication: which tenant a request to a tracking endpoint may post to, if any.
 
 A tracking key, of the settings or of the database, names its tenant. Without one, only clients in the trusted networks
 may post, and only to the default tenant. A proxy or a browser beside the service has an address of those networks too,
-so such a request has to look like one that its client sent itself. A proxy that passes a stranger's bytes on unchanged
-cannot be told from a client: where one may stand, no network should be trusted, which is the default.
+so such a request has to look like one that its client sent itself. A proxy that passes a client's bytes on unchanged
+looks like a client: where there may be one, no network should be trusted, which is the default.
 """
 
 import ipaddress
@@ -45,7 +45,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class IngestIdentity(NamedTuple):
-    """Who was let in: the tenant to post to, and by what (a key's hash, an address) its events are counted."""
+    """The result of ingest authentication: the tenant, and the account (a key's hash, an address) of the rate limit."""
 
     tenant_id: str
     account: Hashable
@@ -79,7 +79,7 @@ class IngestAuthenticator:
         return IngestIdentity(DEFAULT_TENANT, address)
 
     def _client(self, scope: Scope) -> Address | None:
-        """Tell the address of who sent a request without a key; None if it does not look as if they sent it here."""
+        """Give the client's address of a request without a key; None if it does not look sent to this service."""
         address, peer = self.address(scope), _peer(scope)
         if address is None or peer is None:
             return None
@@ -101,11 +101,11 @@ class IngestAuthenticator:
         return IngestIdentity(kept.tenant_id, hashed)
 
     def source(self, scope: Scope) -> str:
-        """Name the address that a connection counts for: its peer's, if a proxy passed it on that nobody named."""
+        """Name the address that a connection counts for: its peer's, if an unknown proxy passed it on."""
         return str(self.address(scope) or (scope.get("client") or ("",))[0])
 
     def address(self, scope: Scope) -> Address | None:
-        """Tell the address the request came from; None if a proxy that nobody named passed it on.
+        """Give the address the request came from; None if an unknown proxy passed it on.
 
         Behind a named proxy it is the last address in X-Forwarded-For that is not a named proxy itself.
         """

@@ -68,7 +68,7 @@ class KeySet:
             if time.monotonic() - self._tried_at > REFETCH_SECONDS:
                 self._begin()
             if self._fetch is not None:
-                # It goes on if whoever waits for it leaves.
+                # It continues if whoever waits for it leaves.
                 await asyncio.wait([self._fetch])
             key = self._find(algorithm, kid)
         if key is None:

@@ -156,7 +156,7 @@ def _output() -> Iterator[None]:
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except OSError as error:
-        # What is still in the buffer goes nowhere: Python would else try to write it once more at its end.
+        # What is still in the buffer goes nowhere: Python would otherwise try to write it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         # Whoever reads may have enough, as in "| head".
         if not isinstance(error, BrokenPipeError):

@@ -23,7 +23,7 @@ T = TypeVar("T")
 MAX_LENGTH = 255
 """How long a name that is kept may be."""
 PROGRESS_STEPS = 200
-"""How often, at the most, a line of progress is written anew."""
+"""How often, at the most, a line of progress is written again."""
 
 
 def fail(message: str) -> typer.Exit:

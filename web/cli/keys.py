@@ -66,7 +66,7 @@ def rotate(
         float, typer.Option(help="How long the old key stays valid beside the new one.", min=0, max=24 * 366)
     ] = 24.0,
 ) -> None:
-    """Make a new key in the place of one, and print it; the old one goes on for a while."""
+    """Make a new key in the place of one, and print it; the old one continues for a while."""
     from storage.credentials import rotate_key
     from web.auth.credentials import digest
 

@@ -1,4 +1,4 @@
-"""What a visitor asks of the platform's services: the auth service, and the chatbot."""
+"""A client of the platform's services: the auth service, and the chatbot."""
 
 import time
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ RENEW_SECONDS = 30.0
 
 
 class PlatformError(Exception):
-    """A service did not do what it should; the text says at which step, and how, and nothing that was sent."""
+    """A service did not answer as it should; the text says at which step, and how, and nothing that was sent."""
 
 
 class WrongAddress(Exception):
@@ -31,7 +31,7 @@ class WrongAddress(Exception):
 class Answer:
     """An answer as it was seen.
 
-    ``tokens`` is None if they are not known, or the visitor left before its end; ``first_seconds`` is how long the
+    ``tokens`` is None if they are not known, or the user left before its end; ``first_seconds`` is how long the
     first piece took (None: none was seen).
     """
 
@@ -41,7 +41,7 @@ class Answer:
 
 
 class PlatformClient:
-    """The services of a platform."""
+    """A client of a platform's services."""
 
     def __init__(self, auth_url: str, chatbot_url: str, connections: int) -> None:
         """Take their addresses; raises :exc:`WrongAddress`."""
@@ -94,7 +94,7 @@ class _Done(msgspec.Struct):
 
 
 class UserSession:
-    """A visitor who is signed in. All of it raises :exc:`PlatformError`."""
+    """A user who is signed in. All of it raises :exc:`PlatformError`."""
 
     def __init__(self, services: PlatformClient, token: _Token) -> None:
         self._services = services
@@ -184,7 +184,7 @@ async def _ask(
 
 @asynccontextmanager
 async def _report_failures(step: str) -> AsyncIterator[None]:
-    """Tell what becomes of a connection as :exc:`PlatformError`: what the client says of it may hold addresses."""
+    """Raise a failed connection as :exc:`PlatformError`: the HTTP client's text may hold addresses."""
     try:
         yield
     except httpx2.HTTPError as error:

@@ -31,13 +31,13 @@ ANSWER_SECONDS = 30.0
 RETRY_SECONDS = 60.0
 """How long a batch is tried again while the service is not there."""
 LINE_SECONDS = 5.0
-"""How often progress is told where there is no terminal."""
+"""How often progress is printed where there is no terminal."""
 
 ROLES = ("user", "assistant", "system")
 
 
 class ReplayError(Exception):
-    """The replay cannot begin or go on; the text says what to do."""
+    """The replay cannot begin or continue; the text says what to do."""
 
 
 @dataclass
@@ -100,7 +100,7 @@ def wait(events: list[Timed], start: int, elapsed: float, speed: float) -> float
 
 
 class Player:
-    """Posts the events of a source. ``problem`` says why nothing goes on just now (empty: all goes well)."""
+    """Posts the events of a source. ``problem`` says why nothing is posted just now (empty: all goes well)."""
 
     def __init__(self, source: Source, client: httpx2.AsyncClient, shift: int) -> None:
         """*shift* is added to all times, in milliseconds."""
@@ -192,7 +192,7 @@ def _client(url: str, key: str | None) -> httpx2.AsyncClient:
 
 
 async def replay(source: Source, url: str, key: str | None, speed: float, keep_times: bool) -> ReplayCounts:
-    """Post the events of *source* to the service at *url*, and tell how it goes on standard output.
+    """Post the events of *source* to the service at *url*, and report the progress on standard output.
 
     Events keep their distances in time, divided by *speed* (0: all at once). Their timestamps are shifted so that the
     last one is now, unless *keep_times*. *key* is a tracking key (None: none is needed). Raises :exc:`ReplayError`.
@@ -213,7 +213,7 @@ async def replay(source: Source, url: str, key: str | None, speed: float, keep_t
 
 
 async def _show_progress(player: Player, began: float) -> None:
-    """Tell of the progress until cancelled: a bar on a terminal, else a line now and then."""
+    """Show the progress until cancelled: a bar on a terminal, else a line now and then."""
     total = len(player.events)
 
     def told() -> str:

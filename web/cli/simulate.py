@@ -1,4 +1,4 @@
-"""The command ``simulate``: a crowd that uses the platform's own endpoints, at its pace or faster."""
+"""The command ``simulate``: simulated users who use the platform's own endpoints, in real time or faster."""
 
 import asyncio
 import hmac
@@ -21,13 +21,14 @@ from web.cli.platform_client import Answer, PlatformClient, PlatformError, UserS
 from web.cli.simulated_users import PlannedConversation, SimulatedUsers, Visit, name
 
 AT_ONCE = 200
-"""Visits at a time; who comes beyond them is turned away, so that slow services do not fill the memory here."""
+"""Visits at a time; further ones are dropped, so that slow services do not fill the memory here."""
 SIGN_INS = 8
 """Of them at a time: each costs the auth service a tenth of a second of CPU."""
 WRONG_PASSWORDS, WRONG_SECONDS = 50, 300.0
-"""Wrong passwords in so much time. The crowd has one address, and the example's auth service shuts out one with 100."""
+"""Wrong passwords in so much time. All simulated users have one address, and the example's auth service shuts out one
+with 100."""
 LAST_SECONDS = 30.0
-"""How long visits may go on behind the end."""
+"""How long visits may continue after the end."""
 LINE_SECONDS = 10.0
 FAILURES_SHOWN = 5
 
@@ -98,9 +99,9 @@ def _listed(counts: Counter[str], most: int) -> str:
 
 
 class Run:
-    """Plays a crowd's plan. ``at`` is where it is, in seconds of the crowd's time.
+    """Plays the plan of simulated users. ``at`` is the simulated time that it has reached, in seconds.
 
-    Names and passwords are of this run alone: nobody who knows a seed can sign in.
+    Names and passwords are of this run alone: knowing the seed does not help to sign in.
     """
 
     def __init__(self, simulated_users: SimulatedUsers, services: PlatformClient, speed: float) -> None:
@@ -116,7 +117,7 @@ class Run:
         self._wrong: deque[float] = deque(maxlen=WRONG_PASSWORDS)
 
     async def play(self, seconds: float | None) -> None:
-        """Let people come for so many *seconds* of the crowd's time; None: until this is cancelled."""
+        """Play the visits of so many *seconds* of simulated time; None: until this is cancelled."""
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             try:
@@ -138,11 +139,11 @@ class Run:
                     task.cancel()
 
     async def _until(self, began: float, at: float) -> None:
-        """Wait until the crowd's time is *at*, and let it go on meanwhile."""
+        """Wait until the simulated time is *at*; it advances meanwhile."""
         while True:
             now = (time.monotonic() - began) * self._speed
             self.at = min(now, at)
-            # Also without a wait others have their turn.
+            # Also without a wait other tasks have their turn.
             await asyncio.sleep(min(1.0, max(0.0, (at - now) / self._speed)))
             if now >= at:
                 return
@@ -163,7 +164,7 @@ class Run:
         async with self._sign_ins:
             if visit.person not in self._registered:
                 await self._services.register(account, password)
-                # Somebody may have come twice at once.
+                # A user may have two visits at once.
                 self.counts.registered += visit.person not in self._registered
                 self._registered.add(visit.person)
             for _ in range(visit.wrong_passwords):
@@ -221,7 +222,8 @@ class Run:
 async def simulate(
     simulated_users: SimulatedUsers, auth_url: str, chatbot_url: str, speed: float, hours: float | None
 ) -> SimulationCounts:
-    """Let a *crowd* use the services for so many *hours* of its time (None: for ever), or until SIGINT or SIGTERM.
+    """Let *simulated_users* use the services for so many *hours* of simulated time (None: for ever), or until SIGINT or
+    SIGTERM.
 
     Tells on standard output how it goes. Raises :exc:`WrongAddress` if a service is not there when it begins; what goes
     wrong afterwards is counted.
@@ -260,7 +262,7 @@ def _ended_by_signals(task: "asyncio.Task[None]") -> Iterator[None]:
 
 
 async def _show_progress(run: Run) -> None:
-    """Tell of the progress until cancelled: a table on a terminal, else a line now and then."""
+    """Show the progress until cancelled: a table on a terminal, else a line now and then."""
     if not sys.stdout.isatty():
         while True:
             await asyncio.sleep(LINE_SECONDS)

@@ -1,4 +1,5 @@
-"""A crowd of made-up people: who comes when, what they write, and what goes wrong. Pure: a seed gives one plan, always.
+"""The plan of simulated users: when they visit, what they write, and what goes wrong. Pure: a seed gives one plan,
+always.
 
 The shape of a day is that of New York's taxi rides, which go by when people are awake: least at five, most at eight in
 the evening. All other figures are guesses, made so that a panel has something to show of each kind.
@@ -45,7 +46,7 @@ class Question:
 
 @dataclass(frozen=True)
 class PlannedConversation:
-    """A conversation; without a turn it is one that was begun and left alone."""
+    """A conversation; without a question it is one that was begun and left alone."""
 
     questions: tuple[Question, ...]
     is_deleted: bool
@@ -53,7 +54,7 @@ class PlannedConversation:
 
 @dataclass(frozen=True)
 class Visit:
-    """What a person does from signing in on. ``at`` is in seconds of the crowd's time, from its beginning."""
+    """What a person does from signing in on. ``at`` is in seconds of simulated time, from its beginning."""
 
     at: float
     person: int
@@ -85,7 +86,7 @@ class SimulatedUsers:
                 yield _visit(draw, at, self._people)
 
     def clock(self, at: float) -> str:
-        """Write the crowd's time: ``day 1 14:30``."""
+        """Write the simulated time: ``day 1 14:30``."""
         minutes = int(self._hour * 60 + at / 60)
         return f"day {minutes // 1440 + 1} {minutes // 60 % 24:02d}:{minutes % 60:02d}"
 
@@ -99,7 +100,7 @@ def _visit(draw: random.Random, at: float, people: int) -> Visit:
     for _ in range(_some(draw, CONVERSATIONS, MAX_CONVERSATIONS)):
         conversations.append(_planned_conversation(draw))
         if any(question.leaves_after is not None for question in conversations[-1].questions):
-            # Who does not wait for an answer is gone.
+            # A user who does not wait for an answer has left.
             break
     return Visit(at, person, wrong, gives_up, asks_for_unknown, tuple(conversations), draw.random() < SIGNS_OUT)
 

@@ -1,4 +1,5 @@
-"""The live figures as text in a terminal. Pure: what is shown follows from a panel, its connection, and the time."""
+"""The live figures as text in a terminal. Pure: what is shown follows from a subscriber's state, its connection, and
+the time."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from realtime.subscriber_state import Json, SubscriberState
 from storage.model.clock import moment
 
 MISSED_HEARTBEATS = 2.5
-"""A connection on which nothing came for so many heartbeats is dead."""
+"""A connection that misses so many heartbeats is dead."""
 HEARTBEAT_SECONDS = 10.0
 """What a heartbeat is taken for until the first snapshot tells it."""
 _TITLE = "ConvoAI Analytics"
@@ -42,7 +43,7 @@ class Link:
 
 
 def render(state: SubscriberState, link: Link, now: datetime) -> RenderableType:
-    """Draw the whole panel as it is at *now*, in the zone of *now*."""
+    """Draw the whole screen as it is at *now*, in the zone of *now*."""
     head = Table.grid(expand=True, padding=(0, 2))
     head.add_column(min_width=len(_TITLE), no_wrap=True)
     head.add_column(justify="right", no_wrap=True)
@@ -86,7 +87,7 @@ def ago(written: str, now: datetime) -> str:
 
 
 def silence(state: SubscriberState) -> float:
-    """Tell after how many seconds without a frame the connection counts as dead."""
+    """Give after how many seconds without a frame the connection counts as dead."""
     return MISSED_HEARTBEATS * (state.heartbeat_seconds or HEARTBEAT_SECONDS)
 
 
@@ -144,5 +145,5 @@ def _plain(value: float | None) -> str:
 
 
 def printable(text: str) -> str:
-    """Replace what could move the cursor or hide text: names come from whoever posts events."""
+    """Replace what could move the cursor or hide text: names come from the services that post events."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -1,6 +1,7 @@
 """The command ``watch``: the live figures in a terminal.
 
-First the :class:`Follower`, which keeps a panel fed whatever becomes of its connection; then the two ways to show it.
+First the :class:`Follower`, which keeps a subscriber's state up to date whatever becomes of its connection; then the
+two ways to show it.
 """
 
 import asyncio
@@ -36,20 +37,20 @@ STABLE_SECONDS = 60.0
 SHOWN: tuple[Topic, ...] = ("summary", "activities", "top_users")
 """What a terminal has room for."""
 RESYNC_SECONDS = 60.0
-"""How often a panel whose figures are found wrong takes a snapshot at the most."""
+"""How often figures that are found wrong are replaced by a snapshot at the most."""
 OPEN_SECONDS, CLOSE_SECONDS = 10.0, 1.0
-"""How long a handshake, and a farewell, may take."""
+"""How long a handshake, and closing, may take."""
 
 _BY_CODE = {close.code: close for close in CLOSES}
 _HINT = re.compile(r"retry after ([0-9]+(?:\.[0-9]+)?) s", re.ASCII)
 
 
 class Refused(Exception):
-    """The service does not take this panel, and coming back would not help; the text says what to do."""
+    """The service refuses this subscriber, and reconnecting would not help; the text says what to do."""
 
 
 Show = Callable[[SubscriberState, Link], None]
-"""Told of every frame that was applied, and whenever the connection turns."""
+"""Called for every frame that was applied, and whenever the connection changes."""
 
 
 def backoff(attempt: int) -> float:
@@ -216,7 +217,7 @@ def _now(ahead: float = 0.0) -> datetime:
 
 
 class Screen:
-    """The panel on a terminal, drawn anew with every frame: at most ten times a second, at least every second."""
+    """The figures on a terminal, drawn again with every frame: at most ten times a second, at least every second."""
 
     def __init__(self, live: Live) -> None:
         self._live = live

@@ -1,7 +1,7 @@
-"""The connections of this process: how many there may be, and which of them goes when another one needs its place.
+"""The connections of this process: how many there may be, and which of them is closed when another one needs its place.
 
-First those of strangers, who have shown no valid credential, longest idle first; then those that wait for their next
-request; a connection whose request is answered, and a WebSocket, never.
+First those without a valid credential, longest idle first; then those that wait for their next request; never a
+WebSocket, nor one whose request is being answered.
 """
 
 from collections.abc import Collection, MutableMapping
@@ -12,13 +12,13 @@ from typing import Any, Protocol
 EXTENSION = "convoai.connection"
 """The name of the ASGI extension in an HTTP scope's ``extensions``; its value is the :class:`ClientIdentity`."""
 OTHER_CONNECTIONS = 5_000
-"""Connections that there may be beside the panels: of services that post, of admins who read, and of strangers."""
+"""Connections that there may be besides those of subscribers: of services that post, and of admins who read."""
 MAX_HEAD_BYTES = 32 << 20
-"""Bytes of heads that are not complete yet, over all connections: a head is read before it is known whose it is."""
+"""Bytes of heads that are not complete yet, over all connections: a head is read before the client is known."""
 
 
 class ClientIdentity:
-    """Who is at the other end of a connection: *is_authenticated* once a valid credential was shown."""
+    """The client of a connection: *is_authenticated* once a valid credential was shown."""
 
     __slots__ = ("is_authenticated",)
 
@@ -27,7 +27,7 @@ class ClientIdentity:
 
 
 class Client(Protocol):
-    """A connection as it is seen here."""
+    """A connection, as this module needs it."""
 
     identity: ClientIdentity
 
@@ -46,7 +46,7 @@ class Connections:
         self._in_heads = 0
 
     def make_room(self, connected: Collection[Any]) -> bool:
-        """Let go the one that matters least if as many are *connected* as may be; False: each of them matters more."""
+        """Close the one that matters least if as many are *connected* as may be; False: none may be closed."""
         if len(connected) < self.room:
             return True
         least = self._oldest_unauthenticated() or next(iter(self._idle), None)
@@ -60,17 +60,17 @@ class Connections:
             client = next(iter(self._unauthenticated))
             if not client.identity.is_authenticated:
                 return client
-            # It came as a stranger, and has shown its credential in the request that is answered just now.
+            # It has shown its credential in the request that is being answered.
             del self._unauthenticated[client]
         return None
 
     def mark_idle(self, client: Client) -> None:
-        """Take note that a client has nothing to be answered, from now on."""
+        """Record that a client waits for no answer, from now on."""
         self.remove(client)
         (self._idle if client.identity.is_authenticated else self._unauthenticated)[client] = None
 
     def mark_busy(self, client: Client) -> None:
-        """Take note that a client is being answered; a stranger may still be cut, after those who wait."""
+        """Record that a client is being answered; without a credential it may still be cut, after idle ones."""
         self.remove(client)
         if not client.identity.is_authenticated:
             self._unauthenticated[client] = None
@@ -82,7 +82,7 @@ class Connections:
         self.note_head_bytes(client, 0)
 
     def note_head_bytes(self, client: Client, size: int) -> None:
-        """Take note how many bytes of a head that is not complete a client has sent; too many, and the oldest goes."""
+        """Record how many bytes of a head that is not complete a client has sent; with too many, the oldest is cut."""
         if size or client in self._heads:
             self._in_heads += size - self._heads.pop(client, 0)
             if size:
@@ -104,7 +104,7 @@ def network_of(address: str) -> str:
 
 
 def mark_authenticated(scope: MutableMapping[str, Any]) -> None:
-    """Take note that the client of this ASGI *scope* has shown a valid credential."""
+    """Record that the client of this ASGI *scope* has shown a valid credential."""
     identity = scope.get("extensions", {}).get(EXTENSION)
     if identity is not None:
         identity.is_authenticated = True

@@ -1,4 +1,4 @@
-"""What clients tell of events that they dropped: a header beside a batch, by reason. Pure."""
+"""What clients report of events that they dropped: a header beside a batch, by reason. Pure."""
 
 from collections.abc import Iterator
 

@@ -34,8 +34,8 @@ MAX_MEMBERS = 10_000
 WAITING = 10_000
 """Bodies of a tenant that may wait for their next slice; memory ends earlier."""
 READS = 2
-"""Reads from sockets that large bodies go on with in one turn of the event loop: each is up to 256 KB, in some 0.2 ms.
-A hundred large bodies that come together would else hold the loop for a second."""
+"""Reads from sockets that large bodies continue with in one turn of the event loop: each is up to 256 KB, in some 0.2
+ms. A hundred large bodies that come together would otherwise hold the loop for a second."""
 
 
 class Intake:
@@ -103,7 +103,7 @@ class Post:
                 if part is None:
                     return
                 yield part
-                # Nobody else may wait for a slice, but others do for the loop.
+                # Perhaps no other post waits for a slice, but other tasks wait for the loop.
                 await self._slicer.yield_if_due()
         except BatchTooLarge as error:
             raise Problem(413, str(error)) from None

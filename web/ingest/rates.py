@@ -24,7 +24,7 @@ class Rates:
             raise Problem(429, "more events than this key or address may post: come back later", headers=headers)
 
     def count(self, account: Hashable, events: int) -> None:
-        """Take note of what an account posted."""
+        """Record what an account posted."""
         if self._buckets is not None:
             now = _now()
             self._buckets.of(account, now).take(events, now)

@@ -27,8 +27,8 @@ MAX_BODY = 1 << 20
 MAX_BATCH = 16 << 20
 """Bytes of the body of a batch, once it is decompressed."""
 SERVED = 128
-"""Posts of a tenant that are checked and committed at once. The next ones wait: a crowd of one tenant must not hold up
-the posts of others."""
+"""Posts of a tenant that are checked and committed at once. The next ones wait: many posts of one tenant must not hold
+up the posts of others."""
 WAITING = 10_000
 """Posts of a tenant that may wait for that."""
 JSON = "application/json"
@@ -62,8 +62,8 @@ _RECORDED = "Durable. A duplicate is counted in `duplicates` and changes nothing
 class Tracking:
     """The endpoints: one for each kind of event, and one for batches.
 
-    *count* is told of each answered request: kind, recorded, duplicates, rejected.
-    *count_drops* is told what clients dropped before they posted: reason, events.
+    *count* gets each answered request: kind, recorded, duplicates, rejected.
+    *count_drops* gets what clients dropped before they posted: reason, events.
     """
 
     def __init__(

@@ -153,12 +153,12 @@ class Live:
         )
 
     async def wait_for_handshake(self, path: str, headers: Headers) -> None:
-        """Wait in the line of those who come: a herd that a restart sent must not hold up those who post.
+        """Wait in the queue of handshakes: many that reconnect after a restart must not delay posts.
 
-        Raises a 429 :exc:`Problem` if the subject has sent too many messages, a 503 if the line is too long. Of a
+        Raises a 429 :exc:`Problem` if the subject has sent too many messages, a 503 if the queue is too long. Of a
         WebSocket the server asks before it makes one: one that waits costs a socket, and those behind it, who may want
-        to post, are accepted at once. Whoever brings no valid token, or asks for something else, is refused without a
-        place.
+        to post, are accepted at once. A request without a valid token, or for something else, is refused without
+        a place.
         """
         token = _token(headers)
         if path != PATH or token is None or self._draining:
@@ -170,10 +170,10 @@ class Live:
         await self._handshakes.enter(_subject(principal))
 
     async def drain(self) -> None:
-        """Send all subscribers away, and let none in any more."""
+        """Close all subscribers, and admit none any more."""
         self._draining = True
         limits = self._settings
-        # The other half of the time is for requests in hand, and for subscribers that are slow to take their leave.
+        # The other half of the time is for open requests, and for subscribers that are slow to close.
         seconds = min(limits.drain_seconds, limits.stop_seconds / 2)
         await drain(self._open, seconds, limits.drain_pause_ms / 1000)
 
@@ -230,7 +230,7 @@ class Live:
     def _counted(
         self, principal: Principal, address: str, subscribers: Subscribers, sink: Sink
     ) -> Iterator[Connection]:
-        """Count a subscriber for as long as it is here."""
+        """Count a subscriber while it is connected."""
         seconds = self._settings.subscribe_seconds
         connection = Connection(principal, subscribers, sink, self._authenticate, clock.unix, seconds)
         self._count(principal, address, 1)
@@ -312,7 +312,7 @@ def _subject(principal: Principal) -> tuple[str, str]:
 
 def _add(counts: Counter[Any], name: Any, by: int) -> None:
     counts[name] += by
-    # Who has left is forgotten.
+    # A count of 0 is dropped.
     if not counts[name]:
         del counts[name]
 

@@ -1,4 +1,4 @@
-"""The line of subscribers: they are let in at a pace, subjects by turns, however many subscribers of each wait."""
+"""The queue of handshakes: their rate is limited, and subjects take turns, however many handshakes of each wait."""
 
 import asyncio
 import math
@@ -9,20 +9,20 @@ from storage.fairness.turns import Turns
 from web.http.problems import Problem, unavailable
 
 HANDSHAKES_PER_SECOND, HANDSHAKES_AT_ONCE = 400.0, 50
-"""How fast subscribers are let in: each costs a millisecond, and whoever posts waits behind those that came at once."""
+"""The rate of handshakes: each costs a millisecond, and posts wait behind those that begin at once."""
 MAX_WAIT_SECONDS = 8.0
-"""Whoever would have to wait longer is sent away: subscribers themselves give up after 10 s."""
+"""A client that would have to wait longer gets 503: subscribers themselves give up after 10 s."""
 RETRY_SECONDS = 5
-"""After how long a subscriber may come back that found too many others before it."""
+"""After how long a subscriber may try again that found too many others before it."""
 
 
 class HandshakeQueue:
-    """Where subscribers wait to be let in. A handshake is one of the messages that a subject may send."""
+    """Where handshakes wait for their turn. A handshake is one of the messages that a subject may send."""
 
     def __init__(self, allowances: Allowances) -> None:
         self._allowances = allowances
         waiting = int(HANDSHAKES_PER_SECOND * MAX_WAIT_SECONDS)
-        self._turns = Turns("the line of panels", HANDSHAKES_AT_ONCE, HANDSHAKES_AT_ONCE, waiting)
+        self._turns = Turns("handshakes", HANDSHAKES_AT_ONCE, HANDSHAKES_AT_ONCE, waiting)
 
     async def enter(self, subject: tuple[str, str]) -> None:
         """Wait for the turn of a *subject* (tenant and subject of a valid token).
@@ -39,5 +39,5 @@ class HandshakeQueue:
                 await self._turns.enter(subject)
         except (ShareExceeded, TimeoutError):
             raise unavailable("too many panels come at once", RETRY_SECONDS) from None
-        # So many places, each for so long, are the pace.
+        # So many places, each for so long, make the rate.
         loop.call_later(HANDSHAKES_AT_ONCE / HANDSHAKES_PER_SECOND, self._turns.leave, subject)

@@ -1,7 +1,7 @@
 """The audit of reads: which admin read what. One line of JSON each on standard output, where nothing else is written.
 
 Who: the token's subject, tenant and id. What: the route, and the names of the parameters that were given, never their
-values; the status. Only requests whose token was valid are here: the others are in the access log, and nobody's.
+values; the status. Only requests whose token was valid are here: the others are in the access log.
 """
 
 from typing import TextIO, cast
@@ -26,7 +26,7 @@ class Audit:
         self._on = on
 
     def read(self, principal: Principal, route: str, status: int, filters: list[str]) -> None:
-        """Take note that someone read *route*, by which *filters*."""
+        """Record that someone read *route*, by which *filters*."""
         if not self._on:
             return
         who = {"sub": principal.subject, "tenant": principal.tenant_id, "jti": principal.token_id}
@@ -34,7 +34,7 @@ class Audit:
 
 
 class AuditMiddleware:
-    """Middleware of a route: notes each answer to somebody whom the endpoint knows."""
+    """Middleware of a route: records each answer to a principal."""
 
     def __init__(self, app: ASGIApp, audit: Audit, route: str, parameters: frozenset[str]) -> None:
         """Take the *parameters* that the route knows: names of others are the client's own text."""

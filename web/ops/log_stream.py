@@ -1,6 +1,6 @@
-"""Standard output and standard error as logs use them: whoever writes a line never waits for whoever reads it.
+"""Standard output and standard error for logs: writing a line never waits for the reader of the stream.
 
-A pipe that nobody reads takes 64 KiB, and would then hold up the event loop and all that it serves. So lines go into a
+A pipe that is not read takes 64 KiB, and would then block the event loop and all that it serves. So lines go into a
 bounded queue, and a thread writes them. What finds no room is dropped and counted; the log says how many lines it was.
 """
 
@@ -32,7 +32,7 @@ class LogStream:
     def __init__(self, name: str, descriptor: int) -> None:
         self.name = name
         self.dropped: Callable[[int], object] = lambda _lines: None
-        """Told, in any thread, of lines that were dropped."""
+        """Called, in any thread, with the number of lines that were dropped."""
         self._descriptor = descriptor
         self._changed = threading.Condition()
         self._lines: deque[bytes] = deque()
@@ -102,7 +102,7 @@ class LogStream:
             try:
                 piece = piece[os.write(self._descriptor, piece) :]
             except BlockingIOError:
-                # Somebody who has the same pipe made it so.
+                # Another process with the same pipe made it non-blocking.
                 select.select([], [self._descriptor], [])
 
     def _drop(self, lines: int) -> None:

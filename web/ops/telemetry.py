@@ -21,7 +21,7 @@ class Telemetry:
     """All metrics of one service. It is the observer of the writer and of the hub."""
 
     def __init__(self, shared: bool = False) -> None:
-        """*shared*: metrics are those of all workers; counters go on where a worker ended, levels are of the living."""
+        """*shared*: metrics are those of all workers; counters include workers that ended, levels do not."""
         self.shared = shared
         self.registry = CollectorRegistry()
         self.events = self._counter("events", "Events answered, by kind of request and outcome.", "kind", "outcome")
@@ -77,7 +77,7 @@ class Telemetry:
         return Histogram(f"convoai_{name}", meaning, labels, buckets=buckets, registry=self.registry)
 
     def requested(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Take note of a request; *route* and *method* come from sets that clients cannot make larger."""
+        """Record a request; *route* and *method* come from sets that clients cannot make larger."""
         key = (route, method, status)
         found = self._requested.get(key)
         if found is None:
@@ -86,7 +86,7 @@ class Telemetry:
         found[1].observe(seconds)
 
     def tracked(self, kind: str, recorded: int, duplicates: int, rejected: int) -> None:
-        """Take note of a tracking request."""
+        """Record a tracking request."""
         for outcome, count in (("recorded", recorded), ("duplicate", duplicates), ("rejected", rejected)):
             if count:
                 key = (kind, outcome)
@@ -96,40 +96,40 @@ class Telemetry:
                 found.inc(count)
 
     def committed(self, outcome: Outcome, seconds: float) -> None:
-        """Take note of a commit."""
+        """Record a commit."""
         self.commits.inc()
         self.commit_seconds.observe(seconds)
         self.commit_events.observe(len(outcome.recorded))
 
     def sent(self, kind: str, frames: int) -> None:
-        """Take note of frames sent."""
+        """Record frames sent."""
         found = self._sent.get(kind)
         if found is None:
             found = self._sent[kind] = self.frames.labels(kind)
         found.inc(frames)
 
     def skipped(self, panels: int) -> None:
-        """Take note of subscribers that did not read."""
+        """Record subscribers that did not read."""
         self.skipped_subscribers.inc(panels)
 
     def subscriber_disagreed(self) -> None:
-        """Take note of a subscriber whose figures were not those of the digest."""
+        """Record a subscriber whose figures were not those of the digest."""
         self.subscriber_disagreements.inc()
 
     def feed_disagreed(self) -> None:
-        """Take note of a feed whose state was not that of the database."""
+        """Record a feed whose state was not that of the database."""
         self.feed_disagreements.inc()
 
     def pruned(self, table: str, rows: int) -> None:
-        """Take note of rows that were removed from a table."""
+        """Record rows that were removed from a table."""
         self.pruned_rows.labels(table).inc(rows)
 
     def client_dropped(self, reason: str, events: int) -> None:
-        """Take note of events that a client dropped; *reason* comes from a set that clients cannot make larger."""
+        """Record events that a client dropped; *reason* comes from a set that clients cannot make larger."""
         self.client_dropped_events.labels(reason).inc(events)
 
     def log_dropped(self, stream: str, lines: int) -> None:
-        """Take note of lines that were not written."""
+        """Record lines that were not written."""
         self.log_lines_dropped.labels(stream).inc(lines)
 
     async def expose(self) -> bytes:

@@ -74,7 +74,7 @@ class Admission:
         allocation.grow(REQUEST_BYTES)
 
     def drop_token(self, token: str) -> None:
-        """Take note that a *token* is not valid, or not any more."""
+        """Record that a *token* is not valid, or not any more."""
         self._known.pop(hash(token), None)
 
     def _remember(self, key: int, whose: tuple[str, str]) -> None:
@@ -131,7 +131,7 @@ async def cancel_on_disconnect(request: Request) -> AsyncIterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        # As asyncio.timeout does: unless somebody else cancelled it, too.
+        # As asyncio.timeout does: unless another task cancelled it, too.
         if gone and waiting is not None and waiting.uncancel() == 0:
             raise ClientDisconnect from None
         raise

@@ -1,7 +1,7 @@
 """Copies: lists that have been copied aside, gzipped, in temporary files (``TMPDIR``), until they are downloaded.
 
 A file has no name, so nothing is left of it whatever ends the process. All that has to do with files and with zlib is
-done in threads: a slow disk, or a slow one behind a network, keeps nobody waiting but its reader.
+done in threads: a slow disk, or a slow one behind a network, keeps only its reader waiting.
 """
 
 import asyncio

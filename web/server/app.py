@@ -76,9 +76,9 @@ class Service:
     app: Starlette
 
     async def drain(self) -> None:
-        """Say that the service is not ready, and send the subscribers away, a batch at a time.
+        """Say that the service is not ready, and close the subscribers, a batch at a time.
 
-        Requests in hand are the server's to finish.
+        The server finishes open requests.
         """
         self.health.drain()
         await self.live.drain()
@@ -89,7 +89,7 @@ async def open_service(settings: Settings, static: Path = FOLDER, *, is_worker: 
     """Open the database and start the tasks; at the end commit what waits, publish it, and give everything back.
 
     The parts are closed in the reverse of the order in which they were opened, also if one of them cannot be opened.
-    Whoever serves closes its connections before. *static* is the folder of the built front end; a worker's metrics are
+    The server closes its connections before. *static* is the folder of the built front end; a worker's metrics are
     those of all workers together. Raises what ``storage.errors`` lists.
     """
     async with AsyncExitStack() as opened:

@@ -1,7 +1,7 @@
 """File descriptors: how many this process may have, and how many of them connections may take.
 
-A process that has none left accepts nobody, and opens no file. The usual soft limit of 1,024 is for programs that use
-``select()``; this one does not.
+A process that has none left accepts no connection, and opens no file. The usual soft limit of 1,024 is for programs
+that use ``select()``; this one does not.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ KEPT = 2_300
 WAITING = 2_048
 """Connections that may be accepted before they begin to be served."""
 SUBSCRIBERS = 0.75
-"""The part of the connections that subscribers may take; the rest is for those who post and read."""
+"""The part of the connections that subscribers may take; the rest is for posts and reads."""
 
 
 def raise_limit() -> int:

@@ -32,7 +32,7 @@ UNREAD_BODY = 16 * 1024
 READS = 1
 """Connections that are read on in one turn of the event loop to take what is left of such bodies."""
 RETRY_SECONDS = 1
-"""After how long a client may come back that found no room."""
+"""After how long a client may try again that found no room."""
 LINE, HEAD, BODY = "line", "head", "body"
 """What may be slow to come: the first line of a request, the rest of its head, its body."""
 
@@ -58,7 +58,7 @@ class BoundedProtocol(HttpToolsProtocol):
     all_connections: Connections
     """All connections of the process."""
     left_over: SharedSlicer
-    """The pace at which the rests of bodies are read that were answered before their end."""
+    """Slices the reading of the rests of bodies that were answered before their end."""
     turn: Callable[[str, Headers], Awaitable[None]]
     """Waits until a WebSocket for that path, with those headers, may be made; raises a :exc:`Problem`."""
 
@@ -110,7 +110,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Go on: most of it was read."""
+        """Continue: most of it was read."""
         self._await_reader(None)
         super().resume_writing()
 
@@ -145,7 +145,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._discarding = self.loop.create_task(self._read_on())
 
     async def _read_on(self) -> None:
-        """Read what nobody needs in turn: a hundred clients who send 16 MB on would else hold the loop for a second."""
+        """Read the unread rest in turn: a hundred clients with 16 MB more would block the loop for a second."""
         await self.left_over.enter(network_of(self.client[0]) if self.client else None)
         self.flow.resume_reading()
 
@@ -241,7 +241,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over when it is its turn, with all that is to be waited for."""
         if self._upgrade is not None or self._is_answering or self.pipeline:
-            # What was asked before is not answered yet, and would go on using this protocol.
+            # What was asked before is not answered yet, and would continue using this protocol.
             self.send_400_response("an upgrade has to be the only request")
             return
         self._timer.cancel()

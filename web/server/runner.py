@@ -78,7 +78,7 @@ def configuration(service: Service) -> uvicorn.Config:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which would send all subscribers away in one burst."""
+    """uvicorn's server, which would close all subscribers in one burst."""
 
     def __init__(self, service: Service, listening: socket.socket, asked: Collection[int] = ()) -> None:
         """Serve on a *listening* socket; *asked*: the signals to stop that came before it listens to them itself."""
@@ -100,13 +100,13 @@ class Server(uvicorn.Server):
         return made
 
     async def stop_accepting(self) -> None:
-        """Leave who comes from now on to others who listen on the same socket."""
+        """Leave new connections to other workers that listen on the same socket."""
         if self._listener is not None:
             await self._listener.close()
         self._listening.close()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept nobody any more, send the subscribers away in batches, then finish the requests in hand."""
+        """Accept no connection any more, close the subscribers in batches, then finish the open requests."""
         began = time.monotonic()
         await self.stop_accepting()
         for connection in list(self.server_state.connections):

@@ -20,14 +20,14 @@ MAX_UNREAD = 65_536
 PIECE = 256
 """Bytes that are read before what they held is counted. The shortest frame has 6, and takes some 14 us."""
 IGNORE_SECONDS = 1.0
-"""How long a subscriber that is not heard any more has to take the close frame."""
+"""How long a subscriber whose input is ignored has to take the close frame."""
 
 
 class PreparedProtocol(WebSocketsSansIOProtocol):
     """A WebSocket that offers itself to the application as :data:`EXTENSION`.
 
-    It hears a subscriber once the application has said, in ``allowance``, what the subscriber may send; and no more
-    than that.
+    It reads from a subscriber once the application has said, in ``allowance``, what the subscriber may send; and no
+    more than that.
     """
 
     allowance: Allowance | None = None
@@ -53,7 +53,7 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
             message = {**message, "headers": [*self.default_headers, *message["headers"]]}
         await super().send(message)
         if message["type"] == "websocket.accept" and self.handshake_complete:
-            # Two dozen lists, which nobody needs any more.
+            # Two dozen lists, which are not needed any more.
             del self.request, self.response
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             # Else it would log an error.
@@ -116,7 +116,7 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         self.loop.call_later(ABORT_SECONDS, self.transport.abort)
 
     def shutdown(self) -> None:
-        """Say 1012 with a reconnect delay to a subscriber that came in while the others were sent away."""
+        """Say 1012 with a reconnect delay to a subscriber that came in while the others were closed."""
         if self.handshake_complete and self.open:
             self.send_close_frame(RESTARTING.code, f"retry after {random.uniform(*RETRY_SECONDS):.1f} s")
             self.loop.call_later(ABORT_SECONDS, self.transport.abort)

@@ -1,4 +1,4 @@
-"""The body of an answer that somebody waits for the end of."""
+"""The body of an answer whose end is observed."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from convoai_analytics_client.capture.usage import CLIENT_LEFT, FAILED
 
 End = Callable[["int | None"], None]
-"""Is told how a body ended: None for well, else the status that the request has by that. It is called once."""
+"""Called with how a body ended: None for well, else the status that the request has by that. It is called once."""
 
 
 class Body:
@@ -75,7 +75,7 @@ class AsyncBody:
             raise
 
     def close(self) -> None:
-        """Take note that nobody iterates any more."""
+        """Record that the body is not iterated any more."""
         self._report_end(CLIENT_LEFT)
 
     def _report_end(self, status: int | None) -> None:

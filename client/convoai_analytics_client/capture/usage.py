@@ -13,7 +13,7 @@ WEBSOCKET = "WEBSOCKET"
 METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", WEBSOCKET}
 )
-"""The methods that are told apart; clients may send any other word."""
+"""The methods that are counted by name; clients may send any other word."""
 OTHER = "OTHER"
 """The method of the others."""
 UNMATCHED = "(unmatched)"

@@ -31,7 +31,7 @@ class Memory:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew, as after a fork."""
+        """Start again, as after a fork."""
         self._records: list[Record] = []
         self._lines: deque[bytes] = deque()
 

@@ -1,4 +1,4 @@
-"""What ends or copies a process: exits, signals, worker pools, forks. Each is told to the clients that are alive."""
+"""What ends or copies a process: exits, signals, worker pools, forks. Each reaches the clients that are alive."""
 
 import atexit
 import os
@@ -30,7 +30,7 @@ def watch(client: ProcessAware) -> None:
 
 
 def watch_pools() -> None:
-    """Be told of the end of this worker of multiprocessing or Celery, which skips ``atexit``; call it in the worker."""
+    """Handle the end of this worker of multiprocessing or Celery, which skips ``atexit``; call it in the worker."""
     if (util := sys.modules.get("multiprocessing.util")) is not None:
         util.Finalize(None, _end, exitpriority=100)
     if (signals := sys.modules.get("celery.signals")) is not None:

@@ -18,7 +18,7 @@ before ("full jitter", Brooker: Exponential Backoff and Jitter, 2015)."""
 MAX_RETRY_AFTER = 3600.0
 """No answer keeps events waiting for longer."""
 REPORT_SECONDS = 10.0
-"""Within which the service is told of drops when there are no events to post."""
+"""Within which drops are reported to the service when there are no events to post."""
 IDLE_SECONDS = 3600.0
 TOO_LARGE = 413
 DROPPED_HEADER = "Analytics-Client-Dropped"
@@ -66,7 +66,7 @@ class Sender:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew, as after a fork."""
+        """Start again, as after a fork."""
         self._reported: Counter[str] = Counter()
         self._hurry, self._ending = threading.Event(), threading.Event()
         self._deadline: float | None = None
@@ -202,13 +202,13 @@ class Sender:
         return self._queue.dropped() - self._reported
 
     def _report_drops(self) -> None:
-        """Tell the service of drops although there are no events; what it does not take is told later."""
+        """Report drops to the service although there are no events; what it does not take is reported later."""
         if unreported := self._unreported():
             try:
                 if self._transport.post(b"", _header(unreported)).is_taken():
                     self._reported += unreported
             except Exception:
-                # They are told beside the next events.
+                # They are reported with the next events.
                 return
 
 

@@ -56,7 +56,7 @@ class Spool:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew, as after a fork: the folder of the parent stays the parent's."""
+        """Start again, as after a fork: the folder of the parent stays the parent's."""
         if self._lock_file is not None:
             # The parent has it open, too, and so keeps the lock.
             self._lock_file.close()
@@ -145,7 +145,7 @@ class Spool:
             self._failures.add(f"the spool cannot be read: {error.strerror}", events)
             lines = []
         if len(lines) < events:
-            # Somebody changed the files, or the disk fails; what is not there can never be posted.
+            # The files were changed, or the disk fails; what is not there can never be posted.
             self._queue.settle(dropped=events - len(lines), why=SPOOL_FULL)
         if not lines:
             self.done()

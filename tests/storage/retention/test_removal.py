@@ -13,6 +13,7 @@ from storage.model import clock
 from storage.model.changes import Change
 from storage.model.clock import Days
 from storage.model.cutoffs import Cutoffs, cutoff
+from storage.model.rollups import ENDPOINT_DAYS
 from storage.read.series import METRICS, Column, Interval, points, read_series
 from storage.read.snapshots import read_changes
 from storage.retention.erasure import forget
@@ -39,12 +40,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         "storage.retention.erasure.ROWS": 4,
         "storage.model.rollups.LABELS": 2,
         "storage.verify.recount.LABELS": 2,
-        "storage.model.rollups.ENDPOINTS": 2,
         "storage.verify.recount.ENDPOINTS": 2,
-        "storage.retention.archive.ENDPOINTS": 2,
         "realtime.feed.VERIFY_SECONDS": 0.0,
     }.items():
         monkeypatch.setattr(name, value)
+    monkeypatch.setitem(vars(ENDPOINT_DAYS), "bound", 2)
 
 
 def drawn(draw: random.Random, days: Days) -> Cutoffs:
