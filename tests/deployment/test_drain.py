@@ -1,4 +1,4 @@
-"""A stop, seen from its panels and from those who post: nobody is lost, and nobody comes back in a herd."""
+"""A stop, seen from its panels and from those who post: no request is lost, and they do not all reconnect at once."""
 
 import asyncio
 import json

@@ -84,7 +84,7 @@ async def test_changes_of_another_database_are_not_applied(followed: Followed) -
     assert await followed.is_exact()
 
 
-async def test_a_truncated_log_is_loaded_anew(followed: Followed) -> None:
+async def test_a_truncated_log_is_loaded_again(followed: Followed) -> None:
     """If the log no longer reaches back to the feed, the feed loads the state of now."""
     for number in range(10):
         await followed.post(f"m{number}")
@@ -97,7 +97,7 @@ async def test_a_truncated_log_is_loaded_anew(followed: Followed) -> None:
 
 
 @pytest.mark.parametrize("sequence", [1, 3])
-async def test_a_database_that_went_back_is_loaded_anew(followed: Followed, sequence: int) -> None:
+async def test_a_database_that_went_back_is_loaded_again(followed: Followed, sequence: int) -> None:
     """A head that lies behind the feed, or bears another tag, is another past: the feed loads it."""
     for number in range(3):
         await followed.post(f"m{number}")
@@ -114,7 +114,7 @@ async def test_a_database_that_went_back_is_loaded_anew(followed: Followed, sequ
     assert (followed.feed.state.position.sequence, followed.feed.state.position.tag) == (sequence, "ee")
 
 
-async def test_another_past_that_went_further_is_loaded_anew(followed: Followed) -> None:
+async def test_another_past_that_went_further_is_loaded_again(followed: Followed) -> None:
     """A database restored from a copy that has gone on beyond the feed is noticed by its tags."""
     for number in range(3):
         await followed.post(f"m{number}")
@@ -181,7 +181,7 @@ async def test_a_proof_bears_that_the_figures_go_on(followed: Followed) -> None:
 
 
 async def test_a_proof_has_its_time(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A feed that changed is due a minute after it was proven; one that stands where it was proven is not."""
+    """A feed that changed is due a minute after it was verified; one that has not changed since is not."""
 
     async def is_due(seconds: float) -> bool:
         monkeypatch.setattr("realtime.feed.VERIFY_SECONDS", seconds)

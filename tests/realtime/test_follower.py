@@ -25,8 +25,8 @@ class Followed(Bench):
         super().__init__(url)
         self.feeds = [Feed(f"tenant-{number}", self.database, 100, lambda: None) for number in range(6)]
         self.behind: list[Feed] = []
-        self.disproved: list[Feed] = []
-        self.follower = Follower(self.database, self.behind.append, self.disproved.append)
+        self.mismatched: list[Feed] = []
+        self.follower = Follower(self.database, self.behind.append, self.mismatched.append)
 
     async def commit(self, feed: Feed) -> None:
         """Commit something that the feed is not told of."""
@@ -128,8 +128,8 @@ async def test_those_who_come_keep_nobody_waiting(followed: Followed, monkeypatc
     await asyncio.gather(*loading, return_exceptions=True)
 
 
-async def test_a_feed_that_misses_more_is_told_of(followed: Followed) -> None:
-    """A feed that learnt while it was mended that it misses more is handed back, to be compared at once."""
+async def test_a_feed_that_misses_more_is_reported(followed: Followed) -> None:
+    """A feed that learnt while it caught up that it misses more is handed back, to be compared at once."""
     feed = followed.feeds[0]
     await followed.commit(feed)
     feed._changed = feed.mark_behind
@@ -138,7 +138,7 @@ async def test_a_feed_that_misses_more_is_told_of(followed: Followed) -> None:
 
 
 async def test_proofs_take_their_share(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The feed that has waited longest is proven first, and the next one after a pause by what that cost."""
+    """The feed that has waited longest is verified first, and the next one after a pause by what that cost."""
     monkeypatch.setattr("realtime.feed.VERIFY_SECONDS", 3600.0)
     monkeypatch.setattr("realtime.follower.VERIFY_SHARE", 1e-9)
     first, second = followed.feeds[4], followed.feeds[1]
@@ -146,19 +146,19 @@ async def test_proofs_take_their_share(followed: Followed, monkeypatch: pytest.M
         await followed.commit(feed)
         feed.receive(followed.changes[-1])
         feed.verify_at = -age
-    proving = asyncio.create_task(followed.follower.verify(followed.feeds))
+    verifying = asyncio.create_task(followed.follower.verify(followed.feeds))
     await followed.until(lambda: not first.needs_verification)
     await asyncio.sleep(0.1)
     assert second.needs_verification
-    proving.cancel()
-    await asyncio.gather(proving, return_exceptions=True)
+    verifying.cancel()
+    await asyncio.gather(verifying, return_exceptions=True)
     monkeypatch.setattr("realtime.follower.VERIFY_SHARE", 1.0)
     await followed.follower.verify(followed.feeds)
     assert not second.needs_verification
 
 
-async def test_who_is_disproved_is_told_of(followed: Followed) -> None:
-    """A feed whose state is not that of the database is named, and the next one is proven all the same."""
+async def test_a_mismatch_is_reported(followed: Followed) -> None:
+    """A feed whose state is not that of the database is named, and the next one is verified all the same."""
     wrong, right = followed.feeds[0], followed.feeds[1]
     for feed in (wrong, right):
         await followed.commit(feed)
@@ -168,5 +168,5 @@ async def test_who_is_disproved_is_told_of(followed: Followed) -> None:
     wrong.state._totals["messages"] += 1
     wrong.state._refresh(["total_messages"], sequence(wrong))
     await followed.follower.verify(followed.feeds)
-    assert followed.disproved == [wrong]
+    assert followed.mismatched == [wrong]
     assert not right.needs_verification

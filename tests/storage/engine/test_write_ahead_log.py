@@ -222,7 +222,7 @@ async def read_endlessly(database: Database) -> None:
         await connection.execute(ENDLESS)
 
 
-async def test_another_program_that_reads_is_told_of(tmp_path: Path) -> None:
+async def test_another_program_that_reads_is_reported(tmp_path: Path) -> None:
     """While another program reads, the log grows, posts and readers go on; when it ends, the log is emptied."""
     async with opened(tmp_path) as database:
         with closing(sqlite3.connect(database.name, isolation_level=None)) as other, capture_logs() as logs:

@@ -48,7 +48,7 @@ async def test_many_who_come_at_once_are_let_in_a_few_at_a_time() -> None:
     assert max(after - before for before, after in pairwise(seen)) <= 4
 
 
-async def test_who_comes_alone_is_let_in_before_a_crowd() -> None:
+async def test_a_single_request_is_served_before_many() -> None:
     """Accounts take turns: one that comes last, behind a hundred of another, is let in within two turns of the loop."""
     slicer, begun = SharedSlicer(4), list[str]()
 

@@ -39,7 +39,7 @@ async def test_a_place_is_left_for_others() -> None:
     assert entered == ["a", "a", "b", "a"]
 
 
-async def test_a_line_has_an_end() -> None:
+async def test_a_queue_is_bounded() -> None:
     """Who has too many in line is refused; others are not."""
     turns = Turns("reports", 1, 1, 1)
     async with turns.of("a"):

@@ -75,7 +75,7 @@ async def test_figures_stay_and_stay_proved(database_url: str, seed: int) -> Non
     await end(watched)
 
 
-async def test_what_is_closed_has_no_value(database_url: str) -> None:
+async def test_what_has_expired_has_no_value(database_url: str) -> None:
     """After pruning, series by minute and hour are None before the cutoff and right behind it; days stay for ever."""
     draw = random.Random(1)
     watched = await watch(database_url, "Asia/Kolkata")
@@ -88,7 +88,7 @@ async def test_what_is_closed_has_no_value(database_url: str) -> None:
     first = days.start(day)
     for interval, (starts, whole) in before.items():
         _, left = await series(database, interval, *ends)
-        # In this zone a day begins at half past: the hour in which it does is closed as a whole.
+        # In this zone a day begins at half past: the whole hour in which it does has expired.
         opened = 0 if interval == "day" else next(place for place, start in enumerate(starts) if start >= first)
         for name, column in whole.items():
             # A model that was used only before the cutoff has no column any more.
@@ -215,7 +215,7 @@ async def test_the_log_does_not_lead_over_a_reset(database_url: str) -> None:
     await end(watched)
 
 
-async def test_a_day_that_was_settled_counts_nobody_twice(database_url: str) -> None:
+async def test_a_day_that_was_counted_counts_no_user_twice(database_url: str) -> None:
     """A late event of a day whose users were counted for good adds to its sums, and no user to its users."""
     watched = await watch(database_url, "UTC")
     days = watched.database.days

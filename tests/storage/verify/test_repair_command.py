@@ -41,7 +41,7 @@ async def test_the_command_repairs(tmp_path: Path) -> None:
 
 
 @each_database
-async def test_the_command_cuts_days_anew(database_url: str, tmp_path: Path) -> None:
+async def test_the_command_rebuilds_days(database_url: str, tmp_path: Path) -> None:
     """A database is not opened in another zone; with --rezone its days are cut in it, and the service starts with it.
     No other process may have the database open."""
     running = await start(tmp_path, DATABASE_URL=database_url)

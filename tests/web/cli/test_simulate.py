@@ -133,7 +133,7 @@ async def command(*options: str) -> tuple[int, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
-async def test_what_a_crowd_does_is_what_analytics_counts(parts: Parts) -> None:
+async def test_what_simulated_users_do_is_what_analytics_counts(parts: Parts) -> None:
     """Users, conversations and messages that the summary tells are those that the analytics service has; nothing fails
     but what was planned, and no output holds a password or a token."""
     # With this seed seven visits have all that can go wrong.
@@ -221,7 +221,7 @@ async def test_services_have_to_be_there_at_first() -> None:
     assert "hunter2" not in str(refused.value)
 
 
-async def test_a_crowd_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_simulated_visits_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the services are, no more visits are there at a time than the bound, and the others are counted."""
     monkeypatch.setattr(simulation, "AT_ONCE", 3)
 
@@ -243,7 +243,7 @@ async def test_a_crowd_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     await server.wait_closed()
 
 
-async def test_wrong_passwords_shut_nobody_out() -> None:
+async def test_wrong_passwords_lock_no_user_out() -> None:
     """The crowd, which has one address, types no more wrong passwords in five minutes than a service lets it."""
     services = PlatformClient("http://127.0.0.1:1", "http://127.0.0.1:1", 1)
     run = Run(SimulatedUsers(1, 1, 0), services, 1)

@@ -80,7 +80,7 @@ def test_each_person_has_a_name() -> None:
     assert all(each.isascii() and each.isalnum() for each in names)
 
 
-def test_the_crowd_has_its_own_clock() -> None:
+def test_simulated_users_have_their_own_clock() -> None:
     """The time of the crowd goes on from the hour at which it began, over midnights."""
     simulated_users = SimulatedUsers(1, 1, 23.5)
     assert [simulated_users.clock(at) for at in (0, 1799, 1800, DAY)] == [

@@ -40,7 +40,7 @@ class Client:
         self.is_cut = True
 
 
-def test_strangers_go_first_and_the_oldest_of_them() -> None:
+def test_unauthenticated_clients_go_first_and_the_oldest_of_them() -> None:
     """Strangers go in the order in which they were last served, then known clients that wait, then nobody."""
     all_of_them = Connections(7)
     known, busy, old, new, answered = Client(known=True), Client(known=True), Client(), Client(), Client()
@@ -101,7 +101,7 @@ async def connect() -> AsyncIterator[Connect]:
             await writer.wait_closed()
 
 
-async def test_idle_strangers_keep_nobody_out(small: Running, connect: Connect) -> None:
+async def test_idle_unauthenticated_clients_block_no_other(small: Running, connect: Connect) -> None:
     """With every place taken by connections without a credential, services post, admins read and panels come."""
     strangers = [await connect(small) for _ in range(6)]
     reader, writer = await connect(small)

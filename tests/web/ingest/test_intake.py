@@ -82,7 +82,7 @@ async def test_every_end_gives_memory_back(running: Running, body: bytes) -> Non
     assert running.service.memory.used == 0
 
 
-async def test_a_crowd_of_one_tenant_holds_up_no_other(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_posts_of_one_tenant_delay_no_other(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """A post of another tenant is served before those of a crowd that came earlier."""
     served = Turns("posts", 100, 1, 1000)
     monkeypatch.setattr(running.service.tracking, "_served", served)

@@ -44,7 +44,7 @@ async def test_heartbeats_carry_a_digest(running: Running) -> None:
     await audience.feed.load()
 
 
-async def test_wrong_figures_are_noticed_and_healed(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_wrong_figures_are_noticed_and_replaced(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """A panel whose figures are not those of the digest says so, is counted, and shows the snapshot again."""
     await running.post("message-public", MESSAGE)
     panel = await running.panel()
@@ -75,7 +75,7 @@ async def test_a_panel_without_the_summary_has_nothing_to_compare(running: Runni
     assert panel.state.agrees
 
 
-async def test_a_feed_proves_itself(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_feed_verifies_itself(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """A feed that went wrong is noticed after its next change, and loaded anew; every panel gets what is true."""
     monkeypatch.setattr("realtime.feed.VERIFY_SECONDS", 0.0)
     before = await running.panel()

@@ -21,7 +21,7 @@ from tests.storage.engine.postgres.databases import TENANTS, held_head, is_clean
 from tests.storage.writers import MESSAGE, Bench
 
 
-async def test_writers_of_a_tenant_stand_in_line(benches: list[Bench]) -> None:
+async def test_writers_of_a_tenant_wait_for_each_other(benches: list[Bench]) -> None:
     """Two processes that post to the same tenants at once: no error, no gap in a sequence, every rollup exact."""
     draw = random.Random(5)
 
