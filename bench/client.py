@@ -27,7 +27,7 @@ Call = Callable[[], object]
 
 
 def measure(folder: Path) -> list[Row]:
-    """Compare with two other clients, in turn, while nobody listens; then post for real."""
+    """Compare with two other clients, in turn, while no server listens; then post for real."""
     logging.disable(logging.CRITICAL)
     try:
         return [*_calls(), *_states(folder / "states"), *_throughput(folder / "posts")]

@@ -36,7 +36,7 @@ class Take(msgspec.Struct):
 
 
 def handshake(token: str) -> bytes:
-    """Write the opening request (RFC 6455, 4.1); the key is checked by nobody here."""
+    """Write the opening request (RFC 6455, 4.1); the key is not checked here."""
     return (
         f"GET {PATH} HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"

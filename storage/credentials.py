@@ -1,8 +1,8 @@
 """Tracking keys and revoked tokens, and the audit of what is done to them and of erasures: every statement about these
 three tables.
 
-A key is kept as its SHA-256. A slow hash would protect what people choose; a key is 256 random bits, which nobody finds
-by trying, and it is looked up at every request.
+A key is kept as its SHA-256. A slow hash would protect what people choose; a key is 256 random bits, which cannot be
+found by trying, and it is looked up at every request.
 """
 
 import secrets
@@ -20,7 +20,7 @@ EVERY_TENANT = ""
 """In a revocation: whatever the token's tenant."""
 ID_BYTES = 4
 TAG = "access"
-"""Where, among what the database says of itself, it is told which act was the last: who looks often reads only that."""
+"""The name in the table about whose value identifies the last change: frequent checks read only this row."""
 
 _TAG = replace(about)
 

@@ -101,7 +101,7 @@ class AnalyticsMiddleware:
             if kind == "http.response.start":
                 status = message.get("status", 0)
             elif kind in _BODIES and state == _RUNNING and not message.get("more_body", False):
-                # Whoever leaves from now on leaves after the end.
+                # A client that leaves from now on leaves after the end.
                 state = _ENDING
             try:
                 await send(message)

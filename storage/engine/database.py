@@ -162,7 +162,7 @@ class Database(ABC):
         """See to the database's log after a commit; a server does so itself."""
 
     async def scrub(self) -> bool:
-        """See that what was deleted cannot be read in the database's files; False if somebody still reads an old state.
+        """See that what was deleted cannot be read in the database's files; False if a reader still uses an old state.
 
         A server does it in its own time (``VACUUM``).
         """

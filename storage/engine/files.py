@@ -34,7 +34,7 @@ class Files:
 
         Raises :exc:`StorageUnavailable` if a file was deleted, moved or replaced, or the database became shorter, which
         it does when another one is copied over it. Once that was seen it stays so: what became of the files meanwhile
-        nobody knows.
+        is unknown.
         """
         if not self._are_gone:
             # Before it is looked at: the writer's thread, which looks too, may see it grow meanwhile.

@@ -196,7 +196,7 @@ class PostgresDatabase(Database):
         return _sqlstate(error) == _LOCK_NOT_AVAILABLE
 
     def _is_bug(self, error: SQLAlchemyError) -> bool:
-        """Say so, but not of a table that is not there, or not ours to use: somebody may just be putting it back."""
+        """Say so, but not of a table that is not there, or not ours to use: an operator may just be restoring it."""
         state = _sqlstate(error) if isinstance(error, DBAPIError) else ""
         return state not in (_INSUFFICIENT_PRIVILEGE, _UNDEFINED_TABLE) and super()._is_bug(error)
 
@@ -205,7 +205,7 @@ class PostgresDatabase(Database):
 
 
 def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
-    # If the connection is lost during the COMMIT nobody knows how it ended: an error, and whoever posted may ask again.
+    # If the connection is lost during the COMMIT its outcome is unknown: an error, and the client may post again.
     with engine.begin() as connection:
         return work(connection)
 

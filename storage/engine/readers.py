@@ -20,7 +20,7 @@ ROLLBACK_SECONDS = 0.05
 """How long it is waited for a connection to roll back: a statement that began after the interrupt is in its way."""
 CHECK_SECONDS = 0.01
 RETRY_AFTER = 2
-"""When a reader that was ended is asked to come back."""
+"""After how many seconds a reader that was ended may try again."""
 
 
 def too_long(seconds: float | None) -> str:
@@ -95,7 +95,7 @@ class Readers:
     def drop(connection: Any, *_why: Any) -> None:
         """End what a connection does that is about to be closed, because its reader was cancelled.
 
-        Closing alone waits for the statement, and leaves the transaction open while anybody holds a traceback.
+        Closing alone waits for the statement, and leaves the transaction open while a traceback holds it.
         """
         with contextlib.suppress(ValueError, sqlite3.Error):
             connection.run_async(lambda driver: driver.interrupt())

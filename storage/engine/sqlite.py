@@ -166,7 +166,7 @@ class SqliteDatabase(Database):
     def _is_bug(self, error: SQLAlchemyError) -> bool:
         """Say so too of what SQLite calls an error without a kind: a statement that it does not understand.
 
-        But not of a table that is not there: someone may just be putting the database back.
+        But not of a table that is not there: an operator may just be restoring the database.
         """
         raised = getattr(error, "orig", None)
         if getattr(raised, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:

@@ -265,7 +265,7 @@ revocations = _support(
     key=("tenant_id", "kind", "value"),
 )
 
-# What was done to keys and tokens, and by whom. Nobody changes a row.
+# What was done to keys and tokens, and by whom. No row is ever changed.
 audit = _support(
     "audit",
     _column("tenant_id", Key),

@@ -92,7 +92,7 @@ class Writer:
     def check(self, tenant_id: str) -> None:
         """Refuse a tenant again that was refused just now, before anything that it sends is read.
 
-        Raises :exc:`ShareExceeded` until it may come back, or nothing of it waits any more.
+        Raises :exc:`ShareExceeded` until it may try again, or nothing of it waits any more.
         """
         if tenant_id in self._queues and _now() < self._refused.get(tenant_id, 0):
             raise ShareExceeded("this tenant was told to come back later")

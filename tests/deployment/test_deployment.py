@@ -191,7 +191,7 @@ def test_the_image_is_not_root() -> None:
 
 
 def test_the_image_is_built_from_what_it_needs() -> None:
-    """Of the files here the build sees those that it names and the three packages, and none that could hold a secret."""
+    """Of the files here the build sees those that it names and the three packages, none that could hold a secret."""
     patterns = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
     assert patterns[0] == "*"
     allowed = [pattern[1:] for pattern in patterns if pattern[0] == "!"]

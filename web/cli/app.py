@@ -150,7 +150,7 @@ def export(
 
 @contextmanager
 def _output() -> Iterator[None]:
-    """Write to standard output, which whoever reads it may close."""
+    """Write to standard output, which its reader may close."""
     try:
         yield
     except KeyboardInterrupt:
@@ -158,7 +158,7 @@ def _output() -> Iterator[None]:
     except OSError as error:
         # What is still in the buffer goes nowhere: Python would otherwise try to write it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        # Whoever reads may have enough, as in "| head".
+        # The reader may have enough, as in "| head".
         if not isinstance(error, BrokenPipeError):
             raise fail(f"cannot write: {error.strerror}") from None
 

@@ -28,7 +28,7 @@ PROGRESS_STEPS = 200
 
 def fail(message: str) -> typer.Exit:
     """Say in one line why it could not be done; the caller raises what this gives."""
-    # Behind what the log says, and like that without waiting for whoever reads it.
+    # After the lines of the log, and like these without waiting for the reader.
     STDERR.write(f"convoai-analytics: {message}\n")
     return typer.Exit(2)
 

@@ -210,7 +210,7 @@ def _show(what: str, compared: int, deviations: "list[Deviation]") -> None:
     if not compared:
         return
     typer.echo(f"{compared:,} {what} compared with the figures of the old database, {len(deviations):,} differ")
-    # The newest days, which somebody may remember.
+    # The newest days, which the operator may remember.
     for deviation in deviations[-SHOWN:]:
         figures = ", ".join(
             f"{name} {_number(there)} (here {_number(here)})" for name, there, here in deviation.figures

@@ -58,7 +58,7 @@ def invalid(field: str, detail: str) -> Problem:
 
 
 def unavailable(detail: str, retry_after: int = 1) -> Problem:
-    """Make a 503 that says when to come back."""
+    """Make a 503 that says when to try again."""
     return Problem(503, detail, headers={"Retry-After": str(retry_after)})
 
 

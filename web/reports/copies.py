@@ -76,7 +76,7 @@ class Copy:
         except StorageUnavailable:
             if self._shares.used > self._held.amount:
                 raise
-            # It is alone: to come back later would not help.
+            # It is alone: to try again later would not help.
             too_small = f"ANALYTICS_EXPORTS_MB is too small for this export, of which it allows half: {_ADVICE}"
             raise StorageFull(too_small) from None
 

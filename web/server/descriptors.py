@@ -15,7 +15,7 @@ from web.settings import Settings
 log = structlog.get_logger()
 
 MAX_DESCRIPTORS = 1 << 20
-"""What is asked for where there is no limit: more than memory lets anybody use."""
+"""What is asked for where there is no limit: more than memory permits."""
 KEPT = 2_300
 """Descriptors that connections leave alone: those of files, database and Redis, and of :data:`WAITING` connections."""
 WAITING = 2_048

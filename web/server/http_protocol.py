@@ -208,7 +208,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """
         self._draining = True
         if self._upgrade is not None:
-            # It will be told when to come back.
+            # The answer says when to try again.
             self._upgrade.cancel()
             self._upgrade = self.loop.call_soon(self._hand_over)
         elif self.cycle:

@@ -89,7 +89,7 @@ class Worker:
             return False
 
     async def ended(self) -> int:
-        """Wait until it has ended, and give its exit code; one that was asked to end before it could hear of it: 0."""
+        """Wait until it has ended, and give its exit code; one that was asked to end before it could read that: 0."""
         code = await self._process.wait()
         self._control.close()
         return 0 if code == -signal.SIGTERM else code
