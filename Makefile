@@ -32,7 +32,7 @@ test: .venv/dev .venv/panel-dev .venv/browser .venv/proxies .venv/frameworks lin
 # What to run before each commit, in less than a minute: the checks of `make lint`, the tests of the front end, and those tests
 # that need no database server, no broker and no browser, and are fast.
 UNIT := tests/storage/model tests/storage/fairness tests/storage/write/test_groups.py \
-	$(addprefix tests/realtime/,test_digest.py test_panel.py test_positions.py test_state.py transports/test_allowance.py) \
+	$(addprefix tests/realtime/,test_digest.py test_subscriber_state.py test_positions.py test_state.py transports/test_allowance.py) \
 	tests/realtime/brokers/test_redis_urls.py tests/web/http tests/web/ingest/test_drops.py tests/web/reports/test_formats.py \
 	$(addprefix tests/test_,architecture.py contributing.py patterns.py) tests/docs/test_docs.py
 check: .venv/dev .venv/panel-dev lint

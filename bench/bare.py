@@ -28,7 +28,7 @@ class Bare(Process):
             command = [str(folder / "bare")]
             subprocess.run([compiler, "-O2", "-o", *command, str(_SOURCE)], check=True)
         super().__init__([*command, str(port), str(count), str(size)])
-        self.hear()
+        self.read_line()
 
     def run(self, rounds: int) -> None:
         """Send each connection so many frames, one a tick."""

@@ -27,7 +27,7 @@ Call = Callable[[], object]
 
 
 def measure(folder: Path) -> list[Row]:
-    """Compare with two other clients, in turn, while nobody listens; then post for real."""
+    """Compare with two other clients, in turn, while no server listens; then post for real."""
     logging.disable(logging.CRITICAL)
     try:
         return [*_calls(), *_states(folder / "states"), *_throughput(folder / "posts")]
@@ -69,7 +69,7 @@ def _states(folder: Path) -> Iterator[Row]:
     for state, status, seconds in (("it answers after 5 s", 201, 5.0), ("it answers 429", 429, 0.0)):
         port = free_port()
         with Process(python("bench.trouble", str(port), str(status), str(seconds))) as server:
-            server.hear()
+            server.read_line()
             yield _state(state, port)
 
 

@@ -8,16 +8,16 @@ import uvloop
 
 from bench import load
 from bench.bare import TICKS_PER_SECOND, Bare
-from bench.crowd import Crowd
-from bench.line import post
+from bench.http_connection import post
 from bench.process import Process
 from bench.row import Ratio, Row
 from bench.server import Service, free_port
+from bench.subscriber_group import SubscriberGroup
 from bench.traffic import Traffic
 from web.ingest.tracking import PREFIX
 
 TARGET = 1.5
-PANELS = 1000
+SUBSCRIBERS = 1000
 ROUNDS = 4
 SECONDS = 2.5
 """How long each side runs in a round."""
@@ -44,22 +44,22 @@ def measure(folder: Path) -> list[Row]:
     with (
         Service(folder / "full") as service,
         Service(folder / "alone") as lonely,
-        Crowd(service.port, PANELS, service.token) as crowd,
+        SubscriberGroup(service.port, SUBSCRIBERS, service.token) as subscribers,
     ):
         # The first round warms everything up, and tells how large the frames are.
         full.run(service)
         alone.run(lonely)
-        seen = crowd.take()
+        seen = subscribers.take()
         size, port = seen.size // seen.frames, free_port()
-        with Bare(folder, port, PANELS, size) as bare, Crowd(port, PANELS) as readers:
+        with Bare(folder, port, SUBSCRIBERS, size) as bare, SubscriberGroup(port, SUBSCRIBERS) as readers:
             rounds = []
             for _ in range(ROUNDS):
                 base = _cpu(lonely, lambda: alone.run(lonely))
                 ours = _cpu(service, lambda: full.run(service)) - base
                 theirs = _cpu(bare, lambda: bare.run(CHANGES))
-                rounds.append((_us(ours, crowd), _us(theirs, readers)))
+                rounds.append((_us(ours, subscribers), _us(theirs, readers)))
     ratio = Ratio(rounds)
-    what = f"fanout: CPU a frame of {size} bytes, {PANELS:,} panels, to a bare send() loop in {bare.language}"
+    what = f"fanout: CPU a frame of {size} bytes, {SUBSCRIBERS:,} panels, to a bare send() loop in {bare.language}"
     return [Row(what, ratio.show("us", 1), f"<= {TARGET}", ratio.value <= TARGET)]
 
 
@@ -70,6 +70,6 @@ def _cpu(process: Process, work: Callable[[], None]) -> float:
     return process.cpu_seconds() - before
 
 
-def _us(seconds: float, crowd: Crowd) -> float:
+def _us(seconds: float, subscribers: SubscriberGroup) -> float:
     """Divide CPU time by the frames that arrived meanwhile."""
-    return seconds * 1_000_000 / crowd.take().frames
+    return seconds * 1_000_000 / subscribers.take().frames

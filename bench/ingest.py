@@ -10,7 +10,7 @@ import msgspec
 import uvloop
 
 from bench import load
-from bench.line import post
+from bench.http_connection import post
 from bench.row import Ratio, Row
 from bench.server import Service, database_file
 from bench.traffic import Event, Traffic, spread, stamp

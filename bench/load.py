@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bench.line import Line
+from bench.http_connection import HttpConnection
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,18 @@ class Answered:
 
 @asynccontextmanager
 async def _lines(
-    port: int, count: int, answered: Callable[[Line, bytes], None], end: "asyncio.Future[None]"
-) -> AsyncIterator[list[Line]]:
+    port: int, count: int, answered: Callable[[HttpConnection, bytes], None], end: "asyncio.Future[None]"
+) -> AsyncIterator[list[HttpConnection]]:
     """Open *count* lines; *end* fails if one of them does. Nothing collects garbage meanwhile."""
 
     def fail(error: Exception) -> None:
         if not end.done():
             end.set_exception(error)
 
-    lines: list[Line] = []
+    lines: list[HttpConnection] = []
 
-    def line() -> Line:
-        lines.append(Line(answered, fail))
+    def line() -> HttpConnection:
+        lines.append(HttpConnection(answered, fail))
         return lines[-1]
 
     try:
@@ -52,7 +52,7 @@ async def drain(port: int, requests: Sequence[bytes], lines: int) -> float:
     end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     waiting, left = iter(requests), len(requests)
 
-    def go_on(line: Line, _body: bytes) -> None:
+    def go_on(line: HttpConnection, _body: bytes) -> None:
         nonlocal left
         left -= 1
         request = next(waiting, None)
@@ -75,8 +75,8 @@ async def pace(port: int, requests: Sequence[bytes], per_second: float, lines: i
     One that finds no free line is sent later, but counts from when it was due. The answers come as they arrived.
     """
     end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    sent: dict[Line, float] = {}
-    free: deque[Line] = deque()
+    sent: dict[HttpConnection, float] = {}
+    free: deque[HttpConnection] = deque()
     due: deque[tuple[float, bytes]] = deque()
     answers: list[Answered] = []
 
@@ -86,7 +86,7 @@ async def pace(port: int, requests: Sequence[bytes], per_second: float, lines: i
             sent[line], request = due.popleft()
             line.send(request)
 
-    def take(line: Line, body: bytes) -> None:
+    def take(line: HttpConnection, body: bytes) -> None:
         answers.append(Answered(sent.pop(line), body))
         free.append(line)
         if len(answers) == len(requests):
@@ -111,7 +111,7 @@ async def times(port: int, request: bytes, count: int) -> list[float]:
     end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     stamps: list[float] = []
 
-    def go_on(line: Line, _body: bytes) -> None:
+    def go_on(line: HttpConnection, _body: bytes) -> None:
         stamps.append(time.monotonic())
         if len(stamps) > count:
             end.set_result(None)

@@ -13,7 +13,7 @@ from typing import cast
 import msgspec
 import uvloop
 
-from bench.line import HEAD_END
+from bench.http_connection import HEAD_END
 from realtime.protocol import SUBPROTOCOL, TOPICS
 from web.live.endpoints import PATH
 
@@ -36,7 +36,7 @@ class Take(msgspec.Struct):
 
 
 def handshake(token: str) -> bytes:
-    """Write the opening request (RFC 6455, 4.1); the key is checked by nobody here."""
+    """Write the opening request (RFC 6455, 4.1); the key is not checked here."""
     return (
         f"GET {PATH} HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -79,7 +79,7 @@ def find(buffer: bytes, at: int) -> Frame | None:
     return Frame(buffer[at], start, start + length) if start + length <= len(buffer) else None
 
 
-class Panel(asyncio.Protocol):
+class Subscriber(asyncio.Protocol):
     """One panel: subscribes to everything, and notes what comes and when."""
 
     def __init__(self, token: str, subscription: bytes = SUBSCRIBE) -> None:
@@ -133,8 +133,8 @@ class Panel(asyncio.Protocol):
             self._transport.write(masked(0x8A, buffer[frame.start : frame.end]))
 
 
-def take(panels: list[Panel]) -> Take:
-    """Gather what came to all *panels*, and begin anew."""
+def take(panels: list[Subscriber]) -> Take:
+    """Gather what came to all *panels*, and start again."""
     found = Take(0, 0, [])
     for panel in panels:
         found.frames += len(panel.arrived)
@@ -155,7 +155,7 @@ async def main(port: int, count: int) -> None:
     loop, panels, ended = asyncio.get_running_loop(), [], asyncio.Event()
     token = sys.stdin.readline().strip()
     for _ in range(count):
-        panel = (await loop.create_connection(lambda: Panel(token), "127.0.0.1", port))[1]
+        panel = (await loop.create_connection(lambda: Subscriber(token), "127.0.0.1", port))[1]
         panels.append(panel)
         if token:
             await panel.served.wait()

@@ -39,7 +39,7 @@ class Process:
         """Whether it still runs."""
         return self._popen.poll() is None
 
-    def hear(self) -> str:
+    def read_line(self) -> str:
         """Wait for its next line."""
         line = self._popen.stdout.readline() if self._popen.stdout else ""
         if not line:
@@ -51,7 +51,7 @@ class Process:
         if self._popen.stdin:
             self._popen.stdin.write(f"{line}\n")
             self._popen.stdin.flush()
-        return self.hear()
+        return self.read_line()
 
     def cpu_seconds(self) -> float:
         """Tell the CPU time of all its threads so far, in and out of the kernel; in steps of 10 ms."""

@@ -8,7 +8,7 @@ import msgspec
 import uvloop
 
 from bench import load
-from bench.line import get
+from bench.http_connection import get
 from bench.row import Ratio, Row
 from bench.server import Service, database_url
 from bench.traffic import Traffic, spread

@@ -73,7 +73,7 @@ class Service(Server):
             f"{PREFIX}LOG_LEVEL": "warning",
             # The loads post without a key.
             f"{PREFIX}TRUSTED_NETWORKS": "127.0.0.0/8",
-            # Nobody reads its standard output here, which is a pipe.
+            # Its standard output, a pipe, is not read here.
             f"{PREFIX}AUDIT_LOG": "off",
         }
         super().__init__([_COMMAND, "serve"], port, self._environment)

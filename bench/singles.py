@@ -6,7 +6,7 @@ import msgspec
 import uvloop
 
 from bench import load
-from bench.line import post
+from bench.http_connection import post
 from bench.process import python
 from bench.row import Ratio, Row
 from bench.server import Server, Service, free_port
@@ -17,7 +17,8 @@ TARGET = 0.4
 ROUNDS = 4
 REQUESTS = 10_000
 REPEATS = 4
-"""How often the empty endpoint gets the requests of a round: it is so much faster that its time would else be short."""
+"""How often the empty endpoint gets the requests of a round: it is so much faster that its time would otherwise be
+short."""
 LINES = 64
 
 

@@ -1,1 +1,1 @@
-"""The middle room: from a committed change to every panel that shows it. It may import storage, never web."""
+"""From a committed change to every subscriber that shows it. It may import storage, never web."""

@@ -1,4 +1,4 @@
-"""One panel's connection: what it asks, when its token ends, and how it is closed."""
+"""One subscriber's connection: what it asks, when its token ends, and how it is closed."""
 
 import asyncio
 import random
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from realtime import protocol
-from realtime.hub import Audience
+from realtime.hub import Subscribers
 from realtime.principal import Principal
 from realtime.protocol import (
     BAD_MESSAGE,
@@ -27,17 +27,17 @@ from realtime.transports.sinks import ABORT_SECONDS, RETRY_SECONDS, AsgiSend, Si
 from realtime.transports.websocket import TOO_MUCH, UNANSWERED, AsgiReceive
 from storage.model.changes import Position
 
-LOOK_SECONDS = 4.0
-"""How often at least it is looked whether a token has ended: timers do not follow the clock when it is set, or when the
-machine was asleep. A look costs 5 us, for 10,000 panels 1.2 % of a core."""
+CHECK_SECONDS = 4.0
+"""How often at least it is checked whether a token has ended: timers do not follow the clock when it is set, or when
+the machine was asleep. A check costs 5 us, for 10,000 subscribers 1.2 % of a core."""
 DISAGREE_SECONDS = 60.0
-"""Of a panel that says more often that its figures are wrong, the rest is not counted."""
+"""A subscriber that reports wrong figures more often is counted once in this time."""
 
 
 class Refused(Exception):
     """A token that a refresh brought was not taken; ``close`` says how the connection ends.
 
-    None: it could not be verified just now, and the connection goes on with the token it has.
+    None: it could not be verified just now, and the connection continues with the token it has.
     """
 
     def __init__(self, close: Close | None, message: str) -> None:
@@ -46,15 +46,16 @@ class Refused(Exception):
 
 
 Authenticate = Callable[[str], Awaitable[Principal]]
-"""Says whose a token is; raises :exc:`Refused`."""
+"""Gives the principal of a token; raises :exc:`Refused`."""
 
 
 _CHOICES: dict[Topics, Topics] = {}
-"""One object for each choice of topics (there are fifteen): the hub then tells panels that chose alike by identity."""
+"""One object for each choice of topics (there are fifteen): the hub then finds subscribers with the same choice by
+identity."""
 
 
 class Connection:
-    """Serves one panel until either side ends. It is the hub's listener for that panel."""
+    """Serves one subscriber until either side ends. It is the hub's :class:`Subscriber`."""
 
     __slots__ = (
         "_authenticate",
@@ -62,9 +63,8 @@ class Connection:
         "_ended",
         "_expiry",
         "_now",
-        "_silence",
         "_subscribe_seconds",
-        "audience",
+        "_subscribe_timer",
         "behind_since",
         "due",
         "ended_with",
@@ -72,13 +72,14 @@ class Connection:
         "principal",
         "sink",
         "subscribed",
+        "subscribers",
         "topics",
     )
 
     def __init__(
         self,
         principal: Principal,
-        audience: Audience,
+        subscribers: Subscribers,
         sink: Sink,
         authenticate: Authenticate,
         now: Callable[[], float],
@@ -86,10 +87,10 @@ class Connection:
     ) -> None:
         """*now* gives the Unix time, as :attr:`Principal.expires` counts it.
 
-        A panel may stay silent for *subscribe_seconds* before it subscribes.
+        A client may stay silent for *subscribe_seconds* before it subscribes.
         """
         self.principal = principal
-        self.audience = audience
+        self.subscribers = subscribers
         self.sink = sink
         self.topics: Topics = frozenset()
         self.marker: Marker | None = None
@@ -97,64 +98,67 @@ class Connection:
         self.subscribed = False
         self.behind_since: float | None = None
         self.ended_with: int | None = None
-        """The code with which it was closed from here; None while it is open, and if the panel went by itself."""
+        """The code with which it was closed from here; None while it is open, and if the subscriber closed it."""
         self._authenticate = authenticate
         self._now = now
         self._subscribe_seconds = subscribe_seconds
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._disagreed = -DISAGREE_SECONDS
         self._expiry: asyncio.TimerHandle | None = None
-        self._silence: asyncio.TimerHandle | None = None
+        self._subscribe_timer: asyncio.TimerHandle | None = None
 
     async def run(self, receive: AsgiReceive, subscription: Subscribe | None = None) -> None:
-        """Read the panel's messages until it, or :meth:`end`, closes the connection.
+        """Read the subscriber's messages until it, or :meth:`end`, closes the connection.
 
-        A *subscription* that is known already, as that of a stream, is served at once; else it has to come in time.
+        A *subscription* that is known already, as that of a stream, is served at once; otherwise it has to arrive in
+        time.
         """
         if subscription is None:
             loop = asyncio.get_running_loop()
-            self._silence = loop.call_later(self._subscribe_seconds, self.end, BAD_MESSAGE, "no subscription came")
+            self._subscribe_timer = loop.call_later(
+                self._subscribe_seconds, self.end, BAD_MESSAGE, "no subscription came"
+            )
         else:
             self._subscribe(subscription)
         self._watch_expiry()
         reader = asyncio.create_task(self._read(receive))
         try:
             await asyncio.wait((reader, self._ended), return_when=asyncio.FIRST_COMPLETED)
-            # A panel that was closed has a moment to answer; the server cuts the connection when this returns.
+            # A subscriber that was closed has a moment to answer; the server cuts the connection when this returns.
             await asyncio.wait((reader,), timeout=ABORT_SECONDS)
             if reader.done():
-                # What nobody expected is the server's to log.
+                # The server logs what was not expected.
                 reader.result()
         finally:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
-            self.audience.leave(self)
-            for timer in (self._expiry, self._silence):
+            self.subscribers.leave(self)
+            for timer in (self._expiry, self._subscribe_timer):
                 if timer is not None:
                     timer.cancel()
 
     async def _read(self, receive: AsgiReceive) -> None:
-        """Take messages until the panel is gone. This must always run: the server reads no further by itself."""
+        """Take messages until the subscriber is gone. This must always run: the server reads no further by itself."""
         while (message := await receive())["type"] == "websocket.receive":
             if self.ended_with is None:
                 await self._take(message)
-            # A flood of messages would else be taken in one go.
+            # A flood of messages would otherwise be taken in one go.
             await asyncio.sleep(0)
         if self.ended_with is None and message.get("unanswered"):
             self.ended_with = UNANSWERED
 
     def end(self, close: Close, message: str, retry: float | None = None) -> None:
-        """Send the error frame and close, once; *retry* is after how many seconds the panel may come back."""
+        """Send the error frame and close, once; *retry* is after how many seconds the subscriber may reconnect."""
         if self.ended_with is not None:
             return
         self.ended_with = close.code
         self._ended.set_result(None)
-        self.audience.leave(self)
+        self.subscribers.leave(self)
         self.sink.offer(Frame(protocol.error(close, message), "error", retry=retry))
         self.sink.close(close.code, close.reason if retry is None else message)
 
-    def send_away(self) -> None:
-        """End the connection because the service stops, with a delay of its own before it comes back."""
+    def close_for_restart(self) -> None:
+        """End the connection because the service stops, with a delay of its own before it reconnects."""
         # In tenths of a second, as it is written: frame, close reason and stream then say the same.
         retry = round(random.uniform(*RETRY_SECONDS), 1)
         self.end(RESTARTING, f"retry after {retry:.1f} s", retry)
@@ -176,26 +180,26 @@ class Connection:
             await self._refresh(request)
 
     def _subscribe(self, request: Subscribe) -> None:
-        if self._silence is not None:
-            self._silence.cancel()
-        state = self.audience.feed.state
+        if self._subscribe_timer is not None:
+            self._subscribe_timer.cancel()
+        state = self.subscribers.feed.state
         position = None if request.position is None else Position.parse(request.position)
         self.topics = _CHOICES.setdefault(topics := frozenset(request.topics), topics)
         self.marker = None if position is None or state is None else state.resume(position)
         self.due = True
         if self.subscribed:
-            # At the next tick: who subscribes over and over gets no more frames than another.
-            self.audience.changed()
+            # At the next tick: a client that subscribes over and over gets no more frames than another.
+            self.subscribers.changed()
         else:
             self.subscribed = True
-            self.audience.join(self)
-            self.audience.serve(self)
+            self.subscribers.join(self)
+            self.subscribers.serve(self)
 
     def _disagree(self) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._disagreed >= DISAGREE_SECONDS:
             self._disagreed = now
-            self.audience.disagree(self)
+            self.subscribers.disagree(self)
 
     async def _refresh(self, request: Refresh) -> None:
         try:
@@ -215,7 +219,7 @@ class Connection:
         if self._expiry is not None:
             self._expiry.cancel()
         left = max(0.0, self.principal.expires - self._now())
-        self._expiry = asyncio.get_running_loop().call_later(min(left, LOOK_SECONDS), self._on_expiry)
+        self._expiry = asyncio.get_running_loop().call_later(min(left, CHECK_SECONDS), self._on_expiry)
 
     def _on_expiry(self) -> None:
         if self.principal.expires <= self._now():
@@ -224,7 +228,7 @@ class Connection:
             self._watch_expiry()
 
 
-async def turn_away(receive: AsgiReceive, send: AsgiSend, close: Close, message: str) -> None:
+async def reject(receive: AsgiReceive, send: AsgiSend, close: Close, message: str) -> None:
     """End a connection that was accepted but cannot be served."""
     await send({"type": "websocket.send", "text": protocol.error(close, message).decode()})
     await send({"type": "websocket.close", "code": close.code, "reason": close.reason})

@@ -1,4 +1,4 @@
-"""The digest of a summary, by which a panel proves to itself that it shows what the service holds. Pure.
+"""The digest of a summary, by which a subscriber finds out whether it shows what the service holds. Pure.
 
 It is taken over whole numbers alone: how a mean is written differs from language to language.
 """
@@ -13,7 +13,7 @@ MEAN = "avg_"
 def digest(summary: Mapping[str, int | float | None]) -> str:
     """Give the CRC-32 of the sorted ``name=integer`` lines, as 8 hex digits; means and nulls are left out.
 
-    It costs 5 us, once for all panels that stand at one position.
+    It costs 5 us, once for all subscribers at one position.
     """
     counts = sorted((name, value) for name, value in summary.items() if value is not None and not name.startswith(MEAN))
     lines = "\n".join(f"{name}={value}" for name, value in counts)

@@ -1,8 +1,8 @@
-"""The hub: who listens in this process, and when they are sent what.
+"""The hub: the subscribers of this process, and when they are sent what.
 
-A change that comes after a pause is sent at once; from then on there is at most one frame a tick. A frame is made once
-for all panels that stand at the same marker and want the same topics. A panel that does not read is passed over: what
-it misses is merged by its marker alone, and past the write deadline it is closed.
+A change after a pause is sent at once; from then on there is at most one frame a tick. A frame is made once for all
+subscribers at the same marker that want the same topics. A subscriber that does not read is skipped: what it misses is
+merged by its marker alone, and past the write deadline it is closed.
 """
 
 import asyncio
@@ -18,36 +18,36 @@ from realtime.protocol import TOO_SLOW, Close, Topics
 from realtime.state import Marker
 from realtime.transports.frames import Frame
 from realtime.transports.sinks import Sink
-from storage.fairness.pace import Pace
+from storage.fairness.slicing import Slicer
 
 log = structlog.get_logger()
 
-NOTHING, PASSED_OVER = "nothing", "passed over"
-"""What can become of a panel at a tick, beside the frame that it is sent."""
+NOTHING, SKIPPED = "nothing", "skipped"
+"""What can become of a subscriber at a tick, besides the frame that it is sent."""
 SLICE = 250
 """Frames written in one go, about 3 ms; the event loop then serves others before the next slice."""
-BEAT_SECONDS = 0.02
-"""How far apart it is looked which audiences are due for a heartbeat."""
+HEARTBEAT_SLICE_SECONDS = 0.02
+"""How often it is checked which tenants are due for a heartbeat."""
 
 
 class Observer(Protocol):
-    """Told of what the hub does; for metrics."""
+    """Gets what the hub does; for metrics."""
 
     def sent(self, kind: str, frames: int) -> None:
-        """Take note of frames of a *kind* (snapshot, delta, heartbeat) that were sent."""
+        """Record frames of a *kind* (snapshot, delta, heartbeat) that were sent."""
 
-    def passed_over(self, panels: int) -> None:
-        """Take note of panels that were passed over because they did not read."""
+    def skipped(self, subscribers: int) -> None:
+        """Record subscribers that were skipped because they did not read."""
 
-    def panel_disagreed(self) -> None:
-        """Take note of a panel whose figures were not those of the digest."""
+    def subscriber_disagreed(self) -> None:
+        """Record a subscriber whose figures were not those of the digest."""
 
     def feed_disagreed(self) -> None:
-        """Take note of a feed whose state was not that of the database."""
+        """Record a feed whose state was not that of the database."""
 
 
-class Listener(Protocol):
-    """A panel as the hub sees it.
+class Subscriber(Protocol):
+    """A subscriber as the hub sees it.
 
     ``marker`` is what it was last sent (None: it needs a snapshot), ``due`` whether it is owed a frame even if nothing
     changed, ``behind_since`` the loop time since which it has not read (None: it reads).
@@ -67,13 +67,13 @@ _Frames = dict[tuple[Marker | None, Topics, bool], Frame]
 """Frames by where they lead from, what they hold, and whether they are the first after a subscription."""
 
 
-class Audience:
-    """The panels of one tenant in this process."""
+class Subscribers:
+    """The subscribers of one tenant in this process."""
 
     def __init__(self, feed: Feed, hub: "Hub") -> None:
         self.feed = feed
         self._hub = hub
-        self._listeners: dict[Listener, None] = {}
+        self._subscribers: dict[Subscriber, None] = {}
         self._tick: asyncio.TimerHandle | None = None
         self._flushing: Iterator[None] | None = None
         self._changed = False
@@ -81,74 +81,74 @@ class Audience:
         self.empty_since: float | None = None
 
     def __len__(self) -> int:
-        return len(self._listeners)
+        return len(self._subscribers)
 
-    def join(self, listener: Listener) -> None:
-        """Add a panel; it is sent nothing before it is served."""
-        self._listeners[listener] = None
+    def join(self, subscriber: Subscriber) -> None:
+        """Add a subscriber; it is sent nothing before it is served."""
+        self._subscribers[subscriber] = None
         self.empty_since = None
 
-    def leave(self, listener: Listener) -> None:
-        """Drop a panel."""
-        self._listeners.pop(listener, None)
-        self.touch()
+    def leave(self, subscriber: Subscriber) -> None:
+        """Drop a subscriber."""
+        self._subscribers.pop(subscriber, None)
+        self.mark_empty()
 
-    def hold(self, panels: int) -> None:
-        """Take note that so many *panels* more (or fewer) are connected, whether they have subscribed or not."""
-        self._joined += panels
-        self.touch()
+    def reserve(self, count: int) -> None:
+        """Count so many connections more (or fewer), whether they have subscribed or not."""
+        self._joined += count
+        self.mark_empty()
 
-    def touch(self) -> None:
-        """If there is no panel, count the time without one from now on."""
-        is_empty = not (self._joined or self._listeners)
+    def mark_empty(self) -> None:
+        """If there is no subscriber, count the time without one from now on."""
+        is_empty = not (self._joined or self._subscribers)
         self.empty_since = asyncio.get_running_loop().time() if is_empty else None
 
     def changed(self) -> None:
-        """Take note that the feed's state changed: send at once if the last frame is a tick ago, else at the tick."""
+        """Handle a change of the feed's state: send at once if the last frame is a tick ago, else at the tick."""
         self._changed = True
-        if self._tick is None and self._listeners:
+        if self._tick is None and self._subscribers:
             self._on_tick()
 
-    def serve(self, listener: Listener) -> None:
-        """Send one panel what it is owed, now; if it does not read, at a later tick."""
-        became = self._advance(listener, {})
+    def serve(self, subscriber: Subscriber) -> None:
+        """Send one subscriber what it is owed, now; if it does not read, at a later tick."""
+        became = self._advance(subscriber, {})
         self._hub.count({became: 1})
-        if became == PASSED_OVER:
+        if became == SKIPPED:
             self._arm()
         elif self.feed.stale_since is not None:
             # Figures that are old must not look live until the next heartbeat.
-            self._beat(listener, {})
+            self._send_heartbeat(subscriber, {})
 
-    async def beat(self) -> None:
-        """Send a heartbeat to every panel that reads."""
+    async def send_heartbeats(self) -> None:
+        """Send a heartbeat to every subscriber that reads."""
         frames: dict[Marker, Frame] = {}
         sent = 0
-        for number, listener in enumerate(list(self._listeners), 1):
+        for number, subscriber in enumerate(list(self._subscribers), 1):
             try:
-                sent += self._beat(listener, frames)
+                sent += self._send_heartbeat(subscriber, frames)
             except Exception:
-                self._break(listener)
+                self._remove_failed(subscriber)
             if number % SLICE == 0:
                 frames.clear()
                 await asyncio.sleep(0)
         self._hub.count({"heartbeat": sent})
 
-    def _beat(self, listener: Listener, frames: dict[Marker, Frame]) -> bool:
-        marker = listener.marker
-        if marker is None or listener.due or listener not in self._listeners:
+    def _send_heartbeat(self, subscriber: Subscriber, frames: dict[Marker, Frame]) -> bool:
+        marker = subscriber.marker
+        if marker is None or subscriber.due or subscriber not in self._subscribers:
             return False
-        if listener.sink.busy:
-            # Nothing else may be sent to it for long: from here on the ticks watch whether it reads.
-            if listener.behind_since is None:
-                listener.behind_since = asyncio.get_running_loop().time()
+        if subscriber.sink.busy:
+            # It may be sent nothing else for long: from here on the ticks watch whether it reads.
+            if subscriber.behind_since is None:
+                subscriber.behind_since = asyncio.get_running_loop().time()
             self._arm()
             return False
         if marker not in frames:
             frames[marker] = self._heartbeat(marker)
-        return listener.sink.offer(frames[marker])
+        return subscriber.sink.offer(frames[marker])
 
     def _heartbeat(self, marker: Marker) -> Frame:
-        """Write the heartbeat for panels at *marker*; its digest is of what they show, wherever the feed stands now."""
+        """Write the heartbeat for subscribers at *marker*; its digest is of what they show."""
         position = str(marker.position)
         payload = protocol.frame(
             "heartbeat",
@@ -159,21 +159,21 @@ class Audience:
         )
         return Frame(payload, "heartbeat", position)
 
-    def _break(self, listener: Listener) -> None:
-        """Drop a panel that cannot be sent to: the others must not wait for it."""
+    def _remove_failed(self, subscriber: Subscriber) -> None:
+        """Drop a subscriber to which sending failed: the others must not wait for it."""
         log.exception("panel_broken")
-        self.leave(listener)
+        self.leave(subscriber)
 
-    def disagree(self, listener: Listener) -> None:
-        """Take note that a panel's figures were not those of the digest it was sent."""
-        position = None if listener.marker is None else str(listener.marker.position)
+    def disagree(self, subscriber: Subscriber) -> None:
+        """Record that a subscriber's figures were not those of the digest it was sent."""
+        position = None if subscriber.marker is None else str(subscriber.marker.position)
         log.error("panel_disagrees", position=position)
-        self._hub.observer.panel_disagreed()
+        self._hub.observer.subscriber_disagreed()
 
-    def begin_anew(self) -> None:
-        """Send every panel a snapshot: the figures at its position were wrong, so no difference leads from there."""
-        for listener in self._listeners:
-            listener.marker = None
+    def send_snapshots(self) -> None:
+        """Send every subscriber a snapshot: the figures at its position were wrong, so no delta leads from there."""
+        for subscriber in self._subscribers:
+            subscriber.marker = None
         self.changed()
 
     def close(self) -> None:
@@ -187,39 +187,39 @@ class Audience:
             self._tick = asyncio.get_running_loop().call_later(self._hub.tick_seconds, self._on_tick)
 
     def _on_tick(self) -> None:
-        """Begin to send, unless there is nothing new; ticks go on while there is."""
+        """Begin to send, unless there is nothing new; ticks continue while there is."""
         self._tick = None
         if self._flushing is not None:
             self._arm()
             return
-        behind = any(listener.behind_since is not None for listener in self._listeners)
+        behind = any(subscriber.behind_since is not None for subscriber in self._subscribers)
         if not self._changed and not behind:
             return
         self._changed = False
         self._arm()
         self._flushing = self._flush()
-        self._go_on()
+        self._continue()
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         """Write one slice, and the next one after the event loop has served others."""
         if self._flushing is None or next(self._flushing, self) is self:
             self._flushing = None
         else:
-            asyncio.get_running_loop().call_soon(self._go_on)
+            asyncio.get_running_loop().call_soon(self._continue)
 
     def _flush(self) -> Iterator[None]:
-        """Bring every panel to the state of now, a slice at a time."""
-        listeners, became = list(self._listeners), Counter[str]()
-        for begin in range(0, len(listeners), SLICE):
+        """Bring every subscriber to the state of now, a slice at a time."""
+        subscribers, became = list(self._subscribers), Counter[str]()
+        for begin in range(0, len(subscribers), SLICE):
             if begin:
                 yield
-            self._flush_slice(listeners[begin : begin + SLICE], became)
+            self._flush_slice(subscribers[begin : begin + SLICE], became)
         self._hub.count(became)
 
-    def _flush_slice(self, listeners: list[Listener], became: Counter[str]) -> None:
-        """Bring some panels to the state of now.
+    def _flush_slice(self, subscribers: list[Subscriber], became: Counter[str]) -> None:
+        """Bring some subscribers to the state of now.
 
-        Nearly all stand where the one before stood: they are handed the frame that it got, without a look-up.
+        Nearly all are at the marker of the one before: they get the same frame, without a look-up.
         """
         state, frames, delivered = self.feed.state, _Frames(), 0
         if state is None:
@@ -227,60 +227,60 @@ class Audience:
         marker, frame = state.marker, None
         stood: Marker | None = None
         topics: Topics | None = None
-        for listener in listeners:
+        for subscriber in subscribers:
             try:
-                steady = not listener.due and listener.behind_since is None
-                if steady and listener.marker is stood and listener.topics is topics and frame is not None:
-                    if listener.sink.offer(frame):
-                        listener.marker = marker
+                steady = not subscriber.due and subscriber.behind_since is None
+                if steady and subscriber.marker is stood and subscriber.topics is topics and frame is not None:
+                    if subscriber.sink.offer(frame):
+                        subscriber.marker = marker
                         delivered += 1
                         continue
-                elif steady and listener.marker is marker:
+                elif steady and subscriber.marker is marker:
                     continue
-                stood, topics = listener.marker, listener.topics
-                became[self._advance(listener, frames)] += 1
+                stood, topics = subscriber.marker, subscriber.topics
+                became[self._advance(subscriber, frames)] += 1
                 frame = frames.get((stood, topics, False)) if stood is not None and stood is not marker else None
             except Exception:
-                self._break(listener)
+                self._remove_failed(subscriber)
         became["delta"] += delivered
 
-    def _advance(self, listener: Listener, frames: _Frames) -> str:
-        """Bring one panel to the state of now, with a frame from *frames* or a new one; says what became of it."""
+    def _advance(self, subscriber: Subscriber, frames: _Frames) -> str:
+        """Bring one subscriber to the state of now, with a frame from *frames* or a new one; says what became of it."""
         state = self.feed.state
-        if state is None or listener not in self._listeners:
+        if state is None or subscriber not in self._subscribers:
             return NOTHING
-        marker = listener.marker
-        if marker is state.marker and not listener.due:
+        marker = subscriber.marker
+        if marker is state.marker and not subscriber.due:
             # It was watched because it did not read.
-            return self._wait(listener) if listener.sink.busy else self._reads(listener)
+            return self._skip(subscriber) if subscriber.sink.busy else self._reads(subscriber)
         if marker is not None and not state.knows(marker.position):
             marker = None
-        key = (marker, listener.topics, listener.due)
+        key = (marker, subscriber.topics, subscriber.due)
         frame = frames.get(key)
         if frame is None:
-            frame = frames[key] = self._frame(marker, listener.topics, listener.due)
-        if not listener.sink.offer(frame):
-            return self._wait(listener)
-        listener.marker, listener.due, listener.behind_since = state.marker, False, None
+            frame = frames[key] = self._frame(marker, subscriber.topics, subscriber.due)
+        if not subscriber.sink.offer(frame):
+            return self._skip(subscriber)
+        subscriber.marker, subscriber.due, subscriber.behind_since = state.marker, False, None
         return "snapshot" if marker is None else "delta"
 
-    def _reads(self, listener: Listener) -> str:
-        listener.behind_since = None
+    def _reads(self, subscriber: Subscriber) -> str:
+        subscriber.behind_since = None
         return NOTHING
 
-    def _wait(self, listener: Listener) -> str:
-        """Pass over a panel that does not read, and end it past the deadline."""
+    def _skip(self, subscriber: Subscriber) -> str:
+        """Skip a subscriber that does not read, and end it past the deadline."""
         now = asyncio.get_running_loop().time()
-        if listener.behind_since is None:
-            listener.behind_since = now
-        elif now - listener.behind_since > self._hub.write_deadline:
-            listener.end(TOO_SLOW, f"nothing was read for {self._hub.write_deadline:g} s")
-        return PASSED_OVER
+        if subscriber.behind_since is None:
+            subscriber.behind_since = now
+        elif now - subscriber.behind_since > self._hub.write_deadline:
+            subscriber.end(TOO_SLOW, f"nothing was read for {self._hub.write_deadline:g} s")
+        return SKIPPED
 
     def _frame(self, marker: Marker | None, topics: Topics, first: bool) -> Frame:
         """Write the frame that leads from *marker* to the state of now; from None, it is a snapshot.
 
-        The *first* frame after a subscription tells the pace of heartbeats: it can have changed since the last one.
+        The *first* frame after a subscription gives the interval of heartbeats: it can have changed since the last one.
         """
         state = self.feed.state
         if state is None:
@@ -288,12 +288,12 @@ class Audience:
         position, at = str(state.position), self.feed.at
         kind, cells = ("snapshot", state.snapshot()) if marker is None else ("delta", state.delta(marker))
         shown = {topic: cell for topic, cell in cells.items() if topic in topics}
-        pace = {"heartbeat_seconds": self._hub.heartbeat_seconds} if first or marker is None else {}
-        return Frame(protocol.frame(kind, position=position, at=at, **pace, **shown), kind, position)
+        interval = {"heartbeat_seconds": self._hub.heartbeat_seconds} if first or marker is None else {}
+        return Frame(protocol.frame(kind, position=position, at=at, **interval, **shown), kind, position)
 
 
 class Hub:
-    """All panels of this process, by tenant. It knows feeds, but neither broker nor database."""
+    """All subscribers of this process, by tenant. It knows feeds, but neither broker nor database."""
 
     def __init__(
         self, *, tick_seconds: float, heartbeat_seconds: float, write_deadline: float, observer: Observer
@@ -302,62 +302,63 @@ class Hub:
         self.heartbeat_seconds = heartbeat_seconds
         self.write_deadline = write_deadline
         self.observer = observer
-        self.audiences: dict[str, Audience] = {}
-        # When each audience is due; the interval is the same for all, so whoever is put last is due last.
-        self._beats: deque[tuple[float, Audience]] = deque()
+        self.tenants: dict[str, Subscribers] = {}
+        # When each tenant's subscribers are due; the interval is the same for all, so the last in the queue is due
+        # last.
+        self._due: deque[tuple[float, Subscribers]] = deque()
         self._task: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        return sum(len(audience) for audience in self.audiences.values())
+        return sum(len(subscribers) for subscribers in self.tenants.values())
 
     def count(self, became: Mapping[str, int]) -> None:
-        """Tell the observer what became of panels, once for many."""
-        for kind, panels in became.items():
-            if kind == PASSED_OVER:
-                self.observer.passed_over(panels)
+        """Give the observer what became of subscribers, once for many."""
+        for kind, frames in became.items():
+            if kind == SKIPPED:
+                self.observer.skipped(frames)
             elif kind != NOTHING:
-                self.observer.sent(kind, panels)
+                self.observer.sent(kind, frames)
 
     def start(self) -> None:
         """Begin to send heartbeats."""
-        self._task = asyncio.create_task(self._beat(), name="heartbeat")
+        self._task = asyncio.create_task(self._run_heartbeats(), name="heartbeat")
 
     async def stop(self) -> None:
         """Stop heartbeats and ticks; connections end by themselves."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        for audience in self.audiences.values():
-            audience.close()
+        for subscribers in self.tenants.values():
+            subscribers.close()
 
-    def open(self, feed: Feed) -> Audience:
-        """Make the audience of a tenant's feed."""
-        audience = self.audiences[feed.tenant_id] = Audience(feed, self)
-        self._beats.append((asyncio.get_running_loop().time() + self.heartbeat_seconds, audience))
-        return audience
+    def open(self, feed: Feed) -> Subscribers:
+        """Make the (empty) set of subscribers of a tenant's feed."""
+        subscribers = self.tenants[feed.tenant_id] = Subscribers(feed, self)
+        self._due.append((asyncio.get_running_loop().time() + self.heartbeat_seconds, subscribers))
+        return subscribers
 
     def changed(self, tenant_id: str) -> None:
-        """Tell the audience of a tenant, if there is one, that the state of its feed changed."""
-        audience = self.audiences.get(tenant_id)
-        if audience is not None:
-            audience.changed()
+        """Send the subscribers of a tenant, if there are any, the changed state of its feed."""
+        subscribers = self.tenants.get(tenant_id)
+        if subscribers is not None:
+            subscribers.changed()
 
     def drop(self, tenant_id: str) -> None:
-        """Forget the audience of a tenant."""
-        self.audiences.pop(tenant_id).close()
+        """Forget the subscribers of a tenant."""
+        self.tenants.pop(tenant_id).close()
 
-    async def _beat(self) -> None:
-        """Send each audience a heartbeat an interval after the one before; those that came apart are served apart."""
+    async def _run_heartbeats(self) -> None:
+        """Send heartbeats to the subscribers of each tenant, an interval after those before."""
         now = asyncio.get_running_loop().time
         while True:
-            wait = self._beats[0][0] - now() if self._beats else self.heartbeat_seconds
-            await asyncio.sleep(max(wait, BEAT_SECONDS))
-            pace, until = Pace(), now()
-            while self._beats and self._beats[0][0] <= until:
-                due, audience = self._beats.popleft()
-                if self.audiences.get(audience.feed.tenant_id) is not audience:
+            wait = self._due[0][0] - now() if self._due else self.heartbeat_seconds
+            await asyncio.sleep(max(wait, HEARTBEAT_SLICE_SECONDS))
+            slicer, until = Slicer(), now()
+            while self._due and self._due[0][0] <= until:
+                due, subscribers = self._due.popleft()
+                if self.tenants.get(subscribers.feed.tenant_id) is not subscribers:
                     continue
                 # Not for every interval that the machine was asleep.
-                self._beats.append((max(due + self.heartbeat_seconds, until), audience))
-                await audience.beat()
-                await pace.give_way()
+                self._due.append((max(due + self.heartbeat_seconds, until), subscribers))
+                await subscribers.send_heartbeats()
+                await slicer.yield_if_due()

@@ -1,7 +1,8 @@
-"""The live protocol ``analytics.v1``: frames, topics, close codes. Pure, no I/O. ``docs/protocol.md`` tells it in full.
+"""The live protocol ``analytics.v1``: frames, topics, close codes. Pure, no I/O. ``docs/protocol.md`` describes it in
+full.
 
-A panel opens a WebSocket (RFC 6455), subscribes, gets a snapshot or the difference to the position it has, and from
-then on deltas. Frames are JSON text.
+A subscriber opens a WebSocket (RFC 6455), subscribes, gets a snapshot or the difference to the position it has, and
+from then on deltas. Frames are JSON text.
 """
 
 from dataclasses import dataclass, replace
@@ -33,7 +34,7 @@ class Refresh(Struct, tag="refresh", tag_field="type", forbid_unknown_fields=Tru
 
 
 class Disagree(Struct, tag="disagree", tag_field="type", forbid_unknown_fields=True):
-    """Tells that the panel's figures at *position* were not those of a heartbeat's digest; it subscribes anew."""
+    """Says that the subscriber's figures at *position* were not those of a heartbeat's digest; it subscribes again."""
 
     position: Annotated[str, Meta(max_length=200)]
 
@@ -48,7 +49,7 @@ token and reconnect, give up this token, or give up, since this client breaks th
 
 @dataclass(frozen=True)
 class Close:
-    """Why a connection ends: the *code*, the *name* in the error frame, and what the panel should do.
+    """Why a connection ends: the *code*, the *name* in the error frame, and what the subscriber should do.
 
     ``advice`` says it to people, ``action`` to programs.
     """
@@ -83,11 +84,11 @@ CLOSES = (RESTARTING, OVER_CAPACITY, BAD_MESSAGE, EXPIRED, NOT_ALLOWED, TOO_SLOW
 
 
 class BadMessage(ValueError):
-    """A panel sent what the protocol does not know; the text says what, without repeating it."""
+    """A subscriber sent what the protocol does not know; the text says what, without repeating it."""
 
 
 def parse(text: str | bytes) -> Message:
-    """Read one message of a panel; raises :exc:`BadMessage`."""
+    """Read one message of a subscriber; raises :exc:`BadMessage`."""
     try:
         return _DECODER.decode(text)
     except msgspec.ValidationError as error:

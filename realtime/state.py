@@ -1,8 +1,8 @@
 """A tenant's live state, and the difference between any two states of it. Pure, no I/O.
 
 Every cell (a figure, a recent activity, the ranking, a minute) carries the sequence at which it last changed. So the
-difference between any earlier position and now is found without keeping what lies between: a panel that is behind costs
-a position, not a queue, and what it missed comes merged.
+difference between any earlier position and now is found without keeping what lies between: a subscriber that is behind
+costs a position, not a queue, and what it missed comes merged.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,9 +18,10 @@ from storage.model.metrics import ACTIVE_USERS_TODAY, FIGURES, summary
 
 @dataclass(frozen=True)
 class Marker:
-    """What a panel has been sent: a position, and the local day on which it was sent (a state is a function of both).
+    """What a subscriber has been sent: a position, and the local day on which it was sent (a state is a function of
+    both).
 
-    ``summary`` is the one of that state, shared by all panels that stand there; None if it is not known any more.
+    ``summary`` is the one of that state, shared by all subscribers at that position; None if it is not known any more.
     """
 
     position: Position
@@ -29,12 +30,12 @@ class Marker:
 
     @cached_property
     def digest(self) -> str | None:
-        """What proves the summary to panels, taken once for all heartbeats from here; None without a summary."""
+        """The digest of the summary, computed once for all heartbeats from here; None without a summary."""
         return None if self.summary is None else digest(self.summary)
 
 
 UNSEEN_DAY = ""
-"""The day of a marker whose panel may have seen its position on an earlier day."""
+"""The day of a marker whose subscriber may have seen its position on an earlier day."""
 
 _MOVED_BY: dict[str, list[str]] = {}
 for _figure in FIGURES:
@@ -48,7 +49,8 @@ class State:
     def __init__(self, snapshot: Snapshot, log: Iterable[Change], days: Days, window: int) -> None:
         """Begin at *snapshot*; *log* has the newest changes up to it, oldest first, without a gap.
 
-        *window* is how many positions are remembered: the furthest that a panel may be behind and still get a delta.
+        *window* is how many positions are remembered: the furthest that a subscriber may be behind and still get a
+        delta.
         """
         self._days = days
         self._window = window
@@ -67,9 +69,9 @@ class State:
         self._minute_changed: dict[str, int] = {}
         self._top_changed = 0
         self._today_since = self.position.sequence + 1
-        self._recall(list(log))
+        self._load_log(list(log))
 
-    def _recall(self, log: list[Change]) -> None:
+    def _load_log(self, log: list[Change]) -> None:
         """Take from the change log when each cell last changed, and which positions are known."""
         log = _complete(log)
         shown = {item.id for item in self.activities}
@@ -95,18 +97,18 @@ class State:
         return position.epoch == self.position.epoch and self._tags.get(position.sequence) == position.tag
 
     def resume(self, position: Position) -> Marker | None:
-        """Make a marker for a panel that comes back with *position*; None if it needs a snapshot."""
+        """Make a marker for a subscriber that reconnects with *position*; None if it needs a snapshot."""
         if not self.knows(position):
             return None
         seen_today = position.sequence >= self._today_since
         return Marker(position, self.day if seen_today else UNSEEN_DAY)
 
     def apply(self, change: Change) -> None:
-        """Go on to the state after *change*, which must be the very next one."""
+        """Continue to the state after *change*, which must be the very next one."""
         if change.sequence != self.position.sequence + 1:
             raise ValueError(f"change {change.sequence} does not follow {self.position.sequence}")
         # The change may come before the clock was looked at: what was committed tomorrow is seen tomorrow.
-        self.turn(max(self.day, self._days.of(change.committed_at)))
+        self.change_day(max(self.day, self._days.of(change.committed_at)))
         self._totals.update(change.totals)
         self._active.update(change.active_users)
         self._refresh(self._moved(change), change.sequence)
@@ -118,8 +120,8 @@ class State:
         self._tags[change.sequence] = change.tag
         self._tags.pop(change.sequence - self._window, None)
 
-    def turn(self, day: str) -> bool:
-        """Go on to the local *day*; says whether it is another one. The position stays: no event made the day."""
+    def change_day(self, day: str) -> bool:
+        """Continue to the local *day*; says whether it is another one. The position stays: no event made the day."""
         if day == self.day:
             return False
         self.day = day
@@ -214,7 +216,7 @@ class State:
 
 
 def _complete(log: list[Change]) -> list[Change]:
-    """Begin with the last entry that does not tell all: what it led to is known, not what it changed."""
+    """Begin with the last entry that is not complete: what it led to is known, not what it changed."""
     for index in range(len(log) - 1, -1, -1):
         if log[index].minutes is None:
             return log[index:]

@@ -1,8 +1,8 @@
 """Tracking keys and revoked tokens, and the audit of what is done to them and of erasures: every statement about these
 three tables.
 
-A key is kept as its SHA-256. A slow hash would protect what people choose; a key is 256 random bits, which nobody finds
-by trying, and it is looked up at every request.
+A key is kept as its SHA-256. A slow hash would protect what people choose; a key is 256 random bits, which cannot be
+found by trying, and it is looked up at every request.
 """
 
 import secrets
@@ -20,7 +20,7 @@ EVERY_TENANT = ""
 """In a revocation: whatever the token's tenant."""
 ID_BYTES = 4
 TAG = "access"
-"""Where, among what the database says of itself, it is told which act was the last: who looks often reads only that."""
+"""The name in the table about whose value identifies the last change: frequent checks read only this row."""
 
 _TAG = replace(about)
 
@@ -42,7 +42,7 @@ class TrackingKey:
 class Revocation:
     """Tokens of a subject (``kind`` sub) issued until ``revoked_at``, or the one token with an id (``kind`` jti).
 
-    ``expires_at``: when the last such token has expired by itself; None if nobody knows.
+    ``expires_at``: when the last such token has expired by itself; None if that is not known.
     """
 
     tenant_id: str
@@ -53,7 +53,7 @@ class Revocation:
 
 
 @dataclass(frozen=True)
-class Act:
+class AuditEntry:
     """One line of the audit: who did what to what."""
 
     tenant_id: str
@@ -65,7 +65,7 @@ class Act:
 
 
 @dataclass(frozen=True)
-class AccessLists:
+class CredentialLists:
     """All keys that are worth something, and all revocations that matter. ``tag`` names this state of them."""
 
     tag: str
@@ -73,7 +73,7 @@ class AccessLists:
     revocations: tuple[Revocation, ...]
 
 
-async def read_access(connection: AsyncConnection, known: str | None) -> AccessLists | None:
+async def read_credentials(connection: AsyncConnection, known: str | None) -> CredentialLists | None:
     """Read what is in force now, and keys whose end lies ahead; None if nothing was done since the tag *known*."""
     tag = str(await connection.scalar(select(about.c.value).where(about.c.name == TAG)) or "")
     if tag == known:
@@ -81,7 +81,7 @@ async def read_access(connection: AsyncConnection, known: str | None) -> AccessL
     moment = now()
     keys = select(tracking_keys).where(_ahead(tracking_keys.c.revoked_at, moment))
     revoked = select(revocations).where(_ahead(revocations.c.expires_at, moment))
-    return AccessLists(
+    return CredentialLists(
         tag,
         tuple(TrackingKey(**row) for row in (await connection.execute(keys)).mappings()),
         tuple(Revocation(**row) for row in (await connection.execute(revoked)).mappings()),
@@ -96,25 +96,25 @@ async def read_keys(connection: AsyncConnection, tenant_id: str | None) -> list[
     return [TrackingKey(**row) for row in (await connection.execute(query)).mappings()]
 
 
-async def read_audit(connection: AsyncConnection, limit: int) -> list[Act]:
+async def read_audit(connection: AsyncConnection, limit: int) -> list[AuditEntry]:
     """Read the last acts, newest first."""
     query = select(audit).order_by(audit.c.at.desc(), audit.c.id).limit(limit)
-    return [Act(**row) for row in (await connection.execute(query)).mappings()]
+    return [AuditEntry(**row) for row in (await connection.execute(query)).mappings()]
 
 
 def add_key(connection: Connection, actor: str, tenant_id: str, name: str, digest: str) -> TrackingKey:
     """Keep a new key."""
     key = _insert(connection, tenant_id, name, digest)
-    _note(connection, actor, "key added", key)
+    _record(connection, actor, "key added", key)
     return key
 
 
 def rotate_key(connection: Connection, actor: str, key_id: str, digest: str, until: str) -> TrackingKey:
-    """Keep a new key in the place of another, which goes on until then; raises ``KeyError`` if there is none."""
+    """Keep a new key in the place of another, which continues until then; raises ``KeyError`` if there is none."""
     old = _find(connection, key_id)
     new = _insert(connection, old.tenant_id, old.name, digest)
     _end(connection, old, until)
-    _note(connection, actor, "key rotated", old, f", by {new.id}, valid until {until}")
+    _record(connection, actor, "key rotated", old, f", by {new.id}, valid until {until}")
     return new
 
 
@@ -122,7 +122,7 @@ def revoke_key(connection: Connection, actor: str, key_id: str) -> TrackingKey:
     """End a key now; raises ``KeyError`` if there is none that is still worth something."""
     key = _find(connection, key_id)
     _end(connection, key, now())
-    _note(connection, actor, "key revoked", key)
+    _record(connection, actor, "key revoked", key)
     return key
 
 
@@ -137,8 +137,8 @@ def revoke(connection: Connection, actor: str, revocation: Revocation) -> None:
     _write(connection, revocation.tenant_id, actor, "tokens revoked", f"{revocation.kind} {revocation.value}")
 
 
-def note_erasure(connection: Connection, actor: str, tenant_id: str, rows: int) -> None:
-    """Keep that a user was forgotten; not which one, nor anything by which that could be tried out."""
+def record_erasure(connection: Connection, actor: str, tenant_id: str, rows: int) -> None:
+    """Record that a user was erased; not which one, nor anything by which that could be tried out."""
     _write(connection, tenant_id, actor, "user forgotten", f"{rows} rows removed")
 
 
@@ -149,7 +149,7 @@ def expire(connection: Connection, audit_before: str | None) -> None:
         connection.execute(delete(audit).where(audit.c.at < audit_before))
 
 
-def note_uses(connection: Connection, uses: dict[tuple[str, str], str]) -> None:
+def record_uses(connection: Connection, uses: dict[tuple[str, str], str]) -> None:
     """Write when keys, by tenant and id, were last used; another process may know of a later use."""
     used = tracking_keys.c.last_used_at
     for (tenant_id, key_id), moment in uses.items():
@@ -184,11 +184,11 @@ def _end(connection: Connection, key: TrackingKey, moment: str) -> None:
     connection.execute(update(tracking_keys).where(*mine).values(revoked_at=end))
 
 
-def _note(connection: Connection, actor: str, action: str, key: TrackingKey, more: str = "") -> None:
+def _record(connection: Connection, actor: str, action: str, key: TrackingKey, more: str = "") -> None:
     _write(connection, key.tenant_id, actor, action, f"{key.id} {key.name}{more}")
 
 
 def _write(connection: Connection, tenant_id: str, actor: str, action: str, target: str) -> None:
-    act = Act(tenant_id, now(), secrets.token_hex(ID_BYTES), actor, action, target)
+    act = AuditEntry(tenant_id, now(), secrets.token_hex(ID_BYTES), actor, action, target)
     connection.execute(audit.insert(), [vars(act)])
     _TAG.write(connection, [(TAG, f"{act.at} {act.id}")])

@@ -6,7 +6,7 @@ StorageError
   WrongDatabase       the database does not fit the settings or this version: the text says what to do
   DataRefused         the database does not take these events: to send them again does not help
   BackupFailed        no backup was made: the text says why
-  RowsRemoved         rows went while they were read page by page: begin anew
+  RowsRemoved         rows went while they were read page by page: start again
   StorageUnavailable  the database cannot be written or read just now: try again after ``retry_after`` seconds
     Overloaded        more is asked of this process than it may take on: the same
     ShareExceeded     one client or tenant asks for more than its share: the same, for that one alone
@@ -62,7 +62,7 @@ class Overloaded(StorageUnavailable):
 
 
 class ShareExceeded(StorageUnavailable):
-    """One client or tenant holds or waits for as much as it may; others go on."""
+    """One client or tenant holds or waits for as much as it may; others continue."""
 
 
 class Locked(StorageUnavailable):
@@ -70,7 +70,7 @@ class Locked(StorageUnavailable):
 
 
 class StorageFull(StorageUnavailable):
-    """The database, or the folder of temporary files, has no room left; it goes on by itself when there is some."""
+    """The database, or the folder of temporary files, has no room left; it continues by itself when there is some."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_after=30)

@@ -22,7 +22,7 @@ LAYERS = {
     ),
     "realtime": (
         ("principal", "protocol", "digest", "brokers", "transports"),
-        ("state", "panel", "feed", "follower", "hub", "connection", "drain", "node"),
+        ("state", "subscriber_state", "feed", "follower", "hub", "connection", "drain", "node"),
     ),
     "web": (
         ("settings",),

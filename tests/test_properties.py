@@ -60,8 +60,8 @@ class Platform(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(clock, "unix", lambda: time.time() + self.shift)
         self.patch.setattr("realtime.node.FOLLOW_SECONDS", 0.05)
-        self.patch.setattr("realtime.feed.PROVE_SECONDS", 0.0)
-        self.patch.setattr("realtime.follower.PROVE_SHARE", 1.0)
+        self.patch.setattr("realtime.feed.VERIFY_SECONDS", 0.0)
+        self.patch.setattr("realtime.follower.VERIFY_SHARE", 1.0)
         self.seen: set[tuple[str, str, str]] = set()
         self.messages: set[tuple[str, str]] = set()
         self.commits = dict.fromkeys(KEYS, 0)
@@ -216,7 +216,7 @@ class Platform(RuleBasedStateMachine):
         )
         snapshot = response.json()
         wanted = {name: snapshot[name] for name in TOPICS}
-        await panel.until(lambda: panel.panel.position == snapshot["position"] and panel.panel.shown() == wanted, 5)
+        await panel.until(lambda: panel.state.position == snapshot["position"] and panel.state.shown() == wanted, 5)
 
 
 class PlatformOnPostgres(Platform):

@@ -1,1 +1,1 @@
-"""The top room: HTTP and WebSocket endpoints, authentication, settings, commands. It may import both others."""
+"""HTTP and WebSocket endpoints, authentication, settings, commands. It may import realtime and storage."""

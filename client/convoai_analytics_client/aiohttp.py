@@ -7,13 +7,13 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from convoai_analytics_client.analytics import Analytics
-from convoai_analytics_client.capture.usage import CLIENT_LEFT, EXCLUDED, FAILED, WEBSOCKET, Usage, Who
+from convoai_analytics_client.capture.usage import CLIENT_LEFT, EXCLUDED, FAILED, WEBSOCKET, Usage, UserOf
 
 
 def analytics_middleware(
     analytics: Analytics | None = None,
     *,
-    user: Who | None = None,
+    user: UserOf | None = None,
     exclude: Iterable[str] = EXCLUDED,
     websockets: bool = False,
 ) -> Middleware:

@@ -12,14 +12,14 @@ from time import monotonic, sleep, time
 from typing import Any
 
 from convoai_analytics_client import events, masks
-from convoai_analytics_client.delivery import ending
+from convoai_analytics_client.delivery import process_events
+from convoai_analytics_client.delivery.failure_log import FailureLog
 from convoai_analytics_client.delivery.memory import Memory
 from convoai_analytics_client.delivery.queue import Queue
 from convoai_analytics_client.delivery.sender import Sender
 from convoai_analytics_client.delivery.spool import SPOOL_SECONDS, Spool
 from convoai_analytics_client.delivery.stats import BEFORE_SEND, DISABLED, INVALID, SAMPLED, Stats
 from convoai_analytics_client.delivery.transport import Transport
-from convoai_analytics_client.delivery.trouble import Trouble
 from convoai_analytics_client.done import DONE, Done
 from convoai_analytics_client.events import RECORD_BYTES, Event, Record, text
 from convoai_analytics_client.masks import Mask
@@ -80,7 +80,7 @@ class Analytics:
         self._exit_seconds = exit_seconds
         self._sampling = Sampling(sample, sample_by)
         self._mask = _mask(before_send, hash_ip, key)
-        self._trouble = Trouble()
+        self._failures = FailureLog()
         self._queue = Queue(queue_events, queue_bytes, batch_events)
         self._sender: Sender | None = None
         self._spool: Spool | None = None
@@ -90,12 +90,12 @@ class Analytics:
                 source: Memory | Spool = Memory(self._queue, self._encode, batch_events)
             else:
                 source = self._spool = Spool(
-                    Path(spool), spool_bytes, self._queue, self._encode, batch_events, self._trouble
+                    Path(spool), spool_bytes, self._queue, self._encode, batch_events, self._failures
                 )
             self._source = source
-            self._sender = Sender(self._queue, source, transport, self._trouble, batch_events, flush_seconds)
+            self._sender = Sender(self._queue, source, transport, self._failures, batch_events, flush_seconds)
         self._reset()
-        ending.watch(self)
+        process_events.watch(self)
         if self._spool is not None and self._spool.has_left_over():
             self._start()
 
@@ -204,21 +204,21 @@ class Analytics:
             thread.join(max(0.0, deadline + 1 - monotonic()))
         if self._spool is not None and not any(thread.is_alive() for thread in self._threads):
             self._spool.close()
-        self._trouble.tell(now=True)
+        self._failures.log(now=True)
         return not self._queue.pending()
 
-    def end_with_process(self) -> None:
+    def on_process_end(self) -> None:
         """Post what waits for a few seconds: the process ends."""
         if self._spool is not None and self._threads:
             self._fill()
         if not self.flush(self._exit_seconds) and self._spool is None:
-            self._trouble.add("the process ends before the service took them", self._queue.pending())
-        self._trouble.tell(now=True)
+            self._failures.add("the process ends before the service took them", self._queue.pending())
+        self._failures.log(now=True)
 
-    def begin_in_child(self) -> None:
-        """Begin anew in a forked child: what waits here is the parent's to post."""
+    def on_fork(self) -> None:
+        """Start again in a forked child: what waits here is the parent's to post."""
         self._queue.clear()
-        self._trouble.clear()
+        self._failures.clear()
         if self._sender is not None:
             self._source.clear()
             self._sender.clear()
@@ -249,7 +249,7 @@ class Analytics:
         """Say whether an event goes into the queue, and start what posts it."""
         if getpid() != self._pid:
             # Some servers fork without telling Python, as uWSGI does.
-            self.begin_in_child()
+            self.on_fork()
         if self._sender is None:
             self._queue.drop(DISABLED)
             return False
@@ -262,7 +262,7 @@ class Analytics:
 
     def _invalid(self, error: Exception) -> Done:
         self._queue.drop(INVALID)
-        self._trouble.add(f"an event could not be written as JSON ({type(error).__name__})")
+        self._failures.add(f"an event could not be written as JSON ({type(error).__name__})")
         return DONE
 
     def _start(self) -> bool:
@@ -280,7 +280,7 @@ class Analytics:
                 return False
             self._threads = threads
             self._is_started = True
-            ending.watch_pools()
+            process_events.watch_pools()
         return True
 
     def _keep_spooling(self) -> None:
@@ -297,7 +297,7 @@ class Analytics:
                 self._spool.fill()
         except Exception as error:
             # Nothing may end the thread that spools.
-            self._trouble.add(f"the spool failed ({type(error).__name__})")
+            self._failures.add(f"the spool failed ({type(error).__name__})")
 
     def _post_here(self, deadline: float) -> None:
         """Post in the thread that calls."""
@@ -319,7 +319,7 @@ class Analytics:
                     lines.append(events.event_line(made))
             except Exception as error:
                 self._queue.settle(dropped=1, why=INVALID)
-                self._trouble.add(f"an event could not be written as JSON ({type(error).__name__})")
+                self._failures.add(f"an event could not be written as JSON ({type(error).__name__})")
         return lines
 
     def _masked(self, event: Event) -> Event | None:
@@ -328,7 +328,7 @@ class Analytics:
             made = self._mask(event) if self._mask is not None else event
         except Exception as error:
             # Not sent as it is: it holds what should have been masked.
-            self._trouble.add(f"before_send failed ({type(error).__name__})")
+            self._failures.add(f"before_send failed ({type(error).__name__})")
         if made is None:
             self._queue.settle(dropped=1, why=BEFORE_SEND)
         return made

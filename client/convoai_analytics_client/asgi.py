@@ -10,13 +10,13 @@ from convoai_analytics_client.capture.usage import (
     CLIENT_LEFT,
     EXCLUDED,
     FAILED,
+    MAX_SECONDS,
     METHODS,
-    MOST_SECONDS,
     OTHER,
     UNMATCHED,
     WEBSOCKET,
     Usage,
-    Who,
+    UserOf,
 )
 
 Scope = MutableMapping[str, Any]
@@ -38,7 +38,7 @@ class AnalyticsMiddleware:
 
     An event holds the route's template with the prefixes of mounts, the method, the status, the seconds to the last
     byte, and the user. A client that leaves before the end, or a cancellation, counts as 499; an exception as 500, and
-    it goes on up. Nothing that goes wrong here reaches the application. When the server shuts down it waits for events
+    it propagates. Nothing that goes wrong here reaches the application. When the server shuts down it waits for events
     that are not posted yet, 5 seconds at most.
     """
 
@@ -49,7 +49,7 @@ class AnalyticsMiddleware:
         app: App,
         analytics: Analytics | None = None,
         *,
-        user: Who | None = None,
+        user: UserOf | None = None,
         exclude: Iterable[str] = EXCLUDED,
         websockets: bool = False,
         endpoint: Callable[[Scope], str | None] | None = None,
@@ -101,7 +101,7 @@ class AnalyticsMiddleware:
             if kind == "http.response.start":
                 status = message.get("status", 0)
             elif kind in _BODIES and state == _RUNNING and not message.get("more_body", False):
-                # Whoever leaves from now on leaves after the end.
+                # A client that leaves from now on leaves after the end.
                 state = _ENDING
             try:
                 await send(message)
@@ -111,18 +111,18 @@ class AnalyticsMiddleware:
                 raise
             if state == _ENDING:
                 state = _ENDED
-                self._tell(scope, status, perf_counter() - start)
+                self._track_request(scope, status, perf_counter() - start)
 
         try:
             await self._app(scope, receiving, sending)
         except BaseException as error:
             if state != _ENDED:
                 has_failed = isinstance(error, Exception) and state != _LEFT
-                self._tell(scope, FAILED if has_failed else CLIENT_LEFT, perf_counter() - start)
+                self._track_request(scope, FAILED if has_failed else CLIENT_LEFT, perf_counter() - start)
             raise
         if state != _ENDED:
             # The server closes the connection of a response that the application has not ended.
-            self._tell(scope, CLIENT_LEFT if state == _LEFT else FAILED, perf_counter() - start)
+            self._track_request(scope, CLIENT_LEFT if state == _LEFT else FAILED, perf_counter() - start)
 
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -151,7 +151,7 @@ class AnalyticsMiddleware:
             nonlocal is_told
             if not is_told:
                 is_told = True
-                self._tell(scope, found, perf_counter() - start, WEBSOCKET)
+                self._track_request(scope, found, perf_counter() - start, WEBSOCKET)
 
         async def receiving() -> Message:
             message = await receive()
@@ -177,7 +177,7 @@ class AnalyticsMiddleware:
             raise
         tell(status or FAILED)
 
-    def _tell(self, scope: Scope, status: int, seconds: float, method: str | None = None) -> None:
+    def _track_request(self, scope: Scope, status: int, seconds: float, method: str | None = None) -> None:
         try:
             if method is None:
                 method = scope["method"] if scope["method"] in METHODS else OTHER
@@ -185,7 +185,7 @@ class AnalyticsMiddleware:
                 self._endpoint(scope, status) or UNMATCHED,
                 method,
                 status,
-                seconds if seconds < MOST_SECONDS else MOST_SECONDS,
+                seconds if seconds < MAX_SECONDS else MAX_SECONDS,
                 self._usage.user_of(scope) if self._has_user else None,
             )
         except Exception as error:

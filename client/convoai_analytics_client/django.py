@@ -47,7 +47,7 @@ class AnalyticsMiddleware(MiddlewareMixin):  # type: ignore[misc]
         try:
             response = self.get_response(request)
         except BaseException as error:
-            self._tell(request, FAILED if isinstance(error, Exception) else CLIENT_LEFT, start)
+            self._track_request(request, FAILED if isinstance(error, Exception) else CLIENT_LEFT, start)
             raise
         return self._answered(request, response, start)
 
@@ -57,7 +57,7 @@ class AnalyticsMiddleware(MiddlewareMixin):  # type: ignore[misc]
         try:
             response = await self.get_response(request)
         except BaseException as error:
-            self._tell(request, FAILED if isinstance(error, Exception) else CLIENT_LEFT, start)
+            self._track_request(request, FAILED if isinstance(error, Exception) else CLIENT_LEFT, start)
             raise
         return self._answered(request, response, start)
 
@@ -65,13 +65,13 @@ class AnalyticsMiddleware(MiddlewareMixin):  # type: ignore[misc]
         if self._usage.excludes(request.path_info):
             return response
         if not getattr(response, "streaming", False):
-            self._tell(request, response.status_code, start)
+            self._track_request(request, response.status_code, start)
             return response
         user_id = self._usage.user_of(request)
 
         def end(status: int | None) -> None:
             if status == CLIENT_LEFT and request.method == "HEAD":
-                # Nobody needs the body of an answer to HEAD: it is closed at once.
+                # The body of an answer to HEAD is not needed: it is closed at once.
                 status = None
             found = response.status_code if status is None else status
             self._track(request, found, perf_counter() - start, user_id)
@@ -80,7 +80,7 @@ class AnalyticsMiddleware(MiddlewareMixin):  # type: ignore[misc]
         response.streaming_content = AsyncBody(parts, end) if response.is_async else Body(parts, end)
         return response
 
-    def _tell(self, request: HttpRequest, status: int, start: float) -> None:
+    def _track_request(self, request: HttpRequest, status: int, start: float) -> None:
         if not self._usage.excludes(request.path_info):
             self._track(request, status, perf_counter() - start, self._usage.user_of(request))
 

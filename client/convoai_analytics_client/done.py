@@ -1,6 +1,6 @@
 """What a tracking call returns: an awaitable that is done already.
 
-``asyncio.create_task`` takes coroutines only, and Python warns of a coroutine that nobody awaits. This is one object
+``asyncio.create_task`` takes coroutines only, and Python warns of a coroutine that is not awaited. This is one object
 for all calls: it may be awaited, made a task of, or ignored.
 """
 

@@ -5,8 +5,8 @@ import threading
 from typing import Any
 
 from convoai_analytics_client.analytics import Analytics
+from convoai_analytics_client.delivery.failure_log import LOG
 from convoai_analytics_client.delivery.stats import Stats
-from convoai_analytics_client.delivery.trouble import LOG
 from convoai_analytics_client.done import Done
 
 _lock = threading.Lock()

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask, request
 
 from convoai_analytics_client.analytics import Analytics
-from convoai_analytics_client.capture.usage import EXCLUDED, Usage, Who
+from convoai_analytics_client.capture.usage import EXCLUDED, Usage, UserOf
 from convoai_analytics_client.wsgi import AnalyticsMiddleware
 
 _SEEN = "convoai_analytics.seen"
@@ -25,7 +25,7 @@ class AnalyticsExtension:
         app: Flask | None = None,
         analytics: Analytics | None = None,
         *,
-        user: Who | None = None,
+        user: UserOf | None = None,
         exclude: Iterable[str] = EXCLUDED,
     ) -> None:
         """Begin with *app*, or later with :meth:`init_app` if it is None.
@@ -51,7 +51,7 @@ class AnalyticsExtension:
         )
 
     def _see(self, _error: BaseException | None) -> None:
-        """Keep what only the request's context knows; the answer may go on after that."""
+        """Keep what only the request's context knows; the answer may continue after that."""
         if self._usage.excludes(request.path):
             return
         rule = request.url_rule

@@ -13,17 +13,17 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from convoai_analytics_client.analytics import Analytics
 from convoai_analytics_client.capture.answer import Answer
-from convoai_analytics_client.delivery.trouble import LOG
+from convoai_analytics_client.delivery.failure_log import LOG
 from convoai_analytics_client.environment import default
 
-MOST_SECONDS = 86_400.0
+MAX_SECONDS = 86_400.0
 """The service takes no longer times."""
 SHORTEST_ID = 16
 """Characters of an id that is taken for unique. Ollama makes ``chatcmpl-`` and a number below 999: messages would be
 taken for duplicates of others."""
 
 T = TypeVar("T")
-_told: set[str] = set()
+_logged: set[str] = set()
 
 
 @overload
@@ -131,7 +131,7 @@ class _Proxy:
             self._tracking.end()
 
     def __del__(self) -> None:
-        # Nobody could catch an error here, and the interpreter may be ending.
+        # No code could catch an error here, and the interpreter may be ending.
         with suppress(Exception):
             self._tracking.end_late()
 
@@ -241,14 +241,14 @@ class _Tracking:
         self._has_ended = False
 
     def read(self, part: Any) -> None:
-        """Take note of a part that is handed on."""
+        """Record a part that is handed on."""
         if self._has_ended:
             return
         self._last = perf_counter()
         try:
             self._answer.read_part(part)
         except Exception as error:
-            _tell(f"a part of an answer could not be read ({type(error).__name__})")
+            _log_once(f"a part of an answer could not be read ({type(error).__name__})")
         if self.first is None and self._answer.has_content:
             self.first = self._last - self._started
 
@@ -258,11 +258,11 @@ class _Tracking:
             return
         self._has_ended = True
         if self._last != self._started and not self._answer.is_known:
-            _tell("a stream is neither one of chat completions nor of the Responses API")
+            _log_once("a stream is neither one of chat completions nor of the Responses API")
         _track(self._answer, self._names, (perf_counter() if at is None else at) - self._started)
 
     def end_late(self) -> None:
-        """Do as :meth:`end` for a stream that nobody has read since its last part."""
+        """Do as :meth:`end` for a stream that was not read since its last part."""
         self.end(self._last)
 
 
@@ -278,9 +278,9 @@ def _tracked(answer: Any, names: _Names, started: float, *, is_timed: bool = Tru
     try:
         read.read_whole(answer)
     except Exception as error:
-        _tell(f"an answer could not be read ({type(error).__name__})")
+        _log_once(f"an answer could not be read ({type(error).__name__})")
     if not read.is_known:
-        _tell("an answer is neither one of chat completions nor of the Responses API")
+        _log_once("an answer is neither one of chat completions nor of the Responses API")
     _track(read, names, seconds)
     return answer
 
@@ -310,7 +310,7 @@ def _track(answer: Answer, names: _Names, seconds: float | None) -> None:
             named = answer.message_id
             message_id = named if named is not None and len(named) >= SHORTEST_ID else _made_id()
         # Times of another clock than perf_counter make no sense here.
-        is_sound = seconds is not None and 0 <= seconds <= MOST_SECONDS
+        is_sound = seconds is not None and 0 <= seconds <= MAX_SECONDS
         (names.analytics or default()).track_message(
             message_id,
             names.conversation_id,
@@ -321,7 +321,7 @@ def _track(answer: Answer, names: _Names, seconds: float | None) -> None:
             seconds if is_sound else None,
         )
     except Exception as error:
-        _tell(f"an answer could not be tracked ({type(error).__name__})")
+        _log_once(f"an answer could not be tracked ({type(error).__name__})")
 
 
 def _made_id() -> str:
@@ -331,8 +331,8 @@ def _made_id() -> str:
     return uuid4().hex
 
 
-def _tell(what: str) -> None:
+def _log_once(what: str) -> None:
     """Log what went wrong, once, without values."""
-    if what not in _told:
-        _told.add(what)
+    if what not in _logged:
+        _logged.add(what)
         LOG.warning("analytics: %s; said once", what)

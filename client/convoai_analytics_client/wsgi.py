@@ -6,14 +6,14 @@ from typing import Any
 
 from convoai_analytics_client.analytics import Analytics
 from convoai_analytics_client.capture.body import Body, SizedBody
-from convoai_analytics_client.capture.usage import CLIENT_LEFT, EXCLUDED, FAILED, UNMATCHED, Usage, Who
+from convoai_analytics_client.capture.usage import CLIENT_LEFT, EXCLUDED, FAILED, UNMATCHED, Usage, UserOf
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 UNNAMED = "(unnamed)"
-"""The endpoint of all requests of an application whose endpoints nobody names."""
+"""The endpoint of all requests of an application whose endpoints have no names."""
 _BODILESS = (204, 304)
 
 
@@ -21,7 +21,7 @@ class AnalyticsMiddleware:
     """Tracks the requests of an application: ``application = AnalyticsMiddleware(application)``.
 
     The time of a request ends when the server has taken the last part of the answer. An answer that the server closes
-    before its end counts as 499: its client has left. An exception counts as 500, and it goes on up. Nothing that goes
+    before its end counts as 499: its client has left. An exception counts as 500, and it propagates. Nothing that goes
     wrong here reaches the application. A file in the server's ``wsgi.file_wrapper`` is read in parts like any other.
 
     WSGI knows no routes. Without *endpoint* all requests count under one name, ``(unnamed)``, by method and status: raw
@@ -34,7 +34,7 @@ class AnalyticsMiddleware:
         app: App,
         analytics: Analytics | None = None,
         *,
-        user: Who | None = None,
+        user: UserOf | None = None,
         exclude: Iterable[str] = EXCLUDED,
         endpoint: Callable[[Environ], "str | None"] | None = None,
     ) -> None:
@@ -66,10 +66,10 @@ class AnalyticsMiddleware:
 
         def end(status: int | None) -> None:
             if status == CLIENT_LEFT and (code in _BODILESS or (code and environ.get("REQUEST_METHOD") == "HEAD")):
-                # Nobody needs the body of such an answer: a server may close it at once.
+                # The body of such an answer is not needed: a server may close it at once.
                 status = None
             # An answer without a status is one that the server cannot send.
-            self._tell(environ, (code or FAILED) if status is None else status, perf_counter() - start)
+            self._track_request(environ, (code or FAILED) if status is None else status, perf_counter() - start)
 
         try:
             parts = self._app(environ, starting)
@@ -78,7 +78,7 @@ class AnalyticsMiddleware:
             raise
         return (SizedBody if hasattr(parts, "__len__") else Body)(parts, end)
 
-    def _tell(self, environ: Environ, status: int, seconds: float) -> None:
+    def _track_request(self, environ: Environ, status: int, seconds: float) -> None:
         name: str | None = UNNAMED
         if self._endpoint is not None:
             name = self._usage.named(self._endpoint, environ) or UNMATCHED

@@ -1,18 +1,18 @@
 """The broker of many processes: Redis (or Valkey) pub/sub, of one server, behind Sentinel, or of a cluster.
 
 Three traps shape it. redis-py reconnects a subscription silently, and all that shows is a repeated confirmation: each
-one counts as a possible loss. A subscription can go deaf without an error: a probe that this process sends itself
-must come back. And a server that is no longer the one that the others use delivers too, to nobody: so it is asked for
-again and again, and a probe takes the way of the changes, behind them in the same outbox.
+one counts as a possible loss. A subscription can stop receiving without an error: a probe that this process sends
+itself must come back. And a server that the other processes no longer use still delivers, to this process alone: so
+discovery is repeated, and a probe goes the way of the changes, behind them in the same outbox.
 
-What is published and what is heard go through one server, found anew with each connection (``redis_server.py``).
-Whatever fails ends both, and both begin anew.
+Publishing and receiving use one server, found again with each connection (``discovery.py``). A failure of either ends
+both, and both start again.
 
 All tenants share one channel, whose name holds the database's epoch, so that services on one Redis do not mix. A
-process skips what it shows to nobody: the client's reading costs 60 us a change, the look at its tenant 1 us (of a
-batch over many minutes, 13 KB, 22 us). In return there is one subscription to keep and to prove.
+process skips changes of tenants without subscribers: the client's reading costs 60 us a change, reading its tenant 1 us
+(of a batch over many minutes, 13 KB, 22 us). In return there is one subscription to keep and to probe.
 In a cluster that channel is a sharded one: SPUBLISH reaches the nodes that share its slot, PUBLISH would go to all.
-More channels would spread what one server carries with ease, and each would have to be proved by itself.
+More channels would spread what one server carries with ease, and each would need probes of its own.
 """
 
 import asyncio
@@ -26,25 +26,25 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, RedisError
 
 from realtime.brokers.broker import Missed, Receive
-from realtime.brokers.redis_server import client, finder
+from realtime.brokers.discovery import client, discovery
 from realtime.brokers.redis_urls import CLUSTER, parse_redis_url
 from storage.model.changes import Change
 
 log = structlog.get_logger()
 
 PROBE_SECONDS = 1.0
-"""How often a probe is sent, and the server asked for again."""
-DEAF_SECONDS = 3.0
-"""How long no probe may come back before the subscription counts as deaf."""
+"""How often a probe is sent, and discovery repeated."""
+PROBE_TIMEOUT_SECONDS = 3.0
+"""How long no probe may come back before the subscription counts as lost."""
 READ_SECONDS = 0.5
-"""How long one read waits, before it is asked whether the subscription is deaf."""
+"""How long one read waits, before it is checked whether probes came back."""
 BACKOFF_SECONDS = (0.1, 1.0)
 """The shortest and the longest wait before a new connection; the wait is drawn between zero and the bound."""
 OUTBOX = 10_000
-"""Changes that wait for Redis at the most; beyond it the oldest go, and the change log stands in for them."""
+"""Changes that wait for Redis at the most; the oldest are dropped beyond it: feeds read them from the change log."""
 
 
-class Deaf(ConnectionError):
+class ProbeLost(ConnectionError):
     """No probe came back."""
 
 
@@ -65,7 +65,7 @@ class RedisBroker:
         self._probes = f"convoai:{{{epoch}}}:probe:{secrets.token_hex(8)}"
         parsed = parse_redis_url(url)
         self._sharded = parsed.kind == CLUSTER
-        self._finder = finder(parsed, self._changes)
+        self._discovery = discovery(parsed, self._changes)
         self._tenants: set[str] = set()
         self._outbox: deque[tuple[str, bytes]] = deque(maxlen=OUTBOX)
         self._filled = asyncio.Event()
@@ -81,10 +81,10 @@ class RedisBroker:
     @property
     def delivering(self) -> bool:
         """Whether a probe came back lately."""
-        return self._heard_at is not None and _now() - self._heard_at < DEAF_SECONDS
+        return self._heard_at is not None and _now() - self._heard_at < PROBE_TIMEOUT_SECONDS
 
     async def start(self, receive: Receive, missed: Missed) -> None:
-        """Begin to carry; Redis may be away and come later."""
+        """Begin to carry; Redis may be unreachable at first."""
         self._receive, self._missed, self._running = receive, missed, True
         self._task = asyncio.create_task(self._keep(), name="broker")
 
@@ -94,7 +94,7 @@ class RedisBroker:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self._finder.close()
+        await self._discovery.close()
 
     def publish(self, change: Change) -> None:
         """Hand over a committed change; it waits for Redis in a bounded outbox.
@@ -120,17 +120,17 @@ class RedisBroker:
         """Connect, over and over."""
         while self._running:
             try:
-                await self._carry(await self._finder.find())
+                await self._run(await self._discovery.find())
             except* (RedisError, OSError) as errors:
                 log.warning("broker_disconnected", error=type(errors.exceptions[0]).__name__)
             except* Exception:
-                # Carrying must go on whatever a message or its receiver does.
+                # The broker must continue whatever a message or its receiver does.
                 log.exception("broker_broken")
             await asyncio.sleep(random.uniform(0, self._wait))
             self._wait = min(self._wait * 2, BACKOFF_SECONDS[1])
 
-    async def _carry(self, url: str) -> None:
-        """Publish and listen through one server, until either fails, or the server is another one."""
+    async def _run(self, url: str) -> None:
+        """Publish and receive through one server, until either fails, or discovery finds another one."""
         redis = client(url)
         self._outbox.clear()
         self._connected = True
@@ -139,7 +139,7 @@ class RedisBroker:
                 tasks.create_task(self._listen(redis), name="broker-listen")
                 tasks.create_task(self._send(redis), name="broker-send")
                 tasks.create_task(self._probe(), name="broker-probe")
-                tasks.create_task(self._look_again(url), name="broker-look-again")
+                tasks.create_task(self._check_server(url), name="broker-check-server")
         finally:
             self._connected, self._heard_at = False, None
             self._missed()
@@ -156,8 +156,8 @@ class RedisBroker:
                 message = await subscription.get_message(timeout=READ_SECONDS)
                 if message is not None:
                     self._take(message["type"], message["channel"], message["data"])
-                if _now() - max(since, self._heard_at or 0.0) > DEAF_SECONDS:
-                    raise Deaf
+                if _now() - max(since, self._heard_at or 0.0) > PROBE_TIMEOUT_SECONDS:
+                    raise ProbeLost
         finally:
             await subscription.aclose()  # type: ignore[no-untyped-call]
 
@@ -179,14 +179,14 @@ class RedisBroker:
             self._put(self._probes, b"")
             await asyncio.sleep(PROBE_SECONDS)
 
-    async def _look_again(self, url: str) -> None:
-        """Notice that others use another server by now, though this one delivers."""
+    async def _check_server(self, url: str) -> None:
+        """Find out that the other processes use another server by now, though this one still delivers."""
         while True:
             await asyncio.sleep(PROBE_SECONDS)
             try:
-                found = await self._finder.find()
+                found = await self._discovery.find()
             except (RedisError, OSError):
-                # Nobody knows of another one.
+                # No other one is known.
                 continue
             if found != url:
                 raise Moved
@@ -194,7 +194,7 @@ class RedisBroker:
     def _take(self, kind: str, channel: bytes, data: bytes) -> None:
         if kind in ("subscribe", "ssubscribe"):
             self._missed()
-            # The probes before the subscription came back to nobody.
+            # No subscription received the probes before this one.
             self._put(self._probes, b"")
         elif kind == "sunsubscribe":
             # A cluster says so when the slot is moved to another node.

@@ -1,7 +1,7 @@
-"""How a frame reaches a panel that follows an event stream (server-sent events) instead of a WebSocket.
+"""How a frame reaches a subscriber that follows an event stream (server-sent events) instead of a WebSocket.
 
-As with WebSockets, an event is made once and written to each transport, whose buffer tells whether the panel reads. A
-server that does not offer its transport gets the plain path.
+As with WebSockets, an event is made once and written to each transport, whose buffer tells whether the subscriber
+reads. A server that does not offer its transport gets the plain path.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ TRANSPORT = "convoai.transport"
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {
     "Cache-Control": "no-store",
-    # nginx would else keep events until its buffer is full.
+    # nginx would otherwise keep events until its buffer is full.
     "X-Accel-Buffering": "no",
-    # Nothing follows on this connection, so it may be cut when the panel does not take the end.
+    # Nothing follows on this connection, so it may be cut when the subscriber does not take the end.
     "Connection": "close",
 }
 UNANSWERED_MS = 40_000
@@ -86,7 +86,7 @@ class PreparedStream:
         return as_chunk(event) if self._in_chunks else event
 
     def close(self, code: int, reason: str) -> None:
-        """End the response; cut the connection if the panel has not taken the end in time."""
+        """End the response; cut the connection if the subscriber has not taken the end in time."""
         if not self._closed:
             self._closed = True
             self._finishing = asyncio.create_task(self._finish())
@@ -108,7 +108,7 @@ class PlainStream(PlainSink):
         event, self._opening = self._opening + frame.event, b""
         return {"type": "http.response.body", "body": event, "more_body": True}
 
-    def _farewell(self, code: int, reason: str) -> MutableMapping[str, Any]:
+    def _close_message(self, code: int, reason: str) -> MutableMapping[str, Any]:
         return dict(_END)
 
 
@@ -116,7 +116,7 @@ _END: MutableMapping[str, Any] = {"type": "http.response.body", "body": b"", "mo
 
 
 def stream_for(scope: MutableMapping[str, Any], send: AsgiSend) -> Sink:
-    """Choose the way to the panel of this ASGI *scope*."""
+    """Choose the sink for the subscriber of this ASGI *scope*."""
     transport = scope.get("extensions", {}).get(TRANSPORT)
     if transport is None:
         return PlainStream(send)

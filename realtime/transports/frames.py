@@ -4,7 +4,7 @@ import struct
 
 
 class Frame:
-    """A text frame, made once for all panels that get it."""
+    """A text frame, made once for all subscribers that get it."""
 
     __slots__ = ("_chunk", "_event", "_kind", "_position", "_retry", "payload", "wire")
 

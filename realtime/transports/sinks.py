@@ -9,22 +9,22 @@ from typing import Any, Protocol
 from realtime.transports.frames import Frame
 
 UNSENT_BYTES = 16_384
-"""What the kernel may hold for a panel beyond what is on its way. Left to itself it takes megabytes, so that a panel
-that does not read is noticed minutes late, and then reads what is minutes old."""
+"""What the kernel may hold for a subscriber beyond what is on its way. Left to itself it takes megabytes, so that a
+subscriber that does not read is noticed minutes late, and then reads what is minutes old."""
 ABORT_SECONDS = 5.0
-"""How long a panel that does not read has to take the close frame, before its socket is cut."""
+"""How long a subscriber that does not read has to take the close frame, before its socket is cut."""
 RETRY_SECONDS = (0.5, 5.0)
-"""The delay that panels are asked to wait before they reconnect to a service that restarts."""
+"""The delay that subscribers are asked to wait before they reconnect to a service that restarts."""
 
 AsgiSend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Sink(Protocol):
-    """The way to one panel. It holds one frame at the most."""
+    """Sends frames to one subscriber. It holds one frame at the most."""
 
     @property
     def busy(self) -> bool:
-        """Whether something sent before still waits for the panel to read."""
+        """Whether something sent before still waits for the subscriber to read."""
 
     def offer(self, frame: Frame) -> bool:
         """Send a frame unless the sink is busy, and say whether it was taken; never waits.
@@ -33,7 +33,7 @@ class Sink(Protocol):
         """
 
     def close(self, code: int, reason: str) -> None:
-        """End the connection with a close frame, or without one if the panel does not take it."""
+        """End the connection with a close frame, or without one if the subscriber does not take it."""
 
 
 def set_option(transport: asyncio.BaseTransport, name: str, value: int) -> None:
@@ -58,7 +58,7 @@ class PlainSink:
         return self._task is not None and not self._task.done()
 
     def offer(self, frame: Frame) -> bool:
-        """Begin to send the frame, if none is in hand."""
+        """Begin to send the frame, if none is being sent."""
         if self.busy:
             return False
         if not self._closed:
@@ -66,22 +66,22 @@ class PlainSink:
         return True
 
     def close(self, code: int, reason: str) -> None:
-        """Close behind the frame in hand, and give that up if the panel does not take it."""
+        """Close after the current frame, and give that up if the subscriber does not take it."""
         if not self._closed:
             self._closed = True
-            self._after(self._farewell(code, reason))
+            self._after(self._close_message(code, reason))
 
     def _message(self, frame: Frame) -> MutableMapping[str, Any]:
         return {"type": "websocket.send", "text": frame.payload.decode()}
 
-    def _farewell(self, code: int, reason: str) -> MutableMapping[str, Any]:
+    def _close_message(self, code: int, reason: str) -> MutableMapping[str, Any]:
         return {"type": "websocket.close", "code": code, "reason": reason}
 
     def _after(self, message: MutableMapping[str, Any]) -> None:
         self._task = asyncio.create_task(self._deliver(self._task, message))
 
     async def _deliver(self, before: "asyncio.Task[None] | None", message: MutableMapping[str, Any]) -> None:
-        # A panel that has gone makes the server raise; its reader ends the connection.
+        # A subscriber that has gone makes the server raise; its reader ends the connection.
         with contextlib.suppress(Exception):
             async with asyncio.timeout(ABORT_SECONDS if self._closed else None):
                 if before is not None:

@@ -18,10 +18,10 @@ from realtime.transports.sinks import ABORT_SECONDS, UNSENT_BYTES, AsgiSend, Pla
 EXTENSION = "convoai.prepared_frames"
 """The name of the ASGI extension in ``scope["extensions"]``; its value is the protocol of the connection."""
 UNANSWERED = 1011
-"""The close code of a panel that answers no ping, as uvicorn has it; panels may send it too, so the message that tells
-of it here has ``unanswered`` beside it."""
+"""The close code of a subscriber that answers no ping, as uvicorn has it; subscribers may send it too, so the message
+that tells of it here has ``unanswered`` beside it."""
 TOO_MUCH = "too_much"
-"""What stands in the last message of a panel that sent more than it may; its value is the rule that it broke."""
+"""What stands in the last message of a subscriber that sent more than it may; its value is the rule that it broke."""
 
 AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -42,7 +42,7 @@ class ServerSocket(Protocol):
     def open(self) -> bool:
         """Whether data frames may still be sent."""
 
-    def say_close(self, code: int, reason: str) -> None:
+    def send_close_frame(self, code: int, reason: str) -> None:
         """Send the close frame."""
 
 
@@ -74,20 +74,20 @@ class PreparedSink:
         return True
 
     def close(self, code: int, reason: str) -> None:
-        """Send the close frame; cut the socket if the panel has not taken it in time."""
+        """Send the close frame; cut the socket if the subscriber has not taken it in time."""
         if self._socket.open and not self._transport.is_closing():
-            self._socket.say_close(code, reason)
+            self._socket.send_close_frame(code, reason)
         self._socket.loop.call_later(ABORT_SECONDS, self._transport.abort)
 
 
 def sink_for(scope: MutableMapping[str, Any], send: AsgiSend) -> Sink:
-    """Choose the way to the panel of this ASGI *scope*."""
+    """Choose the sink for the subscriber of this ASGI *scope*."""
     found = _offered(scope)
     return PlainSink(send) if found is None else PreparedSink(found)
 
 
 def metered(scope: MutableMapping[str, Any], receive: AsgiReceive, allowance: Allowance) -> AsgiReceive:
-    """Bound what a panel sends; the message after it has :data:`TOO_MUCH` in it.
+    """Bound what a subscriber sends; the message after it has :data:`TOO_MUCH` in it.
 
     A :class:`ServerSocket` counts frames; of another server messages are counted, as they are handed over.
     """
@@ -98,7 +98,7 @@ def metered(scope: MutableMapping[str, Any], receive: AsgiReceive, allowance: Al
     async def count() -> MutableMapping[str, Any]:
         message = await receive()
         is_due = message["type"] == "websocket.receive"
-        if is_due and not allowance.pay(1, asyncio.get_running_loop().time()):
+        if is_due and not allowance.take(1, asyncio.get_running_loop().time()):
             return {"type": "websocket.receive", TOO_MUCH: allowance.rule}
         return message
 

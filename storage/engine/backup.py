@@ -1,8 +1,8 @@
 """An online backup of SQLite: the file as it stood at one moment, copied beside a service that writes it.
 
-SQLite's backup API copies pages out of one read transaction. The writer goes on; only its log cannot be folded in
+SQLite's backup API copies pages out of one read transaction. The writer continues; only its log cannot be checkpointed
 beyond that moment, so it grows until the copy is made. VACUUM INTO would leave out free pages, of which there are few,
-and build every index anew.
+and build every index again.
 """
 
 import os
@@ -17,10 +17,10 @@ from storage.errors import BackupFailed
 from storage.model.changes import Position
 
 STEP_PAGES = 4096
-"""Pages of 4 KB that are copied at a time; between two steps the caller is told how far it is."""
+"""Pages of 4 KB that are copied at a time; between two steps the caller gets the progress."""
 
 Progress = Callable[[int, int], None]
-"""Told how much is done, and of how much."""
+"""Called with how much is done, and of how much."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _refuse_existing(target: Path) -> None:
 def _copy(source: Path, part: Path, progress: Progress) -> None:
     with closing(sqlite3.connect(source, isolation_level=None)) as found, closing(sqlite3.connect(part)) as copy:
         found.execute("PRAGMA query_only=ON")
-        # Without a transaction of its own the API would begin anew whenever the service commits between two steps.
+        # Without a transaction of its own the API would start again whenever the service commits between two steps.
         found.execute("BEGIN")
         found.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
         # It is synced once, at the end; what is broken off is thrown away.

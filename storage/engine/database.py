@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from storage.engine.readers import RETRY_AFTER, too_long
-from storage.engine.retries import Patience
+from storage.engine.retries import LockRetry
 from storage.errors import DataRefused, Locked, StorageError, StorageFull, StorageUnavailable, WrongDatabase
 from storage.model.clock import Days, now
 from storage.tables import schema
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 ReadTransaction = AsyncConnection
-"""An open read transaction, as :meth:`Database.read` gives it: whoever has it hands it to what reads in storage."""
+"""An open read transaction, as :meth:`Database.read` gives it: pass it to the functions in storage that read."""
 WriteTransaction = Connection
 """An open write transaction, as :meth:`Database.write` hands it to its work."""
 
@@ -84,7 +84,7 @@ class Database(ABC):
         process writes it: SQLite's file in any case, PostgreSQL's tables if they have to be migrated.
         """
 
-    async def open_beside(self) -> None:
+    async def open_alongside(self) -> None:
         """Open for a few small writes beside a running service, as commands do: without lock and migrations.
 
         SQLite lets several programs write in turn; its lock is against a second *service*, which would number changes
@@ -130,16 +130,16 @@ class Database(ABC):
     async def write(self, work: Callable[[WriteTransaction], T]) -> T:
         """Run *work* in a writer's thread, in a transaction; it is committed, durably, when this returns.
 
-        *work* may be run anew, in another transaction, if the database asks for that, or after a pause if another
+        *work* may be run again, in another transaction, if the database asks for that, or after a pause if another
         process holds what it needs. Raises :exc:`DataRefused` if the database does not take what *work* writes,
         :exc:`StorageUnavailable` if it cannot be written just now, :exc:`Locked` if that other process holds on.
         """
-        patience = Patience()
+        retry = LockRetry()
         while True:
             try:
                 return await self.attempt(work)
             except Locked:
-                if not await patience.pause():
+                if not await retry.wait():
                     raise
 
     async def attempt(self, work: Callable[[WriteTransaction], T]) -> T:
@@ -162,7 +162,7 @@ class Database(ABC):
         """See to the database's log after a commit; a server does so itself."""
 
     async def scrub(self) -> bool:
-        """See that what was deleted cannot be read in the database's files; False if somebody still reads an old state.
+        """See that what was deleted cannot be read in the database's files; False if a reader still uses an old state.
 
         A server does it in its own time (``VACUUM``).
         """
@@ -176,7 +176,7 @@ class Database(ABC):
         """
         return self._read_by(self._reading)
 
-    def follow(self) -> AbstractAsyncContextManager[ReadTransaction]:
+    def read_for_feeds(self) -> AbstractAsyncContextManager[ReadTransaction]:
         """Open a read transaction for a live feed: slow reports do not keep it waiting."""
         return self._read_by(self._following)
 
@@ -201,7 +201,7 @@ class Database(ABC):
         return nullcontext()
 
     @abstractmethod
-    def hold_alone(self, connection: Connection) -> None:
+    def lock_exclusively(self, connection: Connection) -> None:
         """Let no other process open the database until the transaction ends.
 
         Raises :exc:`DatabaseInUse` if one has it open.
@@ -258,7 +258,7 @@ class Database(ABC):
         if schema.metadata.tables.keys() - set(inspect(connection).get_table_names()):
             raise WrongDatabase(f"{self.name} is not a database of this service, or one of an older version")
 
-    def _agree(self, connection: Connection) -> str:
+    def _check_zone(self, connection: Connection) -> str:
         """Read the epoch and check the zone; a new database gets both."""
         about = _about(connection)
         if not about:
@@ -289,7 +289,7 @@ def _about(connection: Connection) -> dict[str, str]:
     return {str(name): str(value) for name, value in rows}
 
 
-def touch(connection: Connection) -> None:
+def probe_write(connection: Connection) -> None:
     """Write a row and nothing else, to find out whether the database can be written: a full disk shows only so."""
     _NOTE.write(connection, [("touched", now())])
 

@@ -1,8 +1,8 @@
 """The files of a SQLite database that is open, and whether they are still those at its path.
 
-A file that was deleted, moved or replaced goes on to exist for whoever has it open: commits would succeed, and be lost
-with the process. Only their names are looked at: to open and close one of them would release SQLite's own locks
-(fcntl(2), F_SETLK).
+A file that was deleted, moved or replaced continues to exist for every process that has it open: commits would succeed,
+and be lost with the process. Only their names are looked at: to open and close one of them would release SQLite's own
+locks (fcntl(2), F_SETLK).
 """
 
 import os
@@ -34,7 +34,7 @@ class Files:
 
         Raises :exc:`StorageUnavailable` if a file was deleted, moved or replaced, or the database became shorter, which
         it does when another one is copied over it. Once that was seen it stays so: what became of the files meanwhile
-        nobody knows.
+        is unknown.
         """
         if not self._are_gone:
             # Before it is looked at: the writer's thread, which looks too, may see it grow meanwhile.

@@ -27,7 +27,7 @@ LOCK_MS = 100
 """How long a transaction waits for a lock, such as its tenant's head row, before it gives its connection to others."""
 IDLE_SECONDS = 30
 """How long a writing transaction may stand still before the server ends it: a process that was stopped in the middle of
-a commit would else keep its tenant locked."""
+a commit would otherwise keep its tenant locked."""
 APPLICATION = "convoai-analytics"
 """By which the server knows our connections."""
 GONE_TRIES, GONE_SECONDS = 20, 0.1
@@ -80,7 +80,7 @@ class PostgresDatabase(Database):
         except DatabaseError as error:
             raise WrongDatabase(f"{self.name} cannot be used: {_line(error)}") from None
         self._writing = self._writer_engine()
-        # From this connection on nobody migrates.
+        # From this connection on no process migrates.
         await self.write(lambda connection: None)
         self.open_readers()
 
@@ -145,7 +145,7 @@ class PostgresDatabase(Database):
             "max_overflow": 0,
             # One round trip a transaction; connections that a restart of the server cut are replaced unseen.
             "pool_pre_ping": True,
-            # Errors would else repeat what events hold, and errors are logged.
+            # Errors would otherwise repeat what events hold, and errors are logged.
             "hide_parameters": True,
             "use_native_hstore": False,
             "connect_args": {"application_name": APPLICATION, **network},
@@ -160,16 +160,16 @@ class PostgresDatabase(Database):
         if encoding != "UTF8":
             raise WrongDatabase(f"the encoding of {self.name} is {encoding}: make one with ENCODING 'UTF8'")
         if revision(connection) != REVISION:
-            self._take_tables(connection)
+            self._import_tables(connection)
             migrate(connection)
-        return self._agree(connection)
+        return self._check_zone(connection)
 
-    def hold_alone(self, connection: Connection) -> None:
+    def lock_exclusively(self, connection: Connection) -> None:
         """Hold the lock under which processes open the database, and that of those that have done so."""
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
-        self._take_tables(connection)
+        self._import_tables(connection)
 
-    def _take_tables(self, connection: Connection) -> None:
+    def _import_tables(self, connection: Connection) -> None:
         for _ in range(GONE_TRIES):
             if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": TABLES_LOCK}):
                 return
@@ -196,7 +196,7 @@ class PostgresDatabase(Database):
         return _sqlstate(error) == _LOCK_NOT_AVAILABLE
 
     def _is_bug(self, error: SQLAlchemyError) -> bool:
-        """Say so, but not of a table that is not there, or not ours to use: somebody may just be putting it back."""
+        """Say so, but not of a table that is not there, or not ours to use: an operator may just be restoring it."""
         state = _sqlstate(error) if isinstance(error, DBAPIError) else ""
         return state not in (_INSUFFICIENT_PRIVILEGE, _UNDEFINED_TABLE) and super()._is_bug(error)
 
@@ -205,7 +205,7 @@ class PostgresDatabase(Database):
 
 
 def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
-    # If the connection is lost during the COMMIT nobody knows how it ended: an error, and whoever posted may ask again.
+    # If the connection is lost during the COMMIT its outcome is unknown: an error, and the client may post again.
     with engine.begin() as connection:
         return work(connection)
 
@@ -218,7 +218,7 @@ def _prepare_writer(connection: Any, _record: Any) -> None:
         "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
     )
     # A plan that was made while a table was small would read all of a tenant's rows for every commit, until the table
-    # has statistics. To plan anew costs 0.5 ms a commit.
+    # has statistics. To plan again costs 0.5 ms a commit.
     cursor.execute("SET plan_cache_mode = force_custom_plan")
     cursor.execute(f"SET lock_timeout = {LOCK_MS}")
     cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")

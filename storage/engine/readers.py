@@ -18,9 +18,9 @@ from storage.errors import StorageUnavailable
 
 ROLLBACK_SECONDS = 0.05
 """How long it is waited for a connection to roll back: a statement that began after the interrupt is in its way."""
-LOOK_SECONDS = 0.01
+CHECK_SECONDS = 0.01
 RETRY_AFTER = 2
-"""When a reader that was ended is asked to come back."""
+"""After how many seconds a reader that was ended may try again."""
 
 
 def too_long(seconds: float | None) -> str:
@@ -29,7 +29,7 @@ def too_long(seconds: float | None) -> str:
 
 
 class Reader:
-    """One read transaction. ``why`` says why it was ended; None while it may go on."""
+    """One read transaction. ``why`` says why it was ended; None while it may continue."""
 
     def __init__(self, driver: Any) -> None:
         """Take the connection of aiosqlite, whose statements run in a thread of its own."""
@@ -37,7 +37,7 @@ class Reader:
         self.why: str | None = None
 
     async def end(self, why: str) -> None:
-        """End the transaction, for a reason that the reader is told.
+        """End the transaction, for a reason that the reader gets.
 
         A statement that was about to begin is missed: see again whether it has ended.
         """
@@ -95,15 +95,15 @@ class Readers:
     def drop(connection: Any, *_why: Any) -> None:
         """End what a connection does that is about to be closed, because its reader was cancelled.
 
-        Closing alone waits for the statement, and leaves the transaction open while anybody holds a traceback.
+        Closing alone waits for the statement, and leaves the transaction open while a traceback holds it.
         """
         with contextlib.suppress(ValueError, sqlite3.Error):
             connection.run_async(lambda driver: driver.interrupt())
             connection.rollback()
 
     @contextlib.contextmanager
-    def held_back(self) -> Iterator[None]:
-        """Let nobody begin to read; those who want to wait until this ends."""
+    def paused(self) -> Iterator[None]:
+        """Let no new reader begin: they wait until this ends."""
         self._open.clear()
         try:
             yield
@@ -111,7 +111,7 @@ class Readers:
             self._open.set()
 
     async def leave(self, seconds: float) -> None:
-        """Wait until nobody reads, but no longer than *seconds*."""
+        """Wait until there is no reader, but no longer than *seconds*."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), seconds)
 
@@ -133,4 +133,4 @@ class Readers:
         why = too_long(self._seconds)
         while reader in self._running.values():
             await reader.end(why)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)

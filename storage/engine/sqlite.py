@@ -27,15 +27,15 @@ T = TypeVar("T")
 
 PAGE_BYTES = 4096
 CHECKPOINT_PAGES = 4_000
-"""Pages after which SQLite folds the write-ahead log by itself, 16 MB. Whoever posts waits for that meanwhile: 70 ms;
+"""Pages after which SQLite runs a checkpoint by itself, 16 MB. Posts wait for that meanwhile: 70 ms;
 with 64 MB 170 to 370. A commit of 500 events writes 360 pages in a new database and 980 after 30,000 events: at
 SQLite's own default of 1,000 nearly every commit would pay for a checkpoint."""
 PREPARED = 512
 """Prepared statements that the writing connection keeps."""
 BUSY_MS = 5000
 """How long SQLite waits for a lock that another program holds, before a write fails."""
-FOLD_BUSY_MS = 50
-"""How long a checkpoint waits for readers: nobody writes meanwhile."""
+CHECKPOINT_BUSY_MS = 50
+"""How long a checkpoint waits for readers: there are no commits meanwhile."""
 SCRUB_SECONDS = 10.0
 """How long it is tried to empty the log of what was erased."""
 
@@ -70,7 +70,7 @@ class SqliteDatabase(Database):
         engine = self._writing = self._writer_engine()
         try:
             await self._in_thread(lambda: self._transact(engine, migrate))
-            self.epoch = await self._in_thread(lambda: self._transact(engine, self._agree))
+            self.epoch = await self._in_thread(lambda: self._transact(engine, self._check_zone))
         except DatabaseError as error:
             raise WrongDatabase(f"{self.name} cannot be used: {error.orig}") from None
         self.open_readers()
@@ -87,7 +87,7 @@ class SqliteDatabase(Database):
             pool_size=1,
             max_overflow=0,
             connect_args={"cached_statements": PREPARED},
-            # Errors would else repeat what events hold, and errors are logged.
+            # Errors would otherwise repeat what events hold, and errors are logged.
             hide_parameters=True,
         )
         _configure(engine, readonly=False)
@@ -126,15 +126,15 @@ class SqliteDatabase(Database):
             os.close(self._lock)
             self._lock = None
 
-    def hold_alone(self, connection: Connection) -> None:
-        """Do nothing: whoever has a file open for writing is alone by its lock."""
+    def lock_exclusively(self, connection: Connection) -> None:
+        """Do nothing: the process that has a file open for writing is alone by its lock."""
 
     async def _settle_log(self) -> None:
         await self._log.grown(self._log_bytes)
 
     async def scrub(self) -> bool:
         """Empty the write-ahead log, which holds pages as they were."""
-        return await self._log.fold(SCRUB_SECONDS)
+        return await self._log.truncate(SCRUB_SECONDS)
 
     async def _checkpoint(self, mode: Mode) -> Checkpoint:
         engine = self._writing
@@ -150,7 +150,7 @@ class SqliteDatabase(Database):
             # From here on all of its files are there.
             files = self._files = self._files or Files(self._file)
             found = work(writer)
-        # Before anybody is told: what went into a file that has gone is not recorded.
+        # Before any answer: what went into a file that has gone is not recorded.
         self._log_bytes = files.check()
         return found
 
@@ -166,7 +166,7 @@ class SqliteDatabase(Database):
     def _is_bug(self, error: SQLAlchemyError) -> bool:
         """Say so too of what SQLite calls an error without a kind: a statement that it does not understand.
 
-        But not of a table that is not there: somebody may just be putting the database back.
+        But not of a table that is not there: an operator may just be restoring the database.
         """
         raised = getattr(error, "orig", None)
         if getattr(raised, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
@@ -175,17 +175,17 @@ class SqliteDatabase(Database):
 
 
 def _checkpoint(writer: Connection, mode: Mode) -> Checkpoint:
-    """Fold what can be folded of the log; outside of a transaction, within one it does nothing."""
+    """Run a checkpoint, as far as it can go; outside of a transaction, within one it does nothing."""
     cursor = writer.connection.cursor()
     try:
-        cursor.execute(f"PRAGMA busy_timeout={FOLD_BUSY_MS}")
-        busy, _, folded = cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout={CHECKPOINT_BUSY_MS}")
+        busy, _, checkpointed = cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
     except sqlite3.Error as error:
         log.warning("checkpoint_failed", error=getattr(error, "sqlite_errorname", type(error).__name__))
-        return Checkpoint(is_empty=False, folded=-1)
+        return Checkpoint(is_empty=False, checkpointed=-1)
     finally:
         cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-    return Checkpoint(is_empty=mode == "TRUNCATE" and not busy, folded=folded)
+    return Checkpoint(is_empty=mode == "TRUNCATE" and not busy, checkpointed=checkpointed)
 
 
 def _lock(path: Path) -> int:
@@ -217,6 +217,6 @@ def _configure(engine: Engine, *, readonly: bool) -> None:
             # 64 MB of page cache for the writer, whose indexes are large and touched at random.
             cursor.execute("PRAGMA cache_size=-65536")
             cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
-            # When it begins anew after readers let it grow, it becomes as short again.
+            # When it begins again after readers let it grow, it becomes as short again.
             cursor.execute(f"PRAGMA journal_size_limit={CHECKPOINT_PAGES * PAGE_BYTES}")
         cursor.close()

@@ -3,7 +3,7 @@
 The driver's connection lives in a thread of its own. SQLAlchemy changes to it four times a statement: to make a cursor,
 to execute, to fetch, to close; and again to begin a transaction and to end it. While the event loop is busy each change
 takes milliseconds: a ``summary`` took 18 of them, and 100 ms. Here a transaction begins together with its first
-statement, a statement is one change, and nobody waits for the end of what only read.
+statement, a statement is one change, and there is no wait for the end of what only read.
 """
 
 import sqlite3
@@ -81,7 +81,7 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
     def _run(self, work: Any, arguments: Any) -> None:
         driver: sqlite3.Connection = self._connection._conn
         if self.is_asked:
-            # Nobody waited for the end of the one before: should that have failed, nothing may be read on in it.
+            # There was no wait for the end of the one before: should that have failed, nothing may be read on in it.
             driver.rollback()
             driver.execute(BEGIN).close()
             self.is_asked, self.is_begun = False, True

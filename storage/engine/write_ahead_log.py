@@ -1,9 +1,9 @@
-"""SQLite's write-ahead log, held at a bounded size whoever reads.
+"""SQLite's write-ahead log, kept at a bounded size however many readers there are.
 
-SQLite folds the log into the database by itself and begins it anew, but only at a moment when nobody reads from it:
-readers who overlap leave none, and it grows for as long as they do. So once it is long, new readers are held back for a
-moment, those who go on are ended, and it is emptied. How long a reader can go on is thus a matter of how much is
-written: one that begins when the log was just emptied has :data:`FOLD_BYTES` of it.
+SQLite copies the log into the database (a checkpoint) and starts it again by itself, but only at a moment when no
+reader uses it: readers that overlap leave no such moment, and the log grows for as long as they do. So once it is long,
+new readers pause for a moment, the others are ended, and the log is emptied. How long a reader can run thus depends on
+how much is written: one that begins when the log was just emptied has :data:`CHECKPOINT_BYTES` of it.
 """
 
 import asyncio
@@ -17,17 +17,17 @@ from storage.engine.readers import Readers
 
 log = structlog.get_logger()
 
-FOLD_BYTES = 80_000_000
+CHECKPOINT_BYTES = 80_000_000
 """Beyond this the log is emptied."""
 WAIT_BYTES = 112_000_000
-"""Beyond this whoever writes waits until it is: one more commit may come, and the log is to stay below 128 MB."""
+"""Beyond this writers wait until it is: one more commit may follow, and the log is to stay below 128 MB."""
 GRACE_SECONDS = 0.1
-"""How long those who read are waited for; those who come wait so long, too."""
-FOLD_SECONDS = 0.5
+"""How long open readers are waited for; new ones wait as long, too."""
+CHECKPOINT_SECONDS = 0.5
 """How long it is tried to end readers and empty the log. Only readers of other programs need more than a few tries."""
 TRY_SECONDS = 0.02
 HELD_SECONDS = 1.0
-"""How often it is looked whether a reader of another program, who held the log, still does."""
+"""How often it is checked whether a reader of another program still uses the log."""
 ENDED = "the service ended this read to keep SQLite's write-ahead log short: try again, or ask for less at a time"
 
 Mode = Literal["PASSIVE", "TRUNCATE"]
@@ -38,11 +38,11 @@ class Checkpoint:
     """What a checkpoint did: whether the log is empty now, and how many of its pages are in the database."""
 
     is_empty: bool
-    folded: int
+    checkpointed: int
 
 
 class WriteAheadLog:
-    """The log of a database whose *readers* are known, folded by *checkpoint*."""
+    """The log of a database with these *readers*; *checkpoint* copies it into the database."""
 
     def __init__(self, readers: Readers, checkpoint: Callable[[Mode], Awaitable[Checkpoint]]) -> None:
         self._readers = readers
@@ -53,7 +53,7 @@ class WriteAheadLog:
 
     async def grown(self, size: int) -> None:
         """See to it that the log, of *size* bytes after a commit, becomes no longer than it may."""
-        if size > FOLD_BYTES and (self._task is None or self._task.done()):
+        if size > CHECKPOINT_BYTES and (self._task is None or self._task.done()):
             self._settled.clear()
             self._task = asyncio.create_task(self._empty(), name="write-ahead log")
         if size > WAIT_BYTES:
@@ -65,10 +65,10 @@ class WriteAheadLog:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def fold(self, seconds: float) -> bool:
-        """Fold the log into the database and empty it; False if somebody else still reads from it after *seconds*."""
+    async def truncate(self, seconds: float) -> bool:
+        """Copy the log into the database and empty it; False if another program still reads from it after *seconds*."""
         until = _ticks() + seconds
-        with self._readers.held_back():
+        with self._readers.paused():
             await self._readers.leave(GRACE_SECONDS)
             while True:
                 await self._readers.end(ENDED)
@@ -80,9 +80,9 @@ class WriteAheadLog:
 
     async def _empty(self) -> None:
         try:
-            is_empty = await self.fold(FOLD_SECONDS)
+            is_empty = await self.truncate(CHECKPOINT_SECONDS)
         finally:
-            # Another program's reader can hold the log for hours: nobody who writes waits for that.
+            # Another program's reader can hold the log for hours: no writer waits for that.
             self._settled.set()
         if not is_empty:
             await self._wait_for_others()
@@ -91,16 +91,16 @@ class WriteAheadLog:
         log.warning(
             "log_held", advice="another program reads the database, or a disk is full: the log grows until that ends"
         )
-        # All of ours were ended, so what is folded reaches as far as the other program lets it. To end ours anew helps
-        # only once it lets it go further.
-        held_at = (await self._checkpoint("PASSIVE")).folded
+        # All readers of this process were ended, so the checkpoint reaches as far as the other program permits. To end
+        # our readers again helps only once it permits more.
+        held_at = (await self._checkpoint("PASSIVE")).checkpointed
         while True:
             await asyncio.sleep(HELD_SECONDS)
-            if (await self._checkpoint("PASSIVE")).folded > held_at:
-                if await self.fold(FOLD_SECONDS):
+            if (await self._checkpoint("PASSIVE")).checkpointed > held_at:
+                if await self.truncate(CHECKPOINT_SECONDS):
                     log.info("log_emptied")
                     return
-                held_at = (await self._checkpoint("PASSIVE")).folded
+                held_at = (await self._checkpoint("PASSIVE")).checkpointed
 
 
 def _ticks() -> float:

@@ -1,7 +1,7 @@
 """How much of something limited each account may hold at once: memory for requests, places in a queue. Pure.
 
 No account has a share of fixed size. It may hold at most as much as is free, times a weight: one alone gets half of the
-whole, two get a third each, and something is always left for the one who comes next. Source: A. K. Choudhury and
+whole, two get a third each, and something is always left for the next one. Source: A. K. Choudhury and
 E. L. Hahne, "Dynamic queue length thresholds for shared-memory packet switches", IEEE/ACM Transactions on Networking
 6(2), 1998.
 """
@@ -14,13 +14,13 @@ from typing import Self
 from storage.errors import Overloaded, ShareExceeded
 
 
-class Shares:
+class FairShares:
     """A *total* that accounts share."""
 
     def __init__(self, what: str, total: int, *weights: float) -> None:
         """Name *what* is shared (for errors), and how much there is.
 
-        Who takes names an account for each of the *weights*, such as the tenant (1.0) and one of its keys (0.5).
+        A caller names an account for each of the *weights*, such as the tenant (1.0) and one of its keys (0.5).
         """
         self._what = what
         self._total = total
@@ -33,7 +33,7 @@ class Shares:
         """Let *accounts* hold so much more.
 
         Raises :exc:`ShareExceeded` if one of them would hold more than its share, :exc:`Overloaded` if nothing is left.
-        Whoever takes when nobody holds anything is let in, however much it is.
+        The first one is admitted, however much it takes, if no account holds anything.
         """
         free = self._total - self.used - amount
         if self.used:
@@ -51,15 +51,15 @@ class Shares:
         for account in enumerate(accounts):
             self._held[account] -= amount
             if not self._held[account]:
-                # Who holds nothing is forgotten.
+                # An account that holds nothing is forgotten.
                 del self._held[account]
         self.used -= amount
 
 
-class Holding:
+class Allocation:
     """What one request holds; it gives all of it back at its end."""
 
-    def __init__(self, shares: Shares, *accounts: Hashable) -> None:
+    def __init__(self, shares: FairShares, *accounts: Hashable) -> None:
         self._shares = shares
         self._accounts = accounts
         self.amount = 0
@@ -73,7 +73,7 @@ class Holding:
         self.release()
 
     def grow(self, amount: int) -> None:
-        """Hold so much more; raises as :meth:`Shares.take` does."""
+        """Hold so much more; raises as :meth:`FairShares.take` does."""
         self._shares.take(amount, *self._accounts)
         self.amount += amount
 

@@ -9,7 +9,7 @@ from storage.errors import ShareExceeded
 
 
 class Turns:
-    """So many *places*, of which one account has at most *each* at once; at most *waiting* of its own stand in line."""
+    """So many *places*, of which one account has at most *each* at once; at most *waiting* of its own wait."""
 
     def __init__(self, what: str, places: int, each: int, waiting: int) -> None:
         """Name *what* is waited for, for errors."""
@@ -40,7 +40,7 @@ class Turns:
             raise
 
     def claim(self, account: Hashable) -> "asyncio.Future[None] | None":
-        """Take a place (None), or stand in line for one: what it gives is to be waited for."""
+        """Take a place (None), or wait for one: what it gives is to be waited for."""
         if self._free and self._taken[account] < self._each and account not in self._lines:
             self._take(account)
             return None

@@ -1,6 +1,6 @@
-"""Taking an old database over: its rows go as events through the ordinary commit, and its figures are compared.
+"""Importing a legacy database: its rows are committed as events in the ordinary way, and its figures are compared.
 
-Each event has an id of its own, so that an import which was broken off is simply run again.
+Each event has an id of its own, so that an import that was interrupted is simply run again.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.engine.database import Database
 from storage.errors import DataRefused
-from storage.importer.legacy import DAYS, OldDatabase, OldRow, Refusal, Source
+from storage.importer.legacy import DAYS, LegacyDatabase, LegacyRow, Refusal, Source
 from storage.model.clock import Days, now
 from storage.model.cutoffs import Cutoffs
 from storage.model.events import EARLIEST, KIND_OF, AnyEvent
@@ -32,7 +32,7 @@ Figures = dict[str, float | None]
 
 
 @dataclass
-class Tally:
+class ImportCounts:
     """What became of a table's rows. A row counts as ``recorded`` if any of its events was new."""
 
     rows: int = 0
@@ -50,32 +50,32 @@ class Deviation:
 
 
 class Import:
-    """Takes the tables of *old* over, for one tenant. The database must be open for writing."""
+    """Imports the tables of *old*, for one tenant. The database must be open for writing."""
 
     def __init__(
-        self, database: Database, old: OldDatabase, tenant_id: str, keep: int, refuse: Callable[[Refusal], None]
+        self, database: Database, old: LegacyDatabase, tenant_id: str, keep: int, refuse: Callable[[Refusal], None]
     ) -> None:
-        """*keep* is how many entries the change log holds at the least; *refuse* is told of rows that are left out."""
+        """*keep* is how many entries the change log holds at the least; *refuse* gets the rows that are left out."""
         self._database = database
         self._old = old
         self._tenant_id = tenant_id
         self._keep = keep
         self._refuse = refuse
 
-    async def take(self, source: Source, progress: Callable[[int, int], None]) -> Tally:
-        """Take one table over, which must be there and lack no column."""
-        tally, total = Tally(), self._old.count(source.table)
+    async def import_table(self, source: Source, progress: Callable[[int, int], None]) -> ImportCounts:
+        """Import one table, which must be there and lack no column."""
+        counts, total = ImportCounts(), self._old.count(source.table)
         rows = self._old.rows(source)
         while batch := list(islice(rows, BATCH_ROWS)):
             refused = [row for row in batch if isinstance(row, Refusal)]
             for refusal in refused:
-                self._leave(refusal, tally)
-            tally.rows += len(batch)
-            await self._commit(source, [row for row in batch if isinstance(row, OldRow)], tally)
-            progress(tally.rows, total)
-        return tally
+                self._skip(refusal, counts)
+            counts.rows += len(batch)
+            await self._commit(source, [row for row in batch if isinstance(row, LegacyRow)], counts)
+            progress(counts.rows, total)
+        return counts
 
-    async def _commit(self, source: Source, rows: Sequence[OldRow], tally: Tally) -> None:
+    async def _commit(self, source: Source, rows: Sequence[LegacyRow], counts: ImportCounts) -> None:
         if not rows:
             return
         try:
@@ -83,28 +83,28 @@ class Import:
         except DataRefused as error:
             # By halves, until the row that the database does not take is alone.
             if len(rows) == 1:
-                self._leave(Refusal(source.table, rows[0].id, "row", str(error)), tally)
+                self._skip(Refusal(source.table, rows[0].id, "row", str(error)), counts)
                 return
             middle = len(rows) // 2
-            await self._commit(source, rows[:middle], tally)
-            await self._commit(source, rows[middle:], tally)
+            await self._commit(source, rows[:middle], counts)
+            await self._commit(source, rows[middle:], counts)
             return
         for row, is_taken in zip(rows, taken, strict=True):
             if not is_taken:
-                self._leave(Refusal(source.table, row.id, source.time, "lies before what is still kept here"), tally)
+                self._skip(Refusal(source.table, row.id, source.time, "lies before what is still kept here"), counts)
         recorded = iter(outcome.recorded)
         new = sum(sum(next(recorded) for _ in row.events) > 0 for row in compress(rows, taken))
-        tally.recorded += new
-        tally.known += sum(taken) - new
+        counts.recorded += new
+        counts.known += sum(taken) - new
 
-    def _leave(self, refusal: Refusal, tally: Tally) -> None:
+    def _skip(self, refusal: Refusal, counts: ImportCounts) -> None:
         self._refuse(refusal)
-        tally.refused += 1
+        counts.refused += 1
 
-    async def _write(self, rows: Sequence[OldRow]) -> tuple[list[bool], Outcome]:
+    async def _write(self, rows: Sequence[LegacyRow]) -> tuple[list[bool], Outcome]:
         """Commit the rows whose time is kept, and say which these are.
 
-        Of what was removed nobody knows the ids any more: taken over a second time it would count twice.
+        The ids of removed events are not known any more: imported a second time, these would count twice.
         """
         epoch, days, arrival = self._database.epoch, self._database.days, now()
 
@@ -122,9 +122,9 @@ def _is_removed(event: AnyEvent, cutoffs: Cutoffs) -> bool:
 
 
 async def compare_days(
-    connection: AsyncConnection, days: Days, tenant_id: str, old: OldDatabase
+    connection: AsyncConnection, days: Days, tenant_id: str, old: LegacyDatabase
 ) -> tuple[int, list[Deviation]]:
-    """Hold the platform's days against those here; says how many there were, and which deviate."""
+    """Compare the platform's days with those here; says how many there were, and which deviate."""
     latest = days.shift(days.today(), 1)
     kept = {day: figures for key, figures in old.figures(DAYS) if (day := _day(key)) and day <= latest}
     if not kept:
@@ -137,14 +137,14 @@ async def compare_days(
 
 
 async def compare_conversations(
-    connection: AsyncConnection, tenant_id: str, old: OldDatabase
+    connection: AsyncConnection, tenant_id: str, old: LegacyDatabase
 ) -> tuple[int, list[Deviation]]:
-    """Hold the platform's sums by conversation against those here; one that is not here has none."""
+    """Compare the platform's sums by conversation with those here; one that is not here has none."""
     compared, deviations = 0, []
-    talks = schema.conversation_metrics.c
+    conversations = schema.conversation_metrics.c
     for kept in _pages(old.figures("conversation_metrics")):
-        query = select(talks.conversation_id, talks.message_count, talks.total_tokens).where(
-            talks.tenant_id == tenant_id, talks.conversation_id.in_(list(kept))
+        query = select(conversations.conversation_id, conversations.message_count, conversations.total_tokens).where(
+            conversations.tenant_id == tenant_id, conversations.conversation_id.in_(list(kept))
         )
         here = {
             key: {"message_count": messages, "total_tokens": tokens}

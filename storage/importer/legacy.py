@@ -1,4 +1,4 @@
-"""The five tables of the integration guide, as a platform kept them itself in SQLite: read, and told as events.
+"""The five tables of the integration guide, as a platform kept them itself in SQLite: read, and turned into events.
 
 Their rows were written without a check, and SQLite keeps whatever it is given in any column. So each row becomes the
 JSON that a service would post of it, and goes through the same check; what does not pass it is refused by itself.
@@ -42,8 +42,8 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class OldRow:
-    """A row of a table, and the events that it tells of."""
+class LegacyRow:
+    """A row of a table, and the events that follow from it."""
 
     id: str
     events: list[AnyEvent]
@@ -57,7 +57,7 @@ Row = dict[str, Any]
 class Source:
     """A table whose rows are events.
 
-    ``columns`` says how each is read, one that is ``optional`` may be missing; ``events`` gives what a row tells of, as
+    ``columns`` says how each is read, one that is ``optional`` may be missing; ``events`` gives the events of a row, as
     a service would post it, each with the column that its time is from. ``time`` is the first one of these.
     """
 
@@ -130,7 +130,7 @@ def _message(row: Row) -> Iterator[tuple[str, Row]]:
 
 
 def _conversation(row: Row) -> Iterator[tuple[str, Row]]:
-    """A row is a state; the events that it tells of are its creation and its end."""
+    """A row is a state; the events are its creation and its end."""
     if row["status"] not in ("active", "deleted"):
         raise InvalidEvent("status", "must be one of: active, deleted")
     event = {"type": "conversation", "conversation_id": row["conversation_id"], "user_id": row["user_id"]}
@@ -201,7 +201,7 @@ COMPARED = {
 _KEYS = {"daily_stats": "date", "conversation_metrics": "conversation_id"}
 
 
-class OldDatabase:
+class LegacyDatabase:
     """A file with some of the five tables, read and never written."""
 
     def __init__(self, path: Path) -> None:
@@ -210,7 +210,7 @@ class OldDatabase:
         if not path.is_file():
             raise WrongDatabase(f"there is no file {path}")
         self._connection = sqlite3.connect(path, isolation_level=None)
-        # Text that is no UTF-8 would else end the reading of a table.
+        # Text that is no UTF-8 would otherwise end the reading of a table.
         self._connection.text_factory = bytes
         try:
             self._connection.execute("PRAGMA query_only=ON")
@@ -237,7 +237,7 @@ class OldDatabase:
         names = [name for name in ("id", *source.columns) if name not in self.columns[source.table]]
         return [Refusal(source.table, "", name, "there is no such column") for name in names]
 
-    def rows(self, source: Source) -> Iterator[OldRow | Refusal]:
+    def rows(self, source: Source) -> Iterator[LegacyRow | Refusal]:
         """Read the rows of a table that is there and lacks no column."""
         readers = source.columns | {
             name: read for name, read in source.optional.items() if name in self.columns[source.table]
@@ -245,7 +245,7 @@ class OldDatabase:
         for row_id, *values in self._select(f"SELECT id, {', '.join(readers)} FROM {source.table}"):  # noqa: S608
             key = _key(row_id)
             try:
-                yield OldRow(key, _told(source, key, _read(readers, values)))
+                yield LegacyRow(key, _converted(source, key, _read(readers, values)))
             except InvalidEvent as error:
                 yield Refusal(source.table, key, error.field, error.error)
 
@@ -293,7 +293,7 @@ def _read(readers: dict[str, Read], values: list[Any]) -> Row:
     return row
 
 
-def _told(source: Source, key: str, row: Row) -> list[AnyEvent]:
+def _converted(source: Source, key: str, row: Row) -> list[AnyEvent]:
     """Make the events of a row, each with an id by which it counts once however often it is taken over."""
     events = []
     for time, fields in source.events(row):

@@ -1,4 +1,4 @@
-"""A posted batch: its events, read a slice at a time, so that whoever reads can let others have their turn. Pure.
+"""A posted batch: its events, read a slice at a time, so that the reader can let other tasks run between slices. Pure.
 
 A slice is some 16 KiB and takes about a millisecond; all of it takes time in proportion to the bytes. Where a slice of
 an array ends is guessed: between an object and the next one. If the text up to there is a list of events then the guess

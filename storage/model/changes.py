@@ -11,7 +11,8 @@ class Position(Struct, frozen=True):
     """Names one state of one tenant's figures.
 
     ``epoch`` is drawn when the database is made, ``sequence`` counts the tenant's commits, and ``tag`` is drawn for
-    each commit: a database restored from an old copy goes on with other tags, so it is not mistaken for its own future.
+    each commit: a database restored from an old copy continues with other tags, so it is not mistaken for its own
+    future.
     """
 
     epoch: str
@@ -37,7 +38,7 @@ NO_TAG = "0"
 
 
 class RecentActivity(Struct, frozen=True):
-    """One row of the recent activity, as panels show it."""
+    """One row of the recent activity, as subscribers show it."""
 
     id: int
     user_id: str
@@ -75,10 +76,10 @@ class Change(Struct, frozen=True):
     still become a "today" (never "today" itself, which depends on who asks when); ``activities`` those of the commit
     that can be among the last :data:`RECENT`; ``top_users`` those it touched that can be among the first :data:`TOP`;
     ``minutes`` the counters that moved by minute, for those minutes that can be among the newest :data:`MINUTES` (None:
-    not told, so that whoever needs them takes a snapshot).
+    not included, so that a subscriber that needs them takes a snapshot).
 
-    ``reset``: rows were removed that panels may show, so no difference leads over this change: who stands before it
-    takes a snapshot. The change log begins with it.
+    ``reset``: rows were removed that subscribers may show, so no difference leads over this change: who stands before
+    it takes a snapshot. The change log begins with it.
     """
 
     tenant_id: str
@@ -95,7 +96,7 @@ class Change(Struct, frozen=True):
 
     @classmethod
     def unmoved(cls, tenant_id: str, epoch: str, sequence: int, tag: str, at: str, *, reset: bool = False) -> "Change":
-        """Make a change that moves no figure: lists changed, or, in a *reset*, what panels show of them."""
+        """Make a change that moves no figure: lists changed, or, in a *reset*, what subscribers show of them."""
         return cls(tenant_id, epoch, sequence, tag, at, {}, {}, [], [], None if reset else {}, reset)
 
     @property
@@ -116,15 +117,15 @@ class Change(Struct, frozen=True):
 _DECODER: msgspec.json.Decoder[Change] = msgspec.json.Decoder(Change)
 
 RECENT = 10
-"""How many activities a panel shows."""
+"""How many activities a subscriber shows."""
 TOP = 5
-"""How many users a panel ranks."""
+"""How many users a subscriber ranks."""
 MINUTES = 66
-"""How many minutes a panel holds: an hour, and the five minutes by which an event may be ahead."""
+"""How many minutes a subscriber holds: an hour, and the five minutes by which an event may be ahead."""
 
 
 class Snapshot(Struct, frozen=True):
-    """All that a panel shows, at one position and on one local day."""
+    """All that a subscriber shows, at one position and on one local day."""
 
     position: Position
     day: str
@@ -136,7 +137,7 @@ class Snapshot(Struct, frozen=True):
 
 
 def minute_items(minutes: Minutes) -> list[dict[str, Any]]:
-    """Write minutes as panels hold them, newest first: ``start``, and the counters that are not 0."""
+    """Write minutes as subscribers hold them, newest first: ``start``, and the counters that are not 0."""
     return [
         {"start": f"{start}:00.000Z", **{name: value for name, value in sorted(minutes[start].items()) if value}}
         for start in sorted(minutes, reverse=True)

@@ -1,7 +1,8 @@
 """Retention cutoffs: how far back a tenant's tables reach, once rows were removed. Pure.
 
-Before a table's cutoff rows may be gone, so what only they could prove is **closed**: counters by minute and hour.
-Those by local day and in total stay for ever, proved by the archive, which holds what the removed rows had added.
+Rows before their table's cutoff may have been removed, so counters by minute and hour that only they could prove have
+**expired**. Counters by local day and in total stay for ever: the archive proves them, which holds what the removed
+rows had added.
 """
 
 from collections.abc import Mapping
@@ -21,8 +22,8 @@ _NONE = dict.fromkeys(TABLES, "")
 class Cutoffs:
     """The minutes of UTC (``2026-11-22T05:30``) at which local days begin, before which each table's rows may be gone.
 
-    ``user_days`` is a local day: users who were active before it are counted, but not known any more. ``""``: nothing
-    was ever removed. ``tables`` gets every table of events; one that is left out has ``""``.
+    ``user_days`` is a local day: the users who were active before it are counted, but their ids are gone. ``""``:
+    nothing was ever removed. ``tables`` gets every table of events; one that is left out has ``""``.
     """
 
     tables: Mapping[str, str] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class Cutoffs:
 
     @property
     def latest(self) -> str:
-        """From here on nothing is closed."""
+        """From here on nothing has expired."""
         return max(self.tables.values())
 
     @property
@@ -51,15 +52,15 @@ class Cutoffs:
         table = _TABLE_OF.get(metric.partition(":")[0])
         return self.earliest if table is None else self.tables[table]
 
-    def closes(self, metric: str, start: str) -> bool:
-        """Say whether a counter is closed at the minute, or at the hour, that begins at *start*."""
+    def has_expired(self, metric: str, start: str) -> bool:
+        """Say whether a counter's value of the minute or hour that begins at *start* has expired."""
         return f"{start}:00"[:16] < self.of(metric)
 
     def later(self, other: "Cutoffs") -> "Cutoffs":
         """Take the later ones of both; ``user_days`` stays."""
         return replace(self, tables={name: max(before, other.tables[name]) for name, before in self.tables.items()})
 
-    def settled(self, day: str) -> "Cutoffs":
+    def with_counted_days(self, day: str) -> "Cutoffs":
         """Give the same with the users of all days before *day* counted."""
         return replace(self, user_days=day)
 

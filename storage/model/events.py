@@ -81,7 +81,7 @@ class Conversation(Event, tag="conversation", tag_field="type"):
 class Message(Event, tag="message", tag_field="type"):
     """One message of a conversation; ``message_id`` is its idempotency key too.
 
-    ``token_count`` is None where nobody knows it, as when a model does not tell: it adds nothing to sums.
+    ``token_count`` is None where it is not known, as when a model does not report it: it adds nothing to sums.
     """
 
     message_id: Identifier

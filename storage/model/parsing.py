@@ -37,7 +37,7 @@ MAX_FIELD_NAME = 100
 
 
 class InvalidEvent(ValueError):
-    """An event that cannot be taken; the poster should mend the field and send it again.
+    """An event that cannot be taken; the client should correct the field and send it again.
 
     ``field`` is the path of the field at fault (empty: the whole event), ``error`` the rule that it broke.
     """

@@ -71,8 +71,9 @@ class Rollup:
     ``facts`` says what an event of each kind, with its entry, tells; a function may give None for nothing.
     ``counts`` are the counters of its rows. ``bound``: the last column of the key is a label, and for each beginning of
     the key only so many labels, the first ones in the order of their events' ids, have a row of their own; what comes
-    beyond shares the row :data:`OTHERS`. ``closed`` says which rows are neither counted nor kept any more. ``listed``
-    are the columns that a list of the rows reads, in the order in which a CSV has them; those of the key first.
+    beyond shares the row :data:`OTHERS`. ``has_expired`` says which rows are neither counted nor kept any more.
+    ``listed`` are the columns that a list of the rows reads, in the order in which a CSV has them; those of the key
+    first.
     """
 
     name: str
@@ -82,7 +83,7 @@ class Rollup:
     facts: Mapping[type[AnyEvent], Callable[[Any, Entry], Fact | None]]
     counts: tuple[Count, ...] = ()
     bound: int | None = None
-    closed: Callable[[Key, Cutoffs], bool] = _never
+    has_expired: Callable[[Key, Cutoffs], bool] = _never
     listed: tuple[str, ...] = ()
     merges: tuple[Merge, ...] = field(init=False, repr=False)
     _encoded: tuple[tuple[int, Measure], ...] = field(init=False, repr=False)

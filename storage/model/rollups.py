@@ -74,8 +74,8 @@ USER_DAYS = Rollup(
     (first("first_at"),),
     dict.fromkeys(_OF_USERS, _user_day),
     counts=(Count("active_users", "first_at", in_total=False),),
-    # Who was active before is counted, but not known any more.
-    closed=lambda key, cutoffs: key[0] < cutoffs.user_days,
+    # The users of days before are counted, but their ids are gone.
+    has_expired=lambda key, cutoffs: key[0] < cutoffs.user_days,
 )
 CONVERSATIONS = Rollup(
     "conversation_metrics",
@@ -208,7 +208,7 @@ NOTHING_REMOVED = Cutoffs()
 def roll(batch: Batch, known: Known, day_of: Callable[[str], str], cutoffs: Cutoffs = NOTHING_REMOVED) -> Rolled:
     """Merge a *batch* into the *known* rows, which are changed in place.
 
-    What is closed by the *cutoffs* is not counted anew: an event can come late, for a day of which rows were removed.
+    What has expired by the *cutoffs* is not counted: an event can arrive late, for a day of which rows were removed.
     """
     counters = _Sums(day_of, cutoffs)
     for minute, sums in batch.sums.items():
@@ -238,7 +238,7 @@ def roll_archive(
     rows: dict[str, list[Row]] = {}
     for rollup in ROLLUPS:
         found = (Row(key, row.values) for key, row in known.rows[rollup.name].items())
-        rows[rollup.name] = [row for row in found if not rollup.closed(row.key, cutoffs)]
+        rows[rollup.name] = [row for row in found if not rollup.has_expired(row.key, cutoffs)]
         _count(rollup, rows[rollup.name], counters)
     for name, start, value in sums:
         counters.add_archived(name, start, value)
@@ -249,7 +249,7 @@ def _merge(rollup: Rollup, facts: dict[Key, list[object]], known: Known, cutoffs
     """Merge facts into the known rows of one rollup; gives the rows that they touch, in the order of their keys."""
     rows, touched = known.rows[rollup.name], dict[Key, Row]()
     for key, values in facts.items():
-        if rollup.closed(key, cutoffs):
+        if rollup.has_expired(key, cutoffs):
             continue
         if rollup.bound is not None:
             key = _own_key(rollup, key, known)
@@ -300,11 +300,11 @@ class _Sums:
 
     def _add_to_grains(self, name: str, at: str, value: int) -> None:
         minute, hour = at[:16], at[:13]
-        # Nearly every event is newer than all that is closed.
+        # Nearly every event is newer than all that has expired.
         is_open = f"{hour}:00" >= self._open
-        if is_open or not self._cutoffs.closes(name, minute):
+        if is_open or not self._cutoffs.has_expired(name, minute):
             self.values["minute", name, minute] += value
-        if is_open or not self._cutoffs.closes(name, hour):
+        if is_open or not self._cutoffs.has_expired(name, hour):
             self.values["hour", name, hour] += value
         self.values["day", name, self._day_of(at)] += value
 

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import ColumnElement, FromClause, Row, Select, String, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.fairness.pace import collect
+from storage.fairness.slicing import collect
 from storage.model.clock import Days
 from storage.model.metrics import mean_seconds
 from storage.model.rollup import Rollup

@@ -15,7 +15,7 @@ from typing import Literal
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.fairness.pace import collect
+from storage.fairness.slicing import collect
 from storage.model import clock
 from storage.model.clock import Days
 from storage.model.cutoffs import Cutoffs
@@ -25,7 +25,7 @@ from storage.tables import schema
 
 Interval = Literal["minute", "hour", "day"]
 Column = Sequence[int | float | None]
-"""One value a point; None where there is none, or where it is closed: rows of that time were removed."""
+"""One value a point; None where there is none, or where it has expired: rows of that time were removed."""
 Amounts = list[int | None]
 
 _STEP = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
@@ -131,17 +131,17 @@ class _Rollups:
     async def amounts(self, metric: str) -> Amounts:
         """Give what each point added."""
         if metric not in self._known:
-            keys, closed = self._covered.keys, self._closed(metric)
+            keys, expired = self._covered.keys, self._expired_points(metric)
             found = await self._read(self._covered.interval, metric, keys[0], keys[-1])
-            self._known[metric] = [None] * closed + [found.get(key, 0) for key in keys[closed:]]
+            self._known[metric] = [None] * expired + [found.get(key, 0) for key in keys[expired:]]
         return self._known[metric]
 
-    def _closed(self, metric: str) -> int:
-        """Say how many of the first points are closed."""
-        keys, closes = self._covered.keys, self._cutoffs.closes
-        if self._covered.interval == "day" or not closes(metric, keys[0]):
+    def _expired_points(self, metric: str) -> int:
+        """Say how many of the first points have expired."""
+        keys, has_expired = self._covered.keys, self._cutoffs.has_expired
+        if self._covered.interval == "day" or not has_expired(metric, keys[0]):
             return 0
-        return bisect_left(keys, True, key=lambda key: not closes(metric, key))
+        return bisect_left(keys, True, key=lambda key: not has_expired(metric, key))
 
     async def by_model(self, name: str) -> dict[str, Column]:
         """Give what each point added for each model that was used in the range."""
@@ -161,11 +161,11 @@ class _Rollups:
 
     async def standing(self, metric: str) -> Amounts:
         """Give the sum of all that was added up to the end of each point."""
-        closed, added = self._closed(metric), await self.amounts(metric)
-        if closed == len(added):
+        expired, added = self._expired_points(metric), await self.amounts(metric)
+        if expired == len(added):
             return added
-        before = await self._before(metric, self._covered.starts[closed])
-        return added[:closed] + list(accumulate((value or 0 for value in added[closed:]), initial=before))[1:]
+        before = await self._before(metric, self._covered.starts[expired])
+        return added[:expired] + list(accumulate((value or 0 for value in added[expired:]), initial=before))[1:]
 
     async def _before(self, metric: str, first: str) -> int:
         """Add up what lies before a point: whole days, then the minutes of the day in which it begins."""
@@ -195,8 +195,8 @@ class _Rollups:
         found = await self._read(grain, "active_users", morning, last)
         running = await collect(_running(days, grain, found, covered.interval))
         column = await collect(self._so_far({key: (day, count) for key, day, count in running}))
-        closed = self._closed("active_users")
-        return [None] * closed + column[closed:]
+        expired = self._expired_points("active_users")
+        return [None] * expired + column[expired:]
 
     def _so_far(self, counts: dict[str, tuple[str, int]]) -> Iterator[int]:
         """Give the count at the end of each point, 0 if the last one is of an earlier day."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from sqlalchemy import Select, bindparam, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.fairness.pace import Pace
+from storage.fairness.slicing import Slicer
 from storage.model.changes import (
     MINUTES,
     NO_TAG,
@@ -31,7 +31,7 @@ _log = schema.changes.c
 _counters = schema.counters.c
 _activity = schema.user_activity.c
 _users = schema.users.c
-# Made once: SQLAlchemy would look at each of a thousand names anew.
+# Made once: SQLAlchemy would look at each of a thousand names again.
 _HEADS = select(_heads.tenant_id, _heads.sequence, _heads.tag).where(
     _heads.tenant_id.in_(bindparam("tenants", expanding=True))
 )
@@ -61,7 +61,7 @@ async def read_totals(connection: AsyncConnection, tenant_id: str, today: str) -
     in_tenant = _counters.tenant_id == tenant_id
     columns = (_counters.grain, _counters.metric, _counters.start, _counters.value)
     totals = select(*columns).where(in_tenant, _counters.grain == "total", _counters.start == "")
-    # Yesterday's count too: whoever keeps the snapshot may see its clock set back over midnight.
+    # Yesterday's count too: a client that keeps the snapshot may see its clock set back over midnight.
     active = select(*columns).where(
         in_tenant,
         _counters.grain == "day",
@@ -77,13 +77,13 @@ async def read_totals(connection: AsyncConnection, tenant_id: str, today: str) -
 
 
 async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str, today: str) -> Snapshot:
-    """Read all that a panel shows. Its cost does not depend on the number of events behind it."""
+    """Read all that a subscriber shows. Its cost does not depend on the number of events behind it."""
     head = await connection.execute(
         select(_heads.sequence, _heads.tag, *heads.CUTOFF_COLUMNS).where(_heads.tenant_id == tenant_id)
     )
     row = head.one_or_none()
     if row is None:
-        # Whoever writes for a tenant makes its head row first: without one there is nothing else.
+        # The first commit of a tenant makes its head row first: without one there is nothing else.
         return Snapshot(Position(epoch, 0, NO_TAG), today, {}, {}, [], [], {})
     sequence, tag, *cutoffs = row
     totals, active_users = await read_totals(connection, tenant_id, today)
@@ -156,12 +156,12 @@ async def read_changes(connection: AsyncConnection, tenant_id: str, after: int, 
 
 async def read_log(connection: AsyncConnection, tenant_id: str, after: int) -> AsyncIterator[Change]:
     """Read the change log behind the sequence *after* to its end, oldest first; others have their turn meanwhile."""
-    pace, more = Pace(), True
+    slicer, more = Slicer(), True
     while more:
         page = await read_changes(connection, tenant_id, after, PAGE)
         for change in page:
             yield change
             after = change.sequence
-            await pace.give_way()
+            await slicer.yield_if_due()
         # Within one transaction nothing is added to it.
         more = len(page) == PAGE

@@ -20,7 +20,7 @@ from storage.tables.heads import Head
 from storage.tables.rollup_rows import ARCHIVE, LIVE, by_group
 from storage.tables.rows import TIMES, columns, entry
 
-_ADD = add(schema.carried_counters)
+_ADD = add(schema.archived_counters)
 
 
 def remove(
@@ -61,7 +61,7 @@ Sums = dict[tuple[str, str], int]
 
 
 def _sums(rolled: Rolled, days: Days) -> Sums:
-    """Take what was added to each minute, and of a day what was not added to a minute of it because that is closed."""
+    """Take what was added to each minute, and of a day what was not added to a minute because that has expired."""
     sums: defaultdict[tuple[str, str], int] = defaultdict(int)
     for (grain, metric, start), value in rolled.counters.items():
         # Those that are derived follow from the archived rows.
@@ -79,15 +79,15 @@ def archive_sums(connection: Connection, tenant_id: str, sums: Sums) -> None:
 
 
 def start_of(metric: str, at: str, cutoffs: Cutoffs, days: Days) -> str:
-    """Say where a counter archives what happened *at* a time: at its minute, or if that is closed at its local day."""
-    return days.of(at) if cutoffs.closes(metric, at[:16]) else at[:16]
+    """Say where a counter archives what happened *at* a time: its minute, or if that has expired its local day."""
+    return days.of(at) if cutoffs.has_expired(metric, at[:16]) else at[:16]
 
 
-def fold(rollup: Rollup, rows: Iterable[Row], cutoffs: Cutoffs, days: Days) -> Counter[tuple[str, str]]:
-    """Give the counts of rows that are to go, as archived counters: each stays counted where it was."""
+def counts_of(rollup: Rollup, rows: Iterable[Row], cutoffs: Cutoffs, days: Days) -> Counter[tuple[str, str]]:
+    """Give the counts of rows that will be deleted, as archived counters: each stays counted where it was."""
     sums = Counter[tuple[str, str]]()
     for row in rows:
-        if not rollup.closed(row.key, cutoffs):
+        if not rollup.has_expired(row.key, cutoffs):
             for count, at in rollup.counted(row.values):
                 sums[count.metric, start_of(count.metric, at, cutoffs, days) if at else ""] += 1
     return sums

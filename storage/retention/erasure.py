@@ -1,7 +1,7 @@
-"""Forgetting a user: rows and names go, in steps; the sums stay, and nobody can tell any more whose they were.
+"""Erasing a user: rows and names are removed, in steps; the sums stay, and nothing says any more to whom they belonged.
 
-What was the user's alone is folded into archived counters, where it counts for the minute or the day it counted for
-before. So every figure stays as it was, and a recount still proves it.
+Rollup rows of this user alone become archived counters, which count for the same minute or day as before. So every
+figure stays as it was, and a recount still proves it.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, u
 
 from storage.model.clock import Days
 from storage.model.rollups import CONVERSATIONS, ROLLUPS
-from storage.retention.archive import archive_sums, fold, remove
+from storage.retention.archive import archive_sums, counts_of, remove
 from storage.retention.prune import newest_activities
 from storage.retention.steps import NOTHING, ROWS, Done, Step, Steps
 from storage.tables import schema
@@ -19,13 +19,13 @@ from storage.tables.rollup_rows import ARCHIVE, LIVE
 from storage.tables.rows import TIMES
 
 NOBODY = ""
-"""The user id of a conversation whose owner was forgotten."""
+"""The user id of a conversation whose owner was erased."""
 
 _users = schema.users.c
 
 
 async def forget(steps: Steps, tenant_id: str, user_id: str) -> Counter[str]:
-    """Forget a user; gives how many rows were removed, by table. It may be interrupted, and done again.
+    """Erase a user; gives how many rows were removed, by table. It may be interrupted, and done again.
 
     Events of the user that are posted afterwards are those of a new one.
     """
@@ -45,15 +45,15 @@ def _forget(user_id: str, days: Days) -> Step:
             shown = newest_activities(connection, head.tenant_id) if table is schema.user_activity else set()
             if ids := remove(connection, head, days, table, table.c.user_id == user_id, ROWS):
                 return Done(len(ids), table.name, reset=not shown.isdisjoint(ids))
-        if done := _release(connection, head, user_id, days):
+        if done := _remove_owner(connection, head, user_id, days):
             return done
-        return _part(connection, head, user_id, days)
+        return _anonymize(connection, head, user_id, days)
 
     return step
 
 
-def _release(connection: Connection, head: Head, user_id: str, days: Days) -> Done | None:
-    """Take some conversations from the user; those of which no event is left are folded into the counters."""
+def _remove_owner(connection: Connection, head: Head, user_id: str, days: Days) -> Done | None:
+    """Take some conversations from the user; those of which no event is left become archived counters."""
     live, archived = LIVE.stores[CONVERSATIONS.name], ARCHIVE.stores[CONVERSATIONS.name]
     owned = select(live.table.c.conversation_id).where(*_owned(live.table, head, user_id)).limit(ROWS)
     ids = list(connection.scalars(owned))
@@ -61,7 +61,7 @@ def _release(connection: Connection, head: Head, user_id: str, days: Days) -> Do
         left = _with_events(connection, head.tenant_id, ids)
         ended = [key for key in ids if key not in left]
         rows = live.find(connection, head.tenant_id, [(key,) for key in ended])
-        archive_sums(connection, head.tenant_id, fold(CONVERSATIONS, rows.values(), head.cutoffs, days))
+        archive_sums(connection, head.tenant_id, counts_of(CONVERSATIONS, rows.values(), head.cutoffs, days))
         for table in (live.table, archived.table):
             of_tenant, column = table.c.tenant_id == head.tenant_id, table.c.conversation_id
             connection.execute(delete(table).where(of_tenant, column.in_(ended)))
@@ -92,8 +92,8 @@ def _with_events(connection: Connection, tenant_id: str, conversation_ids: list[
     return left
 
 
-def _part(connection: Connection, head: Head, user_id: str, days: Days) -> Done:
-    """Make the user one that was counted and is not known; the log goes too, since it holds names."""
+def _anonymize(connection: Connection, head: Head, user_id: str, days: Days) -> Done:
+    """Keep the user counted, without its id; the change log is dropped too, since it holds names."""
     of_user = (_users.tenant_id == head.tenant_id, _users.user_id == user_id)
     user = connection.execute(select(_users.first_seen, _users.last_seen).where(*of_user)).one_or_none()
     if user is None:
@@ -102,7 +102,7 @@ def _part(connection: Connection, head: Head, user_id: str, days: Days) -> Done:
     for rollup in _PERSONAL:
         live, archived = LIVE.stores[rollup.name], ARCHIVE.stores[rollup.name]
         rows = live.select(connection, *_own_rows(live.table, head, user_id, active))
-        archive_sums(connection, head.tenant_id, fold(rollup, rows.values(), head.cutoffs, days))
+        archive_sums(connection, head.tenant_id, counts_of(rollup, rows.values(), head.cutoffs, days))
         for table in (live.table, archived.table):
             connection.execute(delete(table).where(*_own_rows(table, head, user_id, active)))
     return Done(1, schema.users.name, reset=True)

@@ -1,7 +1,8 @@
 """Pruning: rows older than the retention are removed, in steps.
 
-First the cutoffs move: from then on nothing needs the counters by minute and hour before them, nor, behind all four,
-who was active on which day. These go next, and the rows last, oldest first: while there are rows, there is work left.
+First the cutoffs move: from then on nothing needs the counters by minute and hour before them, nor, before all four,
+the users of each day. These are deleted next, and the rows last, oldest first: while there are rows, there is work
+left.
 """
 
 from collections import Counter
@@ -24,26 +25,26 @@ from storage.tables.heads import Head, move_cutoffs
 from storage.tables.rows import TIMES
 
 _counters = schema.counters.c
-_archived = schema.carried_counters.c
+_archived = schema.archived_counters.c
 _heads = schema.heads.c
 _activity = schema.user_activity.c
 
 _ACTIVE_USERS = "active_users"
-SWEPT_ROWS = 2000
+EXPIRED_ROWS = 2000
 """How many small rows a step deletes at the most."""
 
 
 async def prune(steps: Steps, tenant_id: str, wanted: Cutoffs) -> Counter[str]:
-    """Remove the tenant's rows before the *wanted* cutoffs, and what is closed by that; gives how much, by table.
+    """Remove the tenant's rows before the *wanted* cutoffs, and what expires with them; gives how much, by table.
 
-    Any number of processes may do it at once, and it may be interrupted anywhere: whoever comes next goes on.
+    Any number of processes may do it at once, and it may be interrupted anywhere: the next call continues.
     """
     days, removed = steps.database.days, Counter[str]()
     async with steps.database.read() as connection:
         if not await _is_due(connection, tenant_id, wanted, days):
             return removed
-    await steps.take(tenant_id, _close(wanted))
-    for step in (_settle(days), _sweep(days), *(_remove(table, wanted, days) for table in TIMES)):
+    await steps.take(tenant_id, _move_cutoffs(wanted))
+    for step in (_count_users_of_day(days), _delete_expired(days), *(_remove(table, wanted, days) for table in TIMES)):
         while (done := await steps.take(tenant_id, step)).moved:
             removed += Counter({done.what: done.rows})
     return removed
@@ -83,13 +84,13 @@ def _any(table: Table, where: ColumnElement[bool]) -> Select[int]:
 
 
 def newest_activities(connection: Connection, tenant_id: str) -> set[int]:
-    """Give the ids of the activities that panels show."""
+    """Give the ids of the activities that subscribers show."""
     newest = select(_activity.id).where(_activity.tenant_id == tenant_id)
     return set(connection.scalars(newest.order_by(_activity.timestamp.desc(), _activity.id.desc()).limit(RECENT)))
 
 
-def _close(wanted: Cutoffs) -> Step:
-    """Move the cutoffs. Panels hold no minute before the latest one, so those that do take a snapshot."""
+def _move_cutoffs(wanted: Cutoffs) -> Step:
+    """Move the cutoffs. Subscribers hold no minute before the latest one, so those that do take a snapshot."""
 
     def step(connection: Connection, head: Head) -> Done:
         cutoffs = head.cutoffs.later(wanted)
@@ -103,8 +104,8 @@ def _close(wanted: Cutoffs) -> Step:
     return step
 
 
-def _settle(days: Days) -> Step:
-    """Count the users of one more day for good: then nobody needs to know any more who they were."""
+def _count_users_of_day(days: Days) -> Step:
+    """Archive the number of users of one more day: then their ids are not needed any more."""
 
     def step(connection: Connection, head: Head) -> Done:
         cutoffs, known = head.cutoffs, schema.user_days.c
@@ -117,44 +118,44 @@ def _settle(days: Days) -> Step:
             active = select(func.count()).where(known.tenant_id == head.tenant_id, known.day == day)
             archive_sums(connection, head.tenant_id, {(_ACTIVE_USERS, day): connection.scalar(active) or 0})
             end = days.shift(day, 1)
-        move_cutoffs(connection, head.tenant_id, cutoffs.settled(end))
+        move_cutoffs(connection, head.tenant_id, cutoffs.with_counted_days(end))
         return Done()
 
     return step
 
 
-def _sweep(days: Days) -> Step:
-    """Delete counters by minute and hour, and users by day, that are closed: no recount asks for them."""
+def _delete_expired(days: Days) -> Step:
+    """Delete counters by minute and hour, and users by day, that have expired: no recount reads them."""
 
     def step(connection: Connection, head: Head) -> Done:
-        left = SWEPT_ROWS
-        for cut in _cuts(connection, head, days):
+        left = EXPIRED_ROWS
+        for cut in _deletions(connection, head, days):
             left -= cut(left)
             if left <= 0:
                 break
-        return NOTHING if left == SWEPT_ROWS else Done(SWEPT_ROWS - left, "rollups")
+        return NOTHING if left == EXPIRED_ROWS else Done(EXPIRED_ROWS - left, "rollups")
 
     return step
 
 
-def _cuts(connection: Connection, head: Head, days: Days) -> Iterator[Callable[[int], int]]:
+def _deletions(connection: Connection, head: Head, days: Days) -> Iterator[Callable[[int], int]]:
     """Say what there may be to delete: each deletes up to so many rows, and gives how many it did."""
     tenant_id, cutoffs = head.tenant_id, head.cutoffs
     totals = select(_counters.metric).where(_counters.tenant_id == tenant_id, _counters.grain == "total")
     for metric in sorted({*connection.scalars(totals), *NAMES}):
         if before := cutoffs.of(metric):
-            # An hour in which the cutoff lies is closed as a whole; ":" sorts behind it, and before the next one.
+            # The whole hour in which the cutoff lies has expired; ":" sorts behind it, and before the next one.
             for grain, end in (("minute", before), ("hour", before[:13] + ("" if before.endswith("00") else ":"))):
                 of_grain = and_(_counters.tenant_id == tenant_id, _counters.grain == grain, _counters.metric == metric)
-                closed = and_(of_grain, _counters.start < end)
-                yield partial(_cut, connection, schema.counters, (_counters.start,), closed)
-            yield partial(_fold, connection, tenant_id, metric, before, days)
+                expired = and_(of_grain, _counters.start < end)
+                yield partial(_delete_first, connection, schema.counters, (_counters.start,), expired)
+            yield partial(_archive_by_day, connection, tenant_id, metric, before, days)
     for table in (schema.user_days, schema.ARCHIVE[USER_DAYS.name]):
         settled = and_(table.c.tenant_id == tenant_id, table.c.day < cutoffs.user_days)
-        yield partial(_cut, connection, table, (table.c.day, table.c.user_id), settled)
+        yield partial(_delete_first, connection, table, (table.c.day, table.c.user_id), settled)
 
 
-def _cut(
+def _delete_first(
     connection: Connection, table: Table, key: tuple[ColumnElement[str], ...], where: ColumnElement[bool], limit: int
 ) -> int:
     """Delete the first rows, in the order of *key*, that *where* selects."""
@@ -164,21 +165,21 @@ def _cut(
     return connection.execute(delete(table).where(where)).rowcount
 
 
-def _fold(connection: Connection, tenant_id: str, metric: str, before: str, days: Days, limit: int) -> int:
-    """Archive by day what was archived by a minute that is closed now."""
-    closed = and_(
+def _archive_by_day(connection: Connection, tenant_id: str, metric: str, before: str, days: Days, limit: int) -> int:
+    """Archive by day what was archived by a minute that has expired now."""
+    expired = and_(
         _archived.tenant_id == tenant_id,
         _archived.metric == metric,
         _archived.start < before,
         func.length(_archived.start) == len(before),
     )
-    rows = connection.execute(select(_archived.start, _archived.value).where(closed).limit(limit)).all()
+    rows = connection.execute(select(_archived.start, _archived.value).where(expired).limit(limit)).all()
     sums = Counter[tuple[str, str]]()
     for start, value in rows:
         sums[metric, days.of(start)] += value
     archive_sums(connection, tenant_id, sums)
     starts = [start for start, _ in rows]
-    connection.execute(delete(schema.carried_counters).where(closed, _archived.start.in_(starts)))
+    connection.execute(delete(schema.archived_counters).where(expired, _archived.start.in_(starts)))
     return len(rows)
 
 

@@ -26,7 +26,7 @@ REST = 3.0
 class Done:
     """What a step did: how many rows it removed, of what. ``moved``: whether there is anything to append for.
 
-    ``reset``: panels may show what was removed.
+    ``reset``: subscribers may show what was removed.
     """
 
     rows: int = 0

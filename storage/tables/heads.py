@@ -1,4 +1,4 @@
-"""Where a tenant stands: its head row, which whoever changes the tenant's figures locks first, and the change log."""
+"""A tenant's head row, which every change of its figures locks first, and the change log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Head:
 
 
 def lock(connection: Connection, tenant_id: str) -> Head:
-    """Read where the tenant stands, and let nobody else commit for it before this transaction ends.
+    """Lock and read the tenant's head: no other commit of the tenant runs before this transaction ends.
 
     On PostgreSQL the head row is what the writers of a tenant wait for, in all processes. Every other row that a commit
     touches is the tenant's too, so none waits for a second lock: they cannot deadlock.

@@ -28,7 +28,7 @@ metadata = MetaData()
 
 
 def _ordered(length: int) -> String:
-    """Make text in code-point order: PostgreSQL would else go by its cluster's language, also for small letters."""
+    """Make text in code-point order: PostgreSQL would go by its cluster's language, also for small letters."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
@@ -203,7 +203,7 @@ Index("carried_conversation_metrics_user", _owned.tenant_id, _owned.user_id)
 
 # What removed rows, and users and conversations that were erased, had added to counters. start: a local day; a minute
 # of UTC where the counter of that minute is still kept; "" for what has no time.
-carried_counters = _support(
+archived_counters = _support(
     "carried_counters",
     _column("tenant_id", Key),
     _column("metric", _ordered(300)),
@@ -254,7 +254,7 @@ tracking_keys = _support(
 )
 
 # Tokens that are worth nothing although they have not expired. kind: sub or jti; tenant_id: "" for every tenant.
-# expires_at: from then on no such token can be valid any more; null if nobody knows.
+# expires_at: from then on no such token can be valid any more; null if that is not known.
 revocations = _support(
     "revocations",
     _column("tenant_id", Key),
@@ -265,7 +265,7 @@ revocations = _support(
     key=("tenant_id", "kind", "value"),
 )
 
-# What was done to keys and tokens, and by whom. Nobody changes a row.
+# What was done to keys and tokens, and by whom. No row is ever changed.
 audit = _support(
     "audit",
     _column("tenant_id", Key),

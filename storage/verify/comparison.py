@@ -29,41 +29,41 @@ class Difference:
 
 
 @dataclass
-class Verdict:
+class VerificationResult:
     """What was compared, and what did not fit."""
 
     compared: int
     differences: list[Difference]
 
 
-async def verify(connection: AsyncConnection, days: Days) -> Verdict:
+async def verify(connection: AsyncConnection, days: Days) -> VerificationResult:
     """Recount every tenant's rollups; the transaction that *connection* is in must be one of a single moment.
 
-    What is closed, because rows of that time were removed, is not looked at.
+    What has expired, because rows of that time were removed, is not compared.
     """
-    verdict = Verdict(0, [])
+    result = VerificationResult(0, [])
     counted = await recount(connection, days)
     stored = await read_rows(connection, "SELECT tenant_id, grain, metric, start, value FROM counters")
     kept: Table = {tuple(row[:4]): row[4] for row in stored if row[4]}
-    _compare(verdict, "counter", {key: kept[key] for key in kept if not counted.closes(key)}, counted.counters)
+    _compare(result, "counter", {key: kept[key] for key in kept if not counted.has_expired(key)}, counted.counters)
     for rollup in ROLLUPS:
         rows = await read_rollup(connection, rollup, rollup.name)
-        held = {key: row for key, row in rows.items() if not counted.forgets(rollup, key)}
-        _compare(verdict, rollup.name, held, counted.rows[rollup.name])
-    await _check_log(connection, verdict)
-    return verdict
+        held = {key: row for key, row in rows.items() if not counted.row_has_expired(rollup, key)}
+        _compare(result, rollup.name, held, counted.rows[rollup.name])
+    await _check_log(connection, result)
+    return result
 
 
-def _compare(verdict: Verdict, kind: str, kept: Table, recounted: Table) -> None:
+def _compare(result: VerificationResult, kind: str, kept: Table, recounted: Table) -> None:
     for key in kept.keys() | recounted.keys():
-        verdict.compared += 1
+        result.compared += 1
         if kept.get(key) != recounted.get(key):
             what = " ".join((kind, *filter(None, key[1:])))
-            verdict.differences.append(Difference(key[0], what, kept.get(key), recounted.get(key)))
+            result.differences.append(Difference(key[0], what, kept.get(key), recounted.get(key)))
 
 
-async def _check_log(connection: AsyncConnection, verdict: Verdict) -> None:
-    """Hold the change log against the heads: contiguous, and ending where the head stands."""
+async def _check_log(connection: AsyncConnection, result: VerificationResult) -> None:
+    """Compare the change log with the heads: it is contiguous, and ends with the head's change."""
     heads = await read_rows(connection, "SELECT tenant_id, sequence, tag, last_id FROM heads")
     logs = await read_rows(
         connection, "SELECT tenant_id, COUNT(*), MIN(sequence), MAX(sequence) FROM changes GROUP BY tenant_id"
@@ -77,8 +77,8 @@ async def _check_log(connection: AsyncConnection, verdict: Verdict) -> None:
     spans = {tenant_id: (count, first, last) for tenant_id, count, first, last in logs}
     for tenant_id, sequence, tag, _last_id in heads:
         count, first, last = spans.get(tenant_id, (0, 1, 0))
-        verdict.compared += 1
+        result.compared += 1
         if last - first + 1 != count or last != sequence or tags.get(tenant_id, NO_TAG) != tag:
-            verdict.differences.append(
+            result.differences.append(
                 Difference(tenant_id, "change log", f"{count} entries {first} to {last}", f"head {sequence}")
             )

@@ -32,7 +32,7 @@ Table: TypeAlias = dict[tuple[str, ...], Any]
 class Recount:
     """Every rollup as it must be: the columns behind the key, by key.
 
-    Nothing is told of what is closed: of counters, and of users by day, before the tenant's ``cutoffs``.
+    Nothing is here that has expired: counters, and users by day, before the tenant's ``cutoffs``.
     """
 
     cutoffs: dict[str, Cutoffs]
@@ -40,14 +40,14 @@ class Recount:
     rows: dict[str, Table]
     """By the rollup's name."""
 
-    def closes(self, counter: tuple[str, ...]) -> bool:
-        """Say whether nobody can know a counter any more, by tenant, grain, metric and start."""
+    def has_expired(self, counter: tuple[str, ...]) -> bool:
+        """Say whether a counter has expired, by tenant, grain, metric and start."""
         tenant_id, grain, metric, start = counter
-        return grain in ("minute", "hour") and self.of(tenant_id).closes(metric, start)
+        return grain in ("minute", "hour") and self.of(tenant_id).has_expired(metric, start)
 
-    def forgets(self, rollup: Rollup, key: tuple[str, ...]) -> bool:
-        """Say whether nobody can know a row any more, by tenant and key."""
-        return rollup.closed(key[1:], self.of(key[0]))
+    def row_has_expired(self, rollup: Rollup, key: tuple[str, ...]) -> bool:
+        """Say whether a row of a rollup has expired, by tenant and key."""
+        return rollup.has_expired(key[1:], self.of(key[0]))
 
     def of(self, tenant_id: str) -> Cutoffs:
         """Give how far back a tenant's tables reach."""
@@ -60,9 +60,11 @@ async def recount(connection: AsyncConnection, days: Days) -> Recount:
     rows = {name: await count(connection, days) for name, count in _RECOUNTS.items()}
     counted = Recount({tenant_id: read_cutoffs(cutoffs) for tenant_id, *cutoffs in heads}, {}, rows)
     for rollup in ROLLUPS:
-        rows[rollup.name] = {key: row for key, row in rows[rollup.name].items() if not counted.forgets(rollup, key)}
+        rows[rollup.name] = {
+            key: row for key, row in rows[rollup.name].items() if not counted.row_has_expired(rollup, key)
+        }
     found = await _counters(connection, days, counted)
-    counted.counters.update({key: value for key, value in found.items() if value and not counted.closes(key)})
+    counted.counters.update({key: value for key, value in found.items() if value and not counted.has_expired(key)})
     return counted
 
 
@@ -100,7 +102,7 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, Decimal) else value
 
 
-_SEEN = " UNION ALL ".join(
+_USER_EVENTS = " UNION ALL ".join(
     f"SELECT tenant_id, user_id, {kind.time} AS at FROM {kind.table} WHERE user_id IS NOT NULL"  # noqa: S608
     for kind in KINDS
     if "user_id" in kind.event.__struct_fields__
@@ -124,7 +126,7 @@ _USERS = f"""
         COALESCE(named.count, 0)
     FROM (
         SELECT tenant_id, user_id, MIN(at) AS first_seen, MAX(at) AS last_seen
-        FROM ({_SEEN}) AS events GROUP BY tenant_id, user_id
+        FROM ({_USER_EVENTS}) AS events GROUP BY tenant_id, user_id
     ) AS seen
     LEFT JOIN (
         SELECT tenant_id, user_id, username, timestamp, id, count FROM (
@@ -157,7 +159,7 @@ def _one_user(one: _User, other: _User) -> _User:
 async def _user_days(connection: AsyncConnection, days: Days) -> Table:
     """Find since when each user was active on each day."""
     found = await _archive(connection, USER_DAYS)
-    seen = f"SELECT tenant_id, user_id, MIN(at) FROM ({_SEEN}) AS events GROUP BY 1, 2, SUBSTR(at, 1, 16)"  # noqa: S608
+    seen = f"SELECT tenant_id, user_id, MIN(at) FROM ({_USER_EVENTS}) AS events GROUP BY 1, 2, SUBSTR(at, 1, 16)"  # noqa: S608
     async for tenant_id, user_id, at in await connection.stream(text(seen)):
         key = (tenant_id, days.of(at), user_id)
         found[key] = (min(at, *found.get(key, (at,))),)
@@ -165,7 +167,7 @@ async def _user_days(connection: AsyncConnection, days: Days) -> Table:
 
 
 # Every event of a conversation; the rank says how well it can found one (0 created, 1 message, 2 deleted).
-_FOUNDING = """
+_CONVERSATION_EVENTS = """
     SELECT tenant_id, conversation_id, user_id, created_at AS at, id, 1 AS founding_rank FROM message_metrics
     UNION ALL
     SELECT tenant_id, conversation_id, user_id, timestamp, id, CASE WHEN action = 'created' THEN 0 ELSE 2 END
@@ -201,7 +203,7 @@ _CONVERSATIONS = f"""
             MAX(at) OVER (PARTITION BY tenant_id, conversation_id) AS updated_at,
             CASE WHEN MAX(founding_rank) OVER (PARTITION BY tenant_id, conversation_id) = 2
                 THEN 'deleted' ELSE 'active' END AS status
-        FROM ({_FOUNDING}) AS events
+        FROM ({_CONVERSATION_EVENTS}) AS events
     ) AS founded
     LEFT JOIN (
         SELECT tenant_id, conversation_id, COUNT(*) AS message_count, SUM(token_count) AS total_tokens,
@@ -254,19 +256,19 @@ class _Counters:
 async def _counters(connection: AsyncConnection, days: Days, counted: Recount) -> Table:
     """Count every counter by minute in SQL, then gather minutes into hours, days of the zone and the total."""
     counters = _Counters(days)
-    carried = await read_rows(connection, "SELECT tenant_id, metric, start, value FROM carried_counters")
-    for tenant_id, metric, start, value in carried:
+    archived = await read_rows(connection, "SELECT tenant_id, metric, start, value FROM carried_counters")
+    for tenant_id, metric, start, value in archived:
         counters.add(tenant_id, metric, start, value, total=metric != "active_users")
     for tenant_id, metric, minute, value in await _by_minute(connection):
         counters.add(tenant_id, metric, minute, value)
-    for tenant_id, metric, minute, value in await _by_model(connection, carried):
+    for tenant_id, metric, minute, value in await _by_model(connection, archived):
         counters.add(tenant_id, metric, minute, value)
     for (tenant_id, _), user in counted.rows[USERS.name].items():
         counters.add(tenant_id, "users", _User(*user).first_seen[:16], 1)
     for (tenant_id, _), row in counted.rows[CONVERSATIONS.name].items():
-        talk = _Conversation(*row)
-        counters.add(tenant_id, "conversations", talk.created_at[:16], 1)
-        counters.values[tenant_id, "total", "deleted_conversations", ""] += talk.status == "deleted"
+        conversation = _Conversation(*row)
+        counters.add(tenant_id, "conversations", conversation.created_at[:16], 1)
+        counters.values[tenant_id, "total", "deleted_conversations", ""] += conversation.status == "deleted"
     for (tenant_id, *_key), (at,) in counted.rows[USER_DAYS.name].items():
         counters.add(tenant_id, "active_users", at[:16], 1, total=False)
     return dict(counters.values)
@@ -295,7 +297,7 @@ _LABELLED = """
 """
 
 
-async def _by_model(connection: AsyncConnection, carried: list[Any]) -> list[tuple[str, str, str, int]]:
+async def _by_model(connection: AsyncConnection, archived: list[Any]) -> list[tuple[str, str, str, int]]:
     """Count by model. The first models of a tenant are named, the rest are counted together.
 
     Those that are archived by their names were named. Of a named one that is not archived every row is left, so that it
@@ -303,7 +305,7 @@ async def _by_model(connection: AsyncConnection, carried: list[Any]) -> list[tup
     """
     named: defaultdict[str, set[str]] = defaultdict(set)
     first, past = label_bounds(LABELLED[0].name)
-    for tenant_id, metric, *_ in carried:
+    for tenant_id, metric, *_ in archived:
         if first < metric < past:
             named[tenant_id].add(metric[len(first) :])
     for tenant_id, model, _ in await read_rows(connection, _MODELS):

@@ -1,8 +1,8 @@
 """Rebuilding rollups from the archive and the raw rows, by the code of commits; ``comparison.py`` proves the result.
 
-A tenant is rebuilt in one transaction that holds its head: nobody commits for it meanwhile, and whoever reads sees the
-old rollups until the new ones are whole. It ends with a reset change, by which feeds load their state anew and panels
-take a snapshot.
+A tenant is rebuilt in one transaction that locks its head: no other commit of the tenant runs meanwhile, and readers
+see the old rollups until the new ones are complete. It ends with a reset change, after which feeds load their state
+again and subscribers get a snapshot.
 """
 
 import heapq
@@ -28,10 +28,10 @@ PAGE_EVENTS = 2000
 """Events that are rolled up at a time, as in a commit."""
 
 TABLES = (*schema.ROLLUPS.values(), schema.counters)
-ARCHIVE_TABLES = (*schema.ARCHIVE.values(), schema.carried_counters)
+ARCHIVE_TABLES = (*schema.ARCHIVE.values(), schema.archived_counters)
 
 Progress = Callable[[int, int], None]
-"""Told which id was reached, and which is the last one."""
+"""Called with the id that was reached, and the last one."""
 
 
 async def rebuild(database: Database, tenant_id: str, progress: Progress) -> int:
@@ -41,16 +41,16 @@ async def rebuild(database: Database, tenant_id: str, progress: Progress) -> int
     )
 
 
-async def cut_anew(database: Database, zone: str, progress: Progress) -> dict[str, int]:
+async def rebuild_in_zone(database: Database, zone: str, progress: Progress) -> dict[str, int]:
     """Rebuild every tenant with the days of another *zone*, all in one transaction; gives their numbers of events.
 
-    Raises :exc:`DatabaseInUse` if another process has the database open: it would go on with the days that it knows.
-    Raises :exc:`WrongDatabase` if rows were removed: of these only sums by day are left.
+    Raises :exc:`DatabaseInUse` if another process has the database open: it would continue with the days of the old
+    zone. Raises :exc:`WrongDatabase` if rows were removed: of these only sums by day are left.
     """
     days = Days(zone)
 
     def work(connection: Connection) -> dict[str, int]:
-        database.hold_alone(connection)
+        database.lock_exclusively(connection)
         if _has_archive(connection):
             raise WrongDatabase(
                 f"events were removed from this database, and what is left of them are sums by days of "
@@ -81,7 +81,7 @@ def _rebuild(connection: Connection, epoch: str, days: Days, tenant_id: str, pro
         connection.execute(delete(table).where(table.c.tenant_id == tenant_id))
     for known in ARCHIVE.pages(connection, tenant_id):
         write_rollups(connection, tenant_id, roll_archive(known, [], days.of, head.cutoffs))
-    archived = schema.carried_counters.c
+    archived = schema.archived_counters.c
     sums = connection.execute(
         select(archived.metric, archived.start, archived.value).where(archived.tenant_id == tenant_id)
     )
@@ -99,7 +99,7 @@ def _rebuild(connection: Connection, epoch: str, days: Days, tenant_id: str, pro
 
 
 def _reset(connection: Connection, epoch: str, head: Head, last_id: int) -> None:
-    """Begin the change log anew, beyond every sequence that was given, also if the head lags behind its log."""
+    """Start the change log again, beyond every sequence that was given, also if the head lags behind its log."""
     logged = connection.scalar(select(func.max(_log.sequence)).where(_log.tenant_id == head.tenant_id)) or 0
     sequence = max(head.sequence, logged) + 1
     change = Change.unmoved(head.tenant_id, epoch, sequence, secrets.token_hex(4), now(), reset=True)

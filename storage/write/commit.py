@@ -41,7 +41,7 @@ def commit(
     """Write the events of one tenant; each comes with the time at which it arrived.
 
     *keep* is how many entries the change log holds at the least. The caller's transaction must end in a commit before
-    anything of the outcome is told to anyone.
+    the outcome is used.
     """
     head = lock(connection, tenant_id)
     recorded = _new(connection, tenant_id, [event for event, _ in arrived])
@@ -126,7 +126,7 @@ def _recent_active_users(sums: Sums, days: Days) -> dict[str, int]:
 
 
 def _newest_minutes(sums: Sums, since: str) -> Minutes:
-    """Pick the minutes that can be among those that a panel holds: none before *since*, where something is closed."""
+    """Pick the minutes that a subscriber can hold: none before *since*, where counters have expired."""
     minutes: Minutes = {}
     for (grain, metric, start), value in sums.items():
         if grain == "minute" and start >= since:

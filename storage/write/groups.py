@@ -44,7 +44,7 @@ class Request:
     duplicates: int = 0
 
     def settle(self, recorded: Sequence[bool], position: Position) -> None:
-        """Take note that its next events are durable; with the last of them it is answered."""
+        """Record that its next events are durable; with the last of them it is answered."""
         new = sum(recorded)
         self.recorded += new
         self.duplicates += len(recorded) - new
@@ -77,7 +77,7 @@ def group(queue: deque[Request], most: int) -> tuple[list[Request], list[Arrived
     return requests, arrived
 
 
-def fitted(most: int, events: int, seconds: float) -> int:
+def next_group_size(most: int, events: int, seconds: float) -> int:
     """Say how large the next group may be after one of *events*, at most *most*, took so many *seconds* to commit."""
     if seconds > SLOW_SECONDS and events > LEAST_EVENTS:
         return max(LEAST_EVENTS, min(most, events) // 2)
@@ -87,7 +87,7 @@ def fitted(most: int, events: int, seconds: float) -> int:
 
 
 def settle(queue: deque[Request], requests: Sequence[Request], recorded: Sequence[bool], position: Position) -> None:
-    """Take note of what became of a group's events, and take the requests out of the *queue* that are answered."""
+    """Record what became of a group's events, and take the requests out of the *queue* that are answered."""
     results = iter(recorded)
     for request in requests:
         request.settle(list(islice(results, len(request.arrived))), position)

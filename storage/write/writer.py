@@ -1,9 +1,9 @@
 """The writer: events wait in a queue that tenants share, and are committed in groups.
 
-What makes "durable before the answer" cheap is that whoever arrives while a commit runs shares the next one. A group
+"Durable before the answer" is cheap because requests that arrive while a commit runs share the next one. A group
 is of one tenant, so that one commit is one change. A tenant has one commit at a time, and as many tenants commit at
 once as the database has connections for: one on SQLite, several on PostgreSQL. Tenants take turns, and groups are
-small while several of them write, so that nobody waits long for another one's.
+small while several of them write, so that no tenant waits long for another.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ from typing import Protocol
 import structlog
 
 from storage.engine.database import Database
-from storage.engine.retries import Patience
+from storage.engine.retries import LockRetry
 from storage.errors import DataRefused, Locked, ShareExceeded, StorageUnavailable
-from storage.fairness.shares import Shares
+from storage.fairness.shares import FairShares
 from storage.fairness.turns import Turns
 from storage.model import clock
 from storage.model.changes import Change
 from storage.model.events import AnyEvent
 from storage.write.commit import Outcome, commit
-from storage.write.groups import FIRST_EVENTS, Arrived, Receipt, Request, fitted, group, settle
+from storage.write.groups import FIRST_EVENTS, Arrived, Receipt, Request, group, next_group_size, settle
 
 log = structlog.get_logger()
 
@@ -32,17 +32,17 @@ FEW, PAUSE_SECONDS = 4, 0.001
 """After a group of more than a few requests the next one is given a moment to gather."""
 GROUP_EVENTS = 2000
 """A group stops growing here: 2,000 events commit in about 50 ms."""
-MOST_REMEMBERED = 10_000
-"""Tenants whose fitting size of a group is remembered while none of their events wait."""
+MAX_REMEMBERED = 10_000
+"""Tenants whose group size is remembered while none of their events wait."""
 SHARED_SECONDS = 10.0
-"""While several tenants write, and for so long after, groups are as large as :func:`fitted` says."""
+"""While several tenants write, and for so long after, groups are as large as :func:`next_group_size` says."""
 
 
 class Observer(Protocol):
-    """Told of each commit; for metrics."""
+    """Gets each commit; for metrics."""
 
     def committed(self, outcome: Outcome, seconds: float) -> None:
-        """Take note of a commit that took so many *seconds*."""
+        """Record a commit that took so many *seconds*."""
 
 
 class Writer:
@@ -65,9 +65,9 @@ class Writer:
         self._publish = publish
         self._change_log = change_log
         self._observer = observer
-        self._shares = Shares("events that wait to be written", queue_events, 1.0)
+        self._shares = FairShares("events that wait to be written", queue_events, 1.0)
         self._turns = Turns("commits", database.writers, each=1, waiting=1)
-        # Whose head row is held elsewhere may not take all writers to wait for it.
+        # Tenants whose head row is locked elsewhere may not take all writers to wait for it.
         self._blocked_turns = Turns("commits that were held up", max(1, database.writers // 2), each=1, waiting=1)
         self._blocked: set[str] = set()
         self._refused: dict[str, float] = {}
@@ -92,7 +92,7 @@ class Writer:
     def check(self, tenant_id: str) -> None:
         """Refuse a tenant again that was refused just now, before anything that it sends is read.
 
-        Raises :exc:`ShareExceeded` until it may come back, or nothing of it waits any more.
+        Raises :exc:`ShareExceeded` until it may try again, or nothing of it waits any more.
         """
         if tenant_id in self._queues and _now() < self._refused.get(tenant_id, 0):
             raise ShareExceeded("this tenant was told to come back later")
@@ -129,10 +129,10 @@ class Writer:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         queue.append(request)
-        self._note_writer(tenant_id)
+        self._record_writer(tenant_id)
 
-    def _note_writer(self, tenant_id: str) -> None:
-        """Take note whether several tenants write: also one that posts now and then waits for the group before it."""
+    def _record_writer(self, tenant_id: str) -> None:
+        """Record whether several tenants write: also one that posts rarely waits for the group before it."""
         (last, at), now = self._last_writer, _now()
         if last not in (None, tenant_id) and now - at < SHARED_SECONDS:
             self._shared_until = now + SHARED_SECONDS
@@ -140,26 +140,26 @@ class Writer:
 
     async def _serve(self, tenant_id: str, queue: deque[Request]) -> None:
         """Commit the tenant's groups, one after the other, until nothing waits."""
-        patience = Patience()
+        retry = LockRetry()
         while queue:
             try:
                 await self._gather(tenant_id)
-                async with self._place(tenant_id):
+                async with self._wait_for_turn(tenant_id):
                     await self._commit_next(tenant_id, queue)
             except Locked as error:
                 self._blocked.add(tenant_id)
-                if not await patience.pause():
+                if not await retry.wait():
                     self._fail(tenant_id, queue, len(queue), error)
             else:
                 self._blocked.discard(tenant_id)
-                patience = Patience()
+                retry = LockRetry()
         del self._queues[tenant_id]
-        if _now() >= self._shared_until or len(self._most) > MOST_REMEMBERED:
+        if _now() >= self._shared_until or len(self._most) > MAX_REMEMBERED:
             self._most.pop(tenant_id, None)
         self._refused.pop(tenant_id, None)
 
     async def _gather(self, tenant_id: str) -> None:
-        """Wait a moment for those who were just answered, who come back together.
+        """Wait a moment for clients that were just answered: they post again together.
 
         Without this pause two halves take turns, and each pays for a commit of its own (15 % more CPU an event).
         """
@@ -167,7 +167,7 @@ class Writer:
             await asyncio.sleep(PAUSE_SECONDS)
 
     @asynccontextmanager
-    async def _place(self, tenant_id: str) -> AsyncIterator[None]:
+    async def _wait_for_turn(self, tenant_id: str) -> AsyncIterator[None]:
         """Wait for the tenant's turn to commit."""
         blocked = self._blocked_turns.of(tenant_id) if tenant_id in self._blocked else contextlib.nullcontext()
         async with blocked, self._turns.of(tenant_id):
@@ -185,7 +185,7 @@ class Writer:
             raise
         except DataRefused as error:
             if len(requests) > 1:
-                # One request's data spoiled the group: alone, only the culprit fails.
+                # One request's data made the group fail: alone, only that request fails.
                 for request in requests:
                     request.alone = True
                 return
@@ -195,15 +195,15 @@ class Writer:
             log.error("commit_failed", error=type(error).__name__, cause=_cause(error))
             self._fail(tenant_id, queue, len(requests), error)
         except Exception as error:
-            # A bug must not end the writer, nor leave anyone without an answer.
+            # A bug must not end the writer, nor leave a request without an answer.
             log.exception("commit_broken")
             self._fail(tenant_id, queue, len(requests), error)
         else:
-            # It is durable: whatever becomes of the rest, nobody may be told otherwise.
+            # It is durable: an error from here on must not reach the clients.
             settle(queue, requests, outcome.recorded, outcome.position)
             self._shares.give(len(arrived), tenant_id)
-            self._most[tenant_id] = fitted(most, len(arrived), _now() - started)
-            self._tell(outcome, _now() - started)
+            self._most[tenant_id] = next_group_size(most, len(arrived), _now() - started)
+            self._report(outcome, _now() - started)
 
     async def _commit(self, tenant_id: str, arrived: list[Arrived]) -> Outcome:
         epoch, days, keep = self._database.epoch, self._database.days, self._change_log
@@ -211,7 +211,7 @@ class Writer:
             lambda connection: commit(connection, epoch, days, tenant_id, arrived, keep)
         )
 
-    def _tell(self, outcome: Outcome, seconds: float) -> None:
+    def _report(self, outcome: Outcome, seconds: float) -> None:
         try:
             self._observer.committed(outcome, seconds)
             if outcome.change is not None:
@@ -221,7 +221,7 @@ class Writer:
             log.exception("publish_failed")
 
     def _fail(self, tenant_id: str, queue: deque[Request], count: int, error: Exception) -> None:
-        """Answer the first requests with an *error*, and forget them."""
+        """Answer the first requests with an *error*, and drop them."""
         for _ in range(count):
             request = queue.popleft()
             request.fail(error)

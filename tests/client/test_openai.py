@@ -124,7 +124,7 @@ def test_what_is_no_answer_goes_through(
     noted: Noted, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What cannot be read is given back, is no message, and is said once in the log, without its content."""
-    monkeypatch.setattr(openai, "_told", set())
+    monkeypatch.setattr(openai, "_logged", set())
     for _ in range(2):
         assert track_openai({"secret": 1}, **WHO, analytics=noted.analytics) == {"secret": 1}
         assert list(track_openai(iter([{"choices": 7}, "secret"]), **WHO, analytics=noted.analytics))

@@ -132,7 +132,7 @@ def test_the_ports_are_the_same() -> None:
     assert f"http://127.0.0.1:{port}/" in found["balancer"]["healthcheck"]["test"][-1]
 
 
-def test_live_connections_outlive_the_balancers_patience() -> None:
+def test_live_connections_outlive_the_balancers_timeout() -> None:
     """The balancer waits longer than the longest silence of a live connection, by its default."""
     heartbeat = Settings.read(services()["analytics"]["environment"]).heartbeat_seconds
     configuration = CONFIGURATION.read_text()
@@ -191,7 +191,7 @@ def test_the_image_is_not_root() -> None:
 
 
 def test_the_image_is_built_from_what_it_needs() -> None:
-    """Of the files here the build sees those that it names and the three rooms, and none that could hold a secret."""
+    """Of the files here the build sees those that it names and the three packages, none that could hold a secret."""
     patterns = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
     assert patterns[0] == "*"
     allowed = [pattern[1:] for pattern in patterns if pattern[0] == "!"]

@@ -1,4 +1,4 @@
-"""A stop, seen from its panels and from those who post: nobody is lost, and nobody comes back in a herd."""
+"""A stop, seen from its panels and from those who post: no request is lost, and they do not all reconnect at once."""
 
 import asyncio
 import json
@@ -80,8 +80,8 @@ async def equal(panel: Fed, service: Process, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx2.AsyncClient(headers=headers) as client:
         snapshot = (await client.get(f"{service.url}/api/v1/analytics/snapshot")).json()
-    assert panel.panel.position == snapshot["position"]
-    assert panel.panel.shown() == {key: snapshot[key] for key in TOPICS}
+    assert panel.state.position == snapshot["position"]
+    assert panel.state.shown() == {key: snapshot[key] for key in TOPICS}
 
 
 async def test_a_stop_under_load_loses_nothing_and_nobody(tmp_path: Path) -> None:
@@ -248,10 +248,10 @@ async def test_a_drain_of_no_time_is_one_batch() -> None:
     """With no time to spread them over, and with no panels at all, nothing is waited for."""
     sent = []
 
-    class Panel:
-        def send_away(self) -> None:
+    class SubscriberState:
+        def close_for_restart(self) -> None:
             sent.append(self)
 
-    await drain([Panel(), Panel()], 0, 60)  # type: ignore[list-item]
+    await drain([SubscriberState(), SubscriberState()], 0, 60)  # type: ignore[list-item]
     assert len(sent) == 2
     await drain([], 5, 60)

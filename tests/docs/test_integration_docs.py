@@ -189,7 +189,7 @@ async def test_troubleshooting(running: Running, folder: Folder) -> None:
     assert any("recorded=1" in text for text in printed)
 
 
-def test_the_accounts_are_documented() -> None:
+def test_the_delivery_statistics_are_documented() -> None:
     """Each account has a row, and each reason for a drop has one with its meaning."""
     for name in Stats.__dataclass_fields__:
         assert f"| `{name}` |" in TEXT, name

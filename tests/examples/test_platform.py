@@ -291,7 +291,7 @@ async def test_it_keeps_what_it_has(run: Run) -> None:
     assert not [log for log in data.glob("*.log") if password in log.read_text()]
 
 
-async def test_a_port_in_use_is_told(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
     """One line names the port and the option for another one; nothing stays behind."""
     run = Run(tmp_path)
     with socket.socket() as taken:

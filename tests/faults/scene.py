@@ -102,7 +102,7 @@ class Scene:
     async def until_stale(self, seconds: float = 300) -> None:
         """Wait until every panel is told that its figures are stale."""
         for _, follower in self.followers:
-            await follower.until(lambda panel=follower: panel.panel.stale_since is not None, seconds)  # type: ignore[misc]
+            await follower.until(lambda panel=follower: panel.state.stale_since is not None, seconds)  # type: ignore[misc]
 
     async def settle(self) -> Outcome:
         """Let what was posted be acknowledged, and hold everything against everything else."""
@@ -137,7 +137,7 @@ class Scene:
         async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {follower.token}"}) as http:
             snapshot = (await http.get(f"{process.url}{API}/snapshot")).json()
         try:
-            await follower.until(lambda: follower.panel.position == snapshot["position"], SETTLE_SECONDS)
+            await follower.until(lambda: follower.state.position == snapshot["position"], SETTLE_SECONDS)
         except TimeoutError:
             return True
-        return follower.panel.shown() != {name: snapshot[name] for name in TOPICS} or follower.disagreements > 0
+        return follower.state.shown() != {name: snapshot[name] for name in TOPICS} or follower.disagreements > 0

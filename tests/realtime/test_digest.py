@@ -21,7 +21,7 @@ def test_a_digest_is_the_one_that_clients_are_held_to(example: dict[str, Any]) -
     assert digest(example["summary"]) == example["digest"]
 
 
-def test_means_are_told_by_name() -> None:
+def test_means_are_recognized_by_name() -> None:
     """The figures that are no whole numbers are those whose name begins as that of a mean."""
     assert [figure.name for figure in FIGURES if figure.unit == "seconds"] == [
         figure.name for figure in FIGURES if figure.name.startswith(MEAN)

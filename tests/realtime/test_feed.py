@@ -56,7 +56,7 @@ async def test_changes_are_applied_in_order(followed: Followed) -> None:
     for change in (*followed.changes, followed.changes[1], followed.changes[2]):
         followed.feed.receive(change)
     assert followed.told == told + 3
-    assert not followed.feed.behind
+    assert not followed.feed.is_behind
     assert await followed.is_exact()
 
 
@@ -69,7 +69,7 @@ async def test_a_broker_may_lose_repeat_and_shuffle(followed: Followed) -> None:
         came = drawn.choices(followed.changes, k=8)
         for change in came:
             followed.feed.receive(change)
-        await followed.feed.match()
+        await followed.feed.compare_and_catch_up()
         assert await followed.is_exact()
     assert followed.feed.refills > 0
     assert followed.feed.reloads == 0
@@ -79,46 +79,46 @@ async def test_changes_of_another_database_are_not_applied(followed: Followed) -
     """A change with another epoch is not applied, but makes the feed look."""
     await followed.post("m")
     followed.feed.receive(msgspec.structs.replace(followed.changes[0], epoch="other"))
-    assert followed.feed.behind
-    await followed.feed.match()
+    assert followed.feed.is_behind
+    await followed.feed.compare_and_catch_up()
     assert await followed.is_exact()
 
 
-async def test_a_truncated_log_is_loaded_anew(followed: Followed) -> None:
+async def test_a_truncated_log_is_loaded_again(followed: Followed) -> None:
     """If the log no longer reaches back to the feed, the feed loads the state of now."""
     for number in range(10):
         await followed.post(f"m{number}")
     await followed.database.write(
         lambda connection: connection.execute(delete(schema.changes).where(schema.changes.c.sequence < 6))
     )
-    await followed.feed.match()
+    await followed.feed.compare_and_catch_up()
     assert followed.feed.reloads == 1
     assert await followed.is_exact()
 
 
 @pytest.mark.parametrize("sequence", [1, 3])
-async def test_a_database_that_went_back_is_loaded_anew(followed: Followed, sequence: int) -> None:
+async def test_a_database_that_went_back_is_loaded_again(followed: Followed, sequence: int) -> None:
     """A head that lies behind the feed, or bears another tag, is another past: the feed loads it."""
     for number in range(3):
         await followed.post(f"m{number}")
-    await followed.feed.match()
+    await followed.feed.compare_and_catch_up()
     await followed.database.write(
         lambda connection: (
             connection.execute(text("UPDATE heads SET sequence = :sequence, tag = 'ee'"), {"sequence": sequence}),
             connection.execute(text("DELETE FROM changes WHERE sequence >= :sequence"), {"sequence": sequence}),
         )
     )
-    await followed.feed.match()
+    await followed.feed.compare_and_catch_up()
     assert followed.feed.reloads == 1
     assert followed.feed.state is not None
     assert (followed.feed.state.position.sequence, followed.feed.state.position.tag) == (sequence, "ee")
 
 
-async def test_another_past_that_went_further_is_loaded_anew(followed: Followed) -> None:
+async def test_another_past_that_went_further_is_loaded_again(followed: Followed) -> None:
     """A database restored from a copy that has gone on beyond the feed is noticed by its tags."""
     for number in range(3):
         await followed.post(f"m{number}")
-    await followed.feed.match()
+    await followed.feed.compare_and_catch_up()
 
     def rewrite(connection: Connection) -> None:
         for change in followed.changes:
@@ -128,7 +128,7 @@ async def test_another_past_that_went_further_is_loaded_anew(followed: Followed)
 
     await followed.database.write(rewrite)
     await followed.post("m9")
-    await followed.feed.match()
+    await followed.feed.compare_and_catch_up()
     assert followed.feed.reloads == 1
     assert await followed.is_exact()
 
@@ -137,8 +137,8 @@ async def test_a_proof_finds_what_is_wrong(followed: Followed) -> None:
     """A live state that differs from the database at its position, whatever is wrong, is noticed and loaded anew."""
     for number in range(3):
         await followed.post(f"m{number}")
-    await followed.feed.match()
-    assert await followed.feed.prove()
+    await followed.feed.compare_and_catch_up()
+    assert await followed.feed.verify()
 
     def spoil_figure(state: State) -> None:
         state._totals["messages"] += 1
@@ -156,10 +156,10 @@ async def test_a_proof_finds_what_is_wrong(followed: Followed) -> None:
     for reloads, spoil in enumerate((spoil_figure, spoil_minute, spoil_activities, spoil_users), 1):
         assert followed.feed.state is not None
         spoil(followed.feed.state)
-        assert not await followed.feed.prove()
+        assert not await followed.feed.verify()
         assert followed.feed.reloads == reloads
         assert await followed.is_exact()
-    assert await followed.feed.prove()
+    assert await followed.feed.verify()
 
 
 async def test_a_proof_bears_that_the_figures_go_on(followed: Followed) -> None:
@@ -170,30 +170,30 @@ async def test_a_proof_bears_that_the_figures_go_on(followed: Followed) -> None:
             await followed.post(f"m{number}")
             if number % 3 == 0:
                 followed.feed.receive(followed.changes[-1])
-                await followed.feed.match()
+                await followed.feed.compare_and_catch_up()
 
-    async def prove() -> None:
+    async def verify() -> None:
         for _ in range(60):
-            assert await followed.feed.prove()
+            assert await followed.feed.verify()
 
-    await asyncio.gather(write(), prove())
+    await asyncio.gather(write(), verify())
     assert followed.feed.reloads == 0
 
 
 async def test_a_proof_has_its_time(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A feed that changed is due a minute after it was proven; one that stands where it was proven is not."""
+    """A feed that changed is due a minute after it was verified; one that has not changed since is not."""
 
     async def is_due(seconds: float) -> bool:
-        monkeypatch.setattr("realtime.feed.PROVE_SECONDS", seconds)
-        await followed.feed.prove()
+        monkeypatch.setattr("realtime.feed.VERIFY_SECONDS", seconds)
+        await followed.feed.verify()
         await followed.post(f"m{seconds}")
         followed.feed.receive(followed.changes[-1])
-        return followed.feed.unproven
+        return followed.feed.needs_verification
 
     assert not await is_due(3600)
     assert await is_due(0)
-    await followed.feed.prove()
-    assert not followed.feed.unproven
+    await followed.feed.verify()
+    assert not followed.feed.needs_verification
 
 
 async def test_stale_is_said(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,12 +207,12 @@ async def test_stale_is_said(followed: Followed, monkeypatch: pytest.MonkeyPatch
     with monkeypatch.context() as patch:
         patch.setattr("realtime.feed.read_heads", fail)
         with pytest.raises(StorageUnavailable):
-            await followed.feed.match()
+            await followed.feed.compare_and_catch_up()
         followed.feed._matched_at -= 4
         assert str(followed.feed.stale_since) == matched
         assert followed.feed.freshness_changed()
         assert not followed.feed.freshness_changed()
-    await followed.feed.match()
+    await followed.feed.compare_and_catch_up()
     assert followed.feed.stale_since is None
     assert followed.feed.freshness_changed()
 
@@ -228,10 +228,10 @@ async def test_changes_while_refilling_are_kept(followed: Followed) -> None:
 
     async def match() -> None:
         for _ in range(60):
-            await followed.feed.match()
+            await followed.feed.compare_and_catch_up()
 
     await asyncio.gather(write(), match())
-    await followed.feed.match()
+    await followed.feed.compare_and_catch_up()
     assert followed.feed.reloads == 0
     assert await followed.is_exact()
 

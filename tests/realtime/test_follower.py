@@ -25,8 +25,8 @@ class Followed(Bench):
         super().__init__(url)
         self.feeds = [Feed(f"tenant-{number}", self.database, 100, lambda: None) for number in range(6)]
         self.behind: list[Feed] = []
-        self.disproved: list[Feed] = []
-        self.follower = Follower(self.database, self.behind.append, self.disproved.append)
+        self.mismatched: list[Feed] = []
+        self.follower = Follower(self.database, self.behind.append, self.mismatched.append)
 
     async def commit(self, feed: Feed) -> None:
         """Commit something that the feed is not told of."""
@@ -57,13 +57,13 @@ async def followed(database_url: str) -> AsyncIterator[Followed]:
 
 def counted(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> list[None]:
     """Count the read transactions from now on."""
-    follow, begun = followed.database.follow, list[None]()
+    read_for_feeds, begun = followed.database.read_for_feeds, list[None]()
 
     def count() -> AbstractAsyncContextManager[AsyncConnection]:
         begun.append(None)
-        return follow()
+        return read_for_feeds()
 
-    monkeypatch.setattr(followed.database, "follow", count)
+    monkeypatch.setattr(followed.database, "read_for_feeds", count)
     return begun
 
 
@@ -95,19 +95,19 @@ async def test_feeds_are_compared_in_portions(followed: Followed, monkeypatch: p
 async def test_who_is_slow_or_fails_keeps_nobody_waiting(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one tenant's changes take for ever to be read, and another's cannot be, the others are kept up."""
     slow, failing, *others = followed.feeds
-    monkeypatch.setattr(slow, "mend", asyncio.Event().wait)
+    monkeypatch.setattr(slow, "catch_up", asyncio.Event().wait)
 
     async def fail() -> None:
         raise StorageUnavailable("gone")
 
-    monkeypatch.setattr(failing, "mend", fail)
+    monkeypatch.setattr(failing, "catch_up", fail)
     for number in range(1, 4):
         for feed in followed.feeds:
             await followed.commit(feed)
         await followed.follower.compare(followed.feeds)
         await followed.until(lambda wanted=number: all(sequence(feed) == wanted for feed in others))  # type: ignore[misc]
     assert (sequence(slow), sequence(failing)) == (0, 0)
-    assert failing.behind
+    assert failing.is_behind
     monkeypatch.undo()
     await followed.follower.compare([failing])
     await followed.until(lambda: sequence(failing) == 3)
@@ -128,45 +128,45 @@ async def test_those_who_come_keep_nobody_waiting(followed: Followed, monkeypatc
     await asyncio.gather(*loading, return_exceptions=True)
 
 
-async def test_a_feed_that_misses_more_is_told_of(followed: Followed) -> None:
-    """A feed that learnt while it was mended that it misses more is handed back, to be compared at once."""
+async def test_a_feed_that_misses_more_is_reported(followed: Followed) -> None:
+    """A feed that learnt while it caught up that it misses more is handed back, to be compared at once."""
     feed = followed.feeds[0]
     await followed.commit(feed)
-    feed._changed = feed.miss
+    feed._changed = feed.mark_behind
     await followed.follower.compare([feed])
     await followed.until(lambda: followed.behind == [feed])
 
 
 async def test_proofs_take_their_share(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The feed that has waited longest is proven first, and the next one after a pause by what that cost."""
-    monkeypatch.setattr("realtime.feed.PROVE_SECONDS", 3600.0)
-    monkeypatch.setattr("realtime.follower.PROVE_SHARE", 1e-9)
+    """The feed that has waited longest is verified first, and the next one after a pause by what that cost."""
+    monkeypatch.setattr("realtime.feed.VERIFY_SECONDS", 3600.0)
+    monkeypatch.setattr("realtime.follower.VERIFY_SHARE", 1e-9)
     first, second = followed.feeds[4], followed.feeds[1]
     for age, feed in ((2, first), (1, second)):
         await followed.commit(feed)
         feed.receive(followed.changes[-1])
-        feed.prove_at = -age
-    proving = asyncio.create_task(followed.follower.prove(followed.feeds))
-    await followed.until(lambda: not first.unproven)
+        feed.verify_at = -age
+    verifying = asyncio.create_task(followed.follower.verify(followed.feeds))
+    await followed.until(lambda: not first.needs_verification)
     await asyncio.sleep(0.1)
-    assert second.unproven
-    proving.cancel()
-    await asyncio.gather(proving, return_exceptions=True)
-    monkeypatch.setattr("realtime.follower.PROVE_SHARE", 1.0)
-    await followed.follower.prove(followed.feeds)
-    assert not second.unproven
+    assert second.needs_verification
+    verifying.cancel()
+    await asyncio.gather(verifying, return_exceptions=True)
+    monkeypatch.setattr("realtime.follower.VERIFY_SHARE", 1.0)
+    await followed.follower.verify(followed.feeds)
+    assert not second.needs_verification
 
 
-async def test_who_is_disproved_is_told_of(followed: Followed) -> None:
-    """A feed whose state is not that of the database is named, and the next one is proven all the same."""
+async def test_a_mismatch_is_reported(followed: Followed) -> None:
+    """A feed whose state is not that of the database is named, and the next one is verified all the same."""
     wrong, right = followed.feeds[0], followed.feeds[1]
     for feed in (wrong, right):
         await followed.commit(feed)
         feed.receive(followed.changes[-1])
-        feed.prove_at = 0
+        feed.verify_at = 0
     assert wrong.state is not None
     wrong.state._totals["messages"] += 1
     wrong.state._refresh(["total_messages"], sequence(wrong))
-    await followed.follower.prove(followed.feeds)
-    assert followed.disproved == [wrong]
-    assert not right.unproven
+    await followed.follower.verify(followed.feeds)
+    assert followed.mismatched == [wrong]
+    assert not right.needs_verification

@@ -22,21 +22,21 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_many_panels_share_one_feed(running: Running) -> None:
-    """Panels of a tenant that come at once wait for one load of one feed."""
+    """Subscribers of a tenant that come at once wait for one load of one feed."""
     panels = await asyncio.gather(*(running.panel() for _ in range(10)))
     receipt = await running.post("activity-public", ACTIVITY)
     for panel in panels:
         await panel.until_position(receipt["position"])
         await equals_snapshot(running, panel)
-    assert list(running.service.hub.audiences) == ["default"]
+    assert list(running.service.hub.tenants) == ["default"]
 
 
 async def test_an_idle_feed_is_dropped(impatient: None, running: Running) -> None:
-    """A while after its last panel left a feed is dropped; a later panel gets a new one, and exact figures."""
+    """A feed is dropped a while after its last subscriber; a later subscriber gets a new one, and exact figures."""
     panel = await running.panel()
     await panel.close()
     async with asyncio.timeout(5):
-        while running.service.hub.audiences:  # noqa: ASYNC110
+        while running.service.hub.tenants:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     await running.post("activity-public", ACTIVITY)
     await panel.resume()
@@ -44,7 +44,7 @@ async def test_an_idle_feed_is_dropped(impatient: None, running: Running) -> Non
 
 
 async def test_who_subscribes_late_is_not_forgotten(impatient: None, running: Running) -> None:
-    """A panel that connects to a feed about to be dropped, and subscribes in time, is served for good."""
+    """A subscriber that connects to a feed about to be dropped, and subscribes in time, is served for good."""
     first = await running.panel()
     await first.close()
     await asyncio.sleep(0.2)
@@ -63,14 +63,14 @@ async def test_who_misses_much_keeps_nobody_waiting(running: Running) -> None:
     running.service.writer._publish = lambda change: None
     node = running.service.node
 
-    async def miss() -> None:
+    async def mark_behind() -> None:
         while True:
-            feed = node._hub.audiences["acme"].feed
-            feed.miss()
+            feed = node._hub.tenants["acme"].feed
+            feed.mark_behind()
             node._look(feed)
             await asyncio.sleep(0.05)
 
-    missing = asyncio.create_task(miss())
+    missing = asyncio.create_task(mark_behind())
     receipt = await running.post("activity-public", ACTIVITY, "globex-key-0123456789")
     await other.until_position(receipt["position"], seconds=10)
     missing.cancel()
@@ -79,7 +79,7 @@ async def test_who_misses_much_keeps_nobody_waiting(running: Running) -> None:
 
 
 async def test_a_dead_broker_is_followed_twice_as_often(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the broker says that it does not deliver, panels are kept up from the change log all the same."""
+    """While the broker says that it does not deliver, subscribers are kept up from the change log all the same."""
     panel = await running.panel()
     monkeypatch.setattr("realtime.node.FOLLOW_SECONDS", 3600.0)
     running.service.writer._publish = lambda change: None
@@ -95,7 +95,7 @@ async def test_heartbeats_keep_their_interval(impatient: None, running: Running)
     first, other = await running.panel("acme"), await running.panel("globex")
     await first.close()
     async with asyncio.timeout(5):
-        while "acme" in running.service.hub.audiences:  # noqa: ASYNC110
+        while "acme" in running.service.hub.tenants:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     again = await running.panel("acme")
 

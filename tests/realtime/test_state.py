@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.panel import Panel
 from realtime.state import Marker, State
+from realtime.subscriber_state import SubscriberState
 from storage.model.changes import NO_TAG, Change, Minutes, Position, RecentActivity, Snapshot, TopUser, plain
 from storage.model.clock import Days
 from storage.model.metrics import NAMES
@@ -20,14 +20,14 @@ TODAY, TOMORROW = "2026-03-01", "2026-03-02"
 EMPTY = Snapshot(Position("ab", 0, NO_TAG), TODAY, {}, {}, [], [], {})
 
 FEW_MINUTES = 5
-"""As many as panels hold here, so that minutes are let go of."""
+"""As many as subscribers hold here, so that minutes are let go of."""
 
 
 @pytest.fixture(autouse=True, scope="module")
 def few_minutes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("realtime.state.MINUTES", FEW_MINUTES)
-        patch.setattr("realtime.panel.MINUTES", FEW_MINUTES)
+        patch.setattr("realtime.subscriber_state.MINUTES", FEW_MINUTES)
         yield
 
 
@@ -90,8 +90,8 @@ def changes(steps: list[tuple[Any, ...]]) -> list[Change]:
     return made
 
 
-def panel_of(state: State) -> Panel:
-    panel = Panel()
+def panel_of(state: State) -> SubscriberState:
+    panel = SubscriberState()
     panel.apply(
         {"type": "snapshot", "position": str(state.position), "at": "", "heartbeat_seconds": 1, **state.snapshot()}
     )
@@ -100,14 +100,14 @@ def panel_of(state: State) -> Panel:
 
 @given(STEPS, st.data())
 def test_snapshot_and_deltas_are_the_snapshot(steps: list[Any], data: st.DataObject) -> None:
-    """One merged delta, or many, lead a panel from whatever position to the snapshot of now, also past midnight."""
+    """One merged delta, or many, lead from whatever position to the snapshot of now, also past midnight."""
     log = changes(steps)
     state = State(EMPTY, [], DAYS, window=100)
     panels = [(panel_of(state), state.marker)]
     turn_at = data.draw(st.integers(0, len(log)))
     for number, change in enumerate(log):
         if number == turn_at:
-            state.turn(TOMORROW)
+            state.change_day(TOMORROW)
         state.apply(change)
         panels.append((panel_of(state), state.marker))
         if data.draw(st.booleans()):
@@ -130,7 +130,7 @@ def test_a_state_from_the_log_resumes_alike(steps: list[Any], cut: int, midnight
         living.apply(change)
         panels.append((panel_of(living), living.position))
     if midnight:
-        living.turn(TOMORROW)
+        living.change_day(TOMORROW)
     snapshot = Snapshot(
         living.position,
         living.day,
@@ -222,7 +222,7 @@ def test_a_clock_set_back_over_midnight_loses_nothing() -> None:
     """If the day turns back, the figures of that day are still there."""
     state = State(EMPTY, [], DAYS, window=5)
     state.apply(Change("t", "ab", 1, "1a", "2026-03-01T23:59:59.999Z", {"users": 5}, {TODAY: 5}, [], []))
-    assert state.turn(TOMORROW)
+    assert state.change_day(TOMORROW)
     assert state.summary["active_users_today"] == 0
-    assert state.turn(TODAY)
+    assert state.change_day(TODAY)
     assert state.summary["active_users_today"] == 5

@@ -25,8 +25,11 @@ def made_up(seed: int, count: int = 300) -> list[Json]:
                 call = {"endpoint": f"/{draw.randrange(3)}", "method": "GET", "status_code": draw.choice([200, 503])}
                 events.append({"type": "api_usage", "response_time": draw.random(), **call, **at})
             case 2:
-                talk = {"conversation_id": f"c{draw.randrange(20)}", "action": draw.choice(["created", "deleted"])}
-                events.append({"type": "conversation", "user_id": user, **talk, **at})
+                conversation = {
+                    "conversation_id": f"c{draw.randrange(20)}",
+                    "action": draw.choice(["created", "deleted"]),
+                }
+                events.append({"type": "conversation", "user_id": user, **conversation, **at})
             case _:
                 message = {
                     "message_id": f"m{number}",

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx2
 
-from realtime.panel import Json
-from storage.verify.comparison import Verdict, verify
+from realtime.subscriber_state import Json
+from storage.verify.comparison import VerificationResult, verify
 from tests.paths import API, TRACK
 from tests.servers.settings import SECRET, environment
 from tests.subscribers.live import Fed, LivePanel
@@ -62,12 +62,12 @@ class Running:
         counted = self.service.telemetry
         noticed = [
             next(iter(metric.collect())).samples[0].value
-            for metric in (counted.panel_disagreements, counted.feed_disagreements)
+            for metric in (counted.subscriber_disagreements, counted.feed_disagreements)
         ]
         assert sum(noticed) == self.disagreements, noticed
-        assert all(panel.panel.agrees for panel in self.panels)
+        assert all(panel.state.agrees for panel in self.panels)
 
-    async def verdict(self) -> Verdict:
+    async def verdict(self) -> VerificationResult:
         async with self.service.database.read() as connection:
             return await verify(connection, self.service.database.days)
 

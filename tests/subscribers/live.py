@@ -11,8 +11,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
-from realtime.panel import Json, Panel
 from realtime.protocol import SUBPROTOCOL, TOPICS
+from realtime.subscriber_state import Json, SubscriberState
 from tests.paths import LIVE
 
 
@@ -37,7 +37,7 @@ class Fed(ABC):
 
     def __init__(self, token: str) -> None:
         self.token = token
-        self.panel = Panel()
+        self.state = SubscriberState()
         self.frames: list[Json] = []
         self._arrived = asyncio.Event()
 
@@ -51,11 +51,11 @@ class Fed(ABC):
     async def until_position(self, position: str, seconds: float = 10) -> None:
         """Wait until the panel shows *position* or a later one."""
         wanted = int(position.split(".")[1])
-        await self.until(lambda: int((self.panel.position or ".0.").split(".")[1]) >= wanted, seconds)
+        await self.until(lambda: int((self.state.position or ".0.").split(".")[1]) >= wanted, seconds)
 
     def take(self, frame: Json) -> None:
         self.frames.append(frame)
-        self.panel.apply(frame)
+        self.state.apply(frame)
         self._arrived.set()
 
 
@@ -95,7 +95,7 @@ class LivePanel(Fed):
             await self.until(lambda: len(self.frames) > before or self.closed is not None)
 
     async def resume(self) -> None:
-        await self.open(position=self.panel.position)
+        await self.open(position=self.state.position)
 
     async def stay(self) -> None:
         """Come back whenever the connection ends, as a panel in a browser does."""
@@ -113,17 +113,17 @@ class LivePanel(Fed):
             while True:
                 await self._flowing.wait()
                 self.take(json.loads(await self.socket.recv()))
-                if not self.panel.agrees:
-                    await self._heal()
+                if not self.state.agrees:
+                    await self._resync()
         except ConnectionClosed as error:
             self.closed = (error.rcvd.code, error.rcvd.reason) if error.rcvd else (1006, "")
             self._arrived.set()
 
-    async def _heal(self) -> None:
+    async def _resync(self) -> None:
         """Report that the figures are not those of the digest, and take a snapshot."""
         self.disagreements += 1
-        self.panel.agrees = True
-        await self.send(type="disagree", position=self.panel.position)
+        self.state.agrees = True
+        await self.send(type="disagree", position=self.state.position)
         await self.send(type="subscribe", topics=list(self.topics), position=None)
 
     def freeze(self) -> None:

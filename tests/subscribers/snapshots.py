@@ -9,5 +9,5 @@ async def equals_snapshot(running: Running, panel: Fed, tenant: str = "default")
     """Hold what a panel shows against the snapshot of the same position."""
     snapshot = await running.get("snapshot", tenant)
     await panel.until_position(snapshot["position"])
-    assert panel.panel.position == snapshot["position"]
-    assert panel.panel.shown() == {key: snapshot[key] for key in TOPICS}
+    assert panel.state.position == snapshot["position"]
+    assert panel.state.shown() == {key: snapshot[key] for key in TOPICS}

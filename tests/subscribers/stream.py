@@ -54,8 +54,8 @@ class StreamPanel(Fed):
         self._task = asyncio.create_task(self._read(reader))
 
     async def resume(self) -> None:
-        assert self.panel.position is not None
-        await self.open(Last_Event_ID=self.panel.position)
+        assert self.state.position is not None
+        await self.open(Last_Event_ID=self.state.position)
         before = len(self.frames)
         await self.until(lambda: len(self.frames) > before or self.ended is not None)
 

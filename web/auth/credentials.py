@@ -1,4 +1,4 @@
-"""Which tracking keys open the door, and which tokens do no more: as the database says, asked every second.
+"""The tracking keys and revocations in force: read from the database every second.
 
 Every process reads for itself, so that a command that changes the tables needs to reach none of them. If the database
 cannot be read, what was known stays in force.
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import structlog
 
 from realtime.principal import Principal
-from storage.credentials import EVERY_TENANT, AccessLists, Revocation, TrackingKey, note_uses, read_access
+from storage.credentials import EVERY_TENANT, CredentialLists, Revocation, TrackingKey, read_credentials, record_uses
 from storage.engine.database import Database
 from storage.errors import StorageError
 from storage.model import clock
@@ -20,7 +20,7 @@ from storage.model import clock
 log = structlog.get_logger()
 
 READ_SECONDS = 1.0
-"""How often it is asked whether they changed, which takes 0.8 ms; to read 1,000 rows anew takes 10."""
+"""How often it is checked whether they changed, which takes 0.8 ms; to read 1,000 rows takes 10."""
 NOTE_SECONDS = 60.0
 """How often at most it is written when keys were last used."""
 
@@ -30,12 +30,12 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-class Access:
-    """The lists that are in force."""
+class Credentials:
+    """The keys and revocations in force."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lists: AccessLists | None = None
+        self._lists: CredentialLists | None = None
         self._keys: dict[str, TrackingKey] = {}
         self._revoked: dict[tuple[str, str, str], float] = {}
         self._used: set[tuple[str, str]] = set()
@@ -44,7 +44,7 @@ class Access:
         self._changed: Callable[[], None] = lambda: None
 
     async def start(self, changed: Callable[[], None]) -> None:
-        """Read the lists, and go on doing so; *changed* is called when they are others than before.
+        """Read the lists, now and from now on; *changed* is called when they have changed.
 
         Raises what the database raises.
         """
@@ -58,12 +58,12 @@ class Access:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         try:
-            await self._note_uses()
+            await self._record_uses()
         except StorageError as error:
             log.warning("key_uses_not_noted", error=type(error).__name__)
 
     def key(self, digest: str) -> TrackingKey | None:
-        """Find the key with this hash, and take note of its use; None if there is none that is worth something."""
+        """Find the key with this hash, and record its use; None if there is none that is worth something."""
         key = self._keys.get(digest)
         if key is None or (key.revoked_at is not None and key.revoked_at <= clock.now()):
             return None
@@ -88,17 +88,17 @@ class Access:
             try:
                 await self._read()
                 if asyncio.get_running_loop().time() - self._noted_at >= NOTE_SECONDS:
-                    await self._note_uses()
+                    await self._record_uses()
             except StorageError as error:
                 log.warning("access_not_read", error=type(error).__name__)
             except Exception:
-                # It must go on whatever happens: without it nothing could be revoked any more.
+                # It must continue whatever happens: without it nothing could be revoked any more.
                 log.exception("access_broken")
 
     async def _read(self) -> None:
         # As the feeds do: reports that take long do not keep it waiting.
-        async with self._database.follow() as connection:
-            lists = await read_access(connection, None if self._lists is None else self._lists.tag)
+        async with self._database.read_for_feeds() as connection:
+            lists = await read_credentials(connection, None if self._lists is None else self._lists.tag)
         if lists is None:
             return
         self._lists = lists
@@ -106,13 +106,13 @@ class Access:
         self._revoked = {(item.kind, item.tenant_id, item.value): _unix(item) for item in lists.revocations}
         self._changed()
 
-    async def _note_uses(self) -> None:
+    async def _record_uses(self) -> None:
         """Write the uses since the last time, as of now: a minute is exact enough."""
         if not self._used:
             return
         self._noted_at = asyncio.get_running_loop().time()
         uses, self._used = dict.fromkeys(self._used, clock.now()), set()
-        await self._database.write(lambda connection: note_uses(connection, uses))
+        await self._database.write(lambda connection: record_uses(connection, uses))
 
 
 def _unix(revocation: Revocation) -> float:

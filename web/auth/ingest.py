@@ -1,9 +1,9 @@
-"""The door of the tracking endpoints: which tenant a request may post to, if any.
+"""Ingest authentication: which tenant a request to a tracking endpoint may post to, if any.
 
 A tracking key, of the settings or of the database, names its tenant. Without one, only clients in the trusted networks
 may post, and only to the default tenant. A proxy or a browser beside the service has an address of those networks too,
-so such a request has to look like one that its client sent itself. A proxy that passes a stranger's bytes on unchanged
-cannot be told from a client: where one may stand, no network should be trusted, which is the default.
+so such a request has to look like one that its client sent itself. A proxy that passes a client's bytes on unchanged
+looks like a client: where there may be one, no network should be trusted, which is the default.
 """
 
 import ipaddress
@@ -15,9 +15,9 @@ from typing import NamedTuple
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from web.auth.credentials import Access, digest
+from web.auth.credentials import Credentials, digest
 from web.auth.tokens import bearer
-from web.http.connections import vouch
+from web.http.connections import mark_authenticated
 from web.http.problems import unauthorized
 from web.settings import DEFAULT_TENANT, Network, Settings
 
@@ -25,14 +25,14 @@ KEY_HEADER = "x-tracking-key"
 _CREDENTIALS = {b"authorization", KEY_HEADER.encode()}
 _FORWARDED = (b"forwarded", b"x-forwarded")
 """By which a proxy names the client; by those that begin with the second also what the client asked for."""
-_PASSED_ON = tuple(
+_PROXY_HEADERS = tuple(
     b"forwarded x-forwarded via x-real- x-client-ip x-cluster-client- client-ip true-client- x-original- "
     b"x-originating- x-remote- x-host x-scheme x-rewrite-url proxy- x-proxy x-haproxy- x-accel- x-varnish x-envoy- "
     b"x-arr- max-forwards cf- cdn- fastly- fly- do-connecting- incap- x-akamai- x-amz-cf- x-appengine- x-azure- "
     b"x-sucuri-".split()
 )
 """What the names of headers begin with that proxies, balancers and content networks add."""
-_PAGE = (b"origin", b"sec-fetch-")
+_BROWSER_HEADERS = (b"origin", b"sec-fetch-")
 """What the names of headers begin with that browsers add to the requests of pages."""
 _HOST = re.compile(rb"\[?(localhost|[0-9a-f:.]{2,45}?)\]?(?::[0-9]+)?")
 """A header Host that may name this machine's loopback: a name or an address, and a port."""
@@ -44,42 +44,42 @@ _NEEDS_KEY = (
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class Guest(NamedTuple):
-    """Who was let in: the tenant to post to, and by what (a key's hash, an address) its events are counted."""
+class IngestIdentity(NamedTuple):
+    """The result of ingest authentication: the tenant, and the account (a key's hash, an address) of the rate limit."""
 
     tenant_id: str
     account: Hashable
 
 
-class Door:
+class IngestAuthenticator:
     """Decides by key, peer address and headers."""
 
-    def __init__(self, settings: Settings, access: Access) -> None:
+    def __init__(self, settings: Settings, credentials: Credentials) -> None:
         # By digest, so that how long looking a key up takes says nothing of how much of it is right.
         self._tenants = {digest(key): tenant for key, tenant in settings.tracking_keys.items()}
-        self._access = access
+        self._credentials = credentials
         self._networks = settings.trusted_networks
         self._proxies = settings.trusted_proxies
 
-    def admit(self, scope: Scope) -> Guest:
+    def authenticate(self, scope: Scope) -> IngestIdentity:
         """Say which tenant the request may post to; raises a 401 :exc:`Problem`."""
-        guest = self._guest(scope)
-        vouch(scope)
-        return guest
+        identity = self._identify(scope)
+        mark_authenticated(scope)
+        return identity
 
-    def _guest(self, scope: Scope) -> Guest:
+    def _identify(self, scope: Scope) -> IngestIdentity:
         names = [name for name, _ in scope["headers"]]
         if not _CREDENTIALS.isdisjoint(names):
             return self._by_key(Headers(scope=scope))
-        if any(name.startswith(_PAGE) for name in names):
+        if any(name.startswith(_BROWSER_HEADERS) for name in names):
             raise unauthorized("a request from a browser's page needs a tracking key")
         address = self._client(scope)
         if address is None or not _within(address, self._networks):
             raise unauthorized(_NEEDS_KEY)
-        return Guest(DEFAULT_TENANT, address)
+        return IngestIdentity(DEFAULT_TENANT, address)
 
     def _client(self, scope: Scope) -> Address | None:
-        """Tell the address of who sent a request without a key; None if it does not look as if they sent it here."""
+        """Give the client's address of a request without a key; None if it does not look sent to this service."""
         address, peer = self.address(scope), _peer(scope)
         if address is None or peer is None:
             return None
@@ -87,25 +87,25 @@ class Door:
             return address if _is_forwarded(scope) else None
         return address if _is_direct(scope, peer) else None
 
-    def _by_key(self, headers: Headers) -> Guest:
+    def _by_key(self, headers: Headers) -> IngestIdentity:
         key = headers.get(KEY_HEADER) or bearer(headers.get("authorization"))
         if not key:
             raise unauthorized("the tracking key is empty, or not a bearer credential")
         hashed = digest(key)
         tenant = self._tenants.get(hashed)
         if tenant is not None:
-            return Guest(tenant, hashed)
-        kept = self._access.key(hashed)
+            return IngestIdentity(tenant, hashed)
+        kept = self._credentials.key(hashed)
         if kept is None:
             raise unauthorized("the tracking key is not known")
-        return Guest(kept.tenant_id, hashed)
+        return IngestIdentity(kept.tenant_id, hashed)
 
     def source(self, scope: Scope) -> str:
-        """Name the address that a connection counts for: its peer's, if a proxy passed it on that nobody named."""
+        """Name the address that a connection counts for: its peer's, if an unknown proxy passed it on."""
         return str(self.address(scope) or (scope.get("client") or ("",))[0])
 
     def address(self, scope: Scope) -> Address | None:
-        """Tell the address the request came from; None if a proxy that nobody named passed it on.
+        """Give the address the request came from; None if an unknown proxy passed it on.
 
         Behind a named proxy it is the last address in X-Forwarded-For that is not a named proxy itself.
         """
@@ -136,7 +136,7 @@ def _is_direct(scope: Scope, peer: Address) -> bool:
     nginx before 1.29.7 speaks HTTP/1.0 to those behind it, which services do not. A balancer on this machine passes on
     the public name in Host, and so does a page whose name was made to mean this machine (DNS rebinding).
     """
-    if scope["http_version"] == "1.0" or any(name.startswith(_PASSED_ON) for name, _ in scope["headers"]):
+    if scope["http_version"] == "1.0" or any(name.startswith(_PROXY_HEADERS) for name, _ in scope["headers"]):
         return False
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     return not peer.is_loopback or (len(hosts) == 1 and _names_loopback(hosts[0]))

@@ -30,7 +30,7 @@ ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}
 class KeySet:
     """The keys: fetched for the first token, then again and again.
 
-    Whoever has a token of a known key never waits for a fetch. All others wait for the one that is under way, which has
+    A token of a known key never waits for a fetch. All others wait for the one that is under way, which has
     an end; the next one may begin REFETCH_SECONDS after it, however many ask.
     """
 
@@ -68,7 +68,7 @@ class KeySet:
             if time.monotonic() - self._tried_at > REFETCH_SECONDS:
                 self._begin()
             if self._fetch is not None:
-                # It goes on if whoever waits for it leaves.
+                # It continues if the request that waits for it is cancelled.
                 await asyncio.wait([self._fetch])
             key = self._find(algorithm, kid)
         if key is None:
@@ -108,7 +108,7 @@ class KeySet:
             self._keys = await asyncio.to_thread(_public_keys, await self._read())
             self._had, seconds = True, KEYS_SECONDS
         except self._failures as error:
-            # Keys that were fetched before stay in use: an auth service that is away locks nobody out.
+            # Keys that were fetched before stay in use: an auth service that cannot be reached locks no admin out.
             log.warning("jwks_fetch_failed", error=type(error).__name__)
         finally:
             self._tried_at = time.monotonic()

@@ -56,7 +56,8 @@ class Verifier:
         """Take the HS256 *secret* (None: such tokens are refused) and where the public keys are (None: likewise).
 
         *revokes* says whose token was revoked. *audiences* are the names of this service: a token has to be for one of
-        them; without any it must name none. *issuers*: a token has to be of one of them; without any, of anybody.
+        them; without any it must name none. *issuers*: a token has to be of one of them; without any, any issuer will
+        do.
         """
         self._secret = secret
         self._revokes = revokes

@@ -13,7 +13,7 @@ import typer
 
 from storage.errors import StorageError
 from web.cli import erasure, keys, upkeep
-from web.cli.command import beside, fail, own_url, read_settings
+from web.cli.command import alongside, fail, own_url, read_settings
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, unknown
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ app.command()(keys.audit)
 app.command()(upkeep.migrate)
 app.command()(upkeep.verify)
 app.command()(upkeep.backup)
-app.command("import")(upkeep.take_over)
+app.command("import")(upkeep.import_database)
 app.command()(erasure.prune)
 app.command()(erasure.forget)
 
@@ -123,7 +123,7 @@ def export(
         raise fail(f"--format must be one of {', '.join(forms)}")
 
     async def work() -> None:
-        async with beside(settings) as database:
+        async with alongside(settings) as database:
             page = Page(0, None, _moment("--from", start, database.days), _moment("--to", end, database.days))
             if page.start is not None and page.end is not None and page.start > page.end:
                 raise fail("--to must not lie before --from")
@@ -150,15 +150,15 @@ def export(
 
 @contextmanager
 def _output() -> Iterator[None]:
-    """Write to standard output, which whoever reads it may close."""
+    """Write to standard output, which its reader may close."""
     try:
         yield
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except OSError as error:
-        # What is still in the buffer goes nowhere: Python would else try to write it once more at its end.
+        # What is still in the buffer goes nowhere: Python would otherwise try to write it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        # Whoever reads may have enough, as in "| head".
+        # The reader may have enough, as in "| head".
         if not isinstance(error, BrokenPipeError):
             raise fail(f"cannot write: {error.strerror}") from None
 
@@ -244,12 +244,12 @@ def replay(
     key = None if key_file is None else _secret(key_file)
     try:
         source = traffic.sample(seed) if file is None else traffic.read(file, seed)
-        tally = asyncio.run(player.replay(source, url or own_url(settings), key, speed, keep_times))
+        counts = asyncio.run(player.replay(source, url or own_url(settings), key, speed, keep_times))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except (player.ReplayError, traffic.TrafficError) as error:
         raise fail(str(error)) from None
-    if tally.rejected:
+    if counts.rejected:
         raise typer.Exit(1)
 
 
@@ -272,9 +272,9 @@ def simulate(
     """Let a made-up crowd use the platform: register, sign in, chat, and fail now and then."""
     import time
 
-    from web.cli.crowd import Crowd
+    from web.cli.platform_client import WrongAddress
     from web.cli.simulate import simulate as play
-    from web.cli.visitor import WrongAddress
+    from web.cli.simulated_users import SimulatedUsers
 
     if start_hour is None:
         now = time.localtime()
@@ -283,8 +283,10 @@ def simulate(
         raise fail("--start-hour must be below 24")
     try:
         with _output():
-            tally = asyncio.run(play(Crowd(seed, users, start_hour), auth_url, chatbot_url, speed, hours or None))
+            counts = asyncio.run(
+                play(SimulatedUsers(seed, users, start_hour), auth_url, chatbot_url, speed, hours or None)
+            )
     except WrongAddress as error:
         raise fail(str(error)) from None
-    if tally.troubles:
+    if counts.failures:
         raise typer.Exit(1)

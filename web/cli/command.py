@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from storage.errors import StorageError, WrongDatabase
-from web.ops.outlet import ERR
+from web.ops.log_stream import STDERR
 from web.settings import InvalidSetting, Settings
 
 if TYPE_CHECKING:
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LONGEST = 255
+MAX_LENGTH = 255
 """How long a name that is kept may be."""
 PROGRESS_STEPS = 200
-"""How often, at the most, a line of progress is written anew."""
+"""How often, at the most, a line of progress is written again."""
 
 
 def fail(message: str) -> typer.Exit:
     """Say in one line why it could not be done; the caller raises what this gives."""
-    # Behind what the log says, and like that without waiting for whoever reads it.
-    ERR.write(f"convoai-analytics: {message}\n")
+    # After the lines of the log, and like these without waiting for the reader.
+    STDERR.write(f"convoai-analytics: {message}\n")
     return typer.Exit(2)
 
 
@@ -46,7 +46,7 @@ def read_settings() -> Settings:
 
 
 @asynccontextmanager
-async def beside(settings: Settings) -> "AsyncIterator[Database]":
+async def alongside(settings: Settings) -> "AsyncIterator[Database]":
     """Open the database for reading alone, beside a service that may be running; its days are cut in its own zone."""
     from storage.engine.urls import database_at
 
@@ -72,7 +72,7 @@ def run(work: "Callable[[Database], Awaitable[T]]") -> T:
     async def write(settings: Settings) -> T:
         database = database_at(settings.database_url)
         try:
-            await database.open_beside()
+            await database.open_alongside()
             return await work(database)
         finally:
             await database.close()
@@ -85,8 +85,8 @@ def run(work: "Callable[[Database], Awaitable[T]]") -> T:
 
 def check(option: str, value: str) -> None:
     """See that an *option* is a name that can be kept."""
-    if not 0 < len(value) <= LONGEST or not value.isprintable():
-        raise fail(f"{option} must be 1 to {LONGEST} printable characters")
+    if not 0 < len(value) <= MAX_LENGTH or not value.isprintable():
+        raise fail(f"{option} must be 1 to {MAX_LENGTH} printable characters")
 
 
 def actor() -> str:
@@ -95,7 +95,7 @@ def actor() -> str:
         name = getpass.getuser()
     except (KeyError, OSError):
         name = str(os.getuid())
-    return f"{name}@{socket.gethostname()}"[:LONGEST]
+    return f"{name}@{socket.gethostname()}"[:MAX_LENGTH]
 
 
 class Progress:

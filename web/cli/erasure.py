@@ -27,7 +27,7 @@ def prune(
         )
     work = _count if dry_run else _prune
     removed = run(lambda database: _each(database, settings, tenant, work))
-    _tell(removed, "would be removed" if dry_run else "removed")
+    _print_result(removed, "would be removed" if dry_run else "removed")
 
 
 def forget(
@@ -38,7 +38,7 @@ def forget(
     settings = read_settings()
     check("--tenant", tenant)
     removed, is_clean = run(lambda database: _forget(database, settings, tenant, user))
-    _tell(removed, "removed")
+    _print_result(removed, "removed")
     if not removed:
         typer.echo("there is no such user")
     if not is_clean:
@@ -79,7 +79,7 @@ async def _prune(database: "Database", settings: Settings, tenant_id: str, wante
 
 
 async def _forget(database: "Database", settings: Settings, tenant_id: str, user_id: str) -> tuple[Counter[str], bool]:
-    from storage.credentials import note_erasure
+    from storage.credentials import record_erasure
     from storage.retention.erasure import forget
     from storage.retention.prune import read_tenants
     from storage.retention.steps import Steps
@@ -90,10 +90,10 @@ async def _forget(database: "Database", settings: Settings, tenant_id: str, user
     removed = await forget(Steps(database, settings.change_log_entries), tenant_id, user_id)
     if removed:
         who = actor()
-        await database.write(lambda connection: note_erasure(connection, who, tenant_id, removed.total()))
+        await database.write(lambda connection: record_erasure(connection, who, tenant_id, removed.total()))
     return removed, await database.scrub()
 
 
-def _tell(removed: Counter[str], what: str) -> None:
+def _print_result(removed: Counter[str], what: str) -> None:
     for name, rows in sorted(removed.items()):
         typer.echo(f"{name}: {rows:,} {what}")

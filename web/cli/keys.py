@@ -11,7 +11,7 @@ from web.cli.command import actor, check, fail, run
 from web.settings import DEFAULT_TENANT
 
 if TYPE_CHECKING:
-    from storage.credentials import Act, TrackingKey
+    from storage.credentials import AuditEntry, TrackingKey
     from storage.engine.database import Database, WriteTransaction
 
 T = TypeVar("T")
@@ -66,7 +66,7 @@ def rotate(
         float, typer.Option(help="How long the old key stays valid beside the new one.", min=0, max=24 * 366)
     ] = 24.0,
 ) -> None:
-    """Make a new key in the place of one, and print it; the old one goes on for a while."""
+    """Make a new key in the place of one, and print it; the old one continues for a while."""
     from storage.credentials import rotate_key
     from web.auth.credentials import digest
 
@@ -115,7 +115,7 @@ def audit(limit: Annotated[int, typer.Option(help="How many, newest first.", min
     """Show who added, rotated or revoked which key, and revoked whose tokens."""
     from storage.credentials import read_audit
 
-    async def read(database: "Database") -> "list[Act]":
+    async def read(database: "Database") -> "list[AuditEntry]":
         async with database.read() as connection:
             return await read_audit(connection, limit)
 

@@ -31,17 +31,17 @@ ANSWER_SECONDS = 30.0
 RETRY_SECONDS = 60.0
 """How long a batch is tried again while the service is not there."""
 LINE_SECONDS = 5.0
-"""How often progress is told where there is no terminal."""
+"""How often progress is printed where there is no terminal."""
 
 ROLES = ("user", "assistant", "system")
 
 
 class ReplayError(Exception):
-    """The replay cannot begin or go on; the text says what to do."""
+    """The replay cannot begin or continue; the text says what to do."""
 
 
 @dataclass
-class Tally:
+class ReplayCounts:
     """What was posted, and what became of it; lines that are no events count as rejected.
 
     ``tokens`` are those of the messages posted, by role; ``reasons`` counts why events were rejected.
@@ -100,15 +100,15 @@ def wait(events: list[Timed], start: int, elapsed: float, speed: float) -> float
 
 
 class Player:
-    """Posts the events of a source. ``trouble`` says why nothing goes on just now (empty: all goes well)."""
+    """Posts the events of a source. ``problem`` says why nothing is posted just now (empty: all goes well)."""
 
     def __init__(self, source: Source, client: httpx2.AsyncClient, shift: int) -> None:
         """*shift* is added to all times, in milliseconds."""
         self.events = source.events
-        self.tally = Tally(rejected=source.malformed)
-        self.trouble = ""
+        self.counts = ReplayCounts(rejected=source.malformed)
+        self.problem = ""
         if source.malformed:
-            self.tally.reasons["the line is not a JSON object"] = source.malformed
+            self.counts.reasons["the line is not a JSON object"] = source.malformed
         self._client = client
         self._shift = shift
         self._run = secrets.token_hex(4)
@@ -130,7 +130,7 @@ class Player:
 
     async def _post(self, start: int, stop: int) -> None:
         events = [self._stamped(number) for number in range(start, stop)]
-        self.tally.add(events, await self._send(msgspec.json.Encoder().encode_lines(events)))
+        self.counts.add(events, await self._send(msgspec.json.Encoder().encode_lines(events)))
 
     def _stamped(self, number: int) -> Json:
         """Give an event its time, and ids of this run: so it counts in every run, and once however often it is sent."""
@@ -150,18 +150,18 @@ class Player:
             try:
                 response = await self._client.post(f"{PREFIX}/batch", content=body)
             except httpx2.TransportError as error:
-                self.trouble, delay = f"cannot be reached ({type(error).__name__})", pause
+                self.problem, delay = f"cannot be reached ({type(error).__name__})", pause
             else:
                 if response.status_code == 201:
-                    self.trouble = ""
+                    self.problem = ""
                     answer: Json = msgspec.json.decode(response.content)
                     return answer
                 if response.status_code not in (429, 502, 503, 504):
                     raise ReplayError(_refusal(response))
-                self.trouble, delay = f"answers {response.status_code}", _retry_after(response) or pause
+                self.problem, delay = f"answers {response.status_code}", _retry_after(response) or pause
             if time.monotonic() + delay > give_up:
                 raise ReplayError(
-                    f"the service {self.trouble}: see that it runs at {self._client.base_url}, or name it with --url"
+                    f"the service {self.problem}: see that it runs at {self._client.base_url}, or name it with --url"
                 )
             await asyncio.sleep(delay)
             pause = min(5.0, 2 * pause)
@@ -191,8 +191,8 @@ def _client(url: str, key: str | None) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(base_url=url, headers=headers, timeout=ANSWER_SECONDS)
 
 
-async def replay(source: Source, url: str, key: str | None, speed: float, keep_times: bool) -> Tally:
-    """Post the events of *source* to the service at *url*, and tell how it goes on standard output.
+async def replay(source: Source, url: str, key: str | None, speed: float, keep_times: bool) -> ReplayCounts:
+    """Post the events of *source* to the service at *url*, and report the progress on standard output.
 
     Events keep their distances in time, divided by *speed* (0: all at once). Their timestamps are shifted so that the
     last one is now, unless *keep_times*. *key* is a tracking key (None: none is needed). Raises :exc:`ReplayError`.
@@ -200,7 +200,7 @@ async def replay(source: Source, url: str, key: str | None, speed: float, keep_t
     shift = 0 if keep_times else int(time.time() * 1000) - source.events[-1].at
     async with _client(url, key) as client:
         player, began = Player(source, client, shift), time.monotonic()
-        meter = asyncio.create_task(_tell(player, began))
+        meter = asyncio.create_task(_show_progress(player, began))
         try:
             await player.play(speed)
         except ExceptionGroup as failures:
@@ -208,27 +208,27 @@ async def replay(source: Source, url: str, key: str | None, speed: float, keep_t
         finally:
             meter.cancel()
             await asyncio.gather(meter, return_exceptions=True)
-            print(player.tally.summary(time.monotonic() - began), flush=True)
-    return player.tally
+            print(player.counts.summary(time.monotonic() - began), flush=True)
+    return player.counts
 
 
-async def _tell(player: Player, began: float) -> None:
-    """Tell of the progress until cancelled: a bar on a terminal, else a line now and then."""
+async def _show_progress(player: Player, began: float) -> None:
+    """Show the progress until cancelled: a bar on a terminal, else a line now and then."""
     total = len(player.events)
 
     def told() -> str:
-        return player.tally.progress(time.monotonic() - began) + (player.trouble and f"; the service {player.trouble}")
+        return player.counts.progress(time.monotonic() - began) + (player.problem and f"; the service {player.problem}")
 
     if not sys.stdout.isatty():
         while True:
             await asyncio.sleep(LINE_SECONDS)
-            print(f"{player.tally.posted:,} of {total:,}: {told()}", flush=True)
+            print(f"{player.counts.posted:,} of {total:,}: {told()}", flush=True)
     text = TextColumn("{task.description}", markup=False)
     with Progress(BarColumn(), MofNCompleteColumn(), text, console=Console(), auto_refresh=False) as bar:
         task = bar.add_task("", total=total)
         try:
             while True:
-                bar.update(task, completed=player.tally.posted, description=told(), refresh=True)
+                bar.update(task, completed=player.counts.posted, description=told(), refresh=True)
                 await asyncio.sleep(0.1)
         finally:
-            bar.update(task, completed=player.tally.posted, description=told(), refresh=True)
+            bar.update(task, completed=player.counts.posted, description=told(), refresh=True)

@@ -1,4 +1,4 @@
-"""The command ``simulate``: a crowd that uses the platform's own endpoints, at its pace or faster."""
+"""The command ``simulate``: simulated users who use the platform's own endpoints, in real time or faster."""
 
 import asyncio
 import hmac
@@ -17,23 +17,24 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from web.cli.crowd import Crowd, Talk, Visit, name
-from web.cli.visitor import Answer, Services, Session, Trouble
+from web.cli.platform_client import Answer, PlatformClient, PlatformError, UserSession
+from web.cli.simulated_users import PlannedConversation, SimulatedUsers, Visit, name
 
 AT_ONCE = 200
-"""Visits at a time; who comes beyond them is turned away, so that slow services do not fill the memory here."""
+"""Visits at a time; further ones are dropped, so that slow services do not fill the memory here."""
 SIGN_INS = 8
 """Of them at a time: each costs the auth service a tenth of a second of CPU."""
 WRONG_PASSWORDS, WRONG_SECONDS = 50, 300.0
-"""Wrong passwords in so much time. The crowd has one address, and the example's auth service shuts out one with 100."""
+"""Wrong passwords in so much time. All simulated users have one address, and the example's auth service shuts out one
+with 100."""
 LAST_SECONDS = 30.0
-"""How long visits may go on behind the end."""
+"""How long visits may continue after the end."""
 LINE_SECONDS = 10.0
-TROUBLES_SHOWN = 5
+FAILURES_SHOWN = 5
 
 
 @dataclass
-class Tally:
+class SimulationCounts:
     """What was done. All of it is bounded: steps and kinds of trouble are few."""
 
     visits: int = 0
@@ -48,7 +49,7 @@ class Tally:
     first_pieces: int = 0
     planned: Counter[str] = field(default_factory=Counter)
     """What went wrong as it was to: wrong passwords and the like."""
-    troubles: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
     """What went wrong with the services."""
 
     def add(self, answer: Answer) -> None:
@@ -77,7 +78,7 @@ class Tally:
         return (
             f"{self.visits:,} visits, {self.conversations:,} conversations, {self.messages:,} messages, "
             f"{self.answered}, first piece after {self.first}, {self.planned.total():,} planned failures, "
-            f"{self.troubles.total():,} errors"
+            f"{self.failures.total():,} errors"
         )
 
     def summary(self, seconds: float) -> str:
@@ -87,8 +88,8 @@ class Tally:
             lines.append(f"planned failures: {_listed(self.planned, len(self.planned))}")
         if self.turned_away:
             lines.append(f"turned away, since {AT_ONCE} were there: {self.turned_away:,}")
-        if self.troubles:
-            lines.append(f"errors: {_listed(self.troubles, TROUBLES_SHOWN)}")
+        if self.failures:
+            lines.append(f"errors: {_listed(self.failures, FAILURES_SHOWN)}")
         return "\n".join(lines)
 
 
@@ -98,16 +99,16 @@ def _listed(counts: Counter[str], most: int) -> str:
 
 
 class Run:
-    """Plays a crowd's plan. ``at`` is where it is, in seconds of the crowd's time.
+    """Plays the plan of simulated users. ``at`` is the simulated time that it has reached, in seconds.
 
-    Names and passwords are of this run alone: nobody who knows a seed can sign in.
+    Names and passwords are of this run alone: knowing the seed does not help to sign in.
     """
 
-    def __init__(self, crowd: Crowd, services: Services, speed: float) -> None:
-        self.tally = Tally()
+    def __init__(self, simulated_users: SimulatedUsers, services: PlatformClient, speed: float) -> None:
+        self.counts = SimulationCounts()
         self.at = 0.0
         self.here: set[asyncio.Task[None]] = set()
-        self.crowd = crowd
+        self.simulated_users = simulated_users
         self._services = services
         self._speed = speed
         self._name, self._secret = secrets.token_hex(4), secrets.token_bytes(32)
@@ -116,17 +117,17 @@ class Run:
         self._wrong: deque[float] = deque(maxlen=WRONG_PASSWORDS)
 
     async def play(self, seconds: float | None) -> None:
-        """Let people come for so many *seconds* of the crowd's time; None: until this is cancelled."""
+        """Play the visits of so many *seconds* of simulated time; None: until this is cancelled."""
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             try:
-                for visit in self.crowd.visits():
+                for visit in self.simulated_users.visits():
                     is_last = seconds is not None and visit.at >= seconds
                     await self._until(began, seconds if is_last and seconds is not None else visit.at)
                     if is_last:
                         break
                     if len(self.here) >= AT_ONCE:
-                        self.tally.turned_away += 1
+                        self.counts.turned_away += 1
                         continue
                     task = group.create_task(self._visit(visit))
                     self.here.add(task)
@@ -138,47 +139,47 @@ class Run:
                     task.cancel()
 
     async def _until(self, began: float, at: float) -> None:
-        """Wait until the crowd's time is *at*, and let it go on meanwhile."""
+        """Wait until the simulated time is *at*; it advances meanwhile."""
         while True:
             now = (time.monotonic() - began) * self._speed
             self.at = min(now, at)
-            # Also without a wait others have their turn.
+            # Also without a wait other tasks have their turn.
             await asyncio.sleep(min(1.0, max(0.0, (at - now) / self._speed)))
             if now >= at:
                 return
 
     async def _visit(self, visit: Visit) -> None:
-        self.tally.visits += 1
+        self.counts.visits += 1
         try:
             session = await self._come(visit)
             if session is not None:
                 await self._stay(session, visit)
-        except Trouble as trouble:
-            self.tally.troubles[str(trouble)] += 1
+        except PlatformError as error:
+            self.counts.failures[str(error)] += 1
 
-    async def _come(self, visit: Visit) -> Session | None:
+    async def _come(self, visit: Visit) -> UserSession | None:
         """Sign in, the first time after registering; None: the person gave up."""
         account = f"{name(visit.person)}-{self._name}"
         password = hmac.digest(self._secret, account.encode(), "sha256").hex()
         async with self._sign_ins:
             if visit.person not in self._registered:
                 await self._services.register(account, password)
-                # Somebody may have come twice at once.
-                self.tally.registered += visit.person not in self._registered
+                # A user may have two visits at once.
+                self.counts.registered += visit.person not in self._registered
                 self._registered.add(visit.person)
             for _ in range(visit.wrong_passwords):
                 if not self._may_be_wrong():
                     break
-                self.tally.planned["wrong password"] += 1
+                self.counts.planned["wrong password"] += 1
                 if await self._services.sign_in(account, f"not {password}") is not None:
-                    raise Trouble("sign-in: a wrong password was taken")
+                    raise PlatformError("sign-in: a wrong password was taken")
             else:
                 if visit.gives_up:
-                    self.tally.planned["gave up signing in"] += 1
+                    self.counts.planned["gave up signing in"] += 1
                     return None
             session = await self._services.sign_in(account, password)
         if session is None:
-            raise Trouble("sign-in: the right password was refused")
+            raise PlatformError("sign-in: the right password was refused")
         return session
 
     def _may_be_wrong(self) -> bool:
@@ -188,48 +189,51 @@ class Run:
         self._wrong.append(now)
         return True
 
-    async def _stay(self, session: Session, visit: Visit) -> None:
+    async def _stay(self, session: UserSession, visit: Visit) -> None:
         if visit.asks_for_unknown:
-            self.tally.planned["unknown conversation"] += 1
+            self.counts.planned["unknown conversation"] += 1
             if await session.is_known(secrets.token_hex(16)):
-                raise Trouble("messages: a conversation that nobody began is there")
-        for talk in visit.talks:
-            if not await self._talk(session, talk):
+                raise PlatformError("messages: a conversation that nobody began is there")
+        for conversation in visit.conversations:
+            if not await self._converse(session, conversation):
                 return
         if visit.signs_out:
             await session.sign_out()
 
-    async def _talk(self, session: Session, talk: Talk) -> bool:
+    async def _converse(self, session: UserSession, conversation: PlannedConversation) -> bool:
         """Have a conversation; False: the person is gone."""
         conversation_id = await session.begin()
-        self.tally.conversations += 1
-        if not talk.turns:
-            self.tally.planned["abandoned conversation"] += 1
-        for turn in talk.turns:
-            await asyncio.sleep(turn.thought / self._speed)
-            self.tally.messages += 1
-            answer = await session.ask(conversation_id, turn.text, turn.leaves_after)
-            self.tally.add(answer)
+        self.counts.conversations += 1
+        if not conversation.questions:
+            self.counts.planned["abandoned conversation"] += 1
+        for question in conversation.questions:
+            await asyncio.sleep(question.thought / self._speed)
+            self.counts.messages += 1
+            answer = await session.ask(conversation_id, question.text, question.leaves_after)
+            self.counts.add(answer)
             if not answer.is_whole:
-                self.tally.planned["left during an answer"] += 1
+                self.counts.planned["left during an answer"] += 1
                 return False
-        if talk.is_deleted:
+        if conversation.is_deleted:
             await session.delete(conversation_id)
         return True
 
 
-async def simulate(crowd: Crowd, auth_url: str, chatbot_url: str, speed: float, hours: float | None) -> Tally:
-    """Let a *crowd* use the services for so many *hours* of its time (None: for ever), or until SIGINT or SIGTERM.
+async def simulate(
+    simulated_users: SimulatedUsers, auth_url: str, chatbot_url: str, speed: float, hours: float | None
+) -> SimulationCounts:
+    """Let *simulated_users* use the services for so many *hours* of simulated time (None: for ever), or until SIGINT or
+    SIGTERM.
 
     Tells on standard output how it goes. Raises :exc:`WrongAddress` if a service is not there when it begins; what goes
     wrong afterwards is counted.
     """
-    services = Services(auth_url, chatbot_url, AT_ONCE)
+    services = PlatformClient(auth_url, chatbot_url, AT_ONCE)
     try:
         await services.check()
-        run, began = Run(crowd, services, speed), time.monotonic()
+        run, began = Run(simulated_users, services, speed), time.monotonic()
         playing = asyncio.create_task(run.play(None if hours is None else 3600 * hours))
-        meter = asyncio.create_task(_tell(run))
+        meter = asyncio.create_task(_show_progress(run))
         try:
             with _ended_by_signals(playing):
                 await asyncio.wait([playing])
@@ -237,10 +241,10 @@ async def simulate(crowd: Crowd, auth_url: str, chatbot_url: str, speed: float, 
             for task in (playing, meter):
                 task.cancel()
             await asyncio.gather(playing, meter, return_exceptions=True)
-            print(run.tally.summary(time.monotonic() - began), flush=True)
+            print(run.counts.summary(time.monotonic() - began), flush=True)
         if not playing.cancelled():
             playing.result()
-        return run.tally
+        return run.counts
     finally:
         await services.close()
 
@@ -257,12 +261,12 @@ def _ended_by_signals(task: "asyncio.Task[None]") -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _tell(run: Run) -> None:
-    """Tell of the progress until cancelled: a table on a terminal, else a line now and then."""
+async def _show_progress(run: Run) -> None:
+    """Show the progress until cancelled: a table on a terminal, else a line now and then."""
     if not sys.stdout.isatty():
         while True:
             await asyncio.sleep(LINE_SECONDS)
-            print(f"{run.crowd.clock(run.at)}, {len(run.here)} here: {run.tally.line()}", flush=True)
+            print(f"{run.simulated_users.clock(run.at)}, {len(run.here)} here: {run.counts.line()}", flush=True)
     with Live(render(run), console=Console(), auto_refresh=False) as live:
         try:
             while True:
@@ -274,19 +278,21 @@ async def _tell(run: Run) -> None:
 
 def render(run: Run) -> RenderableType:
     """Draw how it goes."""
-    tally = run.tally
-    head = Text.assemble(("ConvoAI crowd", "bold"), f"  {run.crowd.clock(run.at)}  ", (f"{len(run.here)} here", "cyan"))
+    counts = run.counts
+    head = Text.assemble(
+        ("ConvoAI crowd", "bold"), f"  {run.simulated_users.clock(run.at)}  ", (f"{len(run.here)} here", "cyan")
+    )
     figures = Table(box=box.ROUNDED, show_header=False, show_lines=True)
     cells: dict[str, int | str] = {
-        "Visits": tally.visits,
-        "Users registered": tally.registered,
-        "Conversations": tally.conversations,
-        "Messages": tally.messages,
-        "Answers": tally.answers,
-        "Tokens": tally.tokens,
-        "First piece after": tally.first,
-        "Planned failures": tally.planned.total(),
-        "Errors": tally.troubles.total(),
+        "Visits": counts.visits,
+        "Users registered": counts.registered,
+        "Conversations": counts.conversations,
+        "Messages": counts.messages,
+        "Answers": counts.answers,
+        "Tokens": counts.tokens,
+        "First piece after": counts.first,
+        "Planned failures": counts.planned.total(),
+        "Errors": counts.failures.total(),
     }
     shown = [
         Text.assemble((f"{title}\n", "dim"), (f"{value:,}" if isinstance(value, int) else value, "bold"))
@@ -295,10 +301,10 @@ def render(run: Run) -> RenderableType:
     for begin in range(0, len(shown), 3):
         figures.add_row(*shown[begin : begin + 3])
     parts: list[RenderableType] = [head, figures]
-    if tally.planned:
-        parts.append(Text(_listed(tally.planned, len(tally.planned)), "dim"))
-    if tally.turned_away:
-        parts.append(Text(f"{tally.turned_away:,} turned away: {AT_ONCE} were there", "yellow"))
-    if tally.troubles:
-        parts.append(Text(f"errors: {_listed(tally.troubles, TROUBLES_SHOWN)}", "red"))
+    if counts.planned:
+        parts.append(Text(_listed(counts.planned, len(counts.planned)), "dim"))
+    if counts.turned_away:
+        parts.append(Text(f"{counts.turned_away:,} turned away: {AT_ONCE} were there", "yellow"))
+    if counts.failures:
+        parts.append(Text(f"errors: {_listed(counts.failures, FAILURES_SHOWN)}", "red"))
     return Group(*parts)

@@ -1,4 +1,5 @@
-"""The live figures as text in a terminal. Pure: what is shown follows from a panel, its connection, and the time."""
+"""The live figures as text in a terminal. Pure: what is shown follows from a subscriber's state, its connection, and
+the time."""
 
 import math
 from dataclasses import dataclass
@@ -10,12 +11,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from realtime.panel import Json, Panel
+from realtime.subscriber_state import Json, SubscriberState
 from storage.model.clock import moment
 
-SILENT_BEATS = 2.5
-"""A connection on which nothing came for so many heartbeats is dead."""
-BEAT_SECONDS = 10.0
+MISSED_HEARTBEATS = 2.5
+"""A connection that misses so many heartbeats is dead."""
+HEARTBEAT_SECONDS = 10.0
 """What a heartbeat is taken for until the first snapshot tells it."""
 _TITLE = "ConvoAI Analytics"
 _FIGURES = (
@@ -41,39 +42,39 @@ class Link:
     reason: str = ""
 
 
-def render(panel: Panel, link: Link, now: datetime) -> RenderableType:
-    """Draw the whole panel as it is at *now*, in the zone of *now*."""
+def render(state: SubscriberState, link: Link, now: datetime) -> RenderableType:
+    """Draw the whole screen as it is at *now*, in the zone of *now*."""
     head = Table.grid(expand=True, padding=(0, 2))
     head.add_column(min_width=len(_TITLE), no_wrap=True)
     head.add_column(justify="right", no_wrap=True)
-    head.add_row(Text(_TITLE, "bold"), status(panel, link, now))
+    head.add_row(Text(_TITLE, "bold"), status(state, link, now))
     lists = Table.grid(expand=True, padding=(0, 2))
     lists.add_column(ratio=3)
     lists.add_column(ratio=2)
-    lists.add_row(_activities(panel.activities, now), _top_users(panel.top_users))
-    return Group(head, _figures(panel.summary), lists, Text(f"\n{printable(link.reason)}", "dim"))
+    lists.add_row(_activities(state.activities, now), _top_users(state.top_users))
+    return Group(head, _figures(state.summary), lists, Text(f"\n{printable(link.reason)}", "dim"))
 
 
-def status(panel: Panel, link: Link, now: datetime) -> Text:
+def status(state: SubscriberState, link: Link, now: datetime) -> Text:
     """Say in plain words how far the figures can be believed."""
     if link.retry_at is not None:
         said = Text(f"Reconnecting in {max(0, math.ceil((link.retry_at - now).total_seconds()))} s", "yellow")
     elif link.heard is None:
         said = Text("Catching up", "yellow")
-    elif panel.stale_since is None and (now - link.heard).total_seconds() <= silence(panel):
-        return Text.assemble(("Live", "bold green"), f", data {_seconds_since(panel.at, now):.0f} s old")
+    elif state.stale_since is None and (now - link.heard).total_seconds() <= silence(state):
+        return Text.assemble(("Live", "bold green"), f", data {_seconds_since(state.at, now):.0f} s old")
     else:
         said = Text()
-    since = panel.stale_since or panel.at
+    since = state.stale_since or state.at
     if since is not None:
         said.append(f"{'  ' if said else ''}Stale since {moment(since).astimezone(now.tzinfo):%H:%M:%S}", "bold red")
     return said
 
 
-def line(panel: Panel) -> str:
+def line(state: SubscriberState) -> str:
     """Write the six figures as one line, for a log."""
-    figures = " ".join(f"{short}={_plain(panel.summary.get(name))}" for _, short, name in _FIGURES)
-    return f"{panel.at} {figures}{f' stale_since={panel.stale_since}' if panel.stale_since else ''}"
+    figures = " ".join(f"{short}={_plain(state.summary.get(name))}" for _, short, name in _FIGURES)
+    return f"{state.at} {figures}{f' stale_since={state.stale_since}' if state.stale_since else ''}"
 
 
 def ago(written: str, now: datetime) -> str:
@@ -85,9 +86,9 @@ def ago(written: str, now: datetime) -> str:
     return f"{seconds} s ago"
 
 
-def silence(panel: Panel) -> float:
-    """Tell after how many seconds without a frame the connection counts as dead."""
-    return SILENT_BEATS * (panel.heartbeat_seconds or BEAT_SECONDS)
+def silence(state: SubscriberState) -> float:
+    """Give after how many seconds without a frame the connection counts as dead."""
+    return MISSED_HEARTBEATS * (state.heartbeat_seconds or HEARTBEAT_SECONDS)
 
 
 def _seconds_since(written: str | None, now: datetime) -> float:
@@ -144,5 +145,5 @@ def _plain(value: float | None) -> str:
 
 
 def printable(text: str) -> str:
-    """Replace what could move the cursor or hide text: names come from whoever posts events."""
+    """Replace what could move the cursor or hide text: names come from the services that post events."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

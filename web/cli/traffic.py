@@ -80,9 +80,9 @@ def read(path: Path, seed: int) -> Source:
 def sample(seed: int) -> Source:
     """Make up an hour of traffic that ends now: sessions with logins, conversations, some errors, several models."""
     draw, start = random.Random(seed), int(time.time() * 1000) - HOUR
-    crowd, events, seen = Crowd(draw), list[Timed](), set[User]()
+    users, events, seen = SampleUsers(draw), list[Timed](), set[User]()
     for number in range(SESSIONS):
-        user = crowd.someone()
+        user = users.someone()
         is_new = user not in seen and draw.random() < 0.2
         seen.add(user)
         events += _session(draw, start + draw.randrange(HOUR), user, f"c-{number}", is_new)
@@ -135,7 +135,7 @@ def _milliseconds(moment: datetime) -> int:
 
 
 def _read_trace(lines: list[bytes], draw: random.Random) -> Source:
-    crowd, events, malformed = Crowd(draw), list[Timed](), 0
+    users, events, malformed = SampleUsers(draw), list[Timed](), 0
     for line in lines:
         try:
             written, asked, answered = line.decode().split(",")
@@ -145,12 +145,12 @@ def _read_trace(lines: list[bytes], draw: random.Random) -> Source:
         except ValueError:
             malformed += 1
             continue
-        user = crowd.someone()
-        events += _turn(at, user, *crowd.conversation(user), *turn)
+        user = users.someone()
+        events += _turn(at, user, *users.conversation(user), *turn)
     return _ordered(iter(events), malformed)
 
 
-class Crowd:
+class SampleUsers:
     """The users and their conversations. A few users talk much, most of them little."""
 
     def __init__(self, draw: random.Random) -> None:

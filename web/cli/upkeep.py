@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from storage.errors import StorageError, StorageUnavailable
-from web.cli.command import Progress, beside, check, fail, read_settings
+from web.cli.command import Progress, alongside, check, fail, read_settings
 from web.settings import DEFAULT_TENANT, Settings
 
 if TYPE_CHECKING:
     from storage.engine.database import Database
     from storage.importer.imports import Deviation
-    from storage.importer.legacy import OldDatabase
-    from storage.verify.comparison import Verdict
+    from storage.importer.legacy import LegacyDatabase
+    from storage.verify.comparison import VerificationResult
 
 SHOWN = 10
 """How many tenants, days or rows a summary names; it counts the rest."""
@@ -59,42 +59,42 @@ def verify(
     if rezone and not repair:
         raise fail("--rezone rebuilds all rollups: say --repair, too")
     verdict = asyncio.run(_repair(settings, rezone) if repair else _recount(settings))
-    _tell(verdict)
+    _print_result(verdict)
     if verdict.differences:
         raise typer.Exit(1)
 
 
-async def _recount(settings: Settings) -> "Verdict":
+async def _recount(settings: Settings) -> "VerificationResult":
     from storage.verify.comparison import verify as recount
 
-    async with beside(settings) as database, database.read() as connection:
+    async with alongside(settings) as database, database.read() as connection:
         return await recount(connection, database.days)
 
 
-def _tell(verdict: "Verdict") -> None:
+def _print_result(verdict: "VerificationResult") -> None:
     for difference in verdict.differences:
         typer.echo(str(difference))
     typer.echo(f"{verdict.compared} values compared, {len(verdict.differences)} differ")
 
 
-async def _repair(settings: Settings, rezone: bool) -> "Verdict":
+async def _repair(settings: Settings, rezone: bool) -> "VerificationResult":
     """Rebuild what differs, or everything with other days; gives what a recount says afterwards."""
     from storage.engine.urls import database_at
     from storage.verify.comparison import verify as recount
-    from storage.verify.repair import cut_anew, rebuild
+    from storage.verify.repair import rebuild, rebuild_in_zone
 
-    async with beside(settings) as found:
+    async with alongside(settings) as found:
         zone = found.days.zone.key
     database = database_at(settings.database_url, zone)
     progress = Progress("events")
     try:
         await database.open()
         if rezone and zone != settings.timezone:
-            rebuilt = await cut_anew(database, settings.timezone, progress)
+            rebuilt = await rebuild_in_zone(database, settings.timezone, progress)
         else:
             async with database.read() as connection:
                 verdict = await recount(connection, database.days)
-            _tell(verdict)
+            _print_result(verdict)
             tenants = sorted({difference.tenant_id for difference in verdict.differences})
             rebuilt = {tenant_id: await rebuild(database, tenant_id, progress) for tenant_id in tenants}
         progress.end()
@@ -133,7 +133,7 @@ def backup(file: Annotated[Path, typer.Argument(help="Where the copy goes; nothi
         typer.echo(f"and {len(copy.positions) - SHOWN} more tenants")
 
 
-def take_over(
+def import_database(
     file: Annotated[Path, typer.Argument(help="The SQLite file with the integration guide's five tables.")],
     tenant: Annotated[str, typer.Option(help="Whose events they become.")] = DEFAULT_TENANT,
 ) -> None:
@@ -144,14 +144,14 @@ def take_over(
     settings = read_settings()
     check("--tenant", tenant)
     from storage.engine.urls import database_at
-    from storage.importer.legacy import OldDatabase
+    from storage.importer.legacy import LegacyDatabase
 
     async def work() -> bool:
-        old = OldDatabase(file)
+        old = LegacyDatabase(file)
         database = database_at(settings.database_url, settings.timezone)
         try:
             await database.open()
-            complete = await _take_tables(database, old, tenant, settings)
+            complete = await _import_tables(database, old, tenant, settings)
             await _compare(database, old, tenant)
         finally:
             await database.close()
@@ -170,7 +170,7 @@ def take_over(
         raise typer.Exit(1)
 
 
-async def _take_tables(database: "Database", old: "OldDatabase", tenant: str, settings: Settings) -> bool:
+async def _import_tables(database: "Database", old: "LegacyDatabase", tenant: str, settings: Settings) -> bool:
     """Take each table over, with a line about each; says whether nothing was left out."""
     from storage.importer.imports import Import
     from storage.importer.legacy import SOURCES
@@ -185,19 +185,19 @@ async def _take_tables(database: "Database", old: "OldDatabase", tenant: str, se
             summary += [str(refusal) for refusal in missing]
         else:
             progress = Progress(source.table)
-            tally = await work.take(source, progress)
+            counts = await work.import_table(source, progress)
             progress.end()
-            complete = complete and not tally.refused
+            complete = complete and not counts.refused
             summary.append(
-                f"{source.table}: {tally.rows:,} rows, {tally.recorded:,} taken over, "
-                f"{tally.known:,} there already, {tally.refused:,} left out"
+                f"{source.table}: {counts.rows:,} rows, {counts.recorded:,} taken over, "
+                f"{counts.known:,} there already, {counts.refused:,} left out"
             )
     for line in summary:
         typer.echo(line)
     return complete
 
 
-async def _compare(database: "Database", old: "OldDatabase", tenant: str) -> None:
+async def _compare(database: "Database", old: "LegacyDatabase", tenant: str) -> None:
     """Show where the platform had computed other figures than come out here."""
     from storage.importer.imports import compare_conversations, compare_days
 
@@ -210,7 +210,7 @@ def _show(what: str, compared: int, deviations: "list[Deviation]") -> None:
     if not compared:
         return
     typer.echo(f"{compared:,} {what} compared with the figures of the old database, {len(deviations):,} differ")
-    # The newest days, which somebody may remember.
+    # The newest days, which the operator may remember.
     for deviation in deviations[-SHOWN:]:
         figures = ", ".join(
             f"{name} {_number(there)} (here {_number(here)})" for name, there, here in deviation.figures

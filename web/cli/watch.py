@@ -1,6 +1,7 @@
 """The command ``watch``: the live figures in a terminal.
 
-First the :class:`Follower`, which keeps a panel fed whatever becomes of its connection; then the two ways to show it.
+First the :class:`Follower`, which keeps a subscriber's state up to date whatever becomes of its connection; then the
+two ways to show it.
 """
 
 import asyncio
@@ -24,8 +25,8 @@ from websockets.frames import Close
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from realtime.panel import Panel
 from realtime.protocol import BAD_MESSAGE, CLOSES, NOT_ALLOWED, RESTARTING, SUBPROTOCOL, Topic
+from realtime.subscriber_state import SubscriberState
 from web.cli.terminal import Link, line, printable, render, silence, status
 from web.live.endpoints import PATH
 
@@ -35,21 +36,21 @@ STABLE_SECONDS = 60.0
 """A connection that lasted so long begins again with the first delay."""
 SHOWN: tuple[Topic, ...] = ("summary", "activities", "top_users")
 """What a terminal has room for."""
-HEAL_SECONDS = 60.0
-"""How often a panel whose figures are found wrong takes a snapshot at the most."""
+RESYNC_SECONDS = 60.0
+"""How often figures that are found wrong are replaced by a snapshot at the most."""
 OPEN_SECONDS, CLOSE_SECONDS = 10.0, 1.0
-"""How long a handshake, and a farewell, may take."""
+"""How long a handshake, and closing, may take."""
 
 _BY_CODE = {close.code: close for close in CLOSES}
 _HINT = re.compile(r"retry after ([0-9]+(?:\.[0-9]+)?) s", re.ASCII)
 
 
 class Refused(Exception):
-    """The service does not take this panel, and coming back would not help; the text says what to do."""
+    """The service refuses this subscriber, and reconnecting would not help; the text says what to do."""
 
 
-Show = Callable[[Panel, Link], None]
-"""Told of every frame that was applied, and whenever the connection turns."""
+Show = Callable[[SubscriberState, Link], None]
+"""Called for every frame that was applied, and whenever the connection changes."""
 
 
 def backoff(attempt: int) -> float:
@@ -112,31 +113,31 @@ def live_url(url: str) -> str:
 
 
 class Follower:
-    """Keeps ``panel`` at the service's newest position, over as many connections as that takes."""
+    """Keeps ``state`` at the service's newest position, over as many connections as that takes."""
 
     def __init__(
         self, url: str, supply: Callable[[], str], show: Show, delay: Callable[[int], float] = backoff
     ) -> None:
         """*url* is the live endpoint, *supply* gives a token, *delay* the seconds to wait after an attempt."""
-        self.panel = Panel()
+        self.state = SubscriberState()
         self._url = url
         self._supply = supply
         self._show = show
         self._delay = delay
         self._said = ""
-        self._healed = -HEAL_SECONDS
+        self._resynced = -RESYNC_SECONDS
 
     async def run(self) -> NoReturn:
         """Follow until cancelled; raises :exc:`Refused`."""
         attempt, reason = 0, ""
         while True:
             began = time.monotonic()
-            self._show(self.panel, Link(reason=reason))
+            self._show(self.state, Link(reason=reason))
             end = await self._connection()
             attempt = 0 if time.monotonic() - began >= STABLE_SECONDS else attempt
             delay = self._delay(attempt) if end.delay is None else end.delay
             attempt, reason = attempt + 1, end.reason
-            self._show(self.panel, Link(retry_at=_now(delay), reason=reason))
+            self._show(self.state, Link(retry_at=_now(delay), reason=reason))
             await asyncio.sleep(delay)
 
     async def _connection(self) -> Ended:
@@ -166,39 +167,39 @@ class Follower:
             except ConnectionClosed as closed:
                 return ended(closed.rcvd, self._said)
             except TimeoutError:
-                return Ended(f"nothing was heard for {silence(self.panel):g} s")
+                return Ended(f"nothing was heard for {silence(self.state):g} s")
             finally:
                 refreshing.cancel()
 
     async def _follow(self, connection: ClientConnection) -> NoReturn:
-        subscribe = {"type": "subscribe", "topics": SHOWN, "position": self.panel.position}
+        subscribe = {"type": "subscribe", "topics": SHOWN, "position": self.state.position}
         await connection.send(msgspec.json.encode(subscribe).decode())
         while True:
-            async with asyncio.timeout(silence(self.panel)):
+            async with asyncio.timeout(silence(self.state)):
                 received = await connection.recv()
             self._apply(received)
-            if not self.panel.agrees:
-                await self._heal(connection)
+            if not self.state.agrees:
+                await self._resync(connection)
 
-    async def _heal(self, connection: ClientConnection) -> None:
+    async def _resync(self, connection: ClientConnection) -> None:
         """Report figures that are not those of the service's digest, and take a snapshot, at most once a minute."""
-        if time.monotonic() - self._healed < HEAL_SECONDS:
+        if time.monotonic() - self._resynced < RESYNC_SECONDS:
             return
-        self._healed = time.monotonic()
-        await connection.send(msgspec.json.encode({"type": "disagree", "position": self.panel.position}).decode())
+        self._resynced = time.monotonic()
+        await connection.send(msgspec.json.encode({"type": "disagree", "position": self.state.position}).decode())
         subscribe = {"type": "subscribe", "topics": SHOWN, "position": None}
         await connection.send(msgspec.json.encode(subscribe).decode())
 
     def _apply(self, received: str | bytes) -> None:
         try:
             frame = msgspec.json.decode(received)
-            self.panel.apply(frame)
+            self.state.apply(frame)
         except (ValueError, KeyError, TypeError):
             raise Refused("what answers there speaks another protocol: check the URL, and the versions") from None
         if frame["type"] == "error":
             self._said = str(frame.get("message", ""))
         else:
-            self._show(self.panel, Link(heard=_now()))
+            self._show(self.state, Link(heard=_now()))
 
     async def _refresh(self, connection: ClientConnection, token: str) -> None:
         """Bring a new token when a fifth of the old one's time is left. If there is none, 4401 ends the connection."""
@@ -216,16 +217,16 @@ def _now(ahead: float = 0.0) -> datetime:
 
 
 class Screen:
-    """The panel on a terminal, drawn anew with every frame: at most ten times a second, at least every second."""
+    """The figures on a terminal, drawn again with every frame: at most ten times a second, at least every second."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._shown = (Panel(), Link())
+        self._shown = (SubscriberState(), Link())
         self._changed = asyncio.Event()
 
-    def show(self, panel: Panel, link: Link) -> None:
+    def show(self, state: SubscriberState, link: Link) -> None:
         """Take what is to be drawn."""
-        self._shown = (panel, link)
+        self._shown = (state, link)
         self._changed.set()
 
     async def run(self) -> NoReturn:
@@ -239,12 +240,12 @@ class Screen:
                     await self._changed.wait()
 
 
-def print_line(panel: Panel, link: Link) -> None:
+def print_line(state: SubscriberState, link: Link) -> None:
     """Print a line for a frame; one for a connection that ended goes to standard error."""
     if link.heard is not None:
-        print(line(panel), flush=True)
+        print(line(state), flush=True)
     elif link.retry_at is not None:
-        print(f"{status(panel, link, _now())}: {printable(link.reason)}", file=sys.stderr, flush=True)
+        print(f"{status(state, link, _now())}: {printable(link.reason)}", file=sys.stderr, flush=True)
 
 
 async def watch(url: str, supply: Callable[[], str]) -> None:

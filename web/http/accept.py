@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-LONGEST = 2048
+MAX_LENGTH = 2048
 """Characters of a header that are looked at: browsers send 150, and 60,000 would take 50 ms."""
 
 _WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
@@ -34,7 +34,7 @@ def _rank(header: str, media: str) -> tuple[float, int]:
 
 def _weighed(header: str) -> Iterator[tuple[str, float]]:
     """Split a header into names and weights; what is not well written is passed over."""
-    for item in header[:LONGEST].lower().split(","):
+    for item in header[:MAX_LENGTH].lower().split(","):
         name, *parameters = (part.strip() for part in item.split(";"))
         given = [part.removeprefix("q=") for part in parameters if part.startswith("q=")]
         if name and all(_WEIGHT.fullmatch(weight) for weight in given):

@@ -1,7 +1,7 @@
-"""The connections of this process: how many there may be, and which of them goes when another one needs its place.
+"""The connections of this process: how many there may be, and which of them is closed when another one needs its place.
 
-First those of strangers, who have shown no valid credential, longest idle first; then those that wait for their next
-request; a connection whose request is answered, and a WebSocket, never.
+First those without a valid credential, longest idle first; then those that wait for their next request; never a
+WebSocket, nor one whose request is being answered.
 """
 
 from collections.abc import Collection, MutableMapping
@@ -10,26 +10,26 @@ from ipaddress import IPv6Network
 from typing import Any, Protocol
 
 EXTENSION = "convoai.connection"
-"""The name of the ASGI extension in an HTTP scope's ``extensions``; its value is the :class:`Visitor`."""
-BESIDE_PANELS = 5_000
-"""Connections that there may be beside the panels: of services that post, of admins who read, and of strangers."""
-MOST_IN_HEADS = 32 << 20
-"""Bytes of heads that are not complete yet, over all connections: a head is read before it is known whose it is."""
+"""The name of the ASGI extension in an HTTP scope's ``extensions``; its value is the :class:`ClientIdentity`."""
+OTHER_CONNECTIONS = 5_000
+"""Connections that there may be besides those of subscribers: of services that post, and of admins who read."""
+MAX_HEAD_BYTES = 32 << 20
+"""Bytes of heads that are not complete yet, over all connections: a head is read before the client is known."""
 
 
-class Visitor:
-    """Who is at the other end of a connection: *known* once a valid credential was shown."""
+class ClientIdentity:
+    """The client of a connection: *is_authenticated* once a valid credential was shown."""
 
-    __slots__ = ("known",)
+    __slots__ = ("is_authenticated",)
 
     def __init__(self) -> None:
-        self.known = False
+        self.is_authenticated = False
 
 
 class Client(Protocol):
-    """A connection as it is seen here."""
+    """A connection, as this module needs it."""
 
-    visitor: Visitor
+    identity: ClientIdentity
 
     def cut(self) -> None:
         """End it at once."""
@@ -40,58 +40,58 @@ class Connections:
 
     def __init__(self, room: int) -> None:
         self.room = room
-        self._strangers: dict[Client, None] = {}
+        self._unauthenticated: dict[Client, None] = {}
         self._idle: dict[Client, None] = {}
         self._heads: dict[Client, int] = {}
         self._in_heads = 0
 
     def make_room(self, connected: Collection[Any]) -> bool:
-        """Let go the one that matters least if as many are *connected* as may be; False: each of them matters more."""
+        """Close the one that matters least if as many are *connected* as may be; False: none may be closed."""
         if len(connected) < self.room:
             return True
-        least = self._oldest_stranger() or next(iter(self._idle), None)
+        least = self._oldest_unauthenticated() or next(iter(self._idle), None)
         if least is None:
             return False
         self._cut(least)
         return True
 
-    def _oldest_stranger(self) -> Client | None:
-        while self._strangers:
-            client = next(iter(self._strangers))
-            if not client.visitor.known:
+    def _oldest_unauthenticated(self) -> Client | None:
+        while self._unauthenticated:
+            client = next(iter(self._unauthenticated))
+            if not client.identity.is_authenticated:
                 return client
-            # It came as a stranger, and has shown its credential in the request that is answered just now.
-            del self._strangers[client]
+            # It has shown its credential in the request that is being answered.
+            del self._unauthenticated[client]
         return None
 
-    def rests(self, client: Client) -> None:
-        """Take note that a client has nothing to be answered, from now on."""
-        self.leaves(client)
-        (self._idle if client.visitor.known else self._strangers)[client] = None
+    def mark_idle(self, client: Client) -> None:
+        """Record that a client waits for no answer, from now on."""
+        self.remove(client)
+        (self._idle if client.identity.is_authenticated else self._unauthenticated)[client] = None
 
-    def asks(self, client: Client) -> None:
-        """Take note that a client is being answered; a stranger may still be cut, after those who wait."""
-        self.leaves(client)
-        if not client.visitor.known:
-            self._strangers[client] = None
+    def mark_busy(self, client: Client) -> None:
+        """Record that a client is being answered; without a credential it may still be cut, after idle ones."""
+        self.remove(client)
+        if not client.identity.is_authenticated:
+            self._unauthenticated[client] = None
 
-    def leaves(self, client: Client) -> None:
+    def remove(self, client: Client) -> None:
         """Forget a client."""
-        self._strangers.pop(client, None)
+        self._unauthenticated.pop(client, None)
         self._idle.pop(client, None)
-        self.holds(client, 0)
+        self.note_head_bytes(client, 0)
 
-    def holds(self, client: Client, size: int) -> None:
-        """Take note how many bytes of a head that is not complete a client has sent; too many, and the oldest goes."""
+    def note_head_bytes(self, client: Client, size: int) -> None:
+        """Record how many bytes of a head that is not complete a client has sent; with too many, the oldest is cut."""
         if size or client in self._heads:
             self._in_heads += size - self._heads.pop(client, 0)
             if size:
                 self._heads[client] = size
-            if self._in_heads > MOST_IN_HEADS:
+            if self._in_heads > MAX_HEAD_BYTES:
                 self._cut(next(iter(self._heads)))
 
     def _cut(self, client: Client) -> None:
-        self.leaves(client)
+        self.remove(client)
         client.cut()
 
 
@@ -103,8 +103,8 @@ def network_of(address: str) -> str:
     return str(IPv6Network((address.partition("%")[0], 64), strict=False))
 
 
-def vouch(scope: MutableMapping[str, Any]) -> None:
-    """Take note that the client of this ASGI *scope* has shown a valid credential."""
-    visitor = scope.get("extensions", {}).get(EXTENSION)
-    if visitor is not None:
-        visitor.known = True
+def mark_authenticated(scope: MutableMapping[str, Any]) -> None:
+    """Record that the client of this ASGI *scope* has shown a valid credential."""
+    identity = scope.get("extensions", {}).get(EXTENSION)
+    if identity is not None:
+        identity.is_authenticated = True

@@ -58,7 +58,7 @@ def invalid(field: str, detail: str) -> Problem:
 
 
 def unavailable(detail: str, retry_after: int = 1) -> Problem:
-    """Make a 503 that says when to come back."""
+    """Make a 503 that says when to try again."""
     return Problem(503, detail, headers={"Retry-After": str(retry_after)})
 
 
@@ -77,7 +77,7 @@ def _explain(error: Exception) -> Problem:
         case StorageUnavailable():
             return unavailable(str(error), error.retry_after)
         case ClientDisconnect():
-            # Nobody hears it; the access log and the metrics do.
+            # No client reads it; the access log and the metrics count it.
             return Problem(400, "the body ended too early")
         case HTTPException():
             detail = f"{error.detail}: see /docs" if error.status_code in (404, 405) else str(error.detail)
@@ -92,7 +92,7 @@ async def handle(_request: Request, error: Exception) -> Response:
 
 
 async def handle_bug(request: Request, error: Exception) -> Response:
-    """Log an error that nobody expected, and answer 500."""
+    """Log an unexpected error, and answer 500."""
     route = getattr(request.scope.get("route"), "path", None)
     log.error("request_failed", route=route, method=request.method, exc_info=error)
     return _explain(error).response()

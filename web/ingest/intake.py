@@ -12,12 +12,12 @@ from typing import Self
 
 from starlette.requests import Request
 
-from storage.fairness.pace import Pace, SharedPace
-from storage.fairness.shares import Holding, Shares
+from storage.fairness.shares import Allocation, FairShares
+from storage.fairness.slicing import SharedSlicer, Slicer
 from storage.fairness.turns import Turns
 from storage.model.batch import BatchTooLarge, Part
 from storage.model.parsing import Body
-from web.auth.ingest import Guest
+from web.auth.ingest import IngestIdentity
 from web.http.problems import Problem
 from web.ingest.rates import Rates
 
@@ -34,40 +34,42 @@ MAX_MEMBERS = 10_000
 WAITING = 10_000
 """Bodies of a tenant that may wait for their next slice; memory ends earlier."""
 READS = 2
-"""Reads from sockets that large bodies go on with in one turn of the event loop: each is up to 256 KB, in some 0.2 ms.
-A hundred large bodies that come together would else hold the loop for a second."""
+"""Reads from sockets that large bodies continue with in one turn of the event loop: each is up to 256 KB, in some 0.2
+ms. A hundred large bodies that come together would otherwise hold the loop for a second."""
 
 
 class Intake:
     """Lets posts in, each as one :class:`Post`."""
 
-    def __init__(self, rates: Rates, memory: Shares) -> None:
+    def __init__(self, rates: Rates, memory: FairShares) -> None:
         self._rates = rates
         self._memory = memory
         self._slices = Turns("bodies to be read", 1, 1, WAITING)
-        self._reads = SharedPace(READS)
+        self._reads = SharedSlicer(READS)
 
-    def begin(self, guest: Guest) -> "Post":
+    def begin(self, identity: IngestIdentity) -> "Post":
         """Begin a post, which costs one event at the least; raises a 429 :exc:`Problem` if nothing is left."""
-        self._rates.check(guest.account)
-        self._rates.count(guest.account, 1)
-        return Post(guest, self._rates, self._memory, self._slices, self._reads)
+        self._rates.check(identity.account)
+        self._rates.count(identity.account, 1)
+        return Post(identity, self._rates, self._memory, self._slices, self._reads)
 
 
 class Post:
     """One post: what it has paid for, and what it holds until its end."""
 
-    __slots__ = ("_guest", "_holding", "_memory", "_pace", "_paid", "_rates", "_reads", "_slices")
+    __slots__ = ("_allocation", "_identity", "_memory", "_paid", "_rates", "_reads", "_slicer", "_slices")
 
-    def __init__(self, guest: Guest, rates: Rates, memory: Shares, slices: Turns, reads: SharedPace) -> None:
-        self._guest = guest
+    def __init__(
+        self, identity: IngestIdentity, rates: Rates, memory: FairShares, slices: Turns, reads: SharedSlicer
+    ) -> None:
+        self._identity = identity
         self._rates = rates
         self._memory = memory
         self._slices = slices
         self._reads = reads
-        self._pace = Pace()
+        self._slicer = Slicer()
         self._paid = 1
-        self._holding: Holding | None = None
+        self._allocation: Allocation | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -75,8 +77,8 @@ class Post:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._holding is not None:
-            self._holding.release()
+        if self._allocation is not None:
+            self._allocation.release()
 
     async def body(self, request: Request, limit: int) -> Body:
         """Read a body of at most *limit* bytes, as it comes.
@@ -96,20 +98,20 @@ class Post:
         """Read on part by part, in turn with others; raises a 413 :exc:`Problem` beyond a limit of batches."""
         try:
             while True:
-                async with self._slices.of(self._guest.tenant_id):
+                async with self._slices.of(self._identity.tenant_id):
                     part = next(parts, None)
                 if part is None:
                     return
                 yield part
-                # Nobody else may wait for a slice, but others do for the loop.
-                await self._pace.give_way()
+                # Perhaps no other post waits for a slice, but other tasks wait for the loop.
+                await self._slicer.yield_if_due()
         except BatchTooLarge as error:
             raise Problem(413, str(error)) from None
 
-    def pay(self, events: int) -> None:
+    def charge(self, events: int) -> None:
         """Pay for so many events, as far as their bytes did not."""
         if events > self._paid:
-            self._rates.count(self._guest.account, events - self._paid)
+            self._rates.count(self._identity.account, events - self._paid)
             self._paid = events
 
     async def _stream(self, request: Request) -> AsyncIterator[bytes]:
@@ -119,7 +121,7 @@ class Post:
             taken += len(chunk)
             yield chunk
             if taken > LARGE and length != str(taken):
-                await self._reads.enter(self._guest.tenant_id)
+                await self._reads.enter(self._identity.tenant_id)
 
     async def _gather(self, stream: AsyncIterator[bytes], limit: int) -> Body:
         body: Body = b""
@@ -135,11 +137,11 @@ class Post:
         return body
 
     def _count(self, size: int) -> None:
-        self.pay(size // TOKEN_BYTES)
+        self.charge(size // TOKEN_BYTES)
         if size > SMALL:
-            if self._holding is None:
-                self._holding = Holding(self._memory, self._guest.tenant_id, self._guest.account)
-            self._holding.grow(size - self._holding.amount)
+            if self._allocation is None:
+                self._allocation = Allocation(self._memory, self._identity.tenant_id, self._identity.account)
+            self._allocation.grow(size - self._allocation.amount)
 
     async def _gunzip(self, stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
         """Decompress piece by piece, so that a small body cannot become a large one before the limit is seen."""
@@ -154,10 +156,10 @@ class Post:
                         inflate, members = zlib.decompressobj(wbits=31), members + 1
                     if members > MAX_MEMBERS:
                         raise Problem(400, f"the gzip body has more than {MAX_MEMBERS} members")
-                    async with self._slices.of(self._guest.tenant_id):
+                    async with self._slices.of(self._identity.tenant_id):
                         piece = inflate.decompress(chunk, INFLATED)
                     yield piece
-                    await self._pace.give_way()
+                    await self._slicer.yield_if_due()
                     chunk = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
         except zlib.error:
             raise Problem(400, "the body is not valid gzip") from None

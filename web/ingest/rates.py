@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Hashable
 
-from storage.fairness.bucket import Buckets
+from storage.fairness.token_bucket import TokenBuckets
 from web.http.problems import Problem
 
 
@@ -13,7 +13,7 @@ class Rates:
 
     def __init__(self, per_second: float, burst: float) -> None:
         """Take the events *per_second* (0: no limit), and how many may come at once."""
-        self._buckets = Buckets(per_second, burst) if per_second else None
+        self._buckets = TokenBuckets(per_second, burst) if per_second else None
 
     def check(self, account: Hashable) -> None:
         """Raise a 429 :exc:`Problem` with Retry-After if the account has nothing left."""
@@ -24,7 +24,7 @@ class Rates:
             raise Problem(429, "more events than this key or address may post: come back later", headers=headers)
 
     def count(self, account: Hashable, events: int) -> None:
-        """Take note of what an account posted."""
+        """Record what an account posted."""
         if self._buckets is not None:
             now = _now()
             self._buckets.of(account, now).take(events, now)

@@ -15,7 +15,7 @@ from storage.model.parsing import Body, InvalidEvent, parse
 from storage.retention.policy import Earliest
 from storage.write.groups import Receipt
 from storage.write.writer import Writer
-from web.auth.ingest import Door
+from web.auth.ingest import IngestAuthenticator
 from web.http.operations import Answer, Operation
 from web.http.problems import Problem
 from web.ingest.drops import HEADER, read_drops
@@ -27,8 +27,8 @@ MAX_BODY = 1 << 20
 MAX_BATCH = 16 << 20
 """Bytes of the body of a batch, once it is decompressed."""
 SERVED = 128
-"""Posts of a tenant that are checked and committed at once. The next ones wait: a crowd of one tenant must not hold up
-the posts of others."""
+"""Posts of a tenant that are checked and committed at once. The next ones wait: many posts of one tenant must not hold
+up the posts of others."""
 WAITING = 10_000
 """Posts of a tenant that may wait for that."""
 JSON = "application/json"
@@ -62,14 +62,14 @@ _RECORDED = "Durable. A duplicate is counted in `duplicates` and changes nothing
 class Tracking:
     """The endpoints: one for each kind of event, and one for batches.
 
-    *count* is told of each answered request: kind, recorded, duplicates, rejected.
-    *count_drops* is told what clients dropped before they posted: reason, events.
+    *count* gets each answered request: kind, recorded, duplicates, rejected.
+    *count_drops* gets what clients dropped before they posted: reason, events.
     """
 
     def __init__(
         self,
         writer: Writer,
-        door: Door,
+        authenticator: IngestAuthenticator,
         intake: Intake,
         earliest: Earliest,
         count: Callable[[str, int, int, int], None],
@@ -77,7 +77,7 @@ class Tracking:
     ) -> None:
         self._writer = writer
         self._earliest = earliest
-        self._door = door
+        self._authenticator = authenticator
         self._intake = intake
         self._served = Turns("posts", sys.maxsize, SERVED, WAITING)
         self._count = count
@@ -108,15 +108,15 @@ class Tracking:
 
     def _single(self, kind: Kind) -> Operation:
         async def track(request: Request) -> Response:
-            guest = self._door.admit(request.scope)
-            with self._intake.begin(guest) as post:
+            identity = self._authenticator.authenticate(request.scope)
+            with self._intake.begin(identity) as post:
                 if request.headers.get("content-encoding", "identity") != "identity":
                     raise Problem(415, "send a single event without a content encoding")
                 if _media_type(request) not in (JSON, ""):
                     raise Problem(415, f"send the event as {JSON}")
                 body = await post.body(request, MAX_BODY)
-                async with self._served.of(guest.tenant_id):
-                    receipt = await self._writer.write(guest.tenant_id, [self._event(body, kind)])
+                async with self._served.of(identity.tenant_id):
+                    receipt = await self._writer.write(identity.tenant_id, [self._event(body, kind)])
             self._count(kind.name, receipt.recorded, receipt.duplicates, 0)
             return _answer(receipt)
 
@@ -143,9 +143,9 @@ class Tracking:
 
     async def batch(self, request: Request) -> Response:
         """Take many events at once."""
-        guest = self._door.admit(request.scope)
-        self._writer.check(guest.tenant_id)
-        with self._intake.begin(guest) as post:
+        identity = self._authenticator.authenticate(request.scope)
+        self._writer.check(identity.tenant_id)
+        with self._intake.begin(identity) as post:
             encoding = request.headers.get("content-encoding", "identity").lower()
             if encoding not in ("gzip", "identity"):
                 raise Problem(415, "send a batch as it is, or with the content encoding gzip")
@@ -156,11 +156,11 @@ class Tracking:
             check = self._earliest.check if self._earliest.today() else None
             lines = media_type in _NDJSON_NAMES or (not media_type and not begins_array(body))
             accepted, rejected = await _together(post.parts((read_lines if lines else read_array)(body, check)))
-            post.pay(len(accepted) + len(rejected))
+            post.charge(len(accepted) + len(rejected))
             # What was read is held by its events from here on.
             del body
-            async with self._served.of(guest.tenant_id):
-                receipt = await self._writer.write(guest.tenant_id, accepted)
+            async with self._served.of(identity.tenant_id):
+                receipt = await self._writer.write(identity.tenant_id, accepted)
             self._count("batch", receipt.recorded, receipt.duplicates, len(rejected))
             for reason, events in read_drops(request.headers.get(HEADER, "")):
                 self._count_drops(reason, events)

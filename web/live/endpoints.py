@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from realtime.connection import Connection, Refused, turn_away
+from realtime.connection import Connection, Refused, reject
 from realtime.drain import drain
-from realtime.hub import Audience
+from realtime.hub import Subscribers
 from realtime.node import Node
 from realtime.principal import Principal
 from realtime.protocol import (
@@ -39,13 +39,13 @@ from realtime.transports.websocket import metered, sink_for
 from storage.errors import StorageError
 from storage.model import clock
 from storage.model.clock import Days
-from web.auth.ingest import Door
+from web.auth.ingest import IngestAuthenticator
 from web.auth.tokens import Verifier, bearer
 from web.http.accept import prefers
-from web.http.connections import vouch
+from web.http.connections import mark_authenticated
 from web.http.operations import Answer, Operation, Parameter, read_query, text
 from web.http.problems import MEDIA_TYPE, Problem, unauthorized, unavailable
-from web.live.line import Line
+from web.live.handshakes import HandshakeQueue
 from web.ops.audit import PRINCIPAL, Audit
 from web.ops.telemetry import Telemetry
 from web.settings import Settings
@@ -93,19 +93,25 @@ PARAMETERS = (
 
 
 class Live:
-    """Serves panels over WebSocket, as an ASGI application, and over event streams, as an operation."""
+    """Serves subscribers over WebSocket, as an ASGI application, and over event streams, as an operation."""
 
     def __init__(
-        self, settings: Settings, node: Node, verifier: Verifier, door: Door, telemetry: Telemetry, audit: Audit
+        self,
+        settings: Settings,
+        node: Node,
+        verifier: Verifier,
+        authenticator: IngestAuthenticator,
+        telemetry: Telemetry,
+        audit: Audit,
     ) -> None:
         self._settings = settings
         self._node = node
         self._verifier = verifier
-        self._door = door
+        self._authenticator = authenticator
         self._telemetry = telemetry
         self._audit = audit
         self._allowances = Allowances(settings.messages_per_second, settings.max_connections_per_user)
-        self._line = Line(self._allowances)
+        self._handshakes = HandshakeQueue(self._allowances)
         self._total = 0
         self._tenants: Counter[str] = Counter()
         self._users: Counter[tuple[str, str]] = Counter()
@@ -146,13 +152,13 @@ class Live:
             streams=True,
         )
 
-    async def turn(self, path: str, headers: Headers) -> None:
-        """Wait in the line of those who come: a herd that a restart sent must not hold up those who post.
+    async def wait_for_handshake(self, path: str, headers: Headers) -> None:
+        """Wait in the queue of handshakes: many that reconnect after a restart must not delay posts.
 
-        Raises a 429 :exc:`Problem` if the subject has sent too many messages, a 503 if the line is too long. Of a
+        Raises a 429 :exc:`Problem` if the subject has sent too many messages, a 503 if the queue is too long. Of a
         WebSocket the server asks before it makes one: one that waits costs a socket, and those behind it, who may want
-        to post, are accepted at once. Whoever brings no valid token, or asks for something else, is refused without a
-        place.
+        to post, are accepted at once. A request without a valid token, or for something else, is refused without
+        a place.
         """
         token = _token(headers)
         if path != PATH or token is None or self._draining:
@@ -161,13 +167,13 @@ class Live:
             principal = await self._verifier.verify_admin(token)
         except Problem:
             return
-        await self._line.enter(_subject(principal))
+        await self._handshakes.enter(_subject(principal))
 
     async def drain(self) -> None:
-        """Send all panels away, and let none in any more."""
+        """Close all subscribers, and admit none any more."""
         self._draining = True
         limits = self._settings
-        # The other half of the time is for requests in hand, and for panels that are slow to take their leave.
+        # The other half of the time is for open requests, and for subscribers that are slow to close.
         seconds = min(limits.drain_seconds, limits.stop_seconds / 2)
         await drain(self._open, seconds, limits.drain_pause_ms / 1000)
 
@@ -176,7 +182,7 @@ class Live:
         await receive()
         try:
             principal = await self._admit(scope)
-            audience = await self._join(principal)
+            subscribers = await self._join(principal)
         except Problem as problem:
             await _refuse(scope, send, problem)
             return
@@ -184,60 +190,62 @@ class Live:
         receive = metered(scope, receive, allowance)
         chosen = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
         await send({"type": "websocket.accept", "subprotocol": chosen, "headers": []})
-        address = str(self._door.source(scope))
+        address = str(self._authenticator.source(scope))
         if self._is_full(principal, address):
             self._telemetry.closes.labels(OVER_CAPACITY.code).inc()
-            await turn_away(receive, send, OVER_CAPACITY, FULL)
+            await reject(receive, send, OVER_CAPACITY, FULL)
             return
         self._audit.read(principal, PATH, 101, [])
-        with self._seat(principal, address, audience, sink_for(scope, send)) as connection:
+        with self._counted(principal, address, subscribers, sink_for(scope, send)) as connection:
             await connection.run(receive)
 
     async def follow(self, request: Request) -> Response:
         """Serve one event stream."""
         principal = request.scope[PRINCIPAL] = await self._admit(request.scope)
-        vouch(request.scope)
+        mark_authenticated(request.scope)
         if not prefers(request.headers.get("accept", ""), eventstream.MEDIA_TYPE, MEDIA_TYPE):
             raise Problem(406, HINT)
         query = read_query(request.query_params, PARAMETERS, self._node.days)
         if request.method == "HEAD":
             return _head()
-        await self._line.enter(_subject(principal))
+        await self._handshakes.enter(_subject(principal))
         subscription = Subscribe(query["topics"], request.headers.get("last-event-id") or query["position"])
-        audience = await self._join(principal)
-        address = str(self._door.source(request.scope))
+        subscribers = await self._join(principal)
+        address = str(self._authenticator.source(request.scope))
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             if self._is_full(principal, address):
                 self._telemetry.closes.labels(OVER_CAPACITY.code).inc()
                 raise unavailable(FULL, random.randint(*RETURN_SECONDS))
             sink = eventstream.stream_for(scope, send)
-            with self._seat(principal, address, audience, sink) as connection:
+            with self._counted(principal, address, subscribers, sink) as connection:
                 await send({"type": "http.response.start", "status": 200, "headers": _head().raw_headers})
                 if query["disagree"] is not None:
-                    audience.disagree(connection)
+                    subscribers.disagree(connection)
                 await connection.run(_until_gone(receive), subscription)
 
         return Streamed(serve)
 
     @contextmanager
-    def _seat(self, principal: Principal, address: str, audience: Audience, sink: Sink) -> Iterator[Connection]:
-        """Count a panel for as long as it is here."""
+    def _counted(
+        self, principal: Principal, address: str, subscribers: Subscribers, sink: Sink
+    ) -> Iterator[Connection]:
+        """Count a subscriber while it is connected."""
         seconds = self._settings.subscribe_seconds
-        connection = Connection(principal, audience, sink, self._authenticate, clock.unix, seconds)
+        connection = Connection(principal, subscribers, sink, self._authenticate, clock.unix, seconds)
         self._count(principal, address, 1)
-        audience.hold(1)
+        subscribers.reserve(1)
         self._open.add(connection)
         try:
             yield connection
         finally:
             self._open.discard(connection)
-            audience.hold(-1)
+            subscribers.reserve(-1)
             self._count(principal, address, -1)
             if connection.ended_with is not None:
                 self._telemetry.closes.labels(connection.ended_with).inc()
 
-    async def _join(self, principal: Principal) -> Audience:
+    async def _join(self, principal: Principal) -> Subscribers:
         try:
             return await self._node.join(principal.tenant_id)
         except StorageError:
@@ -304,13 +312,13 @@ def _subject(principal: Principal) -> tuple[str, str]:
 
 def _add(counts: Counter[Any], name: Any, by: int) -> None:
     counts[name] += by
-    # Who has left is forgotten.
+    # A count of 0 is dropped.
     if not counts[name]:
         del counts[name]
 
 
 class Streamed(Response):
-    """An answer that *serve* writes for as long as the panel stays."""
+    """An answer that *serve* writes for as long as the subscriber stays."""
 
     def __init__(self, serve: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         self._serve = serve
@@ -328,7 +336,7 @@ def _head() -> Response:
 
 
 def _until_gone(receive: Receive) -> Receive:
-    """A panel that follows a stream says nothing: wait until it is gone."""
+    """A subscriber that follows a stream says nothing: wait until it is gone."""
 
     async def wait() -> Message:
         while (message := await receive())["type"] != "http.disconnect":

@@ -1,7 +1,7 @@
 """The audit of reads: which admin read what. One line of JSON each on standard output, where nothing else is written.
 
 Who: the token's subject, tenant and id. What: the route, and the names of the parameters that were given, never their
-values; the status. Only requests whose token was valid are here: the others are in the access log, and nobody's.
+values; the status. Only requests whose token was valid are here: the others are in the access log.
 """
 
 from typing import TextIO, cast
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realtime.principal import Principal
-from web.ops.outlet import OUT
+from web.ops.log_stream import STDOUT
 
 
 class Audit:
@@ -19,22 +19,22 @@ class Audit:
 
     def __init__(self, on: bool) -> None:
         self._log = structlog.wrap_logger(
-            structlog.WriteLogger(cast("TextIO", OUT)),
+            structlog.WriteLogger(cast("TextIO", STDOUT)),
             processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.JSONRenderer()],
             wrapper_class=structlog.BoundLogger,
         ).bind(logger="audit")
         self._on = on
 
     def read(self, principal: Principal, route: str, status: int, filters: list[str]) -> None:
-        """Take note that someone read *route*, by which *filters*."""
+        """Record that someone read *route*, by which *filters*."""
         if not self._on:
             return
         who = {"sub": principal.subject, "tenant": principal.tenant_id, "jti": principal.token_id}
         self._log.info("read", **who, route=route, filters=filters, status=status)
 
 
-class Audited:
-    """Middleware of a route: notes each answer to somebody whom the endpoint knows."""
+class AuditMiddleware:
+    """Middleware of a route: records each answer to a principal."""
 
     def __init__(self, app: ASGIApp, audit: Audit, route: str, parameters: frozenset[str]) -> None:
         """Take the *parameters* that the route knows: names of others are the client's own text."""

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from realtime.hub import Hub
 from realtime.node import Node
-from storage.engine.database import Database, touch
+from storage.engine.database import Database, probe_write
 from storage.errors import Locked, StorageError
 from storage.write.writer import Writer
 from web.http.operations import Answer, Operation
@@ -66,7 +66,7 @@ class Health:
             await asyncio.sleep(MEASURE_SECONDS)
 
     def _measure(self) -> None:
-        feeds = [audience.feed for audience in self._hub.audiences.values()]
+        feeds = [audience.feed for audience in self._hub.tenants.values()]
         self._telemetry.queue_events.set(self._writer.waiting)
         self._telemetry.feeds.set(len(feeds))
         self._telemetry.feed_refills.set(sum(feed.refills for feed in feeds))
@@ -132,7 +132,7 @@ class Health:
         try:
             async with asyncio.timeout(READY_SECONDS):
                 # It waits in line behind a commit, so its time is bounded.
-                await self._database.attempt(touch)
+                await self._database.attempt(probe_write)
         except Locked:
             # Another process has written the row: the database takes writes, whatever holds that one up.
             return True

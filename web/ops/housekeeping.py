@@ -38,7 +38,7 @@ class Housekeeping:
         publish: Callable[[Change], None],
         pruned: Callable[[str, int], None],
     ) -> None:
-        """*pruned* is told of the rows removed from a table."""
+        """*pruned* gets the rows removed from a table."""
         self._database = database
         self._pruned = pruned
         self._retention = settings.retention
@@ -61,9 +61,9 @@ class Housekeeping:
         while True:
             await asyncio.sleep(random.uniform(*wait))
             wait = NEXT_SECONDS
-            await self.tidy()
+            await self.run_once()
 
-    async def tidy(self) -> None:
+    async def run_once(self) -> None:
         """Remove what is due now. What fails is logged, and keeps nothing else from being removed."""
         failures: Counter[str] = Counter()
         await _attempt(self._expire(), failures)
@@ -101,7 +101,7 @@ async def _attempt(work: Awaitable[T], failures: Counter[str]) -> T | None:
     except StorageError as error:
         failures[type(error).__name__] += 1
     except Exception as error:
-        # It must go on whatever happens: the tables would else grow unnoticed.
+        # It must continue whatever happens: the tables would otherwise grow unnoticed.
         log.exception("housekeeping_broken")
         failures[type(error).__name__] += 1
     return None

@@ -8,7 +8,7 @@ from typing import TextIO, cast
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from web.ops.outlet import ERR
+from web.ops.log_stream import STDERR
 from web.ops.telemetry import Telemetry
 
 log = structlog.get_logger()
@@ -32,11 +32,11 @@ def configure(level: str, form: str, **context: object) -> None:
     structlog.configure(
         processors=[*shared, *exceptions, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", ERR)),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", STDERR)),
         cache_logger_on_first_use=True,
     )
     # uvicorn's own lines below a warning hold paths with query strings, in which a client may have put a token.
-    handler = logging.StreamHandler(ERR)
+    handler = logging.StreamHandler(STDERR)
     plain = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     formatter = structlog.stdlib.ProcessorFormatter(processors=[plain, *exceptions, renderer], foreign_pre_chain=shared)
     handler.setFormatter(formatter)
@@ -66,7 +66,7 @@ class AccessLog:
             nonlocal status, ended
             if message["type"] == "http.response.start":
                 status = message["status"]
-                # A stream lasts for as long as its panel stays: what counts is how soon it began.
+                # A stream lasts for as long as its subscriber stays: what counts is how soon it began.
                 if _EVENT_STREAM in message["headers"]:
                     ended = time.perf_counter()
             await send(message)

@@ -21,7 +21,7 @@ class Telemetry:
     """All metrics of one service. It is the observer of the writer and of the hub."""
 
     def __init__(self, shared: bool = False) -> None:
-        """*shared*: metrics are those of all workers; counters go on where a worker ended, levels are of the living."""
+        """*shared*: metrics are those of all workers; counters include workers that ended, levels do not."""
         self.shared = shared
         self.registry = CollectorRegistry()
         self.events = self._counter("events", "Events answered, by kind of request and outcome.", "kind", "outcome")
@@ -35,7 +35,9 @@ class Telemetry:
         self.request_seconds = self._histogram("http_request_seconds", "Duration of a request.", SECONDS, "route")
         self.panels = self._gauge("panels", "Subscribers that are connected.")
         self.frames = self._counter("frames", "Frames sent to subscribers, by kind.", "kind")
-        self.lagging = self._counter("panels_passed_over", "Ticks at which a subscriber had not read its last frame.")
+        self.skipped_subscribers = self._counter(
+            "panels_passed_over", "Ticks at which a subscriber had not read its last frame."
+        )
         self.closes = self._counter("panel_closes", "Connections the service ended, by close code.", "code")
         self.feeds = self._gauge("feeds", "Tenants with a feed in this process.")
         self.feed_refills = self._gauge("feed_refills", "Refills from the change log by the feeds that are open.")
@@ -44,7 +46,7 @@ class Telemetry:
         self._tracked: dict[tuple[str, str], Counter] = {}
         self._sent: dict[str, Counter] = {}
         self._requested: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self.panel_disagreements = self._counter(
+        self.subscriber_disagreements = self._counter(
             "panel_disagreements", "Subscribers that held other figures than the service: should stay 0."
         )
         self.feed_disagreements = self._counter(
@@ -75,7 +77,7 @@ class Telemetry:
         return Histogram(f"convoai_{name}", meaning, labels, buckets=buckets, registry=self.registry)
 
     def requested(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Take note of a request; *route* and *method* come from sets that clients cannot make larger."""
+        """Record a request; *route* and *method* come from sets that clients cannot make larger."""
         key = (route, method, status)
         found = self._requested.get(key)
         if found is None:
@@ -84,7 +86,7 @@ class Telemetry:
         found[1].observe(seconds)
 
     def tracked(self, kind: str, recorded: int, duplicates: int, rejected: int) -> None:
-        """Take note of a tracking request."""
+        """Record a tracking request."""
         for outcome, count in (("recorded", recorded), ("duplicate", duplicates), ("rejected", rejected)):
             if count:
                 key = (kind, outcome)
@@ -94,40 +96,40 @@ class Telemetry:
                 found.inc(count)
 
     def committed(self, outcome: Outcome, seconds: float) -> None:
-        """Take note of a commit."""
+        """Record a commit."""
         self.commits.inc()
         self.commit_seconds.observe(seconds)
         self.commit_events.observe(len(outcome.recorded))
 
     def sent(self, kind: str, frames: int) -> None:
-        """Take note of frames sent."""
+        """Record frames sent."""
         found = self._sent.get(kind)
         if found is None:
             found = self._sent[kind] = self.frames.labels(kind)
         found.inc(frames)
 
-    def passed_over(self, panels: int) -> None:
-        """Take note of panels that did not read."""
-        self.lagging.inc(panels)
+    def skipped(self, panels: int) -> None:
+        """Record subscribers that did not read."""
+        self.skipped_subscribers.inc(panels)
 
-    def panel_disagreed(self) -> None:
-        """Take note of a panel whose figures were not those of the digest."""
-        self.panel_disagreements.inc()
+    def subscriber_disagreed(self) -> None:
+        """Record a subscriber whose figures were not those of the digest."""
+        self.subscriber_disagreements.inc()
 
     def feed_disagreed(self) -> None:
-        """Take note of a feed whose state was not that of the database."""
+        """Record a feed whose state was not that of the database."""
         self.feed_disagreements.inc()
 
     def pruned(self, table: str, rows: int) -> None:
-        """Take note of rows that were removed from a table."""
+        """Record rows that were removed from a table."""
         self.pruned_rows.labels(table).inc(rows)
 
     def client_dropped(self, reason: str, events: int) -> None:
-        """Take note of events that a client dropped; *reason* comes from a set that clients cannot make larger."""
+        """Record events that a client dropped; *reason* comes from a set that clients cannot make larger."""
         self.client_dropped_events.labels(reason).inc(events)
 
     def log_dropped(self, stream: str, lines: int) -> None:
-        """Take note of lines that were not written."""
+        """Record lines that were not written."""
         self.log_lines_dropped.labels(stream).inc(lines)
 
     async def expose(self) -> bytes:

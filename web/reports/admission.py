@@ -14,8 +14,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from starlette.requests import ClientDisconnect, Request
 
 from realtime.principal import Principal
-from storage.fairness.pace import SharedPace
-from storage.fairness.shares import Holding, Shares
+from storage.fairness.shares import Allocation, FairShares
+from storage.fairness.slicing import SharedSlicer
 from storage.fairness.turns import Turns
 from web.ops.audit import PRINCIPAL
 
@@ -38,23 +38,23 @@ KNOWN_TOKENS = 10_000
 """Tokens of which it is remembered, by a hash, whose they are: some 300 bytes each."""
 REQUEST_BYTES = 16 << 10
 """What a request holds before there is an answer: its head, its task, its place in a line."""
-HOLDING = "convoai.holding"
-"""Where the ASGI scope has the :class:`Holding` of a request whose sender is known."""
+ALLOCATION = "convoai.allocation"
+"""Where the ASGI scope has the :class:`Allocation` of a request whose sender is known."""
 
 
 class Admission:
     """Says whose report is read next, and what answers may hold; one for all reports of a process."""
 
-    def __init__(self, memory: Shares) -> None:
+    def __init__(self, memory: FairShares) -> None:
         """*memory* is shared by accounts of two kinds: tenants, and their subjects."""
         self._memory = memory
-        self._arrivals, self._first_arrivals = SharedPace(ARRIVALS), SharedPace(FIRST_ARRIVALS)
+        self._arrivals, self._first_arrivals = SharedSlicer(ARRIVALS), SharedSlicer(FIRST_ARRIVALS)
         # By hash, the oldest first: the tenant and its subject. Two tokens of one hash only stand in one line.
         self._known: OrderedDict[int, tuple[str, str]] = OrderedDict()
-        self._heavy = _Line("reports", HEAVY_PLACES, HEAVY_EACH, HEAVY_WAITING)
-        self._light = _Line("reads", LIGHT_PLACES, LIGHT_PLACES, LIGHT_WAITING)
+        self._heavy = _TenantQueue("reports", HEAVY_PLACES, HEAVY_EACH, HEAVY_WAITING)
+        self._light = _TenantQueue("reads", LIGHT_PLACES, LIGHT_PLACES, LIGHT_WAITING)
 
-    async def arrive(self, token: str, address: str) -> None:
+    async def begin(self, token: str, address: str) -> None:
         """Wait until there is room to begin: tenants take turns, and within a tenant its subjects do.
 
         A *token* that was not verified yet, or is not valid, says nothing of its tenant. Those stand in another line,
@@ -67,14 +67,14 @@ class Admission:
             await self._arrivals.enter(*known)
 
     def admit(self, request: Request, token: str, principal: Principal) -> None:
-        """Take in whose *token* is valid, and begin to count what the answer holds; raises as :meth:`Shares.take`."""
+        """Record that a *token* is valid, and begin to count what the answer holds; raises as `FairShares.take`."""
         self._remember(hash(token), (principal.tenant_id, principal.subject))
-        holding = Holding(self._memory, principal.tenant_id, (principal.tenant_id, principal.subject))
-        request.scope[HOLDING] = holding
-        holding.grow(REQUEST_BYTES)
+        allocation = Allocation(self._memory, principal.tenant_id, (principal.tenant_id, principal.subject))
+        request.scope[ALLOCATION] = allocation
+        allocation.grow(REQUEST_BYTES)
 
-    def forget(self, token: str) -> None:
-        """Take note that a *token* is not valid, or not any more."""
+    def drop_token(self, token: str) -> None:
+        """Record that a *token* is not valid, or not any more."""
         self._known.pop(hash(token), None)
 
     def _remember(self, key: int, whose: tuple[str, str]) -> None:
@@ -93,12 +93,12 @@ class Admission:
         line = self._heavy if heavy else self._light
         async with AsyncExitStack() as turn:
             # Who waits for what costs little has waited for a moment only.
-            async with present(request) if heavy else nullcontext():
+            async with cancel_on_disconnect(request) if heavy else nullcontext():
                 await turn.enter_async_context(line.of(request.scope[PRINCIPAL]))
             yield
 
 
-class _Line:
+class _TenantQueue:
     """Places that tenants share; of each subject only so many as one tenant may have stand in its tenant's line."""
 
     def __init__(self, what: str, places: int, each: int, waiting: int) -> None:
@@ -112,7 +112,7 @@ class _Line:
 
 
 @asynccontextmanager
-async def present(request: Request) -> AsyncIterator[None]:
+async def cancel_on_disconnect(request: Request) -> AsyncIterator[None]:
     """Give up what is waited for here when the client goes: raises :exc:`ClientDisconnect` then.
 
     Only for what may be cancelled anywhere, such as waiting in a line; a read from the database may not.
@@ -131,7 +131,7 @@ async def present(request: Request) -> AsyncIterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        # As asyncio.timeout does: unless somebody else cancelled it, too.
+        # As asyncio.timeout does: unless another task cancelled it, too.
         if gone and waiting is not None and waiting.uncancel() == 0:
             raise ClientDisconnect from None
         raise

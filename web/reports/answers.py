@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from storage.fairness.pace import collect
-from web.reports.admission import HOLDING
+from storage.fairness.slicing import collect
+from web.reports.admission import ALLOCATION
 
 PIECE_BYTES = 1 << 16
 """What is handed to a connection at a time: the next piece waits until it has taken the one before."""
@@ -51,7 +51,7 @@ async def compress(body: bytes) -> bytes:
     return await asyncio.to_thread(zlib.compress, body, GZIP_LEVEL, GZIP_WINDOW)
 
 
-class Held:
+class PiecewiseMiddleware:
     """Middleware of a route: sends bodies in pieces, and at the end gives back what the answer held."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -74,5 +74,5 @@ class Held:
         try:
             await self._app(scope, receive, send_pieces)
         finally:
-            if HOLDING in scope:
-                scope[HOLDING].release()
+            if ALLOCATION in scope:
+                scope[ALLOCATION].release()

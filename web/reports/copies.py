@@ -1,7 +1,7 @@
 """Copies: lists that have been copied aside, gzipped, in temporary files (``TMPDIR``), until they are downloaded.
 
 A file has no name, so nothing is left of it whatever ends the process. All that has to do with files and with zlib is
-done in threads: a slow disk, or a slow one behind a network, keeps nobody waiting but its reader.
+done in threads: a slow disk, or a slow one behind a network, keeps only its reader waiting.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import IO, TypeVar
 import structlog
 
 from storage.errors import StorageFull, StorageUnavailable
-from storage.fairness.shares import Holding, Shares
+from storage.fairness.shares import Allocation, FairShares
 from web.reports.answers import GZIP_WINDOW, PIECE_BYTES
 
 log = structlog.get_logger()
@@ -39,19 +39,19 @@ class Copies:
         # Python looks for a folder once. It is to find the one that is meant, not another one while that is full.
         with suppress(OSError):
             gettempdir()
-        self._shares = Shares("room for exports", total, 1.0)
+        self._shares = FairShares("room for exports", total, 1.0)
 
     @asynccontextmanager
     async def make(self, tenant_id: str) -> "AsyncIterator[Copy]":
         """Make a copy, and take its room back at the end."""
-        with Holding(self._shares, tenant_id) as held, SpooledTemporaryFile(SMALL_BYTES) as file:
+        with Allocation(self._shares, tenant_id) as held, SpooledTemporaryFile(SMALL_BYTES) as file:
             yield Copy(file, self._shares, held)
 
 
 class Copy:
     """One copy: written from its beginning to its end, then read."""
 
-    def __init__(self, file: IO[bytes], shares: Shares, held: Holding) -> None:
+    def __init__(self, file: IO[bytes], shares: FairShares, held: Allocation) -> None:
         self._file = file
         self._shares = shares
         self._held = held
@@ -60,8 +60,9 @@ class Copy:
     async def write(self, piece: bytes) -> None:
         """Append a *piece*.
 
-        Raises :exc:`ShareExceeded` and :exc:`Overloaded` as :meth:`Shares.take` does, :exc:`StorageFull` if the disk is
-        full or the room for all is too small even for this copy alone, :exc:`StorageUnavailable` if the disk fails.
+        Raises :exc:`ShareExceeded` and :exc:`Overloaded` as :meth:`FairShares.take` does, :exc:`StorageFull` if the
+        disk is full or the room for all is too small even for this copy alone, :exc:`StorageUnavailable` if the disk
+        fails.
         """
         self._hold(await _in_thread(lambda: self._file.write(self._gzip.compress(piece))))
 
@@ -75,7 +76,7 @@ class Copy:
         except StorageUnavailable:
             if self._shares.used > self._held.amount:
                 raise
-            # It is alone: to come back later would not help.
+            # It is alone: to try again later would not help.
             too_small = f"ANALYTICS_EXPORTS_MB is too small for this export, of which it allows half: {_ADVICE}"
             raise StorageFull(too_small) from None
 

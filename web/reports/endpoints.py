@@ -21,7 +21,7 @@ from storage.read.reports import Page
 from storage.read.snapshots import read_head, read_snapshot, read_totals
 from web.auth.tokens import Verifier, bearer, check_admin
 from web.http.accept import prefers, takes_gzip
-from web.http.connections import network_of, vouch
+from web.http.connections import mark_authenticated, network_of
 from web.http.etag import matches, weak
 from web.http.operations import (
     Answer,
@@ -39,7 +39,7 @@ from web.http.operations import (
 from web.http.problems import Problem, invalid, unauthorized
 from web.ops.audit import PRINCIPAL
 from web.reports import shapes
-from web.reports.admission import HOLDING, Admission
+from web.reports.admission import ALLOCATION, Admission
 from web.reports.answers import GZIP_BYTES, compress, encode
 from web.reports.copies import Copies
 from web.reports.exports import EVERYTHING, HELD_BYTES, Exports, Reader, Selection, download
@@ -47,7 +47,7 @@ from web.reports.formats import Csv
 from web.reports.lists import LISTS, MAX_LIMIT, Ask, Cost, List, Values, is_long
 
 PREFIX = "/api/v1/analytics"
-LONGEST_QUERY = 16 << 10
+MAX_QUERY = 16 << 10
 """Bytes; more than all parameters need. To take 60 KB of them apart would take 25 ms."""
 JSON = "application/json"
 CSV = "text/csv"
@@ -130,25 +130,25 @@ class Reports:
         return _operation(source.path, source.operation, source.title, endpoint, answer, parameters)
 
     async def _admit(self, request: Request) -> str:
-        """Name the tenant whose admin asks; raises a :exc:`Problem`, and as :meth:`Shares.take` does."""
+        """Name the tenant whose admin asks; raises a :exc:`Problem`, and as :meth:`FairShares.take` does."""
         token = bearer(request.headers.get("authorization"))
-        await self._admission.arrive(token or "", network_of(request.client.host) if request.client else "")
-        if len(request.scope["query_string"]) > LONGEST_QUERY:
-            raise Problem(414, f"the query is longer than {LONGEST_QUERY:,} bytes")
+        await self._admission.begin(token or "", network_of(request.client.host) if request.client else "")
+        if len(request.scope["query_string"]) > MAX_QUERY:
+            raise Problem(414, f"the query is longer than {MAX_QUERY:,} bytes")
         if token is None:
             raise unauthorized("send the token as Authorization: Bearer")
         try:
             principal = request.scope[PRINCIPAL] = await self._verifier.verify(token)
         except Problem:
-            self._admission.forget(token)
+            self._admission.drop_token(token)
             raise
-        vouch(request.scope)
+        mark_authenticated(request.scope)
         check_admin(principal)
         self._admission.admit(request, token, principal)
         return principal.tenant_id
 
     async def _download(self, request: Request, source: List, wanted: Selection) -> Response:
-        request.scope[HOLDING].grow(HELD_BYTES)
+        request.scope[ALLOCATION].grow(HELD_BYTES)
         gzip = takes_gzip(request.headers.get("accept-encoding", ""))
         reader = Reader(partial(self._admission.turn, request, heavy=True), request.is_disconnected, gzip)
         pieces = self._exports.stream(source, wanted, Csv(source.columns), reader)
@@ -171,7 +171,7 @@ class Reports:
         if len(written) >= GZIP_BYTES and takes_gzip(request.headers.get("accept-encoding", "")):
             written = await compress(written)
             headers["Content-Encoding"] = "gzip"
-        request.scope[HOLDING].grow(len(written))
+        request.scope[ALLOCATION].grow(len(written))
         return Response(written, headers=headers, media_type=JSON)
 
     async def _summary(self, ask: Ask) -> Values:

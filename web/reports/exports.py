@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from storage.engine.database import Database, ReadTransaction
 from storage.errors import RowsRemoved, ShareExceeded, StorageError
-from storage.fairness.pace import collect
+from storage.fairness.slicing import collect
 from storage.read import reports
 from storage.read.reports import Item, Page
 from storage.read.snapshots import read_cutoffs
@@ -113,7 +113,7 @@ class Exports:
             yield piece
             if after is None or not left:
                 break
-            page, head, turn = replace(page, counts=False, after=after), b"", partial(_patient, reader.turn)
+            page, head, turn = replace(page, counts=False, after=after), b"", partial(_wait_without_limit, reader.turn)
         if left:
             raise RowsRemoved(f"{left:,} rows were removed while they were exported: export them anew")
 
@@ -166,7 +166,7 @@ async def _gzipped(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes,
 
 
 @asynccontextmanager
-async def _patient(turn: Turn) -> AsyncIterator[None]:
+async def _wait_without_limit(turn: Turn) -> AsyncIterator[None]:
     """Wait for a turn, however many wait: what has begun is not broken off for that."""
     async with AsyncExitStack() as taken:
         while True:

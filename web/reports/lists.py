@@ -45,7 +45,7 @@ def _in_range(page: Page, values: Mapping[str, Any]) -> bool:
 
 
 def _of_users(page: Page, values: Mapping[str, Any]) -> bool:
-    """Only two orders have an index; whoever else is selected has to be looked for."""
+    """Only two orders have an index; other users that are selected have to be searched."""
     is_sorted = values["sort"] not in INDEXED_USER_ORDERS
     return is_sorted or values["active_only"] or values["search"] is not None or _in_range(page, values)
 
@@ -76,7 +76,7 @@ class List:
     ``name`` is that of its CSV file, ``item`` the shape of what it holds. ``keys`` has the shape of a cursor's key for
     each sort, ``{"": ...}`` if there is but one. ``table`` is the name that the command ``export`` knows it by, None if
     it does not. A list that is ``appended`` is one of events: its rows never change, and new ones have higher ids.
-    ``beside`` reads what is told of all that is selected, ``beside_shape`` is the shape of that. ``is_heavy`` says what
+    ``beside`` reads what describes all that is selected, ``beside_shape`` is the shape of that. ``is_heavy`` says what
     costs much; a file of all of it always does.
     """
 

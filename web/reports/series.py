@@ -23,7 +23,7 @@ INTERVALS: dict[str, tuple[Interval, timedelta]] = {
     "hour": ("hour", timedelta(hours=23)),
     "day": ("day", timedelta(days=29)),
 }
-"""The intervals, and how long before its end a range begins that is not told where to."""
+"""The intervals, and how long before its end a range begins by default."""
 
 
 def _metrics(value: str, _days: Days) -> tuple[str, ...]:

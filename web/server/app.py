@@ -20,11 +20,11 @@ from realtime.hub import Hub
 from realtime.node import Node
 from storage.engine.database import Database
 from storage.engine.urls import database_at
-from storage.fairness.shares import Shares
+from storage.fairness.shares import FairShares
 from storage.retention.policy import Earliest
 from storage.write.writer import Writer
-from web.auth.credentials import Access
-from web.auth.ingest import Door
+from web.auth.credentials import Credentials
+from web.auth.ingest import IngestAuthenticator
 from web.auth.tokens import Verifier, verifier
 from web.http.operations import Operation
 from web.http.problems import HANDLERS
@@ -33,15 +33,15 @@ from web.ingest.rates import Rates
 from web.ingest.tracking import Tracking
 from web.live.endpoints import PATH as LIVE_PATH
 from web.live.endpoints import Live
-from web.ops.audit import Audit, Audited
+from web.ops.audit import Audit, AuditMiddleware
 from web.ops.health import Health
 from web.ops.housekeeping import Housekeeping
+from web.ops.log_stream import STDERR, STDOUT
 from web.ops.logs import AccessLog
-from web.ops.outlet import ERR, OUT
 from web.ops.telemetry import Telemetry
 from web.reports import series
 from web.reports.admission import Admission
-from web.reports.answers import Held
+from web.reports.answers import PiecewiseMiddleware
 from web.reports.copies import Copies
 from web.reports.endpoints import Reports
 from web.server.cors import Cors
@@ -63,9 +63,9 @@ class Service:
     settings: Settings
     telemetry: Telemetry
     database: Database
-    access: Access
+    credentials: Credentials
     verifier: Verifier
-    memory: Shares
+    memory: FairShares
     hub: Hub
     node: Node
     writer: Writer
@@ -76,9 +76,9 @@ class Service:
     app: Starlette
 
     async def drain(self) -> None:
-        """Say that the service is not ready, and send the panels away, a batch at a time.
+        """Say that the service is not ready, and close the subscribers, a batch at a time.
 
-        Requests in hand are the server's to finish.
+        The server finishes open requests.
         """
         self.health.drain()
         await self.live.drain()
@@ -89,7 +89,7 @@ async def open_service(settings: Settings, static: Path = FOLDER, *, is_worker: 
     """Open the database and start the tasks; at the end commit what waits, publish it, and give everything back.
 
     The parts are closed in the reverse of the order in which they were opened, also if one of them cannot be opened.
-    Whoever serves closes its connections before. *static* is the folder of the built front end; a worker's metrics are
+    The server closes its connections before. *static* is the folder of the built front end; a worker's metrics are
     those of all workers together. Raises what ``storage.errors`` lists.
     """
     async with AsyncExitStack() as opened:
@@ -99,16 +99,16 @@ async def open_service(settings: Settings, static: Path = FOLDER, *, is_worker: 
 async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_worker: bool) -> Service:
     telemetry = _telemetry(is_worker)
     database = await _open_database(opened, settings)
-    access = Access(database)
-    tokens = verifier(settings, access.revokes)
+    credentials = Credentials(database)
+    tokens = verifier(settings, credentials.revokes)
     opened.push_async_callback(tokens.close)
-    memory = Shares("memory", settings.memory_mb << 20, *MEMORY_WEIGHTS)
+    memory = FairShares("memory", settings.memory_mb << 20, *MEMORY_WEIGHTS)
     hub, broker = _hub(settings, telemetry), _broker(settings, database.epoch)
     node = Node(database, broker, hub, settings.change_log_entries)
-    door, audit = Door(settings, access), Audit(settings.audit_log == "on")
-    live = Live(settings, node, tokens, door, telemetry, audit)
-    await access.start(partial(live.end_revoked, access.revokes))
-    opened.push_async_callback(access.stop)
+    authenticator, audit = IngestAuthenticator(settings, credentials), Audit(settings.audit_log == "on")
+    live = Live(settings, node, tokens, authenticator, telemetry, audit)
+    await credentials.start(partial(live.end_revoked, credentials.revokes))
+    opened.push_async_callback(credentials.stop)
     await node.start()
     opened.push_async_callback(node.stop)
     writer = _writer(settings, database, broker, telemetry)
@@ -119,14 +119,14 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     health = Health(database, writer, node, hub, telemetry)
     health.start()
     opened.push_async_callback(health.stop)
-    tracking = _tracking(settings, database, writer, door, memory, telemetry)
+    tracking = _tracking(settings, database, writer, authenticator, memory, telemetry)
     reports = _reports(settings, database, tokens, memory)
     app = _application(settings, telemetry, audit, _operations(tracking, reports, live, health), live, static)
     return Service(
         settings,
         telemetry,
         database,
-        access,
+        credentials,
         tokens,
         memory,
         hub,
@@ -142,8 +142,8 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
 
 def _telemetry(is_worker: bool) -> Telemetry:
     telemetry = Telemetry(shared=is_worker)
-    for outlet in (OUT, ERR):
-        outlet.dropped = partial(telemetry.log_dropped, outlet.name)
+    for stream in (STDOUT, STDERR):
+        stream.dropped = partial(telemetry.log_dropped, stream.name)
     return telemetry
 
 
@@ -184,14 +184,19 @@ def _writer(settings: Settings, database: Database, broker: Broker, telemetry: T
 
 
 def _tracking(
-    settings: Settings, database: Database, writer: Writer, door: Door, memory: Shares, telemetry: Telemetry
+    settings: Settings,
+    database: Database,
+    writer: Writer,
+    authenticator: IngestAuthenticator,
+    memory: FairShares,
+    telemetry: Telemetry,
 ) -> Tracking:
     rates = Rates(settings.tracking_events_per_second, settings.tracking_burst_events)
     earliest = Earliest(settings.retention, database.days)
-    return Tracking(writer, door, Intake(rates, memory), earliest, telemetry.tracked, telemetry.client_dropped)
+    return Tracking(writer, authenticator, Intake(rates, memory), earliest, telemetry.tracked, telemetry.client_dropped)
 
 
-def _reports(settings: Settings, database: Database, tokens: Verifier, memory: Shares) -> Reports:
+def _reports(settings: Settings, database: Database, tokens: Verifier, memory: FairShares) -> Reports:
     admission, copies = Admission(memory), Copies(settings.exports_mb << 20)
     return Reports(database, tokens, settings.heartbeat_seconds, admission, copies)
 
@@ -226,9 +231,9 @@ def _route(operation: Operation, audit: Audit) -> Route:
     if operation.access != "admin":
         return Route(operation.path, operation.endpoint, methods=[operation.method])
     parameters = frozenset(parameter.name for parameter in operation.parameters)
-    middleware = [Middleware(Audited, audit, operation.path, parameters)]
+    middleware = [Middleware(AuditMiddleware, audit, operation.path, parameters)]
     if not operation.streams:
-        middleware.append(Middleware(Held))
+        middleware.append(Middleware(PiecewiseMiddleware))
     return Route(operation.path, operation.endpoint, methods=[operation.method], middleware=middleware)
 
 

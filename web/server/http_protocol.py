@@ -9,8 +9,8 @@ from starlette.datastructures import Headers
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from realtime.transports.eventstream import TRANSPORT
-from storage.fairness.pace import SharedPace
-from web.http.connections import EXTENSION, Connections, Visitor, network_of
+from storage.fairness.slicing import SharedSlicer
+from web.http.connections import EXTENSION, ClientIdentity, Connections, network_of
 from web.http.problems import Problem
 from web.server.undelimited import until_closed
 
@@ -27,12 +27,12 @@ MAX_PIPELINE = 16
 """Requests that may wait on a connection for the answers to those before them."""
 FIRST_REQUEST_SECONDS = 0.5
 """How long a stop waits for the first request of a connection that was accepted just before."""
-LEFT_OVER = 16 * 1024
+UNREAD_BODY = 16 * 1024
 """Bytes of a body that come at once after its answer; with more, the connection waits for its turn to be read on."""
 READS = 1
 """Connections that are read on in one turn of the event loop to take what is left of such bodies."""
 RETRY_SECONDS = 1
-"""After how long a client may come back that found no room."""
+"""After how long a client may try again that found no room."""
 LINE, HEAD, BODY = "line", "head", "body"
 """What may be slow to come: the first line of a request, the rest of its head, its body."""
 
@@ -55,16 +55,16 @@ class BoundedProtocol(HttpToolsProtocol):
     head_seconds = 10.0
     body_seconds = 60.0
     answer_seconds = 60.0
-    others: Connections
+    all_connections: Connections
     """All connections of the process."""
-    left_over: SharedPace
-    """The pace at which the rests of bodies are read that were answered before their end."""
+    left_over: SharedSlicer
+    """Slices the reading of the rests of bodies that were answered before their end."""
     turn: Callable[[str, Headers], Awaitable[None]]
     """Waits until a WebSocket for that path, with those headers, may be made; raises a :exc:`Problem`."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin with nothing read; the first head is waited for from now on."""
-        self.visitor = Visitor()
+        self.identity = ClientIdentity()
         # Bytes that are no part of a body, how many they are at the least for its chunks, and why the parser stopped.
         self._head = self._framing = 0
         self._refusal: tuple[int, str] | None = None
@@ -79,9 +79,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._upgrade: asyncio.Handle | asyncio.Task[None] | None = None
         self._discarding: asyncio.Task[None] | None = None
         self._draining = False
-        has_room = self.others.make_room(self.connections)
+        has_room = self.all_connections.make_room(self.connections)
         super().connection_made(transport)
-        self.others.rests(self)
+        self.all_connections.mark_idle(self)
         if not has_room:
             self._say(503, "this service has as many connections as it may", [(b"retry-after", b"%d" % RETRY_SECONDS)])
 
@@ -93,7 +93,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._discarding is not None:
             self._discarding.cancel()
         self._await_reader(None)
-        self.others.leaves(self)
+        self.all_connections.remove(self)
         super().connection_lost(exc)
 
     def cut(self) -> None:
@@ -110,7 +110,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Go on: most of it was read."""
+        """Continue: most of it was read."""
         self._await_reader(None)
         super().resume_writing()
 
@@ -139,13 +139,13 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head > MAX_HEAD and not (self._is_last or self.transport.is_closing()):
             self._say(431, "the head or the trailer of the request is too long")
         elif self._part == HEAD:
-            self.others.holds(self, self._head)
-        elif self._part == BODY and len(data) > LEFT_OVER and not self._is_answering:
+            self.all_connections.note_head_bytes(self, self._head)
+        elif self._part == BODY and len(data) > UNREAD_BODY and not self._is_answering:
             self.flow.pause_reading()
             self._discarding = self.loop.create_task(self._read_on())
 
     async def _read_on(self) -> None:
-        """Read what nobody needs in turn: a hundred clients who send 16 MB on would else hold the loop for a second."""
+        """Read the unread rest in turn: a hundred clients with 16 MB more would block the loop for a second."""
         await self.left_over.enter(network_of(self.client[0]) if self.client else None)
         self.flow.resume_reading()
 
@@ -158,7 +158,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._framing = 0
         self._begin(HEAD)
-        self.scope["extensions"] = {TRANSPORT: self.transport, EXTENSION: self.visitor}  # type: ignore[dict-item]
+        self.scope["extensions"] = {TRANSPORT: self.transport, EXTENSION: self.identity}  # type: ignore[dict-item]
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the target."""
@@ -177,7 +177,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self._draining and self.cycle is not None:
             self.cycle.keep_alive = False
-        self.others.asks(self)
+        self.all_connections.mark_busy(self)
         self._begin(BODY)
 
     def on_body(self, body: bytes) -> None:
@@ -208,7 +208,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """
         self._draining = True
         if self._upgrade is not None:
-            # It will be told when to come back.
+            # The answer says when to try again.
             self._upgrade.cancel()
             self._upgrade = self.loop.call_soon(self._hand_over)
         elif self.cycle:
@@ -234,22 +234,22 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Give what the client sends meanwhile its whole time, from now on."""
         super().on_response_complete()
-        self.others.rests(self)
+        self.all_connections.mark_idle(self)
         if self._due is not None:
             self._due = self.loop.time() + self._seconds
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over when it is its turn, with all that is to be waited for."""
         if self._upgrade is not None or self._is_answering or self.pipeline:
-            # What was asked before is not answered yet, and would go on using this protocol.
+            # What was asked before is not answered yet, and would continue using this protocol.
             self.send_400_response("an upgrade has to be the only request")
             return
         self._timer.cancel()
-        self.others.leaves(self)
+        self.all_connections.remove(self)
         self.transport.pause_reading()
-        self._upgrade = self.loop.create_task(self._await_turn())
+        self._upgrade = self.loop.create_task(self._await_handshake())
 
-    async def _await_turn(self) -> None:
+    async def _await_handshake(self) -> None:
         try:
             await self.turn(self.url.partition(b"?")[0].decode("latin-1"), Headers(raw=self.headers))
         except Problem as problem:

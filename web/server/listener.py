@@ -1,8 +1,8 @@
 """The listening socket: connections are accepted as fast as they come, and served in turn of their addresses.
 
-The kernel queues connections in the order of their arrival. To begin to serve one takes 0.2 ms: whoever opens two
-thousand at once, as panels do after a failure, would keep everybody else's next connection waiting for half a second
-and more. To accept one takes some microseconds.
+The kernel queues connections in the order of their arrival. To begin to serve one takes 0.2 ms: a client that opens two
+thousand at once, as subscribers do after a failure, would keep every other client's next connection waiting for half a
+second and more. To accept one takes some microseconds.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from functools import partial
 
 import structlog
 
-from storage.fairness.pace import SharedPace
+from storage.fairness.slicing import SharedSlicer
 from web.http.connections import network_of
 
 BEGUN = 2
@@ -23,7 +23,7 @@ BEGUN = 2
 ACCEPTED = 32
 """Connections that are accepted in one turn; processes that share the socket take as many each."""
 ENDING = 64
-"""Connections that begin in one turn when nobody is accepted any more."""
+"""Connections that begin in one turn when no connection is accepted any more."""
 PAUSE_SECONDS = 0.1
 """How long nothing is accepted when the system has no descriptor or no memory left."""
 LOG_SECONDS = 60.0
@@ -32,7 +32,7 @@ ALWAYS = 256
 """Connections of one address that may wait in any case."""
 SHARE = 3
 """Beyond these an address may have at most so many times as many waiting as there is room for others: alone it gets
-three quarters (see ``storage/fairness/shares.py`` for the source). So the kernel's queue, where nobody has a turn,
+three quarters (see ``storage/fairness/shares.py`` for the source). So the kernel's queue, which knows no turns,
 stays short: who opens connections faster than they begin loses the newest of its own."""
 
 log = structlog.get_logger()
@@ -51,7 +51,7 @@ class Listener:
         self._protocol = protocol
         self._most = most
         self._logged_at = -math.inf
-        self._pace = SharedPace(BEGUN)
+        self._slicer = SharedSlicer(BEGUN)
         self._waiting: set[asyncio.Task[None]] = set()
         self._networks = Counter[str]()
         self._dropped = 0
@@ -62,10 +62,10 @@ class Listener:
         self._resume()
 
     async def close(self) -> None:
-        """Accept nobody any more, and begin to serve those who were accepted; the socket stays open."""
+        """Accept no connection any more, and begin to serve those who were accepted; the socket stays open."""
         self._is_closed = True
         self._stop()
-        self._pace.each_turn = ENDING
+        self._slicer.each_turn = ENDING
         if self._waiting:
             await asyncio.wait(self._waiting)
 
@@ -96,7 +96,7 @@ class Listener:
         return self._networks[network] >= max(ALWAYS, SHARE * room)
 
     def _rest(self, error: OSError) -> None:
-        """Accept nobody for a moment: there are no descriptors left."""
+        """Accept no connection for a moment: there are no descriptors left."""
         self._stop()
         self._pause = self._loop.call_later(PAUSE_SECONDS, self._resume)
         if self._is_log_due():
@@ -109,7 +109,7 @@ class Listener:
         return is_due
 
     async def _begin(self, connection: socket.socket, network: str) -> None:
-        await self._pace.enter(network)
+        await self._slicer.enter(network)
         try:
             connection.setblocking(False)
             # asyncio sets it only for a socket that was made with the protocol's number.

@@ -13,8 +13,8 @@ import structlog
 import uvicorn
 import uvloop
 
-from storage.fairness.pace import SharedPace
-from web.http.connections import BESIDE_PANELS, Connections
+from storage.fairness.slicing import SharedSlicer
+from web.http.connections import OTHER_CONNECTIONS, Connections
 from web.server.app import Service, open_service
 from web.server.descriptors import fitting, for_connections, for_waiting, raise_limit
 from web.server.http_protocol import READS, BoundedProtocol
@@ -25,7 +25,7 @@ from web.settings import Settings
 log = structlog.get_logger()
 
 MAX_MESSAGE = 16 * 1024
-"""Bytes of a message from a panel: room for a token of the longest kind."""
+"""Bytes of a message from a subscriber: room for a token of the longest kind."""
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open: longer than balancers keep theirs, so that none is cut under a request."""
 SECURITY_HEADERS = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
@@ -33,8 +33,8 @@ SECURITY_HEADERS = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "
 BACKLOG = 2048
 COLLECT = 5_000, 2, 200
 """The collector's thresholds: so many new objects before it looks at those, so many such looks before one at the older
-ones too, and so many of these before one at everything. With Python's own numbers a thousand panels that came at once
-stopped the service for 50 ms, twice; connections leave nothing for it to find."""
+ones too, and so many of these before one at everything. With Python's own numbers a thousand subscribers that came at
+once stopped the service for 50 ms, twice; connections leave nothing for it to find."""
 
 
 class CannotListen(Exception):
@@ -44,15 +44,15 @@ class CannotListen(Exception):
 def configuration(service: Service) -> uvicorn.Config:
     """Say how uvicorn serves *service*."""
     settings = service.settings
-    room = min(for_connections(raise_limit()), settings.max_connections + BESIDE_PANELS)
+    room = min(for_connections(raise_limit()), settings.max_connections + OTHER_CONNECTIONS)
 
     class Protocol(BoundedProtocol):
         head_seconds = settings.head_seconds
         body_seconds = settings.body_seconds
         answer_seconds = settings.answer_seconds
-        turn = staticmethod(service.live.turn)
-        others = Connections(room)
-        left_over = SharedPace(READS)
+        turn = staticmethod(service.live.wait_for_handshake)
+        all_connections = Connections(room)
+        left_over = SharedSlicer(READS)
 
     return uvicorn.Config(
         service.app,
@@ -78,7 +78,7 @@ def configuration(service: Service) -> uvicorn.Config:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which would send all panels away in one burst."""
+    """uvicorn's server, which would close all subscribers in one burst."""
 
     def __init__(self, service: Service, listening: socket.socket, asked: Collection[int] = ()) -> None:
         """Serve on a *listening* socket; *asked*: the signals to stop that came before it listens to them itself."""
@@ -100,13 +100,13 @@ class Server(uvicorn.Server):
         return made
 
     async def stop_accepting(self) -> None:
-        """Leave who comes from now on to others who listen on the same socket."""
+        """Leave new connections to other workers that listen on the same socket."""
         if self._listener is not None:
             await self._listener.close()
         self._listening.close()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept nobody any more, send the panels away in batches, then finish the requests in hand."""
+        """Accept no connection any more, close the subscribers in batches, then finish the open requests."""
         began = time.monotonic()
         await self.stop_accepting()
         for connection in list(self.server_state.connections):

@@ -16,21 +16,22 @@ from realtime.transports.sinks import ABORT_SECONDS, RETRY_SECONDS
 from realtime.transports.websocket import EXTENSION, TOO_MUCH, UNANSWERED
 
 MAX_UNREAD = 65_536
-"""Bytes that may wait for a panel beside the frame it was sent last."""
+"""Bytes that may wait for a subscriber beside the frame it was sent last."""
 PIECE = 256
 """Bytes that are read before what they held is counted. The shortest frame has 6, and takes some 14 us."""
-DEAF_SECONDS = 1.0
-"""How long a panel that is not heard any more has to take the close frame."""
+IGNORE_SECONDS = 1.0
+"""How long a subscriber whose input is ignored has to take the close frame."""
 
 
 class PreparedProtocol(WebSocketsSansIOProtocol):
     """A WebSocket that offers itself to the application as :data:`EXTENSION`.
 
-    It hears a panel once the application has said, in ``allowance``, what the panel may send; and no more than that.
+    It reads from a subscriber once the application has said, in ``allowance``, what the subscriber may send; and no
+    more than that.
     """
 
     allowance: Allowance | None = None
-    _deaf = False
+    _is_ignoring = False
 
     async def run_asgi(self) -> None:
         """Run the application, with the extension in its scope."""
@@ -52,7 +53,7 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
             message = {**message, "headers": [*self.default_headers, *message["headers"]]}
         await super().send(message)
         if message["type"] == "websocket.accept" and self.handshake_complete:
-            # Two dozen lists, which nobody needs any more.
+            # Two dozen lists, which are not needed any more.
             del self.request, self.response
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             # Else it would log an error.
@@ -61,17 +62,17 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
     def handle_events(self) -> None:
         """Take what was read, if it is paid for."""
         if self.handshake_initiated and self.conn.events and not self._pay(len(self.conn.events)):
-            self._stop_hearing()
+            self._ignore_input()
         else:
             super().handle_events()
 
     def _pay(self, frames: int) -> bool:
-        # Before its handshake is answered a panel has nothing to say.
-        return self.allowance is not None and self.allowance.pay(frames, self.loop.time())
+        # Before its handshake is answered a subscriber has nothing to say.
+        return self.allowance is not None and self.allowance.take(frames, self.loop.time())
 
-    def _stop_hearing(self) -> None:
-        """Drop what the panel sends from now on, and tell the application, which closes the connection."""
-        self._deaf = True
+    def _ignore_input(self) -> None:
+        """Drop what the subscriber sends from now on, and tell the application, which closes the connection."""
+        self._is_ignoring = True
         self.conn.events_received()
         if self.allowance is None or not self.open:
             self.transport.abort()
@@ -81,10 +82,10 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         # Or taking a message would have it read on.
         self.read_paused = False
         self.transport.pause_reading()
-        self.loop.call_later(DEAF_SECONDS, self.transport.abort)
+        self.loop.call_later(IGNORE_SECONDS, self.transport.abort)
 
     def handle_ping(self) -> None:
-        """Answer a ping, unless the panel has not taken the answers to those before: it would fill the memory."""
+        """Answer a ping, unless the subscriber has not taken the answers to those before: it would fill the memory."""
         if self.transport.get_write_buffer_size() > MAX_UNREAD:
             self.transport.abort()
         else:
@@ -107,7 +108,7 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     def keepalive_timeout(self) -> None:
-        """Give up a panel that answers no ping, also if it leaves unread what was sent before."""
+        """Give up a subscriber that answers no ping, also if it leaves unread what was sent before."""
         if self.open:
             told: Any = {"type": "websocket.disconnect", "code": UNANSWERED, "unanswered": True}
             self.queue.put_nowait(told)
@@ -115,9 +116,9 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         self.loop.call_later(ABORT_SECONDS, self.transport.abort)
 
     def shutdown(self) -> None:
-        """Say 1012 with a reconnect delay to a panel that came in while the others were sent away."""
+        """Say 1012 with a reconnect delay to a subscriber that came in while the others were closed."""
         if self.handshake_complete and self.open:
-            self.say_close(RESTARTING.code, f"retry after {random.uniform(*RETRY_SECONDS):.1f} s")
+            self.send_close_frame(RESTARTING.code, f"retry after {random.uniform(*RETRY_SECONDS):.1f} s")
             self.loop.call_later(ABORT_SECONDS, self.transport.abort)
         super().shutdown()
 
@@ -128,7 +129,7 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         leaves that answer unsent and the connection open.
         """
         for begin in range(0, len(data), PIECE):
-            if self._deaf or self.transport.is_closing():
+            if self._is_ignoring or self.transport.is_closing():
                 return
             super().data_received(data[begin : begin + PIECE])
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
@@ -140,8 +141,8 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
         """Whether data frames may still be sent."""
         return not self.close_sent and not self.disconnected and self.conn.state is WireState.OPEN
 
-    def say_close(self, code: int, reason: str) -> None:
-        """Send the close frame as uvicorn's own ``websocket.close`` does: the panel's answer closes the transport."""
+    def send_close_frame(self, code: int, reason: str) -> None:
+        """Send the close frame as uvicorn does for ``websocket.close``: the client's answer closes the transport."""
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.conn.send_close(code, reason)
         self.transport.write(b"".join(self.conn.data_to_send()))

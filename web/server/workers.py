@@ -25,7 +25,7 @@ import structlog
 from storage.engine.urls import file_of
 from storage.errors import StorageError
 from web.ops import logs
-from web.ops.outlet import ERR
+from web.ops.log_stream import STDERR
 from web.server.runner import listen, run
 from web.settings import InvalidSetting, Settings
 
@@ -59,11 +59,11 @@ def serve(settings: Settings, count: int) -> int:
 class Worker:
     """A worker, seen from its parent. Its *number* is its own as long as it lives."""
 
-    def __init__(self, number: int, process: asyncio.subprocess.Process, line: socket.socket) -> None:
+    def __init__(self, number: int, process: asyncio.subprocess.Process, control: socket.socket) -> None:
         self.number = number
         self.began = time.monotonic()
         self._process = process
-        self._line = line
+        self._control = control
 
     @classmethod
     async def start(cls, number: int, listening: socket.socket, folder: Path) -> Self:
@@ -84,14 +84,14 @@ class Worker:
     async def serves(self) -> bool:
         """Wait until it serves; False: it ended before."""
         try:
-            return bool(await asyncio.get_running_loop().sock_recv(self._line, 1))
+            return bool(await asyncio.get_running_loop().sock_recv(self._control, 1))
         except OSError:
             return False
 
     async def ended(self) -> int:
-        """Wait until it has ended, and give its exit code; one that was asked to end before it could hear of it: 0."""
+        """Wait until it has ended, and give its exit code; one that was asked to end before it could read that: 0."""
         code = await self._process.wait()
-        self._line.close()
+        self._control.close()
         return 0 if code == -signal.SIGTERM else code
 
     def signal(self, number: signal.Signals) -> None:
@@ -110,7 +110,7 @@ class Workers:
         self._folder = folder
         self._alive: dict[int, Worker] = {}
         self._serving: list[Worker] = []
-        self._seats, self._starting = asyncio.Lock(), asyncio.Lock()
+        self._slot_lock, self._starting = asyncio.Lock(), asyncio.Lock()
         self._stopping = False
         self._failed = False
         self._rolling: asyncio.Task[None] | None = None
@@ -128,7 +128,7 @@ class Workers:
             return code if code >= 0 else 1
         self._serving = [first, *[await self._start() for _ in range(self._count - 1)]]
         log.info("workers_started", workers=self._count, pid=os.getpid())
-        await asyncio.gather(*(self._keep(seat) for seat in range(self._count)))
+        await asyncio.gather(*(self._keep(slot) for slot in range(self._count)))
         if self._rolling is not None:
             await self._rolling
         # Those that the stop met while they took the place of others.
@@ -153,25 +153,25 @@ class Workers:
         del self._alive[worker.number]
         return code
 
-    async def _keep(self, seat: int) -> None:
+    async def _keep(self, slot: int) -> None:
         """Have one worker serve, another one whenever it ends, until the stop."""
         wait = BACKOFF_SECONDS[0]
         while True:
-            worker = self._serving[seat]
+            worker = self._serving[slot]
             code = await self._end(worker)
             if self._stopping:
                 self._failed |= code != 0
                 return
-            if self._serving[seat] is not worker:
+            if self._serving[slot] is not worker:
                 # It was replaced, and asked to end.
                 continue
             log.error("worker_ended", worker=worker.number, code=code)
             lived = time.monotonic() - worker.began
             wait = BACKOFF_SECONDS[0] if lived > STEADY_SECONDS else min(wait * 2, BACKOFF_SECONDS[1])
             await asyncio.sleep(wait)
-            async with self._seats:
-                if self._serving[seat] is worker:
-                    self._serving[seat] = await self._start()
+            async with self._slot_lock:
+                if self._serving[slot] is worker:
+                    self._serving[slot] = await self._start()
 
     def _stop(self) -> None:
         self._stopping = True
@@ -190,16 +190,16 @@ class Workers:
 
     async def _replace_all(self) -> None:
         """Replace the workers one after the other, each by one that serves already."""
-        for seat in range(len(self._serving)):
+        for slot in range(len(self._serving)):
             new = await self._start()
             if not await new.serves():
                 await self._end(new)
                 if not self._stopping:
-                    log.error("workers_not_replaced", worker=self._serving[seat].number)
+                    log.error("workers_not_replaced", worker=self._serving[slot].number)
                 return
-            async with self._seats:
+            async with self._slot_lock:
                 # The old one may have ended, and may have been replaced, meanwhile.
-                old, self._serving[seat] = self._serving[seat], new
+                old, self._serving[slot] = self._serving[slot], new
             old.signal(signal.SIGTERM)
             while self._alive.get(old.number) is old:  # noqa: ASYNC110 - its keeper waits for it
                 await asyncio.sleep(0.05)
@@ -221,7 +221,7 @@ def work(listening: int, line: int, number: int) -> None:
     try:
         run(settings, socket.socket(fileno=listening), lambda: parent.send(b"\n"))
     except (StorageError, InvalidSetting) as error:
-        ERR.write(f"convoai-analytics: {error}\n")
+        STDERR.write(f"convoai-analytics: {error}\n")
         sys.exit(2)
     finally:
         if orphaned.is_set():

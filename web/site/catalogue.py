@@ -21,7 +21,7 @@ from web.reports.lists import DEFAULT_LIMIT, MAX_LIMIT
 from web.settings import Settings
 
 COMMAND = "make catalogue"
-"""Writes the file anew."""
+"""Writes the file again."""
 OUTPUT = Path(__file__).parent.parent / "frontend" / "src" / "client" / "catalogue.ts"
 
 SHAPES = {

@@ -1,4 +1,4 @@
-"""The body of an answer that somebody waits for the end of."""
+"""The body of an answer whose end is observed."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from convoai_analytics_client.capture.usage import CLIENT_LEFT, FAILED
 
 End = Callable[["int | None"], None]
-"""Is told how a body ended: None for well, else the status that the request has by that. It is called once."""
+"""Called with how a body ended: None for well, else the status that the request has by that. It is called once."""
 
 
 class Body:
@@ -26,10 +26,10 @@ class Body:
                 self._iterator = iter(self._parts)
             return next(self._iterator)
         except StopIteration:
-            self._tell(None)
+            self._report_end(None)
             raise
         except BaseException as error:
-            self._tell(FAILED if isinstance(error, Exception) else CLIENT_LEFT)
+            self._report_end(FAILED if isinstance(error, Exception) else CLIENT_LEFT)
             raise
 
     def close(self) -> None:
@@ -39,9 +39,9 @@ class Body:
             if close is not None:
                 close()
         finally:
-            self._tell(CLIENT_LEFT)
+            self._report_end(CLIENT_LEFT)
 
-    def _tell(self, status: int | None) -> None:
+    def _report_end(self, status: int | None) -> None:
         end, self._end = self._end, None
         if end is not None:
             end(status)
@@ -68,17 +68,17 @@ class AsyncBody:
         try:
             return await self._parts.__anext__()
         except StopAsyncIteration:
-            self._tell(None)
+            self._report_end(None)
             raise
         except BaseException as error:
-            self._tell(FAILED if isinstance(error, Exception) else CLIENT_LEFT)
+            self._report_end(FAILED if isinstance(error, Exception) else CLIENT_LEFT)
             raise
 
     def close(self) -> None:
-        """Take note that nobody iterates any more."""
-        self._tell(CLIENT_LEFT)
+        """Record that the body is not iterated any more."""
+        self._report_end(CLIENT_LEFT)
 
-    def _tell(self, status: int | None) -> None:
+    def _report_end(self, status: int | None) -> None:
         end, self._end = self._end, None
         if end is not None:
             end(status)

@@ -10,7 +10,7 @@ from typing import Any
 
 Scope = MutableMapping[str, Any]
 
-MOST_PREFIXES = 1000
+MAX_PREFIXES = 1000
 """How many prefixes of mounts are remembered."""
 UNKNOWN_MOUNT = "/{mount}"
 """Stands for the prefix of a mount whose template cannot be found."""
@@ -67,7 +67,7 @@ class Templates:
         if found is None or not found.endswith(path):
             return f"{base}{UNKNOWN_MOUNT}{path}"
         prefix = f"{base}{found[: len(found) - len(path)]}"
-        if prefix == root and len(self._prefixes) < MOST_PREFIXES:
+        if prefix == root and len(self._prefixes) < MAX_PREFIXES:
             self._prefixes[root] = prefix
         return f"{prefix}{path}"
 

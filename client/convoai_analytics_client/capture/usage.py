@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from convoai_analytics_client.analytics import Analytics
-from convoai_analytics_client.delivery.trouble import LOG
+from convoai_analytics_client.delivery.failure_log import LOG
 from convoai_analytics_client.environment import default
 
 WEBSOCKET = "WEBSOCKET"
@@ -13,7 +13,7 @@ WEBSOCKET = "WEBSOCKET"
 METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", WEBSOCKET}
 )
-"""The methods that are told apart; clients may send any other word."""
+"""The methods that are counted by name; clients may send any other word."""
 OTHER = "OTHER"
 """The method of the others."""
 UNMATCHED = "(unmatched)"
@@ -24,12 +24,12 @@ FAILED = 500
 """The status of requests that ended by an exception."""
 EXCLUDED = ("/health", "/healthz", "/ready", "/metrics")
 """Paths that are not tracked by default: machines ask for them every few seconds."""
-MOST_SECONDS = 86_400.0
+MAX_SECONDS = 86_400.0
 """The service takes no longer times."""
 FLUSH_SECONDS = 5.0
 """What the shutdown of a server waits for events that are not posted yet, at most."""
 
-Who = Callable[[Any], Any]
+UserOf = Callable[[Any], Any]
 """Gives the user id of a request, None for a caller who is not known."""
 
 
@@ -38,7 +38,7 @@ class Usage:
 
     __slots__ = ("_analytics", "_user", "_warned", "exact", "prefixes")
 
-    def __init__(self, analytics: Analytics | None, user: Who | None, exclude: Iterable[str]) -> None:
+    def __init__(self, analytics: Analytics | None, user: UserOf | None, exclude: Iterable[str]) -> None:
         """Take over the arguments that all middleware has.
 
         *analytics*: None stands for the client that the environment describes, which is made at the first request.
@@ -92,7 +92,7 @@ class Usage:
                 endpoint or UNMATCHED,
                 method if method in METHODS else OTHER,
                 status,
-                min(seconds, MOST_SECONDS),
+                min(seconds, MAX_SECONDS),
                 user_id,
             )
         except Exception as error:

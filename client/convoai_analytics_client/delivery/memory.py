@@ -11,7 +11,7 @@ BATCH_BYTES = 1 << 20
 BACKLOG = 4
 """Batches that are posted as one when so many wait: posts of 2,000 events take 1.6 times as many events a second as
 posts of 500."""
-MOST_EVENTS = 10_000
+MAX_EVENTS = 10_000
 """Events that the service takes in a post."""
 
 Encode = Callable[[list[Record]], list[bytes]]
@@ -27,11 +27,11 @@ class Memory:
     def __init__(self, queue: Queue, encode: Encode, batch_events: int) -> None:
         self._queue = queue
         self._encode = encode
-        self._most_events = min(BACKLOG * batch_events, MOST_EVENTS)
+        self._most_events = min(BACKLOG * batch_events, MAX_EVENTS)
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew, as after a fork."""
+        """Start again, as after a fork."""
         self._records: list[Record] = []
         self._lines: deque[bytes] = deque()
 

@@ -13,7 +13,7 @@ class Queue:
     """Records that wait, and what became of the others. Any thread may call any method.
 
     The lock is held for less than a microsecond by a call. It is one that its owner may take again: a signal's handler
-    or a finalizer that tracks may interrupt a call that tracks. One that nobody holds is made for a forked child.
+    or a finalizer that tracks may interrupt a call that tracks. One that is not held is made for a forked child.
     """
 
     def __init__(self, most_events: int, most_bytes: int, batch_events: int) -> None:
@@ -23,7 +23,7 @@ class Queue:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew, with nothing in it: after a fork its content belongs to the parent."""
+        """Start again, with nothing in it: after a fork its content belongs to the parent."""
         self._lock = threading.RLock()
         self._settled = threading.Condition(self._lock)
         # A semaphore of one place that is taken while nothing is to be done. Its methods are atomic.
@@ -78,7 +78,7 @@ class Queue:
         return len(self._records)
 
     def take(self, most: int) -> list[Record]:
-        """Take the oldest records out; they are pending until :meth:`settle` is told of them."""
+        """Take the oldest records out; they are pending until :meth:`settle`."""
         with self._lock:
             taken, self._records = self._records[:most], self._records[most:]
         return taken
@@ -94,7 +94,7 @@ class Queue:
     def settle(
         self, recorded: int = 0, duplicates: int = 0, rejected: int = 0, dropped: int = 0, why: str = ""
     ) -> None:
-        """Take note of what the service said of pending events."""
+        """Record what the service said of pending events."""
         with self._lock:
             self._recorded += recorded
             self._duplicates += duplicates
@@ -104,7 +104,7 @@ class Queue:
             self._settle(recorded + duplicates + rejected + dropped)
 
     def restore(self, events: int) -> None:
-        """Take note of pending events that an earlier process left."""
+        """Record pending events that an earlier process left."""
         with self._lock:
             self._restored += events
 

@@ -7,18 +7,18 @@ from collections import Counter, deque
 from time import monotonic
 from typing import Any, Protocol
 
+from convoai_analytics_client.delivery.failure_log import FailureLog
 from convoai_analytics_client.delivery.queue import Queue
 from convoai_analytics_client.delivery.stats import REFUSED, UNSENT
 from convoai_analytics_client.delivery.transport import Answer, Transport, Unreachable
-from convoai_analytics_client.delivery.trouble import Trouble
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 30.0
 """Seconds between the first two attempts, and between any two, at most: each pause is drawn from 0 to twice the one
 before ("full jitter", Brooker: Exponential Backoff and Jitter, 2015)."""
-LONGEST_RETRY_AFTER = 3600.0
+MAX_RETRY_AFTER = 3600.0
 """No answer keeps events waiting for longer."""
-TELL_SECONDS = 10.0
-"""Within which the service is told of drops when there are no events to post."""
+REPORT_SECONDS = 10.0
+"""Within which drops are reported to the service when there are no events to post."""
 IDLE_SECONDS = 3600.0
 TOO_LARGE = 413
 DROPPED_HEADER = "Analytics-Client-Dropped"
@@ -53,21 +53,21 @@ class Sender:
         queue: Queue,
         source: Source,
         transport: Transport,
-        trouble: Trouble,
+        failures: FailureLog,
         batch_events: int,
         flush_seconds: float,
     ) -> None:
         self._queue = queue
         self._source = source
         self._transport = transport
-        self._trouble = trouble
+        self._failures = failures
         self._batch_events = batch_events
         self._flush_seconds = flush_seconds
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew, as after a fork."""
-        self._told: Counter[str] = Counter()
+        """Start again, as after a fork."""
+        self._reported: Counter[str] = Counter()
         self._hurry, self._ending = threading.Event(), threading.Event()
         self._deadline: float | None = None
         # A forked child closes its copy, which the parent does not notice.
@@ -98,17 +98,17 @@ class Sender:
                     break
                 self._hurry.clear()
             self._rest()
-        self._tell_drops()
+        self._report_drops()
         self._transport.close()
 
     def _rest(self) -> None:
         """Wait for events, then until they make a batch or are old enough."""
-        self._trouble.tell()
+        self._failures.log()
         while not self._source.waiting() and self._deadline is None:
-            has_drops = bool(self._untold())
-            self._source.wait(TELL_SECONDS if has_drops else IDLE_SECONDS)
+            has_drops = bool(self._unreported())
+            self._source.wait(REPORT_SECONDS if has_drops else IDLE_SECONDS)
             if has_drops and not self._source.waiting():
-                self._tell_drops()
+                self._report_drops()
             elif not self._source.waiting():
                 # It was woken for a flush, or to look for what others left.
                 break
@@ -140,39 +140,39 @@ class Sender:
             answer = self._post(lines)
             if answer is not None and not answer.is_transient():
                 return answer
-            retry_after = 0.0 if answer is None else min(answer.retry_after, LONGEST_RETRY_AFTER)
+            retry_after = 0.0 if answer is None else min(answer.retry_after, MAX_RETRY_AFTER)
             if not self._pause(random.uniform(0, pause), retry_after):
                 return None
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _post(self, lines: list[bytes]) -> Answer | None:
         """Post once; None if the service could not be reached."""
-        untold = self._untold()
+        unreported = self._unreported()
         try:
-            answer = self._transport.post(b"\n".join(lines), _header(untold))
+            answer = self._transport.post(b"\n".join(lines), _header(unreported))
         except Unreachable as error:
-            self._trouble.add(f"the service cannot be reached ({error}); it is tried again", len(lines))
+            self._failures.add(f"the service cannot be reached ({error}); it is tried again", len(lines))
             return None
         except Exception as error:
             # Such as a host name that cannot be written, or a fault of ours: nothing may end this thread.
-            self._trouble.add(f"a post failed ({type(error).__name__}); it is tried again", len(lines))
+            self._failures.add(f"a post failed ({type(error).__name__}); it is tried again", len(lines))
             return None
         if answer.is_taken():
-            self._told += untold
+            self._reported += unreported
         elif answer.is_transient():
-            self._trouble.add(f"the service answered {answer.status}; it is tried again", len(lines))
+            self._failures.add(f"the service answered {answer.status}; it is tried again", len(lines))
         return answer
 
     def _settle(self, lines: list[bytes], answer: Answer) -> None:
         if answer.is_taken():
             rejected = _rejected(answer.body)
             for what, events in rejected.items():
-                self._trouble.add(f"the service rejected {what}", events)
+                self._failures.add(f"the service rejected {what}", events)
             recorded, duplicates = int(answer.body["recorded"]), int(answer.body["duplicates"])
             known = recorded + duplicates + sum(rejected.values())
             self._queue.settle(recorded, duplicates, sum(rejected.values()), len(lines) - known, REFUSED)
         else:
-            self._trouble.add(f"{_refusal(answer)}; they are dropped", len(lines))
+            self._failures.add(f"{_refusal(answer)}; they are dropped", len(lines))
             self._queue.settle(dropped=len(lines), why=REFUSED)
 
     def _pause(self, seconds: float, retry_after: float) -> bool:
@@ -198,17 +198,17 @@ class Sender:
             self._source.done()
             events = len(self._source.next())
 
-    def _untold(self) -> "Counter[str]":
-        return self._queue.dropped() - self._told
+    def _unreported(self) -> "Counter[str]":
+        return self._queue.dropped() - self._reported
 
-    def _tell_drops(self) -> None:
-        """Tell the service of drops although there are no events; what it does not take is told later."""
-        if untold := self._untold():
+    def _report_drops(self) -> None:
+        """Report drops to the service although there are no events; what it does not take is reported later."""
+        if unreported := self._unreported():
             try:
-                if self._transport.post(b"", _header(untold)).is_taken():
-                    self._told += untold
+                if self._transport.post(b"", _header(unreported)).is_taken():
+                    self._reported += unreported
             except Exception:
-                # They are told beside the next events.
+                # They are reported with the next events.
                 return
 
 

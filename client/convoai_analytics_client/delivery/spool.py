@@ -14,10 +14,10 @@ from pathlib import Path
 from time import monotonic
 from typing import IO
 
+from convoai_analytics_client.delivery.failure_log import FailureLog
 from convoai_analytics_client.delivery.memory import BATCH_BYTES, Encode
 from convoai_analytics_client.delivery.queue import Queue
 from convoai_analytics_client.delivery.stats import SPOOL_FULL
-from convoai_analytics_client.delivery.trouble import Trouble
 
 try:
     import fcntl
@@ -28,7 +28,7 @@ SPOOL_SECONDS = 0.05
 """How often events are written to the disk."""
 ADOPT_SECONDS = 30.0
 """How often it is looked for what processes left that have ended."""
-MOST_FOLDERS = 1024
+MAX_FOLDERS = 1024
 
 
 class Spool:
@@ -37,7 +37,7 @@ class Spool:
     is_kept = True
 
     def __init__(
-        self, folder: Path, most_bytes: int, queue: Queue, encode: Encode, batch_events: int, trouble: Trouble
+        self, folder: Path, most_bytes: int, queue: Queue, encode: Encode, batch_events: int, failures: FailureLog
     ) -> None:
         """*most_bytes*: of the segments of this process. Raises ValueError if *folder* cannot be used."""
         if fcntl is None:
@@ -47,7 +47,7 @@ class Spool:
         self._queue = queue
         self._encode = encode
         self._batch_events = batch_events
-        self._trouble = trouble
+        self._failures = failures
         self._lock_file: IO[bytes] | None = None
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ class Spool:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew, as after a fork: the folder of the parent stays the parent's."""
+        """Start again, as after a fork: the folder of the parent stays the parent's."""
         if self._lock_file is not None:
             # The parent has it open, too, and so keeps the lock.
             self._lock_file.close()
@@ -119,7 +119,7 @@ class Spool:
                 raise OSError("the spool is full")
             _append(self._segment(self._number), b"\n".join(taken) + b"\n")
         except OSError as error:
-            self._trouble.add(f"the spool takes no events: {error.strerror or error}", len(taken))
+            self._failures.add(f"the spool takes no events: {error.strerror or error}", len(taken))
             # Part of it may be there: nothing more goes into that segment, and what is in it may be posted.
             self._close_segment()
             self._queue.settle(dropped=len(taken), why=SPOOL_FULL)
@@ -142,10 +142,10 @@ class Spool:
         try:
             lines = _lines(self._segment(number))
         except OSError as error:
-            self._trouble.add(f"the spool cannot be read: {error.strerror}", events)
+            self._failures.add(f"the spool cannot be read: {error.strerror}", events)
             lines = []
         if len(lines) < events:
-            # Somebody changed the files, or the disk fails; what is not there can never be posted.
+            # The files were changed, or the disk fails; what is not there can never be posted.
             self._queue.settle(dropped=events - len(lines), why=SPOOL_FULL)
         if not lines:
             self.done()
@@ -163,7 +163,7 @@ class Spool:
                     path.unlink(missing_ok=True)
                 except OSError as error:
                     # The next process posts it again, and the service knows its events.
-                    self._trouble.add(f"the spool cannot be emptied: {error.strerror}", 0)
+                    self._failures.add(f"the spool cannot be emptied: {error.strerror}", 0)
 
     def close(self) -> None:
         """Give the folder back; what is in it is the next process's."""
@@ -183,7 +183,7 @@ class Spool:
     def _home(self) -> Path:
         """Give the folder of this process: the first that no other one uses."""
         if self._own is None:
-            for number in range(MOST_FOLDERS):
+            for number in range(MAX_FOLDERS):
                 folder = self._folder / str(number)
                 folder.mkdir(mode=0o700, exist_ok=True)
                 if (lock := _locked(folder)) is not None:
@@ -191,7 +191,7 @@ class Spool:
                     self._restore(folder)
                     break
             else:
-                raise OSError(f"{MOST_FOLDERS} processes use it already")
+                raise OSError(f"{MAX_FOLDERS} processes use it already")
         return self._own
 
     def _restore(self, folder: Path) -> None:
@@ -218,7 +218,7 @@ class Spool:
                 for folder in others:
                     self._adopt_from(folder)
         except OSError as error:
-            self._trouble.add(f"the spool cannot be read: {error.strerror or error}", 0)
+            self._failures.add(f"the spool cannot be read: {error.strerror or error}", 0)
 
     def _adopt_from(self, folder: Path) -> None:
         lock = _locked(folder)

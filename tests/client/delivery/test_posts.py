@@ -161,7 +161,7 @@ def test_batches_that_wait_are_posted_together(made: Callable[..., Analytics]) -
         assert len({event["event_id"] for event in serving.events}) == 75
 
 
-async def test_drops_are_told_to_the_service(running: Running, made: Callable[..., Analytics]) -> None:
+async def test_drops_are_reported_to_the_service(running: Running, made: Callable[..., Analytics]) -> None:
     """The service counts what clients dropped, by reason, once each."""
     analytics = made(running.url, queue_events=10, batch_events=10, flush_seconds=60)
     for _ in range(12):

@@ -17,8 +17,8 @@ import httpx2
 import msgspec
 import uvloop
 
-from tests.faults.isolation.crowd import Member, Views
 from tests.faults.isolation.remote import Remote, run
+from tests.faults.isolation.subscriber_group import Member, Views
 from tests.paths import API, TRACK
 from tests.samples.events import ACTIVITY
 

@@ -9,8 +9,8 @@ import httpx2
 
 from realtime.protocol import TOPICS
 from tests.faults.figures import Figures
-from tests.faults.isolation.crowd import Crowd
 from tests.faults.isolation.pace import Pace, p99_ms
+from tests.faults.isolation.subscriber_group import SubscriberGroup
 from tests.faults.scene import START_SECONDS, admin
 from tests.paths import API
 from tests.servers.process import Process
@@ -31,14 +31,14 @@ async def until_counted(process: Process, name: str, wanted: float, seconds: flo
             found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
 
 
-async def wrong(process: Process, crowd: Crowd) -> int:
+async def wrong(process: Process, subscribers: SubscriberGroup) -> int:
     """Count the panels that do not show what the service gives as the snapshot, and what digests found."""
     headers = {"Authorization": f"Bearer {admin()}"}
     async with httpx2.AsyncClient(headers=headers) as http:
         snapshot = (await http.get(f"{process.url}{API}/snapshot")).json()
     wanted = {topic: snapshot[topic] for topic in TOPICS}
     for _ in range(1200):
-        shown = await crowd.tell("shown")
+        shown = await subscribers.tell("shown")
         if all(position == snapshot["position"] for _, position, _ in shown["views"]):
             break
         await asyncio.sleep(0.1)
@@ -50,17 +50,17 @@ async def wrong(process: Process, crowd: Crowd) -> int:
     return found + log.count("_disagrees") + log.count("Traceback")
 
 
-async def delays_ms(crowd: Crowd, pace: Pace, seconds: float) -> tuple[float, float]:
+async def delays_ms(subscribers: SubscriberGroup, pace: Pace, seconds: float) -> tuple[float, float]:
     """Watch for some *seconds*: the 99th percentiles, in ms, from post to panel and from post to answer."""
-    await crowd.tell("forget")
+    await subscribers.tell("forget")
     # What is under way arrives first.
     await asyncio.sleep(0.2)
     begun = pace.begin()
     await asyncio.sleep(seconds)
     posts = pace.since(begun)
     # The last ones have to arrive too.
-    await crowd.until_none("behind", max(post.sequence for post in posts))
-    _, p99, _ = await crowd.tell("delays", [[post.sent, post.sequence] for post in posts])
+    await subscribers.until_none("behind", max(post.sequence for post in posts))
+    _, p99, _ = await subscribers.tell("delays", [[post.sent, post.sequence] for post in posts])
     return p99 * 1000, p99_ms(posts)
 
 
@@ -78,21 +78,21 @@ async def test_stalled_panels_harm_nobody(tmp_path: Path, full: bool, figures: F
     await process.start(START_SECONDS)
     port = int(process.url.rpartition(":")[2])
     try:
-        async with Crowd(port, admin(), count, stalled) as crowd, Pace(process.url, PER_SECOND) as pace:
-            await delays_ms(crowd, pace, seconds / 2)
-            before = await delays_ms(crowd, pace, seconds)
+        async with SubscriberGroup(port, admin(), count, stalled) as subscribers, Pace(process.url, PER_SECOND) as pace:
+            await delays_ms(subscribers, pace, seconds / 2)
+            before = await delays_ms(subscribers, pace, seconds)
             memory, kernel = process.resident_kb(), queued_kb(port)
-            await crowd.tell("stall")
+            await subscribers.tell("stall")
             # Until the service has noticed, which takes as long as the kernel takes what it writes.
             await until_counted(process, "convoai_panels_passed_over_total", 1)
-            beside = await delays_ms(crowd, pace, seconds)
+            beside = await delays_ms(subscribers, pace, seconds)
             memory, kernel = process.resident_kb() - memory, queued_kb(port) - kernel
             await until_counted(process, 'convoai_panel_closes_total{code="4408"}', stalled)
             await pace.stop()
             figures(
                 "panels that do not read",
                 stalled=f"{stalled} of {count}",
-                panels_wrong=(found := await wrong(process, crowd)),
+                panels_wrong=(found := await wrong(process, subscribers)),
                 others_p99=f"{before[0]:.0f} ms, then {beside[0]:.0f} (aim: 1.2 times)",
                 ingest_p99=f"{before[1]:.0f} ms, then {beside[1]:.0f}",
                 memory_of_each=f"{memory / stalled:.0f} KB (aim: 128), in the kernel {kernel / stalled:.0f} KB",
@@ -109,25 +109,25 @@ async def test_all_come_back_at_once(tmp_path: Path, full: bool, figures: Figure
     await process.start(START_SECONDS)
     port = int(process.url.rpartition(":")[2])
     try:
-        async with Crowd(port, admin(), count) as crowd, Pace(process.url, PER_SECOND) as pace:
+        async with SubscriberGroup(port, admin(), count) as subscribers, Pace(process.url, PER_SECOND) as pace:
             begun = pace.begin()
             await asyncio.sleep(seconds)
             before, begun = p99_ms(pace.since(begun)), pace.begin()
-            snapshots = (await crowd.tell("shown"))["snapshots"]
-            await crowd.tell("cut")
-            after_cut = await crowd.until_none("missing")
+            snapshots = (await subscribers.tell("shown"))["snapshots"]
+            await subscribers.tell("cut")
+            after_cut = await subscribers.until_none("missing")
             # A second in any case: the few posts of a shorter time have no percentiles.
             await asyncio.sleep(max(0.0, 1 - after_cut))
             during = p99_ms(pace.since(begun))
             process.kill()
             began = time.monotonic()
             await process.start(START_SECONDS)
-            await crowd.until_none("missing")
+            await subscribers.until_none("missing")
             after_kill = time.monotonic() - began
             await pace.stop()
-            found = await wrong(process, crowd)
+            found = await wrong(process, subscribers)
             # By its position each was told what it had missed.
-            snapshots = (await crowd.tell("shown"))["snapshots"] - snapshots
+            snapshots = (await subscribers.tell("shown"))["snapshots"] - snapshots
             figures(
                 "panels that come back at once",
                 panels=count,

@@ -7,8 +7,8 @@ import pytest
 
 from tests.faults.figures import Figures
 from tests.faults.isolation.attacks.tenants import tokens
-from tests.faults.isolation.crowd import Crowd
 from tests.faults.isolation.pace import Pace, p99_ms
+from tests.faults.isolation.subscriber_group import SubscriberGroup
 from tests.faults.scene import START_SECONDS
 from tests.servers.process import Process
 
@@ -29,17 +29,17 @@ async def test_no_tenant_is_called_stale(tenants: int, tmp_path: Path, full: boo
             await asyncio.sleep(seconds / 5)
             before, begun = pace.since(begun), pace.begin()
             began = asyncio.get_running_loop().time()
-            async with Crowd(int(process.url.rpartition(":")[2]), tokens(count), count) as crowd:
+            async with SubscriberGroup(int(process.url.rpartition(":")[2]), tokens(count), count) as subscribers:
                 arrival = asyncio.get_running_loop().time() - began
                 during, begun = pace.since(begun), pace.begin()
                 # A beat after they came all have been told of themselves.
                 await asyncio.sleep(beat)
-                await crowd.tell("forget")
+                await subscribers.tell("forget")
                 cpu = process.cpu_seconds()
                 await asyncio.sleep(seconds)
                 cpu = process.cpu_seconds() - cpu
-                told = await crowd.tell("heartbeats")
-                missing, idle = await crowd.tell("missing"), pace.since(begun)
+                told = await subscribers.tell("heartbeats")
+                missing, idle = await subscribers.tell("missing"), pace.since(begun)
         figures(
             f"{count} tenants with a panel each",
             served_after=f"{arrival:.1f} s",

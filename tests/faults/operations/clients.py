@@ -10,8 +10,8 @@ from collections import Counter
 import httpx2
 from websockets.exceptions import WebSocketException
 
-from realtime.panel import Json
 from realtime.protocol import TOPICS
+from realtime.subscriber_state import Json
 from tests.paths import API, TRACK
 from tests.samples.events import MESSAGE
 from tests.subscribers.live import Fed, LivePanel
@@ -35,9 +35,9 @@ class Book:
     def enter(self, panel: Fed, frame: Json) -> None:
         self.frames += 1
         self.proofs += "digest" in frame
-        if panel.panel.position is not None:
-            figures = [panel.panel.summary[name] for name in FIGURES]
-            assert self._figures.setdefault(panel.panel.position, figures) == figures
+        if panel.state.position is not None:
+            figures = [panel.state.summary[name] for name in FIGURES]
+            assert self._figures.setdefault(panel.state.position, figures) == figures
 
 
 class Watcher:
@@ -91,9 +91,9 @@ class Watcher:
         async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {self.panel.token}"}) as client:
             snapshot = (await client.get(f"{url}{API}/snapshot")).json()
         await self.panel.until_position(snapshot["position"], 30)
-        assert self.panel.panel.position == snapshot["position"]
-        assert self.panel.panel.shown() == {name: snapshot[name] for name in TOPICS}
-        assert self.panel.panel.agrees
+        assert self.panel.state.position == snapshot["position"]
+        assert self.panel.state.shown() == {name: snapshot[name] for name in TOPICS}
+        assert self.panel.state.agrees
         assert getattr(self.panel, "disagreements", 0) == 0
 
     async def leave(self) -> None:

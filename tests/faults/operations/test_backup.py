@@ -69,8 +69,8 @@ async def shown(process: Process, panel: LivePanel) -> bool:
     async with httpx2.AsyncClient(base_url=process.url, headers=headers) as http:
         snapshot = (await http.get(f"{API}/snapshot")).json()
     wanted = {name: snapshot[name] for name in TOPICS}
-    await panel.until(lambda: panel.panel.position == snapshot["position"])
-    return panel.panel.shown() == wanted
+    await panel.until(lambda: panel.state.position == snapshot["position"])
+    return panel.state.shown() == wanted
 
 
 @pytest.mark.parametrize("later", [0, 5])
@@ -104,7 +104,7 @@ async def test_a_backup_that_is_put_back_corrects_panels(tmp_path: Path, later: 
         assert await shown(process, panel)
         await http.post(f"{TRACK}/activity-public", json={**ACTIVITY, "user_id": "newest"})
         assert await shown(process, panel)
-    assert panel.panel.summary["total_activities"] == 2 + later
+    assert panel.state.summary["total_activities"] == 2 + later
     await panel.close()
     assert process.terminate() == 0
     assert await differences(process.environment["ANALYTICS_DATABASE_URL"]) == []

@@ -177,7 +177,7 @@ async def test_ingest_goes_on_beside_a_prune(tmp_path: Path, database_url: str, 
 
 async def remove(url: str, removed: dict[str, float]) -> None:
     database = database_at(url)
-    await database.open_beside()
+    await database.open_alongside()
     steps, started = Steps(database, 10_000), time.monotonic()
     found = await prune(steps, "default", KEPT.cutoffs(database.days))
     removed["seconds"], removed["longest"] = time.monotonic() - started, steps.longest

@@ -99,7 +99,7 @@ class Scene:
             await asyncio.sleep(0.05)
         return worst
 
-    async def prove(self) -> None:
+    async def verify(self) -> None:
         """End the load, and see that nothing is lost and nobody is wrong, nor ever was."""
         posting = self.tasks[-POSTERS:]
         for task in posting:
@@ -111,10 +111,10 @@ class Scene:
             shown = (await client.get(f"{self.urls[0]}{API}/snapshot")).json()
             for panel in self.panels:
                 await panel.until_position(shown["position"], SECONDS)
-                assert panel.panel.shown() == {key: shown[key] for key in TOPICS}
+                assert panel.state.shown() == {key: shown[key] for key in TOPICS}
                 # Each heartbeat brought a digest; a panel that did not agree once has taken note of it.
                 assert any(frame["type"] == "heartbeat" for frame in panel.frames)
-                assert (panel.disagreements, panel.panel.agrees) == (0, True)
+                assert (panel.disagreements, panel.state.agrees) == (0, True)
             for url in self.urls:
                 metrics = (await client.get(f"{url}/metrics")).text
                 assert re.findall(r"^convoai_(?:panel|feed)_disagreements_total (.*)$", metrics, re.M) == ["0.0", "0.0"]

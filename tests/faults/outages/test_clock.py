@@ -15,7 +15,7 @@ import pytest
 import time_machine
 from time_machine import Traveller
 
-from realtime.connection import LOOK_SECONDS
+from realtime.connection import CHECK_SECONDS
 from realtime.protocol import TOPICS
 from tests.faults.figures import Figures
 from tests.paths import API, TRACK
@@ -34,9 +34,9 @@ AHEAD = timedelta(minutes=5)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Traveller]:
     """The wall clock, at noon of some day; feeds look at it and prove themselves all the time."""
     monkeypatch.setattr("realtime.node.FOLLOW_SECONDS", 0.05)
-    monkeypatch.setattr("realtime.feed.PROVE_SECONDS", 0.0)
-    monkeypatch.setattr("realtime.follower.PROVE_SHARE", 1.0)
-    monkeypatch.setattr("realtime.connection.LOOK_SECONDS", LOOK_SECONDS / 20)
+    monkeypatch.setattr("realtime.feed.VERIFY_SECONDS", 0.0)
+    monkeypatch.setattr("realtime.follower.VERIFY_SHARE", 1.0)
+    monkeypatch.setattr("realtime.connection.CHECK_SECONDS", CHECK_SECONDS / 20)
     with time_machine.travel(NOON) as traveller:
         yield traveller
 
@@ -52,7 +52,7 @@ async def equal(running: Running, panel: LivePanel) -> None:
     """Wait until a panel shows the snapshot."""
     snapshot = await running.get("snapshot")
     wanted = {name: snapshot[name] for name in TOPICS}
-    await panel.until(lambda: panel.panel.position == snapshot["position"] and panel.panel.shown() == wanted, 60)
+    await panel.until(lambda: panel.state.position == snapshot["position"] and panel.state.shown() == wanted, 60)
 
 
 async def all_equal(running: Running, panel: LivePanel) -> None:
@@ -107,7 +107,7 @@ async def status(running: Running, token: str) -> int:
 
 async def test_a_token_ends_when_the_clock_says_so(service: Running, clock: Traveller) -> None:
     """The clock jumps past a token's end: REST refuses it at once, and its panel is closed within five seconds."""
-    assert LOOK_SECONDS < 5
+    assert CHECK_SECONDS < 5
     token = service.token(seconds=3600)
     panel = await service.panel(token=token)
     clock.shift(3500)
@@ -123,7 +123,7 @@ async def test_a_token_lives_on_when_the_clock_is_set_back(service: Running, clo
     token = service.token(seconds=60)
     panel = await service.panel(token=token)
     clock.shift(-3600)
-    await asyncio.sleep(LOOK_SECONDS / 4)
+    await asyncio.sleep(CHECK_SECONDS / 4)
     assert (await status(service, token), panel.closed) == (200, None)
     clock.shift(3600 + 60)
     await panel.until(lambda: panel.closed is not None, 30)
@@ -165,7 +165,7 @@ async def test_days_turn_by_themselves(clock: Traveller, tmp_path: Path, zone: s
             receipt = await running.post("activity-public", {**ACTIVITY, "user_id": user})
         await panel.until_position(receipt["position"], 60)
         await all_equal(running, panel)
-        assert panel.panel.summary["active_users_today"] == len(active[today()])
+        assert panel.state.summary["active_users_today"] == len(active[today()])
 
     try:
         for number, turn in enumerate(TURNS[zone]):
@@ -178,7 +178,7 @@ async def test_days_turn_by_themselves(clock: Traveller, tmp_path: Path, zone: s
             while today() != today_at(turn, zone):  # noqa: ASYNC110 - it is the clock that goes on
                 await asyncio.sleep(0.01)
             await equal(running, panel)
-            assert panel.panel.summary["active_users_today"] == len(active[today()])
+            assert panel.state.summary["active_users_today"] == len(active[today()])
             await post(f"after-{number}")
         for day, users in active.items():
             found = await running.get("daily-stats", **{"from": day, "to": next_day(day)})

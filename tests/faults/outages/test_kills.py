@@ -141,7 +141,7 @@ async def test_a_commit_that_was_never_published_is_seen(running: Running) -> No
     running.service.writer._publish = lambda change: None
     receipt = await running.post("activity-public", ACTIVITY)
     await panel.until_position(receipt["position"], seconds=2)
-    assert panel.panel.summary["total_activities"] == 1
+    assert panel.state.summary["total_activities"] == 1
 
 
 @pytest.fixture
@@ -178,8 +178,8 @@ async def test_an_old_copy_is_not_taken_for_its_future(old_copy: tuple[Path, Liv
         panel.frames.clear()
         await panel.resume()
         assert panel.frames[0]["type"] == "snapshot"
-        assert panel.panel.summary["total_activities"] == 1 + events
-        assert not any("lost" in item["user_id"] for item in panel.panel.activities)
+        assert panel.state.summary["total_activities"] == 1 + events
+        assert not any("lost" in item["user_id"] for item in panel.state.activities)
     finally:
         await panel.close()
         await found.stop()

@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from realtime.panel import Json
+from realtime.subscriber_state import Json
 from tests.faults.figures import Figures
 from tests.faults.network import Network
 from tests.faults.scene import Scene, admin

@@ -208,5 +208,5 @@ async def test_redis_breaks(fault: Fault, tmp_path: Path, postgres: Postgres, fu
             seen["ready_after"] = f"{await found.until_state('ready'):.1f} s (aim 2)"
             seen["lag_after"] = f"{await found.lag(times):.2f} s"
             seen["p99_after"] = f"{found.posters.p99()} ms"
-            await found.prove()
+            await found.verify()
             figures(fault.name, **seen, acknowledged=len(found.posters.acknowledged), lost=0, wrong=0)

@@ -40,7 +40,7 @@ async def test_publishing_never_fails(make: Make) -> None:
     ear.broker.publish(change(1))
 
 
-async def test_every_process_hears(servers: Servers) -> None:
+async def test_every_process_receives(servers: Servers) -> None:
     """Through Redis, each process receives what any process publishes, of its own database only."""
     ears = [Ear(RedisBroker(servers.url, epoch)) for epoch in ("ab", "ab", "ef")]
     for ear in ears:
@@ -54,7 +54,7 @@ async def test_every_process_hears(servers: Servers) -> None:
         await ear.broker.stop()
 
 
-async def test_a_cut_subscription_is_noticed(servers: Servers) -> None:
+async def test_a_broken_subscription_is_noticed(servers: Servers) -> None:
     """When Redis cuts the subscription, the broker says that it may have missed changes, and receives again."""
     ear = Ear(RedisBroker(servers.url, "ab"))
     ear.broker.subscribe("acme")
@@ -77,9 +77,9 @@ async def test_a_confirmation_counts_as_a_loss(servers: Servers) -> None:
     await ear.broker.stop()
 
 
-async def test_a_deaf_subscription_is_noticed(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_subscription_that_receives_nothing_is_noticed(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A subscription that no longer hears, without an error, is replaced within seconds."""
-    monkeypatch.setattr("realtime.brokers.redis.DEAF_SECONDS", 0.6)
+    monkeypatch.setattr("realtime.brokers.redis.PROBE_TIMEOUT_SECONDS", 0.6)
     monkeypatch.setattr("realtime.brokers.redis.PROBE_SECONDS", 0.1)
     monkeypatch.setattr("realtime.brokers.redis.READ_SECONDS", 0.1)
     broker = RedisBroker(valkey, "ab")

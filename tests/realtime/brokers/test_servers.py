@@ -72,7 +72,7 @@ async def test_two_servers_behind_one_address_are_noticed(
     alone: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is published to one server and listened for at another does not count as delivered, and begins anew."""
-    monkeypatch.setattr("realtime.brokers.redis.DEAF_SECONDS", 0.6)
+    monkeypatch.setattr("realtime.brokers.redis.PROBE_TIMEOUT_SECONDS", 0.6)
     monkeypatch.setattr("realtime.brokers.redis.READ_SECONDS", 0.1)
     with ended(Valkey(tmp_path, free_port())) as other:
         targets = itertools.cycle([alone.port, other.port])
@@ -165,7 +165,7 @@ def certificate(folder: Path) -> ssl.SSLContext:
 
 
 async def test_changes_go_over_tls(alone: Valkey, tmp_path: Path) -> None:
-    """By rediss the server has to prove who it is; by a certificate that nobody vouches for nothing goes."""
+    """By rediss the server has to prove its identity; a certificate without a trusted issuer is refused."""
     async with Relay(alone.port, certificate(tmp_path)) as relay:
         url = f"rediss://127.0.0.1:{relay.port}/0"
         ear, deaf = Ear(RedisBroker(f"{url}?ssl_ca_certs={tmp_path / 'certificate'}", "ab")), RedisBroker(url, "ab")

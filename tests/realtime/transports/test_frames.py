@@ -93,8 +93,8 @@ async def test_the_kernel_holds_little_for_a_panel(running: Running) -> None:
         panel.freeze()
     # What the panel's own kernel takes is about 700 KB; without a bound the service's would take 15 MB.
     await flood(running, 60)
-    (audience,) = running.service.hub.audiences.values()
-    assert [listener.behind_since is None for listener in audience._listeners] == [False, False]
+    (subscribers,) = running.service.hub.tenants.values()
+    assert [listener.behind_since is None for listener in subscribers._subscribers] == [False, False]
     await stream.close()
 
 

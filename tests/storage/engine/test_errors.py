@@ -48,7 +48,7 @@ async def end(database: Database, connection: AsyncConnection, backend: int | No
         raw: Any = await connection.get_raw_connection()
         await raw.driver_connection.interrupt()
         return
-    async with database.follow() as other:
+    async with database.read_for_feeds() as other:
         await other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
     await asyncio.sleep(0.2)
 

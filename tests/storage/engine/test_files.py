@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, text
 from structlog.testing import capture_logs
 
-from storage.engine.database import Database, touch
+from storage.engine.database import Database, probe_write
 from storage.engine.urls import database_at
 from storage.errors import StorageUnavailable
 from tests.paths import API, TRACK
@@ -59,17 +59,17 @@ async def test_a_file_that_has_gone_takes_nothing(tmp_path: Path, fault: Callabl
     folder = tmp_path / "data"
     database = database_at(f"sqlite+aiosqlite:///{folder}/analytics.db")
     await database.open()
-    await database.write(touch)
+    await database.write(probe_write)
     await checkpoint(database)
-    await database.write(touch)
+    await database.write(probe_write)
     async with database.read() as connection:
         await connection.execute(text("SELECT 1"))
     with capture_logs() as logs:
         fault(Path(database.name))
         for _ in range(3):
             with pytest.raises(StorageUnavailable, match=GONE):
-                await database.write(touch)
-            for read in (database.read, database.follow):
+                await database.write(probe_write)
+            for read in (database.read, database.read_for_feeds):
                 with pytest.raises(StorageUnavailable, match=GONE):
                     async with read():
                         raise AssertionError("it was read")
@@ -88,7 +88,7 @@ async def test_a_commit_into_a_file_that_goes_is_not_acknowledged(
     await checkpoint(database)
 
     def work(connection: Connection) -> None:
-        touch(connection)
+        probe_write(connection)
         fault(Path(database.name))
 
     with capture_logs(), pytest.raises(StorageUnavailable, match=GONE):
@@ -106,7 +106,7 @@ async def test_a_folder_that_comes_back_is_not_trusted(tmp_path: Path) -> None:
     with capture_logs():
         for _ in range(2):
             with pytest.raises(StorageUnavailable, match=GONE):
-                await database.write(touch)
+                await database.write(probe_write)
             if moved.exists():
                 moved.rename(tmp_path / "data")
     await database.close()
@@ -129,4 +129,4 @@ async def test_it_is_seen_from_outside(running: Running) -> None:
     assert (await running.http.get("/ready")).status_code == 503
     assert (await running.http.get("/health")).status_code == 200
     assert (await running.http.get(f"{API}/summary", headers=running.admin())).status_code == 503
-    await panel.until(lambda: panel.panel.stale_since is not None)
+    await panel.until(lambda: panel.state.stale_since is not None)

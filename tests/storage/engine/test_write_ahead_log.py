@@ -21,7 +21,7 @@ from tests.paths import TRACK
 from tests.samples.events import ACTIVITY
 from tests.servers.service import Running
 
-FOLD_BYTES = 2_000_000
+CHECKPOINT_BYTES = 2_000_000
 WAIT_BYTES = 3_000_000
 BOUND_BYTES = 4_000_000
 ENDLESS = text("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n")
@@ -31,7 +31,7 @@ COUNT = text("SELECT COUNT(*) FROM filler")
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """All is smaller, in proportion."""
-    monkeypatch.setattr(write_ahead_log, "FOLD_BYTES", FOLD_BYTES)
+    monkeypatch.setattr(write_ahead_log, "CHECKPOINT_BYTES", CHECKPOINT_BYTES)
     monkeypatch.setattr(write_ahead_log, "WAIT_BYTES", WAIT_BYTES)
     monkeypatch.setattr(write_ahead_log, "HELD_SECONDS", 0.05)
     monkeypatch.setattr(sqlite, "CHECKPOINT_PAGES", 400)
@@ -61,14 +61,14 @@ async def write_much(database: Database) -> int:
     """Write until the log is long; gives how many rows that were."""
     for count in range(1, 200):
         await database.write(fill)
-        if log_bytes(database) > FOLD_BYTES:
+        if log_bytes(database) > CHECKPOINT_BYTES:
             return 100 * count
     raise AssertionError("nothing kept the log")
 
 
 async def until_short(database: Database) -> None:
     async with asyncio.timeout(20):
-        while log_bytes(database) > FOLD_BYTES:  # noqa: ASYNC110 - another task empties it
+        while log_bytes(database) > CHECKPOINT_BYTES:  # noqa: ASYNC110 - another task empties it
             await asyncio.sleep(0.01)
 
 
@@ -95,7 +95,7 @@ async def read_on(database: Database, seconds: float) -> int:
 
 async def test_overlapping_readers_do_not_let_it_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Readers who leave no moment between them are ended when the log is long; it stays within its bound."""
-    monkeypatch.setattr(write_ahead_log, "FOLD_SECONDS", 30)
+    monkeypatch.setattr(write_ahead_log, "CHECKPOINT_SECONDS", 30)
     async with opened(tmp_path) as database:
         readers = [asyncio.create_task(read_on(database, 0.2 + number / 20)) for number in range(4)]
         longest = 0
@@ -106,7 +106,7 @@ async def test_overlapping_readers_do_not_let_it_grow(tmp_path: Path, monkeypatc
             reader.cancel()
         assert sum(await asyncio.gather(*readers)) > 0
         # Without its end the log would hold all of 20 MB.
-        assert FOLD_BYTES < longest < BOUND_BYTES
+        assert CHECKPOINT_BYTES < longest < BOUND_BYTES
 
 
 async def test_posts_empty_it_too(running: Running) -> None:
@@ -120,7 +120,7 @@ async def test_posts_empty_it_too(running: Running) -> None:
         longest = max(longest, log_bytes(database))
     reader.cancel()
     assert await asyncio.gather(reader)
-    assert FOLD_BYTES < longest < BOUND_BYTES
+    assert CHECKPOINT_BYTES < longest < BOUND_BYTES
 
 
 async def hold_on(database: Database) -> int:
@@ -218,11 +218,11 @@ async def test_a_read_has_a_time_limit(tmp_path: Path) -> None:
 
 
 async def read_endlessly(database: Database) -> None:
-    async with database.follow() as connection:
+    async with database.read_for_feeds() as connection:
         await connection.execute(ENDLESS)
 
 
-async def test_another_program_that_reads_is_told_of(tmp_path: Path) -> None:
+async def test_another_program_that_reads_is_reported(tmp_path: Path) -> None:
     """While another program reads, the log grows, posts and readers go on; when it ends, the log is emptied."""
     async with opened(tmp_path) as database:
         with closing(sqlite3.connect(database.name, isolation_level=None)) as other, capture_logs() as logs:
@@ -230,7 +230,7 @@ async def test_another_program_that_reads_is_told_of(tmp_path: Path) -> None:
             other.execute("SELECT COUNT(*) FROM filler").fetchone()
             for _ in range(60):
                 await database.write(fill)
-            await asyncio.sleep(write_ahead_log.FOLD_SECONDS + 0.5)
+            await asyncio.sleep(write_ahead_log.CHECKPOINT_SECONDS + 0.5)
             # Nobody is ended in vain: it would not help.
             await read_slowly(database, 0.3)
             assert log_bytes(database) > BOUND_BYTES
@@ -262,7 +262,7 @@ async def test_a_full_disk_ends_nothing(tmp_path: Path) -> None:
             written = 0
             reader = asyncio.create_task(read_on(database, 10))
             await asyncio.sleep(0.1)
-            while log_bytes(database) < FOLD_BYTES - 200_000:
+            while log_bytes(database) < CHECKPOINT_BYTES - 200_000:
                 await database.write(fill)
                 written += 100
             disk.fill()
@@ -293,7 +293,7 @@ async def test_what_was_erased_is_emptied_beside_readers(tmp_path: Path) -> None
 async def test_held_back_readers_go_on() -> None:
     """Readers that are held back wait, also when what held them back fails."""
     readers = Readers()
-    with contextlib.suppress(ValueError), readers.held_back():
+    with contextlib.suppress(ValueError), readers.paused():
         assert not readers._open.is_set()
         raise ValueError
     assert readers._open.is_set()

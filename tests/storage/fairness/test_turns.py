@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from storage.errors import ShareExceeded
-from storage.fairness.pace import SLICE_SECONDS, Pace
+from storage.fairness.slicing import SLICE_SECONDS, Slicer
 from storage.fairness.turns import Turns
 
 
@@ -39,7 +39,7 @@ async def test_a_place_is_left_for_others() -> None:
     assert entered == ["a", "a", "b", "a"]
 
 
-async def test_a_line_has_an_end() -> None:
+async def test_a_queue_is_bounded() -> None:
     """Who has too many in line is refused; others are not."""
     turns = Turns("reports", 1, 1, 1)
     async with turns.of("a"):
@@ -85,11 +85,11 @@ async def test_long_work_gives_way() -> None:
             turned += 1
             await asyncio.sleep(0)
 
-    task, pace = asyncio.create_task(others()), Pace()
+    task, slicer = asyncio.create_task(others()), Slicer()
     for _ in range(50):
         until = asyncio.get_running_loop().time() + SLICE_SECONDS * 1.1
         while asyncio.get_running_loop().time() < until:
             pass
-        await pace.give_way()
+        await slicer.yield_if_due()
     task.cancel()
     assert turned >= 50

@@ -42,13 +42,13 @@ async def test_the_figures_are_those_of_the_old_rows(old: Path, process: Process
     """Everything is taken over and verifies clean; what SQL counts in the old tables is what the service shows."""
     done = process.command("import", str(old))
     assert done.returncode == 0, done.stdout + done.stderr
-    talks = ask(old, "SELECT COUNT(*) FROM conversation_metrics")
+    conversations = ask(old, "SELECT COUNT(*) FROM conversation_metrics")
     third = (ROWS // 3, ROWS // 3, 0, 0)
     assert counted(done.stdout) == {
         "user_activity": third,
         "message_metrics": third,
         "api_usage": third,
-        "conversation_metrics": (talks, talks, 0, 0),
+        "conversation_metrics": (conversations, conversations, 0, 0),
     }
     assert await differences(process.environment["ANALYTICS_DATABASE_URL"]) == []
     running = await start(tmp_path, DATABASE_URL=process.environment["ANALYTICS_DATABASE_URL"])
@@ -173,8 +173,8 @@ async def test_panels_are_exact_after_an_import(old: Path, process: Process, tmp
         assert (await asyncio.to_thread(process.command, "import", str(old))).returncode == 0
     snapshot = await running.get("snapshot")
     await panel.until_position(snapshot["position"])
-    assert panel.panel.shown() == {name: snapshot[name] for name in TOPICS}
-    assert panel.panel.summary["total_messages"] == ROWS // 3
+    assert panel.state.shown() == {name: snapshot[name] for name in TOPICS}
+    assert panel.state.summary["total_messages"] == ROWS // 3
     assert content(old) == before
     await panel.close()
     await running.stop()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import WrongDatabase
-from storage.importer.legacy import OldDatabase
+from storage.importer.legacy import LegacyDatabase
 from tests.load import differences
 from tests.servers.process import Process
 from tests.storage.importer.old_databases import ROWS, change, counted
@@ -118,6 +118,6 @@ def test_what_is_no_old_database_is_refused(tmp_path: Path) -> None:
     change(tmp_path / "empty.db", "CREATE TABLE other (a)")
     for name, told in MISTAKES.items():
         with pytest.raises(WrongDatabase, match=told) as error:
-            OldDatabase(tmp_path / name)
+            LegacyDatabase(tmp_path / name)
         assert "\n" not in str(error.value)
     assert not (tmp_path / "missing.db").exists()

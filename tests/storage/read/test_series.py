@@ -27,11 +27,11 @@ async def read(database: Database, interval: Interval, start: str, end: str) -> 
 
 def recount(events: list[Json], days: Days, starts: list[str], end: str) -> dict[str, list[Any]]:
     """The same from the events themselves, point by point."""
-    talks: dict[str, str] = {}
+    conversations: dict[str, str] = {}
     for wanted in ("created", None, "deleted"):
         for fields in sorted(events, key=lambda fields: fields["timestamp"]):
             if fields["type"] in ("message", "conversation") and fields.get("action") == wanted:
-                talks.setdefault(fields["conversation_id"], fields["timestamp"])
+                conversations.setdefault(fields["conversation_id"], fields["timestamp"])
     users = _first(events, lambda fields, user: user)
     active = _first(events, lambda fields, user: (days.of(fields["timestamp"]), user))
     columns: dict[str, list[Any]] = {}
@@ -42,10 +42,10 @@ def recount(events: list[Json], days: Days, starts: list[str], end: str) -> dict
         point = {
             **_amounts(within),
             "users": sum(begin <= at < until for at in users.values()),
-            "conversations": sum(begin <= at < until for at in talks.values()),
+            "conversations": sum(begin <= at < until for at in conversations.values()),
             "active_users": sum(begin <= at < until for at in active.values()),
             "total_users": sum(at < until for at in users.values()),
-            "total_conversations": sum(at < until for at in talks.values()),
+            "total_conversations": sum(at < until for at in conversations.values()),
             "active_users_today": sum(at < until for (of, _), at in active.items() if of == day),
             **{f"total_{name}": _amounts(so_far)[name] for name in ("messages", "tokens", "activities", "api_calls")},
             "total_api_errors": _amounts(so_far)["api_errors"],

@@ -13,6 +13,7 @@ from storage.model import clock
 from storage.model.changes import Change
 from storage.model.clock import Days
 from storage.model.cutoffs import Cutoffs, cutoff
+from storage.model.rollups import ENDPOINT_DAYS
 from storage.read.series import METRICS, Column, Interval, points, read_series
 from storage.read.snapshots import read_changes
 from storage.retention.erasure import forget
@@ -35,16 +36,15 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "unix", NOW.timestamp)
     for name, value in {
         "storage.retention.prune.ROWS": 7,
-        "storage.retention.prune.SWEPT_ROWS": 40,
+        "storage.retention.prune.EXPIRED_ROWS": 40,
         "storage.retention.erasure.ROWS": 4,
         "storage.model.rollups.LABELS": 2,
         "storage.verify.recount.LABELS": 2,
-        "storage.model.rollups.ENDPOINTS": 2,
         "storage.verify.recount.ENDPOINTS": 2,
-        "storage.retention.archive.ENDPOINTS": 2,
-        "realtime.feed.PROVE_SECONDS": 0.0,
+        "realtime.feed.VERIFY_SECONDS": 0.0,
     }.items():
         monkeypatch.setattr(name, value)
+    monkeypatch.setitem(vars(ENDPOINT_DAYS), "bound", 2)
 
 
 def drawn(draw: random.Random, days: Days) -> Cutoffs:
@@ -75,7 +75,7 @@ async def test_figures_stay_and_stay_proved(database_url: str, seed: int) -> Non
     await end(watched)
 
 
-async def test_what_is_closed_has_no_value(database_url: str) -> None:
+async def test_what_has_expired_has_no_value(database_url: str) -> None:
     """After pruning, series by minute and hour are None before the cutoff and right behind it; days stay for ever."""
     draw = random.Random(1)
     watched = await watch(database_url, "Asia/Kolkata")
@@ -88,7 +88,7 @@ async def test_what_is_closed_has_no_value(database_url: str) -> None:
     first = days.start(day)
     for interval, (starts, whole) in before.items():
         _, left = await series(database, interval, *ends)
-        # In this zone a day begins at half past: the hour in which it does is closed as a whole.
+        # In this zone a day begins at half past: the whole hour in which it does has expired.
         opened = 0 if interval == "day" else next(place for place, start in enumerate(starts) if start >= first)
         for name, column in whole.items():
             # A model that was used only before the cutoff has no column any more.
@@ -144,14 +144,15 @@ async def test_lists_move_the_position_but_panels_need_no_snapshot(database_url:
 async def test_a_forgotten_user_is_nowhere(database_url: str) -> None:
     """After forget no table names the user: ids, names, conversations and the change log; who comes back is new."""
     watched = await watch(database_url, "UTC")
-    name, talk = "erase-me-please", "talk-of-erased"
+    name, conversation = "erase-me-please", "talk-of-erased"
     mine = {"user_id": name, "timestamp": clock.text(NOW - timedelta(days=2))}
     await watched.post(
         [
             {"type": "activity", "username": f"{name}!", "activity_type": "login", **mine},
-            {"type": "conversation", "conversation_id": talk, "action": "created", **mine},
+            {"type": "conversation", "conversation_id": conversation, "action": "created", **mine},
             {"type": "conversation", "conversation_id": "shared", "action": "created", **mine},
-            {"type": "message", "message_id": "m1", "conversation_id": talk, "role": "user", "token_count": 3, **mine},
+            {"type": "message", "message_id": "m1", "conversation_id": conversation, "role": "user", "token_count": 3,
+             **mine},
             {"type": "message", "message_id": "m2", "conversation_id": "shared", "role": "user", "token_count": 4,
              "user_id": "other"},
             {"type": "api_usage", "endpoint": "/x", "method": "GET", "status_code": 200, "response_time": 1, **mine},
@@ -170,9 +171,11 @@ async def test_a_forgotten_user_is_nowhere(database_url: str) -> None:
         for table in schema.metadata.tables.values():
             for row in await connection.execute(select(table)):
                 assert name not in str(tuple(row)), table.name
-                assert talk not in str(tuple(row)), table.name
-        talks = schema.conversation_metrics.c
-        assert list(await connection.execute(select(talks.conversation_id, talks.user_id))) == [("shared", "")]
+                assert conversation not in str(tuple(row)), table.name
+        conversations = schema.conversation_metrics.c
+        assert list(await connection.execute(select(conversations.conversation_id, conversations.user_id))) == [
+            ("shared", "")
+        ]
         users = schema.counters.c
         total = select(users.value).where(users.grain == "total", users.metric == "users")
         assert await connection.scalar(total) == 2
@@ -212,7 +215,7 @@ async def test_the_log_does_not_lead_over_a_reset(database_url: str) -> None:
     await end(watched)
 
 
-async def test_a_day_that_was_settled_counts_nobody_twice(database_url: str) -> None:
+async def test_a_day_that_was_counted_counts_no_user_twice(database_url: str) -> None:
     """A late event of a day whose users were counted for good adds to its sums, and no user to its users."""
     watched = await watch(database_url, "UTC")
     days = watched.database.days

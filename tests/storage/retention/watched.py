@@ -87,8 +87,8 @@ class Watched:
             verdict = await verify(connection, database.days)
             fresh = await read_snapshot(connection, database.epoch, TENANT, database.days.today())
         assert verdict.differences == []
-        assert await self.feed.prove()
-        await self.feed.match()
+        assert await self.feed.verify()
+        await self.feed.compare_and_catch_up()
         assert self.feed.state is not None
         assert self.feed.state.position == fresh.position
         assert self.feed.state.snapshot() == State(fresh, (), database.days, 1000).snapshot()

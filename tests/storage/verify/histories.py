@@ -11,7 +11,7 @@ from storage.engine.urls import database_at
 from storage.model.clock import now
 from storage.model.events import AnyEvent
 from storage.verify import comparison
-from storage.verify.comparison import Verdict
+from storage.verify.comparison import VerificationResult
 from storage.verify.repair import TABLES, rebuild
 from storage.write.commit import commit
 from tests.samples.events import event
@@ -29,10 +29,13 @@ def quiet(_done: int, _total: int) -> None:
 def history(seed: int) -> list[AnyEvent]:
     """Four days of events; more models and endpoints than have rows of their own."""
     at = {"timestamp": "2026-03-07T12:00:00Z", "user_id": "u1"}
-    talk = {"conversation_id": "c1", "role": "user", "token_count": 1}
+    conversation = {"conversation_id": "c1", "role": "user", "token_count": 1}
     call = {"type": "api_usage", "method": "GET", "status_code": 200, "response_time": 0.1}
     many = [
-        *({"type": "message", "message_id": f"l{name}", "model_used": f"l{name}", **talk, **at} for name in range(60)),
+        *(
+            {"type": "message", "message_id": f"l{name}", "model_used": f"l{name}", **conversation, **at}
+            for name in range(60)
+        ),
         *({"endpoint": f"/many/{name}", **call, **at} for name in range(260)),
     ]
     return [event(**fields) for fields in [*made_up(seed, 200), *many, *made_up(seed + 100, 100)]]
@@ -77,7 +80,7 @@ def _key(table: Table) -> int:
     return len(table.primary_key.c)
 
 
-async def recount(database: Database) -> Verdict:
+async def recount(database: Database) -> VerificationResult:
     async with database.read() as connection:
         return await comparison.verify(connection, database.days)
 

@@ -20,7 +20,7 @@ from storage.read.snapshots import read_changes, read_head
 from storage.retention.erasure import forget
 from storage.retention.prune import prune
 from storage.retention.steps import Steps
-from storage.verify.repair import TABLES, cut_anew, rebuild
+from storage.verify.repair import TABLES, rebuild, rebuild_in_zone
 from tests.samples.events import ACTIVITY, event
 from tests.storage.verify.histories import (
     TENANTS,
@@ -91,7 +91,7 @@ async def test_what_was_removed_stays_counted(database: Database) -> None:
     for _ in range(4):
         await shrink(database, draw)
         for tenant in TENANTS:
-            # What is closed and not swept yet is not told again; all else is.
+            # What has expired and is not deleted yet is not rebuilt; all else is.
             await rebuild(database, tenant, quiet)
         assert (await recount(database)).differences == []
         whole = await tables(database)
@@ -114,7 +114,7 @@ async def test_a_rebuild_changes_nothing_that_is_right(database: Database) -> No
 
 
 @each_database
-async def test_days_of_removed_rows_are_not_cut_anew(database_url: str) -> None:
+async def test_days_of_removed_rows_are_not_rebuilt(database_url: str) -> None:
     """Of removed rows only sums by day are left: another zone is refused, and nothing is changed."""
     database = await opened(database_url)
     await prune(Steps(database, 1000, rest=0), "acme", Cutoffs.at(cutoff(database.days, "2026-03-08")))
@@ -122,7 +122,7 @@ async def test_days_of_removed_rows_are_not_cut_anew(database_url: str) -> None:
     database = database_at(database_url)
     await database.open()
     with pytest.raises(WrongDatabase, match="it keeps that zone"):
-        await cut_anew(database, "Asia/Kolkata", quiet)
+        await rebuild_in_zone(database, "Asia/Kolkata", quiet)
     assert (await recount(database)).differences == []
     await database.close()
     await opened_in(database_url, "UTC")
@@ -138,7 +138,7 @@ LOST = [
 
 @each_database
 @pytest.mark.parametrize("statement", LOST)
-async def test_the_change_log_begins_anew(database: Database, statement: str) -> None:
+async def test_the_change_log_starts_again(database: Database, statement: str) -> None:
     """A head or a log that is wrong is put right, beyond every sequence that was given; commits go on from there."""
     async with database.read() as connection:
         before = {tenant: await read_head(connection, database.epoch, tenant) for tenant in TENANTS}
@@ -195,14 +195,14 @@ async def test_a_new_counter_is_filled_in(database: Database, monkeypatch: pytes
 
 
 @each_database
-async def test_days_are_cut_anew(database_url: str, tmp_path: Path) -> None:
+async def test_days_are_rebuilt_in_another_zone(database_url: str, tmp_path: Path) -> None:
     """With another zone every rollup is the one of a database that had it from the beginning; it is opened with the new
     zone alone."""
     twin = await opened(f"sqlite+aiosqlite:///{tmp_path}/twin.db", "Asia/Kolkata")
     await (await opened(database_url)).close()
     database = database_at(database_url)
     await database.open()
-    events = await cut_anew(database, "Asia/Kolkata", quiet)
+    events = await rebuild_in_zone(database, "Asia/Kolkata", quiet)
     assert set(events) == set(TENANTS)
     assert await tables(database) == await tables(twin)
     assert (await recount(database)).differences == []

@@ -41,7 +41,7 @@ async def test_the_command_repairs(tmp_path: Path) -> None:
 
 
 @each_database
-async def test_the_command_cuts_days_anew(database_url: str, tmp_path: Path) -> None:
+async def test_the_command_rebuilds_days(database_url: str, tmp_path: Path) -> None:
     """A database is not opened in another zone; with --rezone its days are cut in it, and the service starts with it.
     No other process may have the database open."""
     running = await start(tmp_path, DATABASE_URL=database_url)
@@ -75,14 +75,14 @@ async def test_a_live_panel_is_put_right(running: Running, tmp_path: Path, datab
     )
     receipt = await running.post("activity-public", ACTIVITY)
     await panel.until_position(receipt["position"])
-    assert panel.panel.summary["total_activities"] == 71
+    assert panel.state.summary["total_activities"] == 71
     panel.frames.clear()
     done = await asyncio.to_thread(Process(tmp_path, DATABASE_URL=database_url).command, "verify", "--repair")
     assert done.returncode == 0, done.stdout + done.stderr
-    await panel.until(lambda: panel.panel.summary["total_activities"] == 2)
+    await panel.until(lambda: panel.state.summary["total_activities"] == 2)
     assert "snapshot" in {frame["type"] for frame in panel.frames}
     receipt = await running.post("activity-public", ACTIVITY)
     await panel.until_position(receipt["position"])
     snapshot = await running.get("snapshot")
-    assert panel.panel.shown() == {name: snapshot[name] for name in TOPICS}
+    assert panel.state.shown() == {name: snapshot[name] for name in TOPICS}
     assert (await running.verdict()).differences == []

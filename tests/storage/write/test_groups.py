@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.model.changes import Position
-from storage.write.groups import FIRST_EVENTS, LEAST_EVENTS, SHARED_EVENTS, Request, fitted, group, settle
+from storage.write.groups import FIRST_EVENTS, LEAST_EVENTS, SHARED_EVENTS, Request, group, next_group_size, settle
 from tests.samples.events import event as make
 
 EVENT = make(type="activity", user_id="u", username="Ada", activity_type="login")
@@ -69,12 +69,12 @@ def test_groups_become_as_large_as_others_can_wait_for(each: float, alone: float
     """Whatever an event costs, groups soon take no longer than others can wait, or are the smallest."""
     most = FIRST_EVENTS
     for _ in range(10):
-        most = fitted(most, most, alone + each * most)
+        most = next_group_size(most, most, alone + each * most)
         assert LEAST_EVENTS <= most <= SHARED_EVENTS
     assert most == LEAST_EVENTS or alone + each * most <= 0.032
 
 
 def test_a_small_group_says_nothing_of_large_ones() -> None:
     """A group that was small because nothing more waited does not make the next one larger."""
-    assert fitted(100, 1, 0.001) == 100
-    assert fitted(100, 1, 1.0) == 100
+    assert next_group_size(100, 1, 0.001) == 100
+    assert next_group_size(100, 1, 1.0) == 100

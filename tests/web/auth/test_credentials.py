@@ -278,7 +278,7 @@ async def test_two_credentials_do_not_add_up(guarded: Running, credentials: dict
     assert refused.value.response.status_code == 401
 
 
-async def test_the_door_comes_before_the_body(guarded: Running) -> None:
+async def test_authentication_comes_before_the_body(guarded: Running) -> None:
     """Who may not post is told so whatever the body: it is not even unpacked."""
     headers = {"X-Tracking-Key": "garbage-0123456789", "Content-Encoding": "gzip"}
     for body in (b"", b"{", gzip.compress(b" " * (17 << 20))):

@@ -53,8 +53,8 @@ async def post(port: int, *lines: str, version: str = "1.1") -> int:
 
 
 @pytest.mark.parametrize("name", [*PROXIES, *UNCHANGED])
-async def test_no_stranger_posts_by_default(tmp_path: Path, name: str) -> None:
-    """As installed, no proxy on the same machine opens the door, whatever a stranger claims to be."""
+async def test_no_unauthenticated_client_posts_by_default(tmp_path: Path, name: str) -> None:
+    """As installed, no proxy on the same machine lets a client post without a key, whatever it claims to be."""
     running, port = await start(tmp_path, TRUSTED_NETWORKS=""), free_port()
     proxy = {**PROXIES, **UNCHANGED}[name](tmp_path, port, running.service.settings.port)
     try:
@@ -93,7 +93,7 @@ TRACES = (
 
 
 @pytest.mark.parametrize("line", TRACES)
-async def test_traces_of_a_proxy_or_a_page_shut_the_door(running: Running, line: str) -> None:
+async def test_headers_of_a_proxy_or_a_page_are_refused(running: Running, line: str) -> None:
     """One header that a proxy or a browser adds is enough for a key to be needed."""
     port = running.service.settings.port
     assert await post(port, "Host: localhost", line) == 401

@@ -45,7 +45,7 @@ async def test_the_peer_decides_unless_a_proxy_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("named", ["", "10.9.0.0/24"])
 async def test_an_unnamed_proxy_is_not_believed(tmp_path: Path, named: str) -> None:
-    """From a peer that nobody named, every forwarding header shuts the door, even for a peer that is trusted itself."""
+    """From a proxy that is not trusted, every forwarding header is refused, even for a peer that is trusted itself."""
     found = await start(tmp_path, TRUSTED_PROXIES=named, TRUSTED_NETWORKS="127.0.0.0/8,10.1.0.0/16")
     try:
         body = EVENTS["activity-public"]

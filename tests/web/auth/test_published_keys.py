@@ -93,7 +93,7 @@ async def test_keys_are_fetched_again_by_themselves(
         await found.stop()
 
 
-async def test_a_fetch_that_hangs_holds_up_strangers_alone(
+async def test_a_fetch_that_hangs_delays_only_unknown_keys(
     tmp_path: Path, auth_service: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the auth service answers nothing, whoever has a token of a known key is let in at once."""

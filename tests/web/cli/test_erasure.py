@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from realtime.panel import Json
+from realtime.subscriber_state import Json
 from storage.retention.prune import prune
 from storage.retention.steps import Steps
 from storage.tables.heads import move_cutoffs
@@ -76,8 +76,8 @@ async def show(running: Running, panels: list[Fed]) -> Json:
     """Wait until every panel shows what a snapshot tells, and give that."""
     found = await running.get("snapshot")
     for panel in panels:
-        await panel.until(lambda shown=panel: shown.panel.position == found["position"])  # type: ignore[misc]
-        assert panel.panel.shown() == {name: found[name] for name in panel.panel.shown()}
+        await panel.until(lambda shown=panel: shown.state.position == found["position"])  # type: ignore[misc]
+        assert panel.state.shown() == {name: found[name] for name in panel.state.shown()}
     return dict(found)
 
 
@@ -135,7 +135,7 @@ async def test_a_service_prunes_by_itself(tmp_path: Path, database_url: str, mon
     monkeypatch.setattr("web.ops.housekeeping.FIRST_SECONDS", (0.0, 0.0))
     await running.service.housekeeping.stop()
     running.service.housekeeping.start()
-    await panels[0].until(lambda: panels[0].panel.position != before["position"])
+    await panels[0].until(lambda: panels[0].state.position != before["position"])
     async with asyncio.timeout(10):
         while len((await running.get("users/activities", limit=100))["items"]) > 15:  # noqa: ASYNC110
             await asyncio.sleep(0.05)

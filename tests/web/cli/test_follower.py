@@ -12,8 +12,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Close
 
 from realtime import protocol
-from realtime.panel import Panel
 from realtime.protocol import BAD_MESSAGE, EXPIRED, NOT_ALLOWED, OVER_CAPACITY, RESTARTING, SUBPROTOCOL, TOO_SLOW
+from realtime.subscriber_state import SubscriberState
 from tests.servers.service import Running
 from tests.servers.settings import SECRET
 from tests.web.cli.samples import LOGIN, NOW, snapshot
@@ -26,12 +26,12 @@ class Shown:
     """What a follower has shown; :meth:`until` waits for something to hold of it."""
 
     def __init__(self) -> None:
-        self.panel = Panel()
+        self.state = SubscriberState()
         self.links: list[Link] = []
         self._changed = asyncio.Event()
 
-    def __call__(self, panel: Panel, link: Link) -> None:
-        self.panel = panel
+    def __call__(self, panel: SubscriberState, link: Link) -> None:
+        self.state = panel
         self.links.append(link)
         self._changed.set()
 
@@ -151,10 +151,10 @@ async def test_a_follower_shows_what_happens(running: Running) -> None:
     """The panel begins with the service's figures, and follows every event."""
     await running.post("activity-public", LOGIN)
     async with following(running.url, running.token) as shown:
-        await shown.until(lambda: shown.panel.summary.get("total_users") == 1)
+        await shown.until(lambda: shown.state.summary.get("total_users") == 1)
         await running.post("activity-public", {**LOGIN, "user_id": "u2", "username": "Bea"})
-        await shown.until(lambda: shown.panel.summary.get("total_users") == 2)
-        assert [item["username"] for item in shown.panel.activities] == ["Bea", "Ada"]
+        await shown.until(lambda: shown.state.summary.get("total_users") == 2)
+        assert [item["username"] for item in shown.state.activities] == ["Bea", "Ada"]
     assert shown.links[0] == Link()
     assert all(link.heard is not None for link in shown.links[1:])
 
@@ -175,10 +175,10 @@ async def test_a_follower_comes_back_where_it_was() -> None:
     delta = {"type": "delta", "position": "e.2.b", "at": "2026-11-22T12:00:09.000Z", "summary": {"total_users": 1235}}
     script = Script(closes(RESTARTING, "retry after 0.1 s"), says(delta))
     async with script.serving() as url, following(url, lambda: "t") as shown:
-        await shown.until(lambda: shown.panel.position == "e.2.b")
+        await shown.until(lambda: shown.state.position == "e.2.b")
     assert [message["position"] for message in script.sent] == [None, "e.1.a"]
     assert script.sent[0]["topics"] == ["summary", "activities", "top_users"]
-    assert shown.panel.summary["total_users"] == 1235
+    assert shown.state.summary["total_users"] == 1235
     assert [link.reason for link in shown.links if link.retry_at] == [RESTARTING.reason]
 
 
@@ -186,7 +186,7 @@ async def test_an_expired_token_is_replaced() -> None:
     """When the service says that the token has expired, the panel comes back with a new one."""
     script, tokens = Script(closes(EXPIRED, EXPIRED.reason), says(snapshot(position="e.2.b"))), iter(("old", "new"))
     async with script.serving() as url, following(url, lambda: next(tokens)) as shown:
-        await shown.until(lambda: shown.panel.position == "e.2.b")
+        await shown.until(lambda: shown.state.position == "e.2.b")
     assert script.tokens == ["old", "new"]
 
 
@@ -200,7 +200,7 @@ async def test_a_token_is_refreshed_before_it_ends() -> None:
 
     script, supply = Script(act), iter(tokens)
     async with script.serving() as url, following(url, lambda: next(supply)) as shown:
-        await shown.until(lambda: shown.panel.position == "e.1.a")
+        await shown.until(lambda: shown.state.position == "e.1.a")
     assert script.sent[1] == {"type": "refresh", "token": tokens[1]}
     assert script.tokens == tokens[:1]
 
@@ -218,7 +218,7 @@ async def test_wrong_figures_are_reported_and_replaced() -> None:
 
     script = Script(act)
     async with script.serving() as url, following(url, lambda: "t") as shown:
-        await shown.until(lambda: shown.panel.position == "e.2.b")
+        await shown.until(lambda: shown.state.position == "e.2.b")
     assert script.sent[1] == {"type": "disagree", "position": "e.1.a"}
     assert (script.sent[2]["type"], script.sent[2]["position"]) == ("subscribe", None)
 
@@ -228,7 +228,7 @@ async def test_silence_is_taken_for_a_dead_connection() -> None:
     silent, alive = says(snapshot(heartbeat_seconds=0.2)), says(snapshot(position="e.2.b"))
     script = Script(silent, alive)
     async with script.serving() as url, following(url, lambda: "t") as shown:
-        await shown.until(lambda: shown.panel.position == "e.2.b")
+        await shown.until(lambda: shown.state.position == "e.2.b")
     assert [link.reason for link in shown.links if link.retry_at] == ["nothing was heard for 0.5 s"]
 
 

@@ -109,7 +109,7 @@ async def test_the_list_tells_tenant_and_last_use(running: Running, operator: Op
     await asyncio.sleep(1.2)
     assert await operator.types("keys", "list", "--tenant", "globex") == listed
     database = running.service.database
-    await running.service.access.stop()
+    await running.service.credentials.stop()
     assert database is running.service.database
     assert await operator.types("keys", "list", "--tenant", "globex") != listed
 

@@ -46,9 +46,14 @@ async def test_a_replay_is_recorded_whole_and_again(
     source = read(trace(tmp_path), 1)
     asked, answered = sum(row[1] for row in ROWS), sum(row[2] for row in ROWS)
     for run in (1, 2):
-        tally = await replay(source, running.url, None, 0, keep_times=False)
-        assert (tally.posted, tally.recorded, tally.duplicates, tally.rejected) == (4 * len(ROWS), 4 * len(ROWS), 0, 0)
-        assert (tally.messages, tally.api_calls, dict(tally.tokens)) == (
+        counts = await replay(source, running.url, None, 0, keep_times=False)
+        assert (counts.posted, counts.recorded, counts.duplicates, counts.rejected) == (
+            4 * len(ROWS),
+            4 * len(ROWS),
+            0,
+            0,
+        )
+        assert (counts.messages, counts.api_calls, dict(counts.tokens)) == (
             2 * len(ROWS),
             len(ROWS),
             {"user": asked, "assistant": answered},
@@ -66,8 +71,8 @@ async def test_a_replay_is_recorded_whole_and_again(
 async def test_the_whole_sample_is_accepted(running: Running) -> None:
     """The service takes every event of the sample."""
     source = sample(1)
-    tally = await replay(source, running.url, None, 0, keep_times=False)
-    assert (tally.recorded, tally.rejected) == (len(source.events), 0)
+    counts = await replay(source, running.url, None, 0, keep_times=False)
+    assert (counts.recorded, counts.rejected) == (len(source.events), 0)
     summary = await running.get("summary")
     assert summary["deleted_conversations"] > 0
     assert summary["total_api_errors"] > 0
@@ -97,8 +102,8 @@ async def test_what_the_service_rejects_is_told(
     """Rejected events are counted with the malformed lines, the rest is recorded, and the reason is told."""
     wrong = {**LOGIN, "user_id": ""}
     source = read(ndjson(tmp_path, LOGIN, b"{", wrong, wrong, {**LOGIN, "timestamp": "noon"}, [1]), 1)
-    tally = await replay(source, running.url, None, 0, keep_times=False)
-    assert (tally.posted, tally.recorded, tally.rejected) == (4, 1, 5)
+    counts = await replay(source, running.url, None, 0, keep_times=False)
+    assert (counts.posted, counts.recorded, counts.rejected) == (4, 1, 5)
     assert [line.partition(": ")[0] for line in capsys.readouterr().out.splitlines()[1:]] == ["rejected 2"] * 2 + [
         "rejected 1"
     ]
@@ -130,8 +135,8 @@ async def test_a_lost_answer_counts_nothing_twice(running: Running, lost: Except
         posting.events = posting.events[:100]
         await posting.play(0)
     assert wire.bodies[0] == wire.bodies[1]
-    assert (posting.tally.recorded, posting.tally.duplicates) == (0, 100)
-    assert posting.trouble == ""
+    assert (posting.counts.recorded, posting.counts.duplicates) == (0, 100)
+    assert posting.problem == ""
     assert (await running.verdict()).differences == []
 
 
@@ -188,7 +193,7 @@ async def test_at_most_two_batches_are_on_their_way() -> None:
         assert flying == 2
         answered.set()
         await playing
-    assert len(arrived) == len(set(arrived)) == posting.tally.recorded == 6 * BATCH_EVENTS
+    assert len(arrived) == len(set(arrived)) == posting.counts.recorded == 6 * BATCH_EVENTS
 
 
 async def test_events_keep_their_distances() -> None:

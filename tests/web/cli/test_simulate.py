@@ -25,9 +25,9 @@ from tests.servers.process import COMMAND
 from tests.servers.program import spawn
 from tests.servers.service import Running, start
 from web.cli import simulate as simulation
-from web.cli.crowd import Crowd
+from web.cli.platform_client import PlatformClient, WrongAddress
 from web.cli.simulate import WRONG_PASSWORDS, Run, render
-from web.cli.visitor import Services, WrongAddress
+from web.cli.simulated_users import SimulatedUsers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 KEY = "own-key-0123456789"
@@ -133,7 +133,7 @@ async def command(*options: str) -> tuple[int, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
-async def test_what_a_crowd_does_is_what_analytics_counts(parts: Parts) -> None:
+async def test_what_simulated_users_do_is_what_analytics_counts(parts: Parts) -> None:
     """Users, conversations and messages that the summary tells are those that the analytics service has; nothing fails
     but what was planned, and no output holds a password or a token."""
     # With this seed seven visits have all that can go wrong.
@@ -176,17 +176,17 @@ async def test_ctrl_c_ends_it_well(parts: Parts) -> None:
 async def test_it_goes_on_when_a_service_fails(parts: Parts) -> None:
     """While the chatbot is away visits fail and are counted; when it is back answers come again. What is cancelled
     leaves no visit behind."""
-    services = Services(parts.urls["auth"], parts.urls["chatbot"], 20)
-    run = Run(Crowd(3, 60, 12), services, 10_000)
+    services = PlatformClient(parts.urls["auth"], parts.urls["chatbot"], 20)
+    run = Run(SimulatedUsers(3, 60, 12), services, 10_000)
     task = asyncio.create_task(run.play(None))
     try:
-        await until(_async(lambda: run.tally.answers > 5))
+        await until(_async(lambda: run.counts.answers > 5))
         parts.kill("chatbot")
-        await until(_async(lambda: run.tally.troubles.total() > 3))
-        before = run.tally.answers
+        await until(_async(lambda: run.counts.failures.total() > 3))
+        before = run.counts.answers
         await parts.start("chatbot")
-        await until(_async(lambda: run.tally.answers > before + 5))
-        assert {trouble.partition(":")[0] for trouble in run.tally.troubles} <= STEPS
+        await until(_async(lambda: run.counts.answers > before + 5))
+        assert {trouble.partition(":")[0] for trouble in run.counts.failures} <= STEPS
         shown = io.StringIO()
         Console(file=shown, width=100).print(render(run))
         assert "ConvoAI crowd" in shown.getvalue()
@@ -217,11 +217,11 @@ async def test_services_have_to_be_there_at_first() -> None:
     assert nowhere in err
     assert "--auth-url" in err
     with pytest.raises(WrongAddress, match="--chatbot-url begins with http") as refused:
-        Services(nowhere, "http://ada:hunter2@host", 1)
+        PlatformClient(nowhere, "http://ada:hunter2@host", 1)
     assert "hunter2" not in str(refused.value)
 
 
-async def test_a_crowd_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_simulated_visits_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the services are, no more visits are there at a time than the bound, and the others are counted."""
     monkeypatch.setattr(simulation, "AT_ONCE", 3)
 
@@ -231,11 +231,11 @@ async def test_a_crowd_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    services = Services(url, url, 10)
-    run = Run(Crowd(1, 100, 12), services, 1e6)
+    services = PlatformClient(url, url, 10)
+    run = Run(SimulatedUsers(1, 100, 12), services, 1e6)
     task = asyncio.create_task(run.play(None))
-    await until(_async(lambda: run.tally.turned_away > 100))
-    assert (len(run.here), run.tally.visits) == (3, 3)
+    await until(_async(lambda: run.counts.turned_away > 100))
+    assert (len(run.here), run.counts.visits) == (3, 3)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await services.close()
@@ -243,9 +243,9 @@ async def test_a_crowd_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     await server.wait_closed()
 
 
-async def test_wrong_passwords_shut_nobody_out() -> None:
+async def test_wrong_passwords_lock_no_user_out() -> None:
     """The crowd, which has one address, types no more wrong passwords in five minutes than a service lets it."""
-    services = Services("http://127.0.0.1:1", "http://127.0.0.1:1", 1)
-    run = Run(Crowd(1, 1, 0), services, 1)
+    services = PlatformClient("http://127.0.0.1:1", "http://127.0.0.1:1", 1)
+    run = Run(SimulatedUsers(1, 1, 0), services, 1)
     assert [run._may_be_wrong() for _ in range(WRONG_PASSWORDS + 5)].count(True) == WRONG_PASSWORDS < 100
     await services.close()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from realtime.panel import Panel
+from realtime.subscriber_state import SubscriberState
 from tests.servers.service import Running
 from tests.web.cli.samples import LOGIN, NOW, SUMMARY, snapshot
 from web.cli import watch as terminal
@@ -17,13 +17,13 @@ from web.cli.terminal import Link, ago, line, render, status
 from web.cli.watch import Refused, watch
 
 
-def panel(**fields: Any) -> Panel:
-    found = Panel()
+def panel(**fields: Any) -> SubscriberState:
+    found = SubscriberState()
     found.apply(snapshot(**fields))
     return found
 
 
-def drawn(shown: Panel, link: Link, now: datetime = NOW, width: int = 100) -> str:
+def drawn(shown: SubscriberState, link: Link, now: datetime = NOW, width: int = 100) -> str:
     console = Console(file=io.StringIO(), width=width)
     with console.capture() as capture:
         console.print(render(shown, link, now))
@@ -41,7 +41,7 @@ def test_the_panel_shows_the_six_figures() -> None:
 
 def test_what_is_unknown_is_shown_as_such() -> None:
     """Before the first snapshot, and where no message carries a response time, there is a dash and not a zero."""
-    assert drawn(Panel(), Link()).count("│ -") == 6
+    assert drawn(SubscriberState(), Link()).count("│ -") == 6
     assert drawn(panel(summary={**SUMMARY, "avg_response_time": None}), Link(heard=NOW)).count("│ -") == 1
 
 
@@ -94,8 +94,8 @@ def test_old_figures_are_never_called_live() -> None:
 
 def test_without_figures_nothing_is_stale() -> None:
     """A panel that has no figures yet says only how its connection stands."""
-    assert str(status(Panel(), Link(), NOW)) == "Catching up"
-    assert str(status(Panel(), Link(retry_at=NOW), NOW)) == "Reconnecting in 0 s"
+    assert str(status(SubscriberState(), Link(), NOW)) == "Catching up"
+    assert str(status(SubscriberState(), Link(retry_at=NOW), NOW)) == "Reconnecting in 0 s"
 
 
 def test_a_line_holds_the_six_figures() -> None:
@@ -178,7 +178,7 @@ async def test_a_pipe_gets_a_line_for_each_frame(running: Running, terminal_of: 
 
 async def test_a_pipe_is_told_of_lost_connections(capsys: pytest.CaptureFixture[str]) -> None:
     """Where there is no terminal, what becomes of the connection goes to standard error."""
-    terminal.print_line(Panel(), Link(retry_at=datetime.now(UTC), reason="the service restarts"))
-    terminal.print_line(Panel(), Link(reason="the service restarts"))
+    terminal.print_line(SubscriberState(), Link(retry_at=datetime.now(UTC), reason="the service restarts"))
+    terminal.print_line(SubscriberState(), Link(reason="the service restarts"))
     found = capsys.readouterr()
     assert (found.out, found.err) == ("", "Reconnecting in 0 s: the service restarts\n")

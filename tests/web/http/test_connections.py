@@ -17,7 +17,7 @@ from tests.servers import process as processes
 from tests.servers.process import Process
 from tests.servers.service import Running, start
 from web.http import connections
-from web.http.connections import Connections, Visitor, network_of
+from web.http.connections import ClientIdentity, Connections, network_of
 from web.server.descriptors import fitting, for_connections
 from web.settings import Settings
 
@@ -32,25 +32,25 @@ class Client:
     """A connection that takes note of its end."""
 
     def __init__(self, known: bool = False) -> None:
-        self.visitor = Visitor()
-        self.visitor.known = known
+        self.identity = ClientIdentity()
+        self.identity.is_authenticated = known
         self.is_cut = False
 
     def cut(self) -> None:
         self.is_cut = True
 
 
-def test_strangers_go_first_and_the_oldest_of_them() -> None:
+def test_unauthenticated_clients_go_first_and_the_oldest_of_them() -> None:
     """Strangers go in the order in which they were last served, then known clients that wait, then nobody."""
     all_of_them = Connections(7)
     known, busy, old, new, answered = Client(known=True), Client(known=True), Client(), Client(), Client()
     for client in (known, busy, old, new, answered):
-        all_of_them.rests(client)
-    all_of_them.asks(busy)
-    all_of_them.asks(old)
+        all_of_them.mark_idle(client)
+    all_of_them.mark_busy(busy)
+    all_of_them.mark_busy(old)
     posting = Client()
-    all_of_them.asks(posting)
-    posting.visitor.known = True
+    all_of_them.mark_busy(posting)
+    posting.identity.is_authenticated = True
     connected = [known, busy, old, new, answered, posting]
     assert all_of_them.make_room(connected)
     assert not any(client.is_cut for client in connected)
@@ -62,13 +62,13 @@ def test_strangers_go_first_and_the_oldest_of_them() -> None:
 
 def test_unfinished_heads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Heads that do not end take a bounded amount of memory: the one that began first goes."""
-    monkeypatch.setattr(connections, "MOST_IN_HEADS", 100)
+    monkeypatch.setattr(connections, "MAX_HEAD_BYTES", 100)
     all_of_them = Connections(10)
     first, second, third = Client(), Client(), Client()
     for client, size in ((first, 40), (second, 40), (first, 20), (third, 40)):
-        all_of_them.holds(client, size)
+        all_of_them.note_head_bytes(client, size)
     assert not any(client.is_cut for client in (first, second, third))
-    all_of_them.holds(third, 60)
+    all_of_them.note_head_bytes(third, 60)
     assert [client.is_cut for client in (first, second, third)] == [False, True, False]
 
 
@@ -76,7 +76,7 @@ def test_unfinished_heads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 async def small(tmp_path: Path) -> AsyncIterator[Running]:
     """A service with room for six connections."""
     found = await start(tmp_path)
-    found.server.config.http_protocol_class.others.room = 6  # type: ignore[attr-defined]
+    found.server.config.http_protocol_class.all_connections.room = 6  # type: ignore[attr-defined]
     yield found
     await found.drop()
 
@@ -101,7 +101,7 @@ async def connect() -> AsyncIterator[Connect]:
             await writer.wait_closed()
 
 
-async def test_idle_strangers_keep_nobody_out(small: Running, connect: Connect) -> None:
+async def test_idle_unauthenticated_clients_block_no_other(small: Running, connect: Connect) -> None:
     """With every place taken by connections without a credential, services post, admins read and panels come."""
     strangers = [await connect(small) for _ in range(6)]
     reader, writer = await connect(small)
@@ -111,7 +111,7 @@ async def test_idle_strangers_keep_nobody_out(small: Running, connect: Connect) 
         await reader.readuntil(b"}")
         await small.get("summary")
         panel = await small.panel()
-        assert panel.panel.summary["total_activities"] > 0
+        assert panel.state.summary["total_activities"] > 0
         # Whoever was known before is not touched.
         strangers += [await connect(small) for _ in range(6)]
     for stranger, _ in strangers[:-6]:

@@ -9,13 +9,13 @@ import httpx2
 import pytest
 from starlette.requests import Request
 
-from storage.fairness.shares import Shares
+from storage.fairness.shares import FairShares
 from storage.fairness.turns import Turns
 from storage.model.batch import MAX_EVENTS
 from tests.paths import TRACK
 from tests.samples.events import ACTIVITY, BATCH
 from tests.servers.service import Running, start
-from web.auth.ingest import Guest
+from web.auth.ingest import IngestIdentity
 from web.ingest.intake import READS, Intake
 from web.ingest.rates import Rates
 
@@ -82,7 +82,7 @@ async def test_every_end_gives_memory_back(running: Running, body: bytes) -> Non
     assert running.service.memory.used == 0
 
 
-async def test_a_crowd_of_one_tenant_holds_up_no_other(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_posts_of_one_tenant_delay_no_other(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """A post of another tenant is served before those of a crowd that came earlier."""
     served = Turns("posts", 100, 1, 1000)
     monkeypatch.setattr(running.service.tracking, "_served", served)
@@ -126,10 +126,10 @@ async def test_large_bodies_are_read_a_few_at_a_time() -> None:
             return {"type": "http.request", "body": b" " * 100_000, "more_body": left > 0}
 
         scope = {"type": "http", "method": "POST", "headers": []}
-        with intake.begin(Guest("acme", "acme-key")) as post:
+        with intake.begin(IngestIdentity("acme", "acme-key")) as post:
             return await post.body(Request(scope, receive), 1 << 24)
 
-    intake = Intake(Rates(0, 0), Shares("memory", 1 << 30, 1.0, 1.0))
+    intake = Intake(Rates(0, 0), FairShares("memory", 1 << 30, 1.0, 1.0))
     bodies = asyncio.gather(*(body() for _ in range(20)))
     seen = []
     while not bodies.done():

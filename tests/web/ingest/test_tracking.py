@@ -171,7 +171,7 @@ async def test_a_key_names_the_tenant(running: Running) -> None:
         {"Forwarded": "for=127.0.0.1"},
     ],
 )
-async def test_the_door_stays_shut(running: Running, headers: dict[str, str]) -> None:
+async def test_ingest_authentication_refuses(running: Running, headers: dict[str, str]) -> None:
     """A wrong key, a browser's page, or a request that a proxy passed on is a 401, even from loopback."""
     response = await running.http.post(f"{TRACK}/activity-public", json=ACTIVITY, headers=headers)
     assert response.status_code == 401

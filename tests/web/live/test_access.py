@@ -102,7 +102,7 @@ async def test_a_tenant_sees_its_own(running: Running) -> None:
     mine = await running.post("activity-public", {**ACTIVITY, "user_id": "acme-user"}, "acme-key-0123456789")
     await panel.until_position(mine["position"])
     assert "globex" not in json.dumps(panel.frames)
-    assert panel.panel.summary["total_activities"] == 1
+    assert panel.state.summary["total_activities"] == 1
     await equals_snapshot(running, panel, "acme")
 
 

@@ -46,11 +46,11 @@ async def test_topics_are_kept_apart(running: Running) -> None:
     """A panel gets the topics it asked for and no other; a second subscription replaces the first."""
     panel = await running.panel(topics=("top_users",))
     await running.post("activity-public", ACTIVITY)
-    await panel.until(lambda: bool(panel.panel.top_users))
-    assert (panel.panel.summary, panel.panel.activities) == ({}, [])
+    await panel.until(lambda: bool(panel.state.top_users))
+    assert (panel.state.summary, panel.state.activities) == ({}, [])
     await panel.send(type="subscribe", topics=["summary"], position=None)
-    await panel.until(lambda: bool(panel.panel.summary))
-    assert panel.panel.top_users == []
+    await panel.until(lambda: bool(panel.state.summary))
+    assert panel.state.top_users == []
 
 
 @each_database
@@ -72,7 +72,7 @@ async def test_a_panel_resumes(running: Running) -> None:
     """A panel that comes back with its position gets one merged delta of what it missed, and no snapshot."""
     panel = await running.panel()
     await running.post("activity-public", ACTIVITY)
-    await panel.until(lambda: panel.panel.summary["total_activities"] == 1)
+    await panel.until(lambda: panel.state.summary["total_activities"] == 1)
     await panel.close()
     for number in range(15):
         await running.post("activity-public", {**ACTIVITY, "user_id": f"u{number}"})
@@ -126,7 +126,7 @@ async def test_a_restart_is_survived(tmp_path: Path, database_url: str) -> None:
     panel = LivePanel(first.url, first.token())
     await panel.open()
     await first.post("activity-public", ACTIVITY)
-    await panel.until(lambda: panel.panel.summary["total_activities"] == 1)
+    await panel.until(lambda: panel.state.summary["total_activities"] == 1)
     await first.stop()
     await panel.until(lambda: panel.closed is not None)
     assert panel.closed is not None
@@ -159,12 +159,12 @@ async def test_who_subscribes_late_is_served(tmp_path: Path, monkeypatch: pytest
         await panel.until_position(receipt["position"])
         await equals_snapshot(found, panel)
         await panel.until(lambda: panel.frames[-1]["type"] == "heartbeat")
-        assert panel.panel.stale_since is None
+        assert panel.state.stale_since is None
         receipt = await found.post("activity-public", ACTIVITY)
         await panel.until_position(receipt["position"])
         await panel.close()
         async with asyncio.timeout(5):
-            while found.service.hub.audiences:  # noqa: ASYNC110 - dropped when it is idle
+            while found.service.hub.tenants:  # noqa: ASYNC110 - dropped when it is idle
                 await asyncio.sleep(0.05)
     finally:
         await found.stop()

@@ -93,7 +93,7 @@ async def test_arbitrary_frames_break_nothing(watched: Running, full: bool, figu
     await asyncio.to_thread(attack)
     assert panel.closed is None
     await watched_post(watched)
-    await panel.until(lambda: panel.panel.summary["total_activities"] == 1)
+    await panel.until(lambda: panel.state.summary["total_activities"] == 1)
     await panel.close()
     figures("arbitrary frames", connections=tried, failures=0)
 

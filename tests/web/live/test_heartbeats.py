@@ -31,36 +31,36 @@ async def test_heartbeats_carry_a_digest(running: Running) -> None:
     await running.post("message-public", MESSAGE)
     panel = await running.panel()
     await panel.until(lambda: panel.frames[-1]["type"] == "heartbeat")
-    assert panel.frames[-1]["digest"] == digest(panel.panel.summary)
-    (audience,) = running.service.hub.audiences.values()
-    (listener,) = audience._listeners
+    assert panel.frames[-1]["digest"] == digest(panel.state.summary)
+    (audience,) = running.service.hub.tenants.values()
+    (listener,) = audience._subscribers
     assert listener.marker is not None
     state = audience.feed.state
     assert state is not None
     state.apply(Change("default", state.position.epoch, 2, "cd", clock.now(), {"messages": 9}, {}, [], []))
     behind = json.loads(audience._heartbeat(listener.marker).payload)
-    assert (behind["position"], behind["digest"]) == (panel.panel.position, digest(panel.panel.summary))
+    assert (behind["position"], behind["digest"]) == (panel.state.position, digest(panel.state.summary))
     assert behind["digest"] != digest(state.summary)
     await audience.feed.load()
 
 
-async def test_wrong_figures_are_noticed_and_healed(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_wrong_figures_are_noticed_and_replaced(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """A panel whose figures are not those of the digest says so, is counted, and shows the snapshot again."""
     await running.post("message-public", MESSAGE)
     panel = await running.panel()
-    panel.panel.summary["total_messages"] += 1
+    panel.state.summary["total_messages"] += 1
     await panel.until(lambda: panel.disagreements > 0)
-    await panel.until(lambda: panel.panel.summary["total_messages"] == 1)
+    await panel.until(lambda: panel.state.summary["total_messages"] == 1)
     running.disagreements = 1
     running.check_proofs()
     # One that cries out again and again is counted once a minute.
     for _ in range(5):
-        await panel.send(type="disagree", position=panel.panel.position)
+        await panel.send(type="disagree", position=panel.state.position)
     receipt = await running.post("activity-public", ACTIVITY)
     await panel.until_position(receipt["position"])
     running.check_proofs()
     monkeypatch.setattr("realtime.connection.DISAGREE_SECONDS", 0.0)
-    await panel.send(type="disagree", position=panel.panel.position)
+    await panel.send(type="disagree", position=panel.state.position)
     running.disagreements = 2
     await asyncio.sleep(0.1)
     metrics = (await running.http.get("/metrics")).text
@@ -72,22 +72,22 @@ async def test_a_panel_without_the_summary_has_nothing_to_compare(running: Runni
     panel = await running.panel(topics=("series",))
     await running.post("message-public", MESSAGE)
     await panel.until(lambda: panel.frames[-1]["type"] == "heartbeat")
-    assert panel.panel.agrees
+    assert panel.state.agrees
 
 
-async def test_a_feed_proves_itself(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_feed_verifies_itself(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """A feed that went wrong is noticed after its next change, and loaded anew; every panel gets what is true."""
-    monkeypatch.setattr("realtime.feed.PROVE_SECONDS", 0.0)
+    monkeypatch.setattr("realtime.feed.VERIFY_SECONDS", 0.0)
     before = await running.panel()
-    state = running.service.hub.audiences["default"].feed.state
+    state = running.service.hub.tenants["default"].feed.state
     assert state is not None
     state.activities.append(RecentActivity(9, "eve", "Eve", "login", "2026-01-01T00:00:00.000Z"))
     misled = await running.panel()
-    assert len(misled.panel.activities) == 1
+    assert len(misled.state.activities) == 1
     running.disagreements = 1
     # Only a state that goes on is proven again.
     await running.post("activity-public", ACTIVITY)
-    await misled.until(lambda: [item["user_id"] for item in misled.panel.activities] == [ACTIVITY["user_id"]])
+    await misled.until(lambda: [item["user_id"] for item in misled.state.activities] == [ACTIVITY["user_id"]])
     await equals_snapshot(running, misled)
     await equals_snapshot(running, before)
     assert "convoai_feed_disagreements_total 1.0" in (await running.http.get("/metrics")).text
@@ -109,13 +109,13 @@ async def test_stale_figures_do_not_look_live(running: Running, monkeypatch: pyt
         raise StorageUnavailable("gone")
 
     monkeypatch.setattr("realtime.feed.read_heads", fail)
-    feed = running.service.hub.audiences["default"].feed
+    feed = running.service.hub.tenants["default"].feed
     # What was being read when the database went away may still end well.
     await asyncio.sleep(0.1)
     feed._matched_at -= 10
     second = await running.panel()
     await second.until(lambda: len(second.frames) > 1)
     assert second.frames[1]["stale_since"] == feed.at
-    await first.until(lambda: first.panel.stale_since == feed.at)
+    await first.until(lambda: first.state.stale_since == feed.at)
     monkeypatch.undo()
-    await first.until(lambda: first.panel.stale_since is None)
+    await first.until(lambda: first.state.stale_since is None)

@@ -179,7 +179,7 @@ async def test_a_subject_that_floods_is_kept_out(tmp_path: Path) -> None:
 async def test_a_broken_panel_breaks_no_other(running: Running) -> None:
     """If sending to one panel fails, events are still acknowledged and the other panels are served."""
     broken, whole = await running.panel(), await running.panel()
-    listener = next(iter(running.service.hub.audiences["default"]._listeners))
+    listener = next(iter(running.service.hub.tenants["default"]._subscribers))
 
     class Broken:
         busy = False
@@ -196,7 +196,7 @@ async def test_a_broken_panel_breaks_no_other(running: Running) -> None:
         await asyncio.sleep(0.05)
     await equals_snapshot(running, whole)
     assert len(running.service.hub) == 1
-    assert broken.panel.summary["total_activities"] == 0
+    assert broken.state.summary["total_activities"] == 0
 
 
 async def test_who_subscribes_over_and_over_waits_for_the_tick(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ async def test_who_subscribes_over_and_over_waits_for_the_tick(tmp_path: Path) -
         for _ in range(300):
             await panel.send(type="subscribe", topics=["summary"], position=None)
         await found.post("activity-public", ACTIVITY)
-        await panel.until(lambda: panel.panel.summary.get("total_activities") == 1)
+        await panel.until(lambda: panel.state.summary.get("total_activities") == 1)
         assert len(panel.frames) < 30
     finally:
         await found.stop()

@@ -49,7 +49,7 @@ async def follow() -> AsyncIterator[Follow]:
 async def test_a_stream_is_fed_as_a_socket_is(either: Running, follow: Follow) -> None:
     """Snapshot, deltas and heartbeats are those of a WebSocket, each an event named by its type, with its position."""
     panel = await follow(either)
-    (listener,) = either.service.hub.audiences["default"]._listeners
+    (listener,) = either.service.hub.tenants["default"]._subscribers
     assert isinstance(listener.sink, PlainStream) == (either.server.config.http == "httptools")
     beside = await either.panel()
     assert panel.status == 200
@@ -60,8 +60,8 @@ async def test_a_stream_is_fed_as_a_socket_is(either: Running, follow: Follow) -
     await panel.until_position(receipt["position"])
     await equals_snapshot(either, panel)
     await beside.until_position(receipt["position"])
-    assert panel.panel.shown() == beside.panel.shown()
-    await panel.until(lambda: panel.frames[-1]["type"] == "heartbeat" and panel.panel.agrees)
+    assert panel.state.shown() == beside.state.shown()
+    await panel.until(lambda: panel.frames[-1]["type"] == "heartbeat" and panel.state.agrees)
     for event in panel.events:
         frame = json.loads(event.data)
         assert (event.name, event.id) == (frame["type"], frame["position"])
@@ -95,7 +95,7 @@ async def test_a_stream_resumes(running: Running, follow: Follow) -> None:
     await panel.resume()
     await equals_snapshot(running, panel)
     assert [frame["type"] for frame in panel.frames if frame["type"] != "heartbeat"] == ["delta"]
-    other = await follow(running, position=panel.panel.position)
+    other = await follow(running, position=panel.state.position)
     assert set(other.frames[0]) == {"type", "position", "at", "heartbeat_seconds"}
     unknown = await follow(running, position="abcd.5.ff")
     assert unknown.frames[0]["type"] == "snapshot"
@@ -241,7 +241,7 @@ async def test_a_panel_that_goes_is_forgotten(either: Running, follow: Follow) -
 async def test_a_disagreement_is_reported_with_the_next_stream(running: Running, follow: Follow) -> None:
     """A stream has no way back, so it is opened anew, without a position, and names the one that was wrong."""
     panel = await follow(running)
-    again = await follow(running, disagree=panel.panel.position)
+    again = await follow(running, disagree=panel.state.position)
     assert again.frames[0]["type"] == "snapshot"
     running.disagreements = 1
 

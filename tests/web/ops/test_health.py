@@ -53,7 +53,7 @@ async def test_metrics_count(running: Running) -> None:
     panel = await running.panel("acme")
     await running.post("activity-public", {**ACTIVITY, "user_id": "someone"}, "acme-key-0123456789")
     await running.http.post(f"{TRACK}/activity-public", json={})
-    await panel.until(lambda: panel.panel.summary["total_activities"] == 1)
+    await panel.until(lambda: panel.state.summary["total_activities"] == 1)
     text = (await running.http.get("/metrics")).text
     for line in (
         'convoai_events_total{kind="activity",outcome="recorded"} 1.0',

@@ -5,7 +5,7 @@ import asyncio
 from starlette.requests import Request
 
 from realtime.principal import Principal
-from storage.fairness.shares import Shares
+from storage.fairness.shares import FairShares
 from web.auth.tokens import ADMIN
 from web.reports.admission import Admission
 
@@ -15,7 +15,7 @@ async def arrivals(admission: Admission, *who: tuple[str, str]) -> list[str]:
     order: list[str] = []
 
     async def arrive(token: str, address: str) -> None:
-        await admission.arrive(token, address)
+        await admission.begin(token, address)
         order.append(token)
 
     await asyncio.gather(*(arrive(*each) for each in who))
@@ -25,7 +25,7 @@ async def arrivals(admission: Admission, *who: tuple[str, str]) -> list[str]:
 
 def admission_of(*known: tuple[str, str, str]) -> Admission:
     """Make one that has verified some tokens, each of a tenant and a subject."""
-    made = Admission(Shares("memory", 1 << 30, 1.0, 1.0))
+    made = Admission(FairShares("memory", 1 << 30, 1.0, 1.0))
     for token, tenant, subject in known:
         made.admit(Request({"type": "http"}), token, Principal(subject, tenant, (ADMIN,), 0))
     return made
@@ -36,7 +36,7 @@ async def test_new_tokens_keep_no_known_tenant_waiting() -> None:
     admission = admission_of(("known", "globex", "ada"))
     crowd = [(f"token-{number}", "127.0.0.1") for number in range(1000)]
     assert (await arrivals(admission, *crowd, ("known", "127.0.0.1"))).index("known") < 8
-    admission.forget("known")
+    admission.drop_token("known")
     assert (await arrivals(admission, *crowd, ("known", "127.0.0.1"))).index("known") == 1000
 
 

@@ -56,7 +56,7 @@ async def test_the_live_minutes_are_those_of_the_chart(running: Running) -> None
     await panel.until_position(receipt["position"])
     series = await running.get("series", metrics="activities,users,active_users", interval="minute")
     for name, column in series["metrics"].items():
-        shown = {minute["start"]: minute.get(name, 0) for minute in panel.panel.series}
+        shown = {minute["start"]: minute.get(name, 0) for minute in panel.state.series}
         assert [shown.get(start, 0) for start in series["start"]] == column
 
 

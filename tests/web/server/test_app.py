@@ -11,7 +11,7 @@ from storage.engine.urls import database_at
 from storage.errors import StorageUnavailable
 from storage.write.writer import Writer
 from tests.servers.settings import environment
-from web.auth.credentials import Access
+from web.auth.credentials import Credentials
 from web.ops.health import Health
 from web.ops.housekeeping import Housekeeping
 from web.server.app import open_service
@@ -39,7 +39,7 @@ async def test_parts_are_closed_in_reverse_order(tmp_path: Path, monkeypatch: py
 
         monkeypatch.setattr(kind, "stop", noted)
 
-    for kind in (Access, Node, Writer, Housekeeping, Health):
+    for kind in (Credentials, Node, Writer, Housekeeping, Health):
         note(kind)
     async with open_service(Settings.read(environment(tmp_path))):
         assert ended == []

@@ -18,7 +18,7 @@ from tests.paths import API, TRACK
 from tests.samples.events import ACTIVITY, BATCH
 from tests.servers.service import Running, start
 from tests.web.server.requests import HEAD
-from web.server.http_protocol import LEFT_OVER, READS, BoundedProtocol
+from web.server.http_protocol import READS, UNREAD_BODY, BoundedProtocol
 from web.server.websocket_protocol import PreparedProtocol
 
 CHUNKED = f"POST {TRACK}/batch HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
@@ -100,7 +100,7 @@ async def test_the_rest_of_a_refused_body_is_read_in_turn(running: Running, monk
     received = BoundedProtocol.data_received
 
     def note(self: BoundedProtocol, data: bytes) -> None:
-        if len(data) > LEFT_OVER and not self._is_answering:
+        if len(data) > UNREAD_BODY and not self._is_answering:
             turns.append(turn)
         received(self, data)
 

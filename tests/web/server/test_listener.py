@@ -111,7 +111,7 @@ async def test_only_so_many_wait(listening: Listening) -> None:
         client.close()
 
 
-async def test_one_address_does_not_fill_the_line(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_address_does_not_fill_the_queue(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who opens more connections than may wait loses its newest ones, and another address is served meanwhile."""
     monkeypatch.setattr("web.server.listener.ALWAYS", 10)
     port = listening.getsockname()[1]

@@ -63,7 +63,7 @@ OVERRIDDEN: dict[type, tuple[str, ...]] = {
     Server: ("startup", "shutdown"),
 }
 """The methods of uvicorn's that ours take the place of."""
-OWN = {"visitor"}
+OWN = {"identity"}
 """Public names that our methods give to connections, beside those that our classes declare."""
 SECONDS = 10.0
 """A bound against hangs."""
@@ -369,6 +369,6 @@ def test_what_is_missing_is_named() -> None:
     """What a class uses of uvicorn's is found in its code, and named with the attribute that is not there."""
     assert ("flow", "pause_reading") in set(of_uvicorn(BoundedProtocol))
     assert ("conn", "parser", "close") in set(of_uvicorn(PreparedProtocol))
-    assert "visitor" in own(BoundedProtocol)
+    assert "identity" in own(BoundedProtocol)
     assert missing(object(), iter([("a", "b")])) == ["object.a"]
     assert websocket_protocol.__file__ == inspect.getfile(PreparedProtocol)

@@ -137,9 +137,9 @@ async def test_workers_serve_as_one(tmp_path: Path, served: Process) -> None:
     shown = await snapshot(served)
     for panel in panels:
         await panel.until_position(str(shown["position"]), 30)
-        assert panel.panel.shown() == {key: shown[key] for key in TOPICS}
+        assert panel.state.shown() == {key: shown[key] for key in TOPICS}
         assert panel.disagreements == 0
-        assert panel.panel.agrees
+        assert panel.state.agrees
     scrapes = scraper.scrapes
     await until(lambda: scraper.scrapes > scrapes + 1)
     async with asyncio.timeout(10):

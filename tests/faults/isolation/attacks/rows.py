@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.faults.isolation.attacks import connections, doors, posting, reading, sqlite, tenants, writing
+from tests.faults.isolation.attacks import authentication, connections, posting, reading, sqlite, tenants, writing
 from tests.faults.isolation.attacks.bodies import BODIES
 
 Function = Callable[..., Coroutine[Any, Any, Any]]
@@ -107,7 +107,7 @@ BY_READING = [
 ]
 BY_CREDENTIALS = [
     Attack(attack.__name__.replace("_", " "), attack, {"connections": 16}, {"connections": 2})
-    for attack in doors.ATTACKS
+    for attack in authentication.ATTACKS
 ]
 AUDIT = Attack("an audit that nobody reads", reading.summaries, {**ACME, "clients": 50}, {}, {"AUDIT_LOG": "on"})
 BY_LOGS = [dataclasses.replace(AUDIT, unread=True)]

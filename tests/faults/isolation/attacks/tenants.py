@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.faults.isolation.crowd import Crowd
+from tests.faults.isolation.subscriber_group import SubscriberGroup
 from tests.servers.settings import SECRET
 from web.auth.tokens import ADMIN, make_token
 
@@ -19,10 +19,10 @@ async def many_tenants(url: str, seconds: float, count: int = 2000) -> None:
 
     The service at *url* must allow so many panels from one address.
     """
-    crowd = Crowd(int(url.rpartition(":")[2]), tokens(count), count)
-    arriving = asyncio.ensure_future(crowd.__aenter__())
+    subscribers = SubscriberGroup(int(url.rpartition(":")[2]), tokens(count), count)
+    arriving = asyncio.ensure_future(subscribers.__aenter__())
     try:
         await asyncio.sleep(seconds)
     finally:
-        await asyncio.to_thread(crowd.end)
+        await asyncio.to_thread(subscribers.end)
         await asyncio.gather(arriving, return_exceptions=True)

@@ -24,7 +24,7 @@ async def test_transactions_are_what_they_must_be(url: str, postgres: Postgres) 
         return [connection.scalar(text(f"SHOW {name}")) for name in names]
 
     assert await database.write(shown) == ["on", "read committed", "off"]
-    for read in (database.read, database.follow):
+    for read in (database.read, database.read_for_feeds):
         async with read() as connection:
             assert (await connection.run_sync(shown))[1:] == ["repeatable read", "on"]
     with pytest.raises(DBAPIError, match="read-only"):

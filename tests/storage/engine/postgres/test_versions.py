@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from storage.engine import postgres as postgres_database
-from storage.engine.database import REVISION, revision, touch
+from storage.engine.database import REVISION, probe_write, revision
 from storage.engine.urls import database_at
 from storage.errors import DatabaseInUse, StorageUnavailable
 from tests.samples.history import made_up
@@ -39,9 +39,9 @@ async def test_an_older_version_does_not_write_what_was_migrated(url: str, postg
     postgres.cut(name_of(url))
     postgres.execute("UPDATE alembic_version SET version_num = '9999'", database=name_of(url))
     with pytest.raises(StorageUnavailable, match="was migrated by another version"):
-        await database.write(touch)
+        await database.write(probe_write)
     postgres.execute("UPDATE alembic_version SET version_num = %s", REVISION, database=name_of(url))
-    await database.write(touch)
+    await database.write(probe_write)
     await database.close()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from storage.engine import postgres as postgres_database
 from storage.engine import retries
-from storage.engine.database import touch
+from storage.engine.database import probe_write
 from storage.engine.urls import database_at
 from storage.errors import Locked, StorageUnavailable
 from storage.tables.heads import lock
@@ -21,7 +21,7 @@ from tests.storage.engine.postgres.databases import TENANTS, held_head, is_clean
 from tests.storage.writers import MESSAGE, Bench
 
 
-async def test_writers_of_a_tenant_stand_in_line(benches: list[Bench]) -> None:
+async def test_writers_of_a_tenant_wait_for_each_other(benches: list[Bench]) -> None:
     """Two processes that post to the same tenants at once: no error, no gap in a sequence, every rollup exact."""
     draw = random.Random(5)
 
@@ -88,7 +88,7 @@ async def test_those_who_wait_for_a_lock_leave_room(bench: Bench, url: str, post
         async with asyncio.timeout(retries.LOCK_SECONDS / 2):
             for number in range(20):
                 assert (await bench.post(f"m{number}", tenant="free")).recorded == 1
-                await bench.database.attempt(touch)
+                await bench.database.attempt(probe_write)
         assert not any(task.done() for task in stuck)
         held.rollback()
     assert [receipt.recorded for receipt in await asyncio.gather(*stuck)] == [1] * len(blocked)
@@ -108,7 +108,7 @@ async def test_a_lock_is_waited_for_in_order(bench: Bench, url: str, postgres: P
     assert {receipt.position.sequence for receipt in receipts} == {2}
 
 
-async def test_patience_has_an_end(bench: Bench, url: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lock_waits_end(bench: Bench, url: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a lock was waited for long enough, all of that tenant's posts are refused, and nothing of them is kept."""
     monkeypatch.setattr(retries, "LOCK_SECONDS", 0.5)
     await bench.post("m")

@@ -1,5 +1,5 @@
 /**
- * The live state: a snapshot, and the deltas applied to it. Pure; it does what `realtime/panel.py` does, and the tests of
+ * The live state: a snapshot, and the deltas applied to it. Pure; it does what `realtime/subscriber_state.py` does, and the tests of
  * both read the same frames and states from `tests/fixtures/frames.json`.
  *
  * A part that a frame did not change stays the same object, so that an element can compare by `===` whether to render.

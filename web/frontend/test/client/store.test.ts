@@ -4,7 +4,7 @@ import type { Frame } from "../../src/client/catalogue";
 import { checkFrame } from "../../src/client/protocol";
 import { apply, EMPTY, type Figures } from "../../src/client/store";
 
-/** What is held, under the names that the fixture shares with `realtime/panel.py`. */
+/** What is held, under the names that the fixture shares with `realtime/subscriber_state.py`. */
 function held(figures: Figures): object {
   return {
     position: figures.position,

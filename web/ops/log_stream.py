@@ -1,6 +1,6 @@
-"""Standard output and standard error as logs use them: whoever writes a line never waits for whoever reads it.
+"""Standard output and standard error for logs: writing a line never waits for the reader of the stream.
 
-A pipe that nobody reads takes 64 KiB, and would then hold up the event loop and all that it serves. So lines go into a
+A pipe that is not read takes 64 KiB, and would then block the event loop and all that it serves. So lines go into a
 bounded queue, and a thread writes them. What finds no room is dropped and counted; the log says how many lines it was.
 """
 
@@ -26,18 +26,18 @@ FLUSH_SECONDS = 1.0
 """How long the end of the process waits for what is still in both queues."""
 
 
-class Outlet:
+class LogStream:
     """One of the two streams, by its file *descriptor*. Made for ``structlog.WriteLogger`` and ``logging``."""
 
     def __init__(self, name: str, descriptor: int) -> None:
         self.name = name
         self.dropped: Callable[[int], object] = lambda _lines: None
-        """Told, in any thread, of lines that were dropped."""
+        """Called, in any thread, with the number of lines that were dropped."""
         self._descriptor = descriptor
         self._changed = threading.Condition()
         self._lines: deque[bytes] = deque()
         self._bytes = 0
-        self._untold = 0
+        self._unreported = 0
         self._writing = False
         self._failing = False
         self._thread: threading.Thread | None = None
@@ -78,7 +78,7 @@ class Outlet:
                 self._fail(error)
             else:
                 self._failing = False
-                self._tell()
+                self._report_dropped()
             with self._changed:
                 self._writing = False
                 self._changed.notify_all()
@@ -102,20 +102,20 @@ class Outlet:
             try:
                 piece = piece[os.write(self._descriptor, piece) :]
             except BlockingIOError:
-                # Somebody who has the same pipe made it so.
+                # Another process with the same pipe made it non-blocking.
                 select.select([], [self._descriptor], [])
 
     def _drop(self, lines: int) -> None:
         with self._changed:
-            self._untold += lines
+            self._unreported += lines
         self.dropped(lines)
 
-    def _tell(self) -> None:
+    def _report_dropped(self) -> None:
         """Say in the log what was dropped, when there is room again."""
         with self._changed:
-            if not self._untold or len(self._lines) > MAX_LINES // 2 or self._bytes > MAX_BYTES // 2:
+            if not self._unreported or len(self._lines) > MAX_LINES // 2 or self._bytes > MAX_BYTES // 2:
                 return
-            lines, self._untold = self._untold, 0
+            lines, self._unreported = self._unreported, 0
         log.error("lines_dropped", stream=self.name, lines=lines)
 
     def _fail(self, error: OSError) -> None:
@@ -125,12 +125,12 @@ class Outlet:
             log.error("stream_not_written", stream=self.name, error=type(error).__name__)
 
 
-OUT = Outlet("stdout", 1)
-ERR = Outlet("stderr", 2)
+STDOUT = LogStream("stdout", 1)
+STDERR = LogStream("stderr", 2)
 
 
 @atexit.register
 def _flush() -> None:
     until = time.monotonic() + FLUSH_SECONDS
-    for outlet in (OUT, ERR):
-        outlet.wait(until)
+    for stream in (STDOUT, STDERR):
+        stream.wait(until)

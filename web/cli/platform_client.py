@@ -1,4 +1,4 @@
-"""What a visitor asks of the platform's services: the auth service, and the chatbot."""
+"""A client of the platform's services: the auth service, and the chatbot."""
 
 import time
 from collections.abc import AsyncIterator
@@ -19,8 +19,8 @@ RENEW_SECONDS = 30.0
 """How long before its end a token is renewed."""
 
 
-class Trouble(Exception):
-    """A service did not do what it should; the text says at which step, and how, and nothing that was sent."""
+class PlatformError(Exception):
+    """A service did not answer as it should; the text says at which step, and how, and nothing that was sent."""
 
 
 class WrongAddress(Exception):
@@ -31,7 +31,7 @@ class WrongAddress(Exception):
 class Answer:
     """An answer as it was seen.
 
-    ``tokens`` is None if they are not known, or the visitor left before its end; ``first_seconds`` is how long the
+    ``tokens`` is None if they are not known, or the user left before its end; ``first_seconds`` is how long the
     first piece took (None: none was seen).
     """
 
@@ -40,8 +40,8 @@ class Answer:
     first_seconds: float | None
 
 
-class Services:
-    """The services of a platform."""
+class PlatformClient:
+    """A client of a platform's services."""
 
     def __init__(self, auth_url: str, chatbot_url: str, connections: int) -> None:
         """Take their addresses; raises :exc:`WrongAddress`."""
@@ -70,13 +70,13 @@ class Services:
             )
 
     async def register(self, name: str, password: str) -> None:
-        """Create a user; one that is there already will do. Raises :exc:`Trouble`."""
+        """Create a user; one that is there already will do. Raises :exc:`PlatformError`."""
         await _ask("registration", self.auth, "POST", "/users/", {201, 409}, json=_account(name, password))
 
-    async def sign_in(self, name: str, password: str) -> "Session | None":
-        """Sign in; None: the password is wrong. Raises :exc:`Trouble`."""
+    async def sign_in(self, name: str, password: str) -> "UserSession | None":
+        """Sign in; None: the password is wrong. Raises :exc:`PlatformError`."""
         answer = await _ask("sign-in", self.auth, "POST", "/auth/token", {200, 401}, data=_account(name, password))
-        return Session(self, _token("sign-in", answer)) if answer.status_code == 200 else None
+        return UserSession(self, _token("sign-in", answer)) if answer.status_code == 200 else None
 
 
 class _Token(msgspec.Struct):
@@ -93,10 +93,10 @@ class _Done(msgspec.Struct):
     tokens: int | None = None
 
 
-class Session:
-    """A visitor who is signed in. All of it raises :exc:`Trouble`."""
+class UserSession:
+    """A user who is signed in. All of it raises :exc:`PlatformError`."""
 
-    def __init__(self, services: Services, token: _Token) -> None:
+    def __init__(self, services: PlatformClient, token: _Token) -> None:
         self._services = services
         self._take(token)
 
@@ -120,7 +120,7 @@ class Session:
         path = f"/conversations/{conversation_id}/messages"
         headers = await self._headers()
         async with (
-            _told("message"),
+            _report_failures("message"),
             self._services.chatbot.sse(path, method="POST", json={"content": text}, headers=headers) as source,
         ):
             _expect("message", source.response, {200})
@@ -134,8 +134,8 @@ class Session:
                     case "done":
                         return Answer(True, _decoded("message", event.data, _Done).tokens, first)
                     case "error":
-                        raise Trouble("message: the answer failed")
-        raise Trouble("message: the answer broke off")
+                        raise PlatformError("message: the answer failed")
+        raise PlatformError("message: the answer broke off")
 
     async def sign_out(self) -> None:
         """End the session."""
@@ -176,24 +176,24 @@ def _account(name: str, password: str) -> dict[str, str]:
 async def _ask(
     step: str, client: httpx2.AsyncClient, method: str, path: str, expected: set[int], **options: Any
 ) -> httpx2.Response:
-    async with _told(step):
+    async with _report_failures(step):
         answer = await client.request(method, path, **options)
     _expect(step, answer, expected)
     return answer
 
 
 @asynccontextmanager
-async def _told(step: str) -> AsyncIterator[None]:
-    """Tell what becomes of a connection as :exc:`Trouble`: what the client says of it may hold addresses."""
+async def _report_failures(step: str) -> AsyncIterator[None]:
+    """Raise a failed connection as :exc:`PlatformError`: the HTTP client's text may hold addresses."""
     try:
         yield
     except httpx2.HTTPError as error:
-        raise Trouble(f"{step}: {type(error).__name__}") from None
+        raise PlatformError(f"{step}: {type(error).__name__}") from None
 
 
 def _expect(step: str, answer: httpx2.Response, expected: set[int]) -> None:
     if answer.status_code not in expected:
-        raise Trouble(f"{step}: status {answer.status_code}")
+        raise PlatformError(f"{step}: status {answer.status_code}")
 
 
 def _token(step: str, answer: httpx2.Response) -> _Token:
@@ -208,4 +208,4 @@ def _decoded(step: str, body: bytes | str, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise Trouble(f"{step}: not the answer of such a service") from None
+        raise PlatformError(f"{step}: not the answer of such a service") from None

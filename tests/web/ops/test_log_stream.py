@@ -18,7 +18,7 @@ import pytest
 from tests.paths import API
 from tests.servers.process import COMMAND, Process
 from tests.servers.program import spawn
-from web.ops.outlet import MAX_LINES, Outlet
+from web.ops.log_stream import MAX_LINES, LogStream
 
 
 class Piped(Process):
@@ -98,11 +98,11 @@ async def test_a_full_disk_ends_nothing(tmp_path: Path) -> None:
 
 
 @contextmanager
-def pipe() -> Iterator[tuple[Outlet, int]]:
+def pipe() -> Iterator[tuple[LogStream, int]]:
     """An outlet that writes into a pipe, and where to read it."""
     reading, writing = os.pipe()
     try:
-        yield Outlet("test", writing), reading
+        yield LogStream("test", writing), reading
     finally:
         with suppress(OSError):
             os.close(reading)

@@ -19,13 +19,15 @@ def post(path: str, body: bytes) -> bytes:
     return head.encode() + HEAD_END + body
 
 
-class Line(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """One connection, with at most one request on its way.
 
     *answered* gets the line and the answer's body; *failed* an answer other than 2xx, or the end of the connection.
     """
 
-    def __init__(self, answered: Callable[["Line", bytes], None], failed: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, answered: Callable[["HttpConnection", bytes], None], failed: Callable[[Exception], None]
+    ) -> None:
         self._answered = answered
         self._failed = failed
         self._buffer = b""

@@ -1,17 +1,17 @@
-"""Token buckets: how much is taken over time. Pure; who asks says what time it is."""
+"""Token buckets: how much is taken over time. Pure; the caller gives the time."""
 
 import math
 from collections.abc import Hashable
 
-MOST = 10_000
+MAX_ACCOUNTS = 10_000
 """Accounts that are remembered; beyond it, those that have used nothing for a while are forgotten."""
 
 
-class Bucket:
+class TokenBucket:
     """Holds up to *burst* tokens, and gets *rate* more each second; it begins full.
 
-    Whoever finds it not empty may take what it needs, also more than there is: the debt is waited for before the next
-    one. So nothing is too large to ever pass, and over time no more than the rate is taken.
+    A caller that finds it not empty may take what it needs, also more than there is: the next one waits until the debt
+    is paid. So nothing is too large to ever pass, and over time no more than the rate is taken.
     """
 
     __slots__ = ("_burst", "_level", "_rate", "_seen")
@@ -48,31 +48,31 @@ class Bucket:
         self._seen = now
 
 
-class Buckets:
+class TokenBuckets:
     """A bucket for each account, all of one size."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self._rate = rate
         self._burst = burst
-        self._buckets: dict[Hashable, Bucket] = {}
+        self._buckets: dict[Hashable, TokenBucket] = {}
 
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def find(self, account: Hashable) -> Bucket | None:
+    def find(self, account: Hashable) -> TokenBucket | None:
         """Give an account's bucket; None if it has none, which is as good as a full one."""
         return self._buckets.get(account)
 
-    def of(self, account: Hashable, now: float) -> Bucket:
+    def of(self, account: Hashable, now: float) -> TokenBucket:
         """Give an account's bucket, a new one if it has none."""
         found = self._buckets.get(account)
         if found is None:
-            if len(self._buckets) >= MOST:
+            if len(self._buckets) >= MAX_ACCOUNTS:
                 self._forget(now)
-            found = self._buckets[account] = Bucket(self._rate, self._burst, now)
+            found = self._buckets[account] = TokenBucket(self._rate, self._burst, now)
         return found
 
     def _forget(self, now: float) -> None:
         """Drop full buckets, which are as new ones; if there are none, drop all: a limit must not fill the memory."""
         kept = {account: bucket for account, bucket in self._buckets.items() if not bucket.is_full(now)}
-        self._buckets = kept if len(kept) < MOST else {}
+        self._buckets = kept if len(kept) < MAX_ACCOUNTS else {}

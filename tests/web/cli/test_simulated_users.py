@@ -4,21 +4,30 @@ import random
 from collections import Counter
 from itertools import islice, pairwise, takewhile
 
-from web.cli.crowd import HOURS, LONGEST_THOUGHT, MOST_TURNS, VISITS_A_DAY, Crowd, Visit, name, question
+from web.cli.simulated_users import (
+    HOURS,
+    LONGEST_THOUGHT,
+    MAX_QUESTIONS,
+    VISITS_A_DAY,
+    SimulatedUsers,
+    Visit,
+    name,
+    question,
+)
 
 DAY = 86_400
 
 
 def days(count: int, *, people: int = 200, seed: int = 1, hour: float = 0) -> list[Visit]:
-    return list(takewhile(lambda visit: visit.at < count * DAY, Crowd(seed, people, hour).visits()))
+    return list(takewhile(lambda visit: visit.at < count * DAY, SimulatedUsers(seed, people, hour).visits()))
 
 
 def test_a_seed_gives_one_plan() -> None:
     """The same seed gives the same visits, however often they are asked for; another seed others."""
-    crowd = Crowd(7, 50, 9)
-    first, again = list(islice(crowd.visits(), 500)), list(islice(crowd.visits(), 500))
-    assert first == again == list(islice(Crowd(7, 50, 9).visits(), 500))
-    assert first != list(islice(Crowd(8, 50, 9).visits(), 500))
+    simulated_users = SimulatedUsers(7, 50, 9)
+    first, again = list(islice(simulated_users.visits(), 500)), list(islice(simulated_users.visits(), 500))
+    assert first == again == list(islice(SimulatedUsers(7, 50, 9).visits(), 500))
+    assert first != list(islice(SimulatedUsers(8, 50, 9).visits(), 500))
 
 
 def test_people_come_by_the_hour_of_the_day() -> None:
@@ -37,24 +46,28 @@ def test_a_plan_has_all_that_happens() -> None:
     """Times grow; there are visits, conversations and answers that end badly, and none is beyond its bounds."""
     visits = days(3)
     assert all(one.at < other.at for one, other in pairwise(visits))
-    talks = [talk for visit in visits for talk in visit.talks]
-    turns = [turn for talk in talks for turn in talk.turns]
-    assert all(0 <= visit.person < 200 and visit.talks for visit in visits)
+    conversations = [conversation for visit in visits for conversation in visit.conversations]
+    questions = [question for conversation in conversations for question in conversation.questions]
+    assert all(0 <= visit.person < 200 and visit.conversations for visit in visits)
     assert all(visit.wrong_passwords for visit in visits if visit.gives_up)
-    assert all(0 < turn.thought <= LONGEST_THOUGHT and turn.text.strip() for turn in turns)
-    assert 2 < len(turns) / len(talks) < 4
-    assert max(len(talk.turns) for talk in talks) <= MOST_TURNS
+    assert all(0 < question.thought <= LONGEST_THOUGHT and question.text.strip() for question in questions)
+    assert 2 < len(questions) / len(conversations) < 4
+    assert max(len(conversation.questions) for conversation in conversations) <= MAX_QUESTIONS
     # Nobody goes on after leaving.
     for visit in visits:
-        left = [turn.leaves_after is not None for talk in visit.talks for turn in talk.turns]
+        left = [
+            question.leaves_after is not None
+            for conversation in visit.conversations
+            for question in conversation.questions
+        ]
         assert not any(left[:-1])
     seen = [
         any(visit.gives_up for visit in visits),
         any(visit.asks_for_unknown for visit in visits),
         any(visit.signs_out for visit in visits),
-        any(not talk.turns for talk in talks),
-        any(talk.is_deleted for talk in talks),
-        any(turn.leaves_after is not None for turn in turns),
+        any(not conversation.questions for conversation in conversations),
+        any(conversation.is_deleted for conversation in conversations),
+        any(question.leaves_after is not None for question in questions),
     ]
     assert all(seen)
 
@@ -67,10 +80,10 @@ def test_each_person_has_a_name() -> None:
     assert all(each.isascii() and each.isalnum() for each in names)
 
 
-def test_the_crowd_has_its_own_clock() -> None:
+def test_simulated_users_have_their_own_clock() -> None:
     """The time of the crowd goes on from the hour at which it began, over midnights."""
-    crowd = Crowd(1, 1, 23.5)
-    assert [crowd.clock(at) for at in (0, 1799, 1800, DAY)] == [
+    simulated_users = SimulatedUsers(1, 1, 23.5)
+    assert [simulated_users.clock(at) for at in (0, 1799, 1800, DAY)] == [
         "day 1 23:30",
         "day 1 23:59",
         "day 2 00:00",

@@ -1,4 +1,4 @@
-"""What a panel holds after each frame, by sequences that every other client of the protocol can be held to."""
+"""What a subscriber holds after each frame, by sequences that every other client of the protocol can be held to."""
 
 import json
 from pathlib import Path
@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from realtime.panel import Json, Panel
+from realtime.subscriber_state import Json, SubscriberState
 
 SEQUENCES = json.loads((Path(__file__).parent.parent / "fixtures" / "frames.json").read_text())["sequences"]
 
 
-def held(panel: Panel) -> Json:
+def held(panel: SubscriberState) -> Json:
     state = {name: getattr(panel, name) for name in ("position", "at", "stale_since", "heartbeat_seconds", "agrees")}
     return {**state, **panel.shown()}
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES, ids=lambda sequence: sequence["title"])
 def test_frames_lead_to_the_states_written_beside_them(sequence: dict[str, Any]) -> None:
-    """After each frame of a sequence, a panel holds what the fixture says, and all else as it was."""
-    panel, expected = Panel(), held(Panel())
+    """After each frame of a sequence, a subscriber holds what the fixture says, and all else as it was."""
+    panel, expected = SubscriberState(), held(SubscriberState())
     for step in sequence["steps"]:
         panel.apply(step["frame"])
         expected |= step["expect"]
@@ -28,7 +28,7 @@ def test_frames_lead_to_the_states_written_beside_them(sequence: dict[str, Any])
 
 def test_an_unknown_frame_is_refused() -> None:
     """A frame of a type that the protocol does not know is an error, and changes nothing."""
-    panel = Panel()
+    panel = SubscriberState()
     panel.apply(SEQUENCES[0]["steps"][0]["frame"])
     before = held(panel)
     with pytest.raises(ValueError, match="unknown frame type 'patch'"):

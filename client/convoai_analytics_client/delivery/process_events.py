@@ -1,4 +1,4 @@
-"""What ends or copies a process: exits, signals, worker pools, forks. Each is told to the clients that are alive."""
+"""What ends or copies a process: exits, signals, worker pools, forks. Each reaches the clients that are alive."""
 
 import atexit
 import os
@@ -10,27 +10,27 @@ from types import FrameType
 from typing import Protocol
 
 
-class Endable(Protocol):
+class ProcessAware(Protocol):
     """A client, as this module sees it."""
 
-    def end_with_process(self) -> None:
+    def on_process_end(self) -> None:
         """Post what waits, for a few seconds at most."""
 
-    def begin_in_child(self) -> None:
+    def on_fork(self) -> None:
         """Forget what belongs to the parent."""
 
 
-_clients: "weakref.WeakSet[Endable]" = weakref.WeakSet()
+_clients: "weakref.WeakSet[ProcessAware]" = weakref.WeakSet()
 
 
-def watch(client: Endable) -> None:
+def watch(client: ProcessAware) -> None:
     """Tell *client* from now on when this process ends or is forked."""
     _clients.add(client)
     _watch_sigterm()
 
 
 def watch_pools() -> None:
-    """Be told of the end of this worker of multiprocessing or Celery, which skips ``atexit``; call it in the worker."""
+    """Handle the end of this worker of multiprocessing or Celery, which skips ``atexit``; call it in the worker."""
     if (util := sys.modules.get("multiprocessing.util")) is not None:
         util.Finalize(None, _end, exitpriority=100)
     if (signals := sys.modules.get("celery.signals")) is not None:
@@ -57,17 +57,17 @@ def _on_sigterm(number: int, _frame: FrameType | None) -> None:
 
 def _end() -> None:
     for client in list(_clients):
-        client.end_with_process()
+        client.on_process_end()
 
 
-def _begin_in_child() -> None:
+def _on_fork() -> None:
     for client in list(_clients):
-        client.begin_in_child()
+        client.on_fork()
 
 
 atexit.register(_end)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_in_child)
+    os.register_at_fork(after_in_child=_on_fork)
 # At the import, too: a server such as uvicorn sets its own handler for as long as it runs, then puts this one back and
 # sends the signal again. It would put the system's back if a client were made only in a request.
 _watch_sigterm()

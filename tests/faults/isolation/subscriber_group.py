@@ -1,9 +1,9 @@
 """Very many panels in a process of their own, each of which really holds what it shows.
 
-``python -m tests.faults.isolation.crowd PORT COUNT STALLING``: the first line of standard input has tokens, separated
-by spaces, which the panels take in turn; the answer is ``ready`` when all are served. Then each line is a command,
-answered by a line of JSON; :class:`Crowd` is the other end. A panel whose connection ends comes back at once, with its
-position; one that is refused comes back later. The first STALLING ones have small receive buffers.
+``python -m tests.faults.isolation.subscriber_group PORT COUNT STALLING``: the first line of standard input has tokens,
+separated by spaces, which the panels take in turn; the answer is ``ready`` when all are served. Then each line is a
+command, answered by a line of JSON; :class:`SubscriberGroup` is the other end. A panel whose connection ends reconnects
+at once, with its position; one that is refused tries again later. The first STALLING ones have small receive buffers.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from typing import Any
 import msgspec
 import uvloop
 
-from bench.line import HEAD_END
-from bench.panels import PING, TEXT, Frame, Panel, masked, subscription
-from realtime import panel
+from bench.http_connection import HEAD_END
+from bench.panels import PING, TEXT, Frame, Subscriber, masked, subscription
+from realtime import subscriber_state
 from tests.faults.isolation.remote import Remote, run
 
 SMALL = 4096
@@ -40,9 +40,11 @@ class Views:
     """What panels hold. Those that stand alike share it: a frame to a thousand of them is applied once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, bytes], tuple[panel.Panel, panel.Panel]] = {}
+        self._known: dict[
+            tuple[int, bytes], tuple[subscriber_state.SubscriberState, subscriber_state.SubscriberState]
+        ] = {}
 
-    def after(self, before: panel.Panel, payload: bytes) -> panel.Panel:
+    def after(self, before: subscriber_state.SubscriberState, payload: bytes) -> subscriber_state.SubscriberState:
         """Give what a panel holds after one more frame."""
         key = (id(before), payload)
         if key not in self._known:
@@ -56,7 +58,7 @@ class Views:
         return self._known[key][1]
 
 
-class Connection(Panel):
+class Connection(Subscriber):
     """One connection of a panel."""
 
     def __init__(self, member: "Member", token: str) -> None:
@@ -102,7 +104,7 @@ class Member:
         self._token = token
         self._small = small
         self.connection: Connection | None = None
-        self.view = panel.Panel()
+        self.view = subscriber_state.SubscriberState()
         self.disagreements = 0
         self.snapshots = 0
         self.heartbeats = 0
@@ -227,17 +229,17 @@ class Members:
         return [member for member in self._all if not member.stalled]
 
 
-class Crowd(Remote):
+class SubscriberGroup(Remote):
     """The other end: *count* panels of the service on *port*, of which *stalling* can be told to read no more.
 
     *tokens* are one or more, separated by spaces.
     """
 
     def __init__(self, port: int, tokens: str, count: int, stalling: int = 0) -> None:
-        super().__init__("tests.faults.isolation.crowd", port, count, stalling)
+        super().__init__("tests.faults.isolation.subscriber_group", port, count, stalling)
         self._tokens = tokens
 
-    async def __aenter__(self) -> "Crowd":
+    async def __aenter__(self) -> "SubscriberGroup":
         await asyncio.to_thread(self.ask, self._tokens)
         return self
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from itertools import pairwise
 
-from storage.fairness.pace import SharedPace, collect
+from storage.fairness.slicing import SharedSlicer, collect
 
 BUSY_SECONDS = 0.002
 
@@ -32,10 +32,10 @@ async def test_others_go_on_while_a_list_is_made() -> None:
 
 async def test_many_who_come_at_once_are_let_in_a_few_at_a_time() -> None:
     """Of a hundred pieces of work that begin in one moment only a few go on in a turn of the loop, in their order."""
-    pace, begun = SharedPace(4), list[int]()
+    slicer, begun = SharedSlicer(4), list[int]()
 
     async def work(number: int) -> None:
-        await pace.enter("everybody")
+        await slicer.enter("everybody")
         begun.append(number)
 
     everybody = asyncio.gather(*(work(number) for number in range(100)))
@@ -48,12 +48,12 @@ async def test_many_who_come_at_once_are_let_in_a_few_at_a_time() -> None:
     assert max(after - before for before, after in pairwise(seen)) <= 4
 
 
-async def test_who_comes_alone_is_let_in_before_a_crowd() -> None:
+async def test_a_single_request_is_served_before_many() -> None:
     """Accounts take turns: one that comes last, behind a hundred of another, is let in within two turns of the loop."""
-    pace, begun = SharedPace(4), list[str]()
+    slicer, begun = SharedSlicer(4), list[str]()
 
     async def work(account: str) -> None:
-        await pace.enter(account)
+        await slicer.enter(account)
         begun.append(account)
 
     await asyncio.gather(*(work("crowd") for _ in range(100)), work("alone"))
@@ -62,10 +62,10 @@ async def test_who_comes_alone_is_let_in_before_a_crowd() -> None:
 
 async def test_members_of_an_account_take_turns() -> None:
     """A member of an account, behind a hundred of another member, is let in as soon as the account has two turns."""
-    pace, begun = SharedPace(4), list[str]()
+    slicer, begun = SharedSlicer(4), list[str]()
 
     async def work(account: str, member: str) -> None:
-        await pace.enter(account, member)
+        await slicer.enter(account, member)
         begun.append(member)
 
     await asyncio.gather(
@@ -78,8 +78,8 @@ async def test_members_of_an_account_take_turns() -> None:
 
 async def test_who_leaves_takes_no_place() -> None:
     """One that is cancelled while it waits keeps nobody from being let in."""
-    pace = SharedPace(1)
-    waiting = [asyncio.create_task(pace.enter("everybody")) for _ in range(10)]
+    slicer = SharedSlicer(1)
+    waiting = [asyncio.create_task(slicer.enter("everybody")) for _ in range(10)]
     await asyncio.sleep(0)
     for task in waiting[3:7]:
         task.cancel()

@@ -1,4 +1,5 @@
-"""A crowd of made-up people: who comes when, what they write, and what goes wrong. Pure: a seed gives one plan, always.
+"""The plan of simulated users: when they visit, what they write, and what goes wrong. Pure: a seed gives one plan,
+always.
 
 The shape of a day is that of New York's taxi rides, which go by when people are awake: least at five, most at eight in
 the evening. All other figures are guesses, made so that a panel has something to show of each kind.
@@ -16,9 +17,9 @@ HOURS = (
 """How many visits each hour of the day has, as a multiple of the mean."""
 VISITS_A_DAY = 4.0
 """Visits of a person."""
-TALKS, TURNS = 1.5, 3.0
+CONVERSATIONS, QUESTIONS = 1.5, 3.0
 """Conversations of a visit, and questions of a conversation, at the mean."""
-MOST_TALKS, MOST_TURNS = 5, 20
+MAX_CONVERSATIONS, MAX_QUESTIONS = 5, 20
 THOUGHT_SECONDS, LONGEST_THOUGHT = 15.0, 180.0
 """How long a person reads and thinks before a question: the median, and at the most."""
 WRONG_PASSWORD, GIVES_UP = 0.06, 0.2
@@ -32,7 +33,7 @@ SIGNS_OUT = 0.4
 
 
 @dataclass(frozen=True)
-class Turn:
+class Question:
     """A question, after so many seconds of thought.
 
     ``leaves_after`` is how many pieces of the answer the person waits for; None: for all.
@@ -44,27 +45,27 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Talk:
-    """A conversation; without a turn it is one that was begun and left alone."""
+class PlannedConversation:
+    """A conversation; without a question it is one that was begun and left alone."""
 
-    turns: tuple[Turn, ...]
+    questions: tuple[Question, ...]
     is_deleted: bool
 
 
 @dataclass(frozen=True)
 class Visit:
-    """What a person does from signing in on. ``at`` is in seconds of the crowd's time, from its beginning."""
+    """What a person does from signing in on. ``at`` is in seconds of simulated time, from its beginning."""
 
     at: float
     person: int
     wrong_passwords: int
     gives_up: bool
     asks_for_unknown: bool
-    talks: tuple[Talk, ...]
+    conversations: tuple[PlannedConversation, ...]
     signs_out: bool
 
 
-class Crowd:
+class SimulatedUsers:
     """So many *people*, whose day begins at an *hour* (0 to 24, and parts of one)."""
 
     def __init__(self, seed: int, people: int, hour: float) -> None:
@@ -85,7 +86,7 @@ class Crowd:
                 yield _visit(draw, at, self._people)
 
     def clock(self, at: float) -> str:
-        """Write the crowd's time: ``day 1 14:30``."""
+        """Write the simulated time: ``day 1 14:30``."""
         minutes = int(self._hour * 60 + at / 60)
         return f"day {minutes // 1440 + 1} {minutes // 60 % 24:02d}:{minutes % 60:02d}"
 
@@ -95,26 +96,26 @@ def _visit(draw: random.Random, at: float, people: int) -> Visit:
     wrong = draw.randint(1, 2) if draw.random() < WRONG_PASSWORD else 0
     gives_up = draw.random() < GIVES_UP and wrong > 0
     asks_for_unknown = draw.random() < UNKNOWN_CONVERSATION
-    talks: list[Talk] = []
-    for _ in range(_some(draw, TALKS, MOST_TALKS)):
-        talks.append(_talk(draw))
-        if any(turn.leaves_after is not None for turn in talks[-1].turns):
-            # Who does not wait for an answer is gone.
+    conversations: list[PlannedConversation] = []
+    for _ in range(_some(draw, CONVERSATIONS, MAX_CONVERSATIONS)):
+        conversations.append(_planned_conversation(draw))
+        if any(question.leaves_after is not None for question in conversations[-1].questions):
+            # A user who does not wait for an answer has left.
             break
-    return Visit(at, person, wrong, gives_up, asks_for_unknown, tuple(talks), draw.random() < SIGNS_OUT)
+    return Visit(at, person, wrong, gives_up, asks_for_unknown, tuple(conversations), draw.random() < SIGNS_OUT)
 
 
-def _talk(draw: random.Random) -> Talk:
+def _planned_conversation(draw: random.Random) -> PlannedConversation:
     if draw.random() < ABANDONED:
-        return Talk((), is_deleted=False)
-    turns = []
-    for _ in range(_some(draw, TURNS, MOST_TURNS)):
+        return PlannedConversation((), is_deleted=False)
+    questions = []
+    for _ in range(_some(draw, QUESTIONS, MAX_QUESTIONS)):
         thought = min(LONGEST_THOUGHT, draw.lognormvariate(0.0, 0.8) * THOUGHT_SECONDS)
         leaves_after = draw.randint(0, 20) if draw.random() < LEAVES else None
-        turns.append(Turn(thought, question(draw), leaves_after))
+        questions.append(Question(thought, question(draw), leaves_after))
         if leaves_after is not None:
-            return Talk(tuple(turns), is_deleted=False)
-    return Talk(tuple(turns), draw.random() < DELETED)
+            return PlannedConversation(tuple(questions), is_deleted=False)
+    return PlannedConversation(tuple(questions), draw.random() < DELETED)
 
 
 def _some(draw: random.Random, mean: float, most: int) -> int:

@@ -1,4 +1,4 @@
-"""What the log is told about trouble: one line a minute at most, by what went wrong, never by a value."""
+"""The log of failures: one line a minute at most, by what went wrong, never with a value."""
 
 import logging
 import threading
@@ -10,25 +10,25 @@ SECONDS = 60.0
 """Between two lines."""
 
 
-class Trouble:
+class FailureLog:
     """Gathers what went wrong, and logs it in lines that are far enough apart."""
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew, as after a fork."""
+        """Start again, as after a fork."""
         self._lock = threading.Lock()
         self._seen: Counter[str] = Counter()
         self._next = 0.0
 
     def add(self, what: str, events: int = 1) -> None:
-        """Take note of trouble with so many events; the first is logged at once."""
+        """Record a failure of so many events; the first is logged at once."""
         with self._lock:
             self._seen[what] += events
         self.tell()
 
-    def tell(self, *, now: bool = False) -> None:
+    def log(self, *, now: bool = False) -> None:
         """Log what was gathered, if it is time for that; *now*: in any case."""
         with self._lock:
             if not self._seen or (monotonic() < self._next and not now):

@@ -1,8 +1,8 @@
-"""Where the Redis server is that carries the changes now.
+"""Discovery of the Redis server that carries the changes now.
 
-One server is where its URL says. Of a master that sentinels watch over, and of the node of a cluster that owns the
-channel's slot, that changes with each failover: several witnesses are asked, and as in Redis itself the word with the
-highest configuration epoch counts. A failover needs most of the witnesses, so that most of them asked, one knows.
+A single server is where its URL says. The master behind sentinels, and the node of a cluster that owns the channel's
+slot, change with each failover: several sentinels or nodes are asked, and as in Redis itself the answer with the
+highest configuration epoch counts. A failover needs most of them, so that of any majority at least one knows of it.
 """
 
 import asyncio
@@ -20,15 +20,16 @@ from realtime.brokers.redis_urls import CLUSTER, SENTINEL, RedisUrl
 
 SOCKET_SECONDS = 2.0
 """How long a connection or a command may take."""
-WITNESS_SECONDS = 1.0
-"""How long a witness may take to answer."""
+NODE_SECONDS = 1.0
+"""How long a sentinel or node may take to answer."""
 
-Word = tuple[int, str, int]
-"""What a witness says: the epoch of the configuration that it knows, and by that the server's host and port."""
+ServerAnswer = tuple[int, str, int]
+"""What a sentinel or node answers: the epoch of the configuration that it knows, and the server's host and port by
+it."""
 
 
 class NoServer(ConnectionError):
-    """No witness names a server that can be used."""
+    """No sentinel or node names a server that can be used."""
 
 
 def client(url: str, seconds: float = SOCKET_SECONDS) -> Redis:
@@ -40,7 +41,7 @@ def client(url: str, seconds: float = SOCKET_SECONDS) -> Redis:
     return Redis.from_url(url, socket_connect_timeout=seconds, socket_timeout=seconds, retry=retry, protocol=2)
 
 
-class Finder(Protocol):
+class Discovery(Protocol):
     """Finds the server."""
 
     async def find(self) -> str:
@@ -50,16 +51,16 @@ class Finder(Protocol):
         """Give every connection back."""
 
 
-def finder(url: RedisUrl, channel: str) -> Finder:
+def discovery(url: RedisUrl, channel: str) -> Discovery:
     """Choose how to find the server that carries *channel*."""
     if url.kind == SENTINEL:
-        return _ByWitnesses(url, [url.sentinel(*host) for host in url.hosts], _master(url.service))
+        return _DiscoveredServer(url, [url.sentinel(*host) for host in url.hosts], _master(url.service))
     if url.kind == CLUSTER:
-        return _ByWitnesses(url, [url.server(*host) for host in url.hosts], _owner(key_slot(channel.encode())))
-    return _AsWritten(url)
+        return _DiscoveredServer(url, [url.server(*host) for host in url.hosts], _owner(key_slot(channel.encode())))
+    return _FixedServer(url)
 
 
-class _AsWritten:
+class _FixedServer:
     def __init__(self, url: RedisUrl) -> None:
         self._url = url.server(*url.hosts[0])
 
@@ -70,39 +71,39 @@ class _AsWritten:
         pass
 
 
-class _ByWitnesses:
-    def __init__(self, url: RedisUrl, witnesses: list[str], ask: Callable[[Redis], Awaitable[Word]]) -> None:
+class _DiscoveredServer:
+    def __init__(self, url: RedisUrl, redis_nodes: list[str], ask: Callable[[Redis], Awaitable[ServerAnswer]]) -> None:
         self._url = url
-        self._witnesses = [client(witness, WITNESS_SECONDS) for witness in witnesses]
+        self._redis_nodes = [client(redis_node, NODE_SECONDS) for redis_node in redis_nodes]
         self._ask = ask
 
     async def find(self) -> str:
-        asked = [asyncio.ensure_future(self._ask(witness)) for witness in self._witnesses]
-        words: list[Word] = []
+        asked = [asyncio.ensure_future(self._ask(redis_node)) for redis_node in self._redis_nodes]
+        answers: list[ServerAnswer] = []
         try:
             for answer in asyncio.as_completed(asked):
                 with suppress(RedisError, OSError):
-                    words.append(await answer)
-                if len(words) > len(asked) // 2:
+                    answers.append(await answer)
+                if len(answers) > len(asked) // 2:
                     break
         finally:
             for task in asked:
                 task.cancel()
             await asyncio.gather(*asked, return_exceptions=True)
-        if not words:
+        if not answers:
             raise NoServer
-        _, host, port = max(words)
+        _, host, port = max(answers)
         return self._url.server(host, port)
 
     async def close(self) -> None:
-        for witness in self._witnesses:
-            await witness.aclose()
+        for redis_node in self._redis_nodes:
+            await redis_node.aclose()
 
 
-def _master(service: str) -> Callable[[Redis], Awaitable[Word]]:
+def _master(service: str) -> Callable[[Redis], Awaitable[ServerAnswer]]:
     """Ask a sentinel for the master of *service*."""
 
-    async def ask(sentinel: Redis) -> Word:
+    async def ask(sentinel: Redis) -> ServerAnswer:
         # The address is the new one as soon as there is a new master, the state a little later.
         address = await _command(sentinel, "SENTINEL GET-MASTER-ADDR-BY-NAME", service)
         if address is None:
@@ -114,10 +115,10 @@ def _master(service: str) -> Callable[[Redis], Awaitable[Word]]:
     return ask
 
 
-def _owner(slot: int) -> Callable[[Redis], Awaitable[Word]]:
+def _owner(slot: int) -> Callable[[Redis], Awaitable[ServerAnswer]]:
     """Ask a node of a cluster which node owns *slot*."""
 
-    async def ask(node: Redis) -> Word:
+    async def ask(node: Redis) -> ServerAnswer:
         known: dict[str, dict[str, Any]] = await _command(node, "CLUSTER NODES")
         for address, found in known.items():
             if _owns(found, slot):
@@ -137,8 +138,8 @@ def _owns(node: dict[str, Any], slot: int) -> bool:
     return any(int(slots[0]) <= slot <= int(slots[-1]) for slots in node["slots"])
 
 
-async def _command(server: Redis, *words: str) -> Any:
-    return await server.execute_command(*words)  # type: ignore[no-untyped-call]
+async def _command(server: Redis, *answers: str) -> Any:
+    return await server.execute_command(*answers)  # type: ignore[no-untyped-call]
 
 
 def _text(value: str | bytes) -> str:

@@ -1,4 +1,4 @@
-"""A crowd: many panels that listen, in a process of their own."""
+"""Many subscribers, in a process of their own."""
 
 import time
 
@@ -11,7 +11,7 @@ SETTLE_SECONDS = 0.3
 """After this long without load, every frame has arrived."""
 
 
-class Crowd(Process):
+class SubscriberGroup(Process):
     """*count* panels of the service on *port*; without a *token*, bare connections that are only sent frames."""
 
     def __init__(self, port: int, count: int, token: str = "") -> None:

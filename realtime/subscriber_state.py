@@ -1,4 +1,4 @@
-"""What a panel holds: a snapshot, and the deltas applied to it. Pure; the ``watch`` command and the tests use it.
+"""What a subscriber holds: a snapshot, and the deltas applied to it. Pure; the ``watch`` command and the tests use it.
 
 It is the reference for every other client of the protocol: snapshot at p + deltas up to q = snapshot at q.
 """
@@ -11,11 +11,11 @@ from storage.model.changes import MINUTES, RECENT
 Json = dict[str, Any]
 
 
-class Panel:
-    """The state of one panel. Before its first snapshot, ``position`` is None.
+class SubscriberState:
+    """The state of one subscriber. Before its first snapshot, ``position`` is None.
 
-    ``agrees`` turns False with a heartbeat whose digest is not that of the figures held: the panel then reports it
-    (``disagree``), and subscribes anew without a position. The snapshot makes it True again.
+    ``agrees`` turns False with a heartbeat whose digest is not that of the figures held: the subscriber then reports it
+    (``disagree``), and subscribes again without a position. The snapshot makes it True again.
     """
 
     def __init__(self) -> None:
@@ -58,18 +58,18 @@ class Panel:
         self._replace(frame.get("series", []))
 
     def _replace(self, minutes: list[Json]) -> None:
-        """Replace the minutes that changed, newest first, and keep as many as a panel holds."""
+        """Replace the minutes that changed, newest first, and keep as many as a subscriber holds."""
         by_start = {item["start"]: item for item in [*self.series, *minutes]}
         self.series = sorted(by_start.values(), key=lambda item: item["start"], reverse=True)[:MINUTES]
 
     def _merge(self, activities: list[Json]) -> None:
-        """Merge by (timestamp, id), newest first, and keep as many as a panel shows."""
+        """Merge by (timestamp, id), newest first, and keep as many as a subscriber shows."""
         by_id = {item["id"]: item for item in [*self.activities, *activities]}
         ranked = sorted(by_id.values(), key=lambda item: (item["timestamp"], item["id"]), reverse=True)
         self.activities = ranked[:RECENT]
 
     def shown(self) -> Json:
-        """Give all that is on screen, for comparing one panel with another or with a snapshot."""
+        """Give all that is shown, for comparing one subscriber with another or with a snapshot."""
         return {
             "summary": self.summary,
             "activities": self.activities,

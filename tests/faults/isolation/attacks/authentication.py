@@ -1,4 +1,4 @@
-"""Strangers at the doors: floods of requests that end at the check of a key or a token."""
+"""Attacks on authentication: floods of requests that end at the check of a key or a token."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Giving way: long work on the event loop stops after a few milliseconds, so that others have their turn."""
+"""Slicing: long work on the event loop is done in slices of milliseconds, with other tasks between them."""
 
 import asyncio
 import time
@@ -9,33 +9,33 @@ from typing import TypeVar
 T = TypeVar("T")
 
 SLICE_SECONDS = 0.0005
-"""How long work goes on at a time. A post waits for several turns of the loop, and so long for each."""
+"""The length of a slice. A post waits for several turns of the loop, and so long for each."""
 COLLECT_SECONDS = 0.001
 """How long a list is made at a time."""
 
 
-class Pace:
-    """The pace of one piece of work; it begins now."""
+class Slicer:
+    """Slices one piece of work; the first slice begins now."""
 
     def __init__(self) -> None:
         self._since = time.perf_counter()
 
-    async def give_way(self) -> None:
-        """Let others have their turn if this work has gone on for :data:`SLICE_SECONDS`; call it between its steps."""
+    async def yield_if_due(self) -> None:
+        """Let other tasks run if the slice has lasted :data:`SLICE_SECONDS`; call it between the steps of the work."""
         if time.perf_counter() - self._since > SLICE_SECONDS:
             await asyncio.sleep(0)
             self._since = time.perf_counter()
 
 
-class SharedPace:
-    """The pace of many short pieces of work that come together: a few go on in each turn of the loop.
+class SharedSlicer:
+    """Slices many short pieces of work that arrive together: a few run in each turn of the loop.
 
-    Accounts take turns, and within an account its members do. A thousand requests that come in one moment would else be
-    one piece of work of half a second.
+    Accounts take turns, and within an account its members do. A thousand requests that arrive in one moment would
+    otherwise be one piece of work of half a second.
     """
 
     def __init__(self, each_turn: int) -> None:
-        """*each_turn*: how many go on in one turn of the loop."""
+        """*each_turn*: how many run in one turn of the loop."""
         self.each_turn = self._left = each_turn
         self._is_counting = False
         # Both in the order of their turn.
@@ -54,7 +54,7 @@ class SharedPace:
         await place
 
     def _begin(self) -> None:
-        """Begin a turn of the loop; who waits is called until there is no room left in it."""
+        """Begin a turn of the loop; those that wait run until there is no room left in it."""
         self._left = self.each_turn
         while self._left and self._lines:
             place = self._next()
@@ -66,7 +66,7 @@ class SharedPace:
             asyncio.get_running_loop().call_soon(self._begin)
 
     def _next(self) -> "asyncio.Future[None]":
-        """Take out whose turn it is, and put the account and its member behind the others."""
+        """Take out the next one, and put its account and member behind the others."""
         account, members = self._lines.popitem(last=False)
         member, line = members.popitem(last=False)
         place = line.popleft()
@@ -80,7 +80,7 @@ class SharedPace:
 async def collect(items: Iterable[T]) -> list[T]:
     """Make a list of *items*, and pause while they are made one by one: half of the loop's time is left to others.
 
-    Threads, too, wait for a loop that is never idle: a neighbour's query changes threads a dozen times.
+    Threads, too, wait for a loop that is never idle: another request's query changes threads a dozen times.
     """
     since, collected = time.perf_counter(), []
     for item in items:
