@@ -147,13 +147,15 @@ def test_a_call_does_not_wait_while_the_service_hangs(made: Callable[..., Analyt
 
 def test_after_close_events_are_dropped(made: Callable[..., Analytics]) -> None:
     """close() posts what waits and ends; what comes later is counted as closed."""
+    before = set(threading.enumerate())
     with endpoint() as serving:
         analytics = made(serving.url)
         track_all(analytics)
+        (sender,) = (each for each in set(threading.enumerate()) - before if each.name == "analytics sender")
         assert analytics.close()
         track_all(analytics)
         assert analytics.stats() == Stats(tracked=8, recorded=4, dropped={"closed": 4})
-        assert "analytics sender" not in {thread.name for thread in threading.enumerate()}
+        assert not sender.is_alive()
 
 
 def test_close_gives_up_at_its_time(made: Callable[..., Analytics]) -> None:

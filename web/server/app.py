@@ -98,10 +98,14 @@ async def open_service(settings: Settings, static: Path = FOLDER, *, is_worker: 
 
 async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_worker: bool) -> Service:
     telemetry = _telemetry(is_worker)
-    database = await _open_database(opened, settings)
+    database = database_at(settings.database_url, settings.timezone, settings.read_seconds)
     credentials = Credentials(database)
+    # Settings that make no sense are told before a database that cannot be reached.
     tokens = verifier(settings, credentials.revokes)
     opened.push_async_callback(tokens.close)
+    # Before it is open: what it took until it failed is given back, too.
+    opened.push_async_callback(database.close)
+    await database.open()
     memory = FairShares("memory", settings.memory_mb << 20, *MEMORY_WEIGHTS)
     hub, broker = _hub(settings, telemetry), _broker(settings, database.epoch)
     node = Node(database, broker, hub, settings.change_log_entries)
@@ -145,14 +149,6 @@ def _telemetry(is_worker: bool) -> Telemetry:
     for stream in (STDOUT, STDERR):
         stream.dropped = partial(telemetry.log_dropped, stream.name)
     return telemetry
-
-
-async def _open_database(opened: AsyncExitStack, settings: Settings) -> Database:
-    database = database_at(settings.database_url, settings.timezone, settings.read_seconds)
-    # Before it is open: what it took until it failed is given back, too.
-    opened.push_async_callback(database.close)
-    await database.open()
-    return database
 
 
 def _hub(settings: Settings, telemetry: Telemetry) -> Hub:

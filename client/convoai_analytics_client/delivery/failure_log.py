@@ -26,7 +26,7 @@ class FailureLog:
         """Record a failure of so many events; the first is logged at once."""
         with self._lock:
             self._seen[what] += events
-        self.tell()
+        self.log()
 
     def log(self, *, now: bool = False) -> None:
         """Log what was gathered, if it is time for that; *now*: in any case."""

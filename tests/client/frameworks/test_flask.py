@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -91,16 +92,19 @@ async def test_endpoints_are_rules(running: Running, analytics: Analytics) -> No
         requests = ["GET /conversations/1", "GET /users/7/posts/8", "GET /closed/1", "GET /stream/1", "GET /nothing"]
         statuses = await ask(url, *requests, "POST /conversations/1", "GET /health", "HEAD /stream/1", "GET /fail/1")
         assert statuses == [200, 200, 401, 200, 404, 405, 200, 200, 500]
-    assert await tracked(running, analytics) == [
-        ("/conversations/<id>", "GET", 200, "ada"),
-        ("/users/<int:user>/posts/<post>", "GET", 200, "ada"),
-        ("/closed/<id>", "GET", 401, "ada"),
-        ("/stream/<id>", "GET", 200, "ada"),
-        ("(unmatched)", "GET", 404, "ada"),
-        ("(unmatched)", "POST", 405, "ada"),
-        ("/stream/<id>", "HEAD", 200, "ada"),
-        ("/fail/<id>", "GET", 500, "ada"),
-    ]
+    # A request is tracked after its answer was sent, when the next one may be on its way already.
+    assert Counter(await tracked(running, analytics)) == Counter(
+        [
+            ("/conversations/<id>", "GET", 200, "ada"),
+            ("/users/<int:user>/posts/<post>", "GET", 200, "ada"),
+            ("/closed/<id>", "GET", 401, "ada"),
+            ("/stream/<id>", "GET", 200, "ada"),
+            ("(unmatched)", "GET", 404, "ada"),
+            ("(unmatched)", "POST", 405, "ada"),
+            ("/stream/<id>", "HEAD", 200, "ada"),
+            ("/fail/<id>", "GET", 500, "ada"),
+        ]
+    )
 
 
 async def test_exceptions_go_on(running: Running, analytics: Analytics) -> None:

@@ -43,7 +43,7 @@ async def test_parts_are_closed_in_reverse_order(tmp_path: Path, monkeypatch: py
         note(kind)
     async with open_service(Settings.read(environment(tmp_path))):
         assert ended == []
-    assert ended == ["Health", "Housekeeping", "Writer", "Node", "Access"]
+    assert ended == ["Health", "Housekeeping", "Writer", "Node", "Credentials"]
 
 
 async def test_what_cannot_be_opened_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
