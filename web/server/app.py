@@ -98,9 +98,13 @@ async def open_service(settings: Settings, static: Path = FOLDER, *, is_worker: 
 
 async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_worker: bool) -> Service:
     telemetry = _telemetry(is_worker)
-    database = await _open_database(opened, settings)
+    database = database_at(settings.database_url, settings.timezone, settings.read_seconds)
     access = Access(database)
+    # Before anything is opened: it says which settings of tokens do not fit.
     tokens = verifier(settings, access.revokes)
+    # Before it is open: what it took until it failed is given back, too.
+    opened.push_async_callback(database.close)
+    await database.open()
     opened.push_async_callback(tokens.close)
     memory = Shares("memory", settings.memory_mb << 20, *MEMORY_WEIGHTS)
     hub, broker = _hub(settings, telemetry), _broker(settings, database.epoch)
@@ -145,14 +149,6 @@ def _telemetry(is_worker: bool) -> Telemetry:
     for outlet in (OUT, ERR):
         outlet.dropped = partial(telemetry.log_dropped, outlet.name)
     return telemetry
-
-
-async def _open_database(opened: AsyncExitStack, settings: Settings) -> Database:
-    database = database_at(settings.database_url, settings.timezone, settings.read_seconds)
-    # Before it is open: what it took until it failed is given back, too.
-    opened.push_async_callback(database.close)
-    await database.open()
-    return database
 
 
 def _hub(settings: Settings, telemetry: Telemetry) -> Hub:
