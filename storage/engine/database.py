@@ -188,8 +188,7 @@ class Database(ABC):
             async with engine.begin() as connection, self._admit(connection):
                 yield connection
         except SQLAlchemyError as error:
-            # A read brings no data that could be refused: there it is the statement that is wrong.
-            if self._is_bug(error) or isinstance(error, DataError | IntegrityError):
+            if self._is_wrong_read(error):
                 raise
             if isinstance(error, DBAPIError) and self._is_late(error):
                 raise StorageUnavailable(too_long(self._read_seconds), RETRY_AFTER) from error
@@ -228,6 +227,10 @@ class Database(ABC):
         if not isinstance(error, DBAPIError):
             return not isinstance(error, PoolTimeout)
         return isinstance(error, ProgrammingError | NotSupportedError) and not error.connection_invalidated
+
+    def _is_wrong_read(self, error: SQLAlchemyError) -> bool:
+        """Say so of a read: it brings no data that could be refused, so there it is the statement that is wrong."""
+        return self._is_bug(error) or isinstance(error, DataError | IntegrityError)
 
     def _is_refusal(self, error: DBAPIError) -> bool:
         """Say whether the data are at fault, so that the same would fail again."""

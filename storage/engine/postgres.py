@@ -46,6 +46,7 @@ _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _DISK_FULL = "53100"
 _LOCK_NOT_AVAILABLE = "55P03"
 _QUERY_CANCELED = "57014"
+_READ_ONLY = "25006"
 _INSUFFICIENT_PRIVILEGE, _UNDEFINED_TABLE = "42501", "42P01"
 _LIMIT_EXCEEDED = "54"
 """A class of errors: a value that no index takes, among others."""
@@ -199,6 +200,11 @@ class PostgresDatabase(Database):
         """Say so, but not of a table that is not there, or not ours to use: an operator may just be restoring it."""
         state = _sqlstate(error) if isinstance(error, DBAPIError) else ""
         return state not in (_INSUFFICIENT_PRIVILEGE, _UNDEFINED_TABLE) and super()._is_bug(error)
+
+    def _is_wrong_read(self, error: SQLAlchemyError) -> bool:
+        """Say so, too, of a statement that writes: nothing but a read may come in a read transaction."""
+        writes = isinstance(error, DBAPIError) and _sqlstate(error) == _READ_ONLY
+        return writes or super()._is_wrong_read(error)
 
     def _is_refusal(self, error: DBAPIError) -> bool:
         return super()._is_refusal(error) or _sqlstate(error).startswith(_LIMIT_EXCEEDED)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from storage.engine.urls import database_at
-from storage.errors import StorageError, StorageUnavailable, WrongDatabase
+from storage.errors import StorageError, WrongDatabase
 from tests.servers.postgres import PASSWORD, Postgres
 from tests.storage.engine.postgres.databases import name_of
 
@@ -26,10 +27,9 @@ async def test_transactions_are_what_they_must_be(url: str, postgres: Postgres) 
     for read in (database.read, database.read_for_feeds):
         async with read() as connection:
             assert (await connection.run_sync(shown))[1:] == ["repeatable read", "on"]
-    with pytest.raises(StorageUnavailable) as refused:
+    with pytest.raises(DBAPIError, match="read-only"):
         async with database.read() as connection:
             await connection.execute(text("DELETE FROM heads"))
-    assert "read-only" in str(refused.value.__cause__)
     await database.close()
 
 
