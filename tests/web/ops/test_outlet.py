@@ -175,7 +175,7 @@ def test_waiting_for_it_has_an_end() -> None:
 def test_the_last_lines_of_a_command_come(tmp_path: Path) -> None:
     """What a command logs at its very end is written before the process is gone, in order with its last word."""
     code = (
-        "import structlog; from web import logs; from web.cli.command import fail\n"
+        "import structlog; from web.ops import logs; from web.cli.command import fail\n"
         "logs.configure('info', 'json')\n"
         "for number in range(3000): structlog.get_logger().info('line', number=number)\n"
         "raise SystemExit(fail('it cannot be done').exit_code)\n"

@@ -180,7 +180,7 @@ async def test_without_a_build_the_rest_works(tmp_path: Path) -> None:
 
 _SERVE = """
 import asyncio, os, pathlib, sys
-from web import logs
+from web.ops import logs
 from web.server.app import Service
 from web.settings import Settings
 
