@@ -12,7 +12,7 @@ StorageError
     ShareExceeded     one client or tenant asks for more than its share: the same, for that one alone
     Locked            another process holds what is to be written: the same
     StorageFull       the database, or the folder of temporary files, has no room left: the same, once there is some
-(events.py: InvalidEvent and MalformedJson, about what was posted.)
+(parsing.py: InvalidEvent and MalformedJson, about what was posted.)
 
 Every error by which a database or its driver says that something is not possible becomes one of these in
 ``storage/engine``, also in the middle of a read. What is a fault of this program - a statement that no database takes,

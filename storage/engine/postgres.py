@@ -161,16 +161,16 @@ class PostgresDatabase(Database):
         if encoding != "UTF8":
             raise WrongDatabase(f"the encoding of {self.name} is {encoding}: make one with ENCODING 'UTF8'")
         if revision(connection) != REVISION:
-            self._import_tables(connection)
+            self._lock_tables(connection)
             migrate(connection)
         return self._check_zone(connection)
 
     def lock_exclusively(self, connection: Connection) -> None:
         """Hold the lock under which processes open the database, and that of those that have done so."""
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
-        self._import_tables(connection)
+        self._lock_tables(connection)
 
-    def _import_tables(self, connection: Connection) -> None:
+    def _lock_tables(self, connection: Connection) -> None:
         for _ in range(GONE_TRIES):
             if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": TABLES_LOCK}):
                 return

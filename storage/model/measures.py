@@ -22,13 +22,14 @@ class Measure:
     """Some ``columns`` of a rollup's table, next to each other, that are merged together.
 
     ``merging`` makes the merge for a row in which they begin at a place. ``decode`` and ``encode`` are between what the
-    database holds and the value that is merged; None: they are the same.
+    database holds and the value that is merged; None: they are the same. ``is_sum``: the columns are sums of integers.
     """
 
     columns: tuple[str, ...]
     merging: Callable[[int], Merge]
     decode: Callable[[Any], Any] | None = None
     encode: Callable[[Any], Any] | None = None
+    is_sum: bool = False
 
 
 def total(column: str) -> Measure:
@@ -40,7 +41,7 @@ def total(column: str) -> Measure:
 
         return merge
 
-    return Measure((column,), merging)
+    return Measure((column,), merging, is_sum=True)
 
 
 def first(column: str) -> Measure:

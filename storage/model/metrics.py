@@ -8,8 +8,8 @@ A **labelled counter** is kept once for each value of a label, under ``name:valu
 the first :data:`LABELS` values of a tenant, in the order of their rows, have a counter of their own; what
 comes beyond counts under ``name:``, so that no sender can make the tables grow without bound.
 
-**First-seen and distinct** figures cannot be added up from events alone; they are plain functions in
-``rollups.py``, and :data:`DERIVED` names the counters in which their results are kept.
+**First-seen and distinct** figures cannot be added up from events alone: they count the rows of rollups
+(``counts`` in ``rollups.py``), and :data:`DERIVED` says what the counters mean in which they are kept.
 
 A **figure** is what an admin reads, made from counters by a plain function below.
 """

@@ -53,7 +53,7 @@ async def read_head(connection: AsyncConnection, epoch: str, tenant_id: str) -> 
 async def read_cutoffs(connection: AsyncConnection, tenant_id: str) -> Cutoffs:
     """Read how far back the tables of one tenant reach."""
     row = (await connection.execute(select(*heads.CUTOFF_COLUMNS).where(_heads.tenant_id == tenant_id))).one_or_none()
-    return Cutoffs() if row is None else heads.read_cutoffs(row)
+    return Cutoffs() if row is None else heads.cutoffs_of(row)
 
 
 async def read_totals(connection: AsyncConnection, tenant_id: str, today: str) -> tuple[dict[str, int], dict[str, int]]:
@@ -106,9 +106,7 @@ async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str,
         active_users=active_users,
         activities=[RecentActivity(*row) for row in activities],
         top_users=[TopUser(*row) for row in top_users],
-        minutes=await read_minutes(
-            connection, tenant_id, {*totals, "active_users"}, heads.read_cutoffs(cutoffs).latest
-        ),
+        minutes=await read_minutes(connection, tenant_id, {*totals, "active_users"}, heads.cutoffs_of(cutoffs).latest),
     )
 
 

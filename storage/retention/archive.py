@@ -51,7 +51,7 @@ def _known(connection: Connection, tenant_id: str, batch: Batch) -> Known:
     for rollup in ROLLUPS:
         if rollup.bound is not None:
             keys = batch.facts[rollup.name]
-            known.named |= {(rollup.name, key) for key in LIVE.stores[rollup.name].find(connection, tenant_id, keys)}
+            known.named |= {(rollup.name, key) for key in LIVE.tables[rollup.name].find(connection, tenant_id, keys)}
             known.labels |= dict.fromkeys(((rollup.name, group) for group in by_group(keys)), rollup.bound)
     return known
 

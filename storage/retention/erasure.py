@@ -41,7 +41,7 @@ async def forget(steps: Steps, tenant_id: str, user_id: str) -> Counter[str]:
 def _forget(user_id: str, days: Days) -> Step:
     def step(connection: Connection, head: Head) -> Done:
         """Remove some of what is left. The user goes last, in a transaction that found nothing else."""
-        for table in TIMES:
+        for table in (table for table in TIMES if "user_id" in table.c):
             shown = newest_activities(connection, head.tenant_id) if table is schema.user_activity else set()
             if ids := remove(connection, head, days, table, table.c.user_id == user_id, ROWS):
                 return Done(len(ids), table.name, reset=not shown.isdisjoint(ids))
@@ -54,7 +54,7 @@ def _forget(user_id: str, days: Days) -> Step:
 
 def _remove_owner(connection: Connection, head: Head, user_id: str, days: Days) -> Done | None:
     """Take some conversations from the user; those of which no event is left become archived counters."""
-    live, archived = LIVE.stores[CONVERSATIONS.name], ARCHIVE.stores[CONVERSATIONS.name]
+    live, archived = LIVE.tables[CONVERSATIONS.name], ARCHIVE.tables[CONVERSATIONS.name]
     owned = select(live.table.c.conversation_id).where(*_owned(live.table, head, user_id)).limit(ROWS)
     ids = list(connection.scalars(owned))
     if ids:
@@ -100,7 +100,7 @@ def _anonymize(connection: Connection, head: Head, user_id: str, days: Days) -> 
         return NOTHING
     active = _days_between(days, user.first_seen, user.last_seen)
     for rollup in _PERSONAL:
-        live, archived = LIVE.stores[rollup.name], ARCHIVE.stores[rollup.name]
+        live, archived = LIVE.tables[rollup.name], ARCHIVE.tables[rollup.name]
         rows = live.select(connection, *_own_rows(live.table, head, user_id, active))
         archive_sums(connection, head.tenant_id, counts_of(rollup, rows.values(), head.cutoffs, days))
         for table in (live.table, archived.table):

@@ -48,7 +48,7 @@ def lock(connection: Connection, tenant_id: str) -> Head:
         # Of two who make it at once one waits here for the other, and then finds what that one committed.
         _MAKE_HEAD.write(connection, [(tenant_id, 0, NO_TAG, 0, *_NO_CUTOFFS)])
     sequence, tag, last_id, *cutoffs = row
-    return Head(tenant_id, sequence, tag, last_id, read_cutoffs(cutoffs))
+    return Head(tenant_id, sequence, tag, last_id, cutoffs_of(cutoffs))
 
 
 def append(connection: Connection, change: Change, last_id: int, keep: int) -> None:
@@ -70,7 +70,7 @@ def move_cutoffs(connection: Connection, tenant_id: str, cutoffs: Cutoffs) -> No
     connection.execute(update(schema.heads).where(_heads.tenant_id == tenant_id).values(values))
 
 
-def read_cutoffs(row: Sequence[str]) -> Cutoffs:
+def cutoffs_of(row: Sequence[str]) -> Cutoffs:
     """Make cutoffs of the values of :data:`CUTOFF_COLUMNS`."""
     *tables, user_days = row
     return Cutoffs(dict(zip(TABLES, tables, strict=True)), user_days)

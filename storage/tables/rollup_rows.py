@@ -16,10 +16,10 @@ from storage.tables import schema
 from storage.tables.bulk import Lookup, replace
 
 PAGE_ROWS = 2000
-"""Rows that are read at a time where all are."""
+"""RollupStore that are read at a time where all are."""
 
 
-class Store:
+class RollupTable:
     """The rows of one rollup in one table."""
 
     def __init__(self, rollup: Rollup, table: Table) -> None:
@@ -89,33 +89,33 @@ class Store:
         self._replace.write(connection, replaced)
 
 
-class Rows:
+class RollupStore:
     """One set of the rows of all rollups."""
 
     def __init__(self, tables: Mapping[str, Table]) -> None:
-        self.stores = {rollup.name: Store(rollup, tables[rollup.name]) for rollup in ROLLUPS}
+        self.tables = {rollup.name: RollupTable(rollup, tables[rollup.name]) for rollup in ROLLUPS}
 
     def read(self, connection: Connection, tenant_id: str, batch: Batch) -> Known:
         """Read the rows that a batch touches, and which models are counted by themselves."""
         known = Known()
-        for name, store in self.stores.items():
-            known.rows[name] = store.find(connection, tenant_id, batch.facts[name])
+        for name, table in self.tables.items():
+            known.rows[name] = table.find(connection, tenant_id, batch.facts[name])
         if batch.by_model:
             known.models = read_models(connection, tenant_id)
         return known
 
     def pages(self, connection: Connection, tenant_id: str) -> Iterator[Known]:
         """Read all rows of the tenant, in pages."""
-        for name, store in self.stores.items():
-            for rows in store.pages(connection, tenant_id):
+        for name, table in self.tables.items():
+            for rows in table.pages(connection, tenant_id):
                 known = Known()
                 known.rows[name] = rows
                 yield known
 
     def write(self, connection: Connection, tenant_id: str, rolled: Rolled) -> None:
         """Write the rows that a batch made or changed."""
-        for name, store in self.stores.items():
-            store.write(connection, tenant_id, rolled.rows[name])
+        for name, table in self.tables.items():
+            table.write(connection, tenant_id, rolled.rows[name])
 
 
 def read_known(connection: Connection, tenant_id: str, batch: Batch) -> Known:
@@ -125,13 +125,13 @@ def read_known(connection: Connection, tenant_id: str, batch: Batch) -> Known:
         if rollup.bound is not None:
             rows = known.rows[rollup.name]
             for group in by_group(key for key in batch.facts[rollup.name] if key not in rows):
-                count = LIVE.stores[rollup.name].count_labels(connection, tenant_id, group)
+                count = LIVE.tables[rollup.name].count_labels(connection, tenant_id, group)
                 known.labels[rollup.name, group] = count
     return known
 
 
-LIVE = Rows(schema.ROLLUPS)
-ARCHIVE = Rows(schema.ARCHIVE)
+LIVE = RollupStore(schema.ROLLUPS)
+ARCHIVE = RollupStore(schema.ARCHIVE)
 
 
 def by_group(keys: Iterable[Key]) -> dict[Key, list[str]]:

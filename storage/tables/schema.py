@@ -138,17 +138,20 @@ _TYPES = {
     "status": _ordered(8),
     "founding_rank": Integer,
     "buckets": Text,
+    **dict.fromkeys(("id", "named_id", "founding_id"), BigInteger),
     **dict.fromkeys(("named_at", "first_seen", "last_seen", "first_at", "created_at", "updated_at"), Stamp),
 }
-"""The types of columns of rollups; all others are sums or ids."""
+"""The types of columns of rollups that are no sums."""
 _OPTIONAL = ("username", "named_at", "named_id")
 """The columns of rollups that may be null: a user without an activity has no name."""
 
 
 def _rollup(rollup: Rollup, prefix: str = "") -> Table:
-    """Make the table of a rollup, or the archived twin of it."""
+    """Make the table of a rollup, or the archived twin of it; raises ``KeyError`` for a column without a type."""
+    sums = {name for measure in rollup.measures if measure.is_sum for name in measure.columns}
     columns = [
-        _column(name, _TYPES.get(name, BigInteger), null=name in _OPTIONAL) for name in (*rollup.key, *rollup.columns)
+        _column(name, BigInteger if name in sums else _TYPES[name], null=name in _OPTIONAL)
+        for name in (*rollup.key, *rollup.columns)
     ]
     return _support(prefix + rollup.name, _column("tenant_id", Key), *columns, key=("tenant_id", *rollup.key))
 

@@ -3,6 +3,7 @@
 ``recount.py`` says what they must be. All of it is read in one transaction, so that it holds on a live database too.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,17 +50,22 @@ async def verify(connection: AsyncConnection, days: Days) -> VerificationResult:
     for rollup in ROLLUPS:
         rows = await read_rollup(connection, rollup, rollup.name)
         held = {key: row for key, row in rows.items() if not counted.row_has_expired(rollup, key)}
-        _compare(result, rollup.name, held, counted.rows[rollup.name])
+        _compare(result, rollup.name, held, counted.rows[rollup.name], rollup.columns)
     await _check_log(connection, result)
     return result
 
 
-def _compare(result: VerificationResult, kind: str, kept: Table, recounted: Table) -> None:
+def _compare(result: VerificationResult, kind: str, kept: Table, recounted: Table, columns: Sequence[str] = ()) -> None:
+    """Compare the values of each key; of rows with *columns*, only those that differ are told."""
     for key in kept.keys() | recounted.keys():
         result.compared += 1
-        if kept.get(key) != recounted.get(key):
+        here, there = kept.get(key), recounted.get(key)
+        if here != there:
+            if columns and here is not None and there is not None:
+                differ = [place for place in range(len(columns)) if here[place] != there[place]]
+                here, there = ({columns[place]: row[place] for place in differ} for row in (here, there))
             what = " ".join((kind, *filter(None, key[1:])))
-            result.differences.append(Difference(key[0], what, kept.get(key), recounted.get(key)))
+            result.differences.append(Difference(key[0], what, here, there))
 
 
 async def _check_log(connection: AsyncConnection, result: VerificationResult) -> None:

@@ -22,7 +22,7 @@ from storage.model.metrics import COUNTERS, LABELLED, LABELS, OTHERS, label_boun
 from storage.model.rollup import Rollup
 from storage.model.rollups import CONVERSATIONS, ENDPOINT_DAYS, ENDPOINTS, ROLLUPS, USER_DAYS, USERS
 from storage.tables import schema
-from storage.tables.heads import CUTOFF_COLUMNS, read_cutoffs
+from storage.tables.heads import CUTOFF_COLUMNS, cutoffs_of
 
 Table: TypeAlias = dict[tuple[str, ...], Any]
 """Values by key; a key begins with the tenant."""
@@ -58,7 +58,7 @@ async def recount(connection: AsyncConnection, days: Days) -> Recount:
     """Recount every tenant's rollups; the transaction that *connection* is in must be one of a single moment."""
     heads = await connection.execute(select(schema.heads.c.tenant_id, *CUTOFF_COLUMNS))
     rows = {name: await count(connection, days) for name, count in _RECOUNTS.items()}
-    counted = Recount({tenant_id: read_cutoffs(cutoffs) for tenant_id, *cutoffs in heads}, {}, rows)
+    counted = Recount({tenant_id: cutoffs_of(cutoffs) for tenant_id, *cutoffs in heads}, {}, rows)
     for rollup in ROLLUPS:
         rows[rollup.name] = {
             key: row for key, row in rows[rollup.name].items() if not counted.row_has_expired(rollup, key)

@@ -58,9 +58,9 @@ def verify(
     settings = read_settings()
     if rezone and not repair:
         raise fail("--rezone rebuilds all rollups: say --repair, too")
-    verdict = asyncio.run(_repair(settings, rezone) if repair else _recount(settings))
-    _print_result(verdict)
-    if verdict.differences:
+    result = asyncio.run(_repair(settings, rezone) if repair else _recount(settings))
+    _print_result(result)
+    if result.differences:
         raise typer.Exit(1)
 
 
@@ -71,10 +71,10 @@ async def _recount(settings: Settings) -> "VerificationResult":
         return await recount(connection, database.days)
 
 
-def _print_result(verdict: "VerificationResult") -> None:
-    for difference in verdict.differences:
+def _print_result(result: "VerificationResult") -> None:
+    for difference in result.differences:
         typer.echo(str(difference))
-    typer.echo(f"{verdict.compared} values compared, {len(verdict.differences)} differ")
+    typer.echo(f"{result.compared} values compared, {len(result.differences)} differ")
 
 
 async def _repair(settings: Settings, rezone: bool) -> "VerificationResult":
@@ -93,9 +93,9 @@ async def _repair(settings: Settings, rezone: bool) -> "VerificationResult":
             rebuilt = await rebuild_in_zone(database, settings.timezone, progress)
         else:
             async with database.read() as connection:
-                verdict = await recount(connection, database.days)
-            _print_result(verdict)
-            tenants = sorted({difference.tenant_id for difference in verdict.differences})
+                result = await recount(connection, database.days)
+            _print_result(result)
+            tenants = sorted({difference.tenant_id for difference in result.differences})
             rebuilt = {tenant_id: await rebuild(database, tenant_id, progress) for tenant_id in tenants}
         progress.end()
         for tenant_id, events in rebuilt.items():
