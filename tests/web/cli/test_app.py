@@ -61,7 +61,7 @@ TAMPERING = {
     "UPDATE counters SET value = 0 WHERE metric = 'users' AND grain = 'minute'": "counter minute users",
     "UPDATE users SET username = 'Mallory'": "users u1",
     "UPDATE users SET activity_count = 0": "users u1",
-    "DELETE FROM user_days": "user day",
+    "DELETE FROM user_days": "user_days",
     "UPDATE conversation_metrics SET user_id = 'x'": "conversation_metrics c1",
     "UPDATE conversation_metrics SET status = 'deleted'": "conversation_metrics c1",
     "DELETE FROM message_metrics": "counter total messages",
