@@ -37,13 +37,14 @@ class Counter:
     recount: str
 
 
-def _one(_event: AnyEvent) -> int:
+def one(_event: AnyEvent) -> int:
+    """Count an event."""
     return 1
 
 
 COUNTERS = (
-    Counter("activities", "activities", "Tracked activities", Activity, _one, "COUNT(*)"),
-    Counter("messages", "messages", "Tracked messages", Message, _one, "COUNT(*)"),
+    Counter("activities", "activities", "Tracked activities", Activity, one, "COUNT(*)"),
+    Counter("messages", "messages", "Tracked messages", Message, one, "COUNT(*)"),
     Counter(
         "tokens",
         "tokens",
@@ -68,7 +69,7 @@ COUNTERS = (
         lambda message: message.response_time or 0,
         "COALESCE(SUM(response_time_us), 0)",
     ),
-    Counter("api_calls", "calls", "Tracked API calls", ApiUsage, _one, "COUNT(*)"),
+    Counter("api_calls", "calls", "Tracked API calls", ApiUsage, one, "COUNT(*)"),
     Counter(
         "api_errors",
         "calls",
@@ -93,7 +94,7 @@ LABELLED = (
         "messages",
         "Messages by the model that was used",
         Message,
-        _one,
+        one,
         "COUNT(*)",
     ),
     Counter(

@@ -11,7 +11,7 @@ from typing import Any
 
 from storage.model.cutoffs import Cutoffs
 from storage.model.events import AnyEvent
-from storage.model.measures import Measure, Merge
+from storage.model.measures import Measure, merging
 
 
 @dataclass(slots=True)
@@ -60,10 +60,6 @@ class Count:
         return "" if found == self.value else None
 
 
-def _never(_key: Key, _cutoffs: Cutoffs) -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class Rollup:
     """A rollup: ``name`` is its table's, ``key`` the columns that identify a row of a tenant, ``measures`` the rest.
@@ -71,9 +67,8 @@ class Rollup:
     ``facts`` says what an event of each kind, with its entry, tells; a function may give None for nothing.
     ``counts`` are the counters of its rows. ``bound``: the last column of the key is a label, and for each beginning of
     the key only so many labels, the first ones in the order of their events' ids, have a row of their own; what comes
-    beyond shares the row :data:`OTHERS`. ``has_expired`` says which rows are neither counted nor kept any more.
-    ``listed`` are the columns that a list of the rows reads, in the order in which a CSV has them; those of the key
-    first.
+    beyond shares the row :data:`OTHERS`. ``has_expired`` says which rows are neither counted nor kept any
+    more (None: all are). ``listed`` are the columns that a list of the rows reads, in the order that a CSV has.
     """
 
     name: str
@@ -83,15 +78,16 @@ class Rollup:
     facts: Mapping[type[AnyEvent], Callable[[Any, Entry], Fact | None]]
     counts: tuple[Count, ...] = ()
     bound: int | None = None
-    has_expired: Callable[[Key, Cutoffs], bool] = _never
+    has_expired: Callable[[Key, Cutoffs], bool] | None = None
     listed: tuple[str, ...] = ()
-    merges: tuple[Merge, ...] = field(init=False, repr=False)
+    merge: Callable[[list[Any], Values], None] = field(init=False, repr=False)
+    """Merges the values of its second argument into those of a row."""
     _encoded: tuple[tuple[int, Measure], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         places = [self.place(measure.columns[0]) for measure in self.measures]
         placed = list(zip(places, self.measures, strict=True))
-        object.__setattr__(self, "merges", tuple(measure.merging(place) for place, measure in placed))
+        object.__setattr__(self, "merge", merging(placed))
         object.__setattr__(self, "_encoded", tuple(pair for pair in placed if pair[1].encode is not None))
 
     @cached_property
@@ -103,18 +99,14 @@ class Rollup:
         """Say where among the columns of the measures one is."""
         return self.columns.index(column)
 
-    def merge(self, into: list[Any], values: Values) -> None:
-        """Merge *values* into those of a row."""
-        for merge in self.merges:
-            merge(into, values)
-
-    def load(self, key: Key, stored: Sequence[Any]) -> Row:
+    def load(self, key: Key, stored: tuple[Any, ...]) -> Row:
         """Make a row of its columns, as the database holds them."""
         values = list(stored)
-        for place, measure in self._encoded:
-            if measure.decode is not None:
-                values[place] = measure.decode(values[place])
-        return Row(key, values, tuple(stored))
+        if self._encoded:
+            for place, measure in self._encoded:
+                if measure.decode is not None:
+                    values[place] = measure.decode(values[place])
+        return Row(key, values, stored)
 
     def dump(self, row: Row) -> tuple[Any, ...]:
         """Give the columns of a row, as the database holds them."""
@@ -125,6 +117,10 @@ class Rollup:
             if measure.encode is not None:
                 values[place] = measure.encode(values[place])
         return tuple(values)
+
+    def expires(self, key: Key, cutoffs: Cutoffs) -> bool:
+        """Say whether a row is neither counted nor kept any more."""
+        return self.has_expired is not None and self.has_expired(key, cutoffs)
 
     def counted(self, values: Values) -> Iterator[tuple[Count, str]]:
         """Give the counts in which a row with these *values* is, each with its time."""

@@ -4,16 +4,17 @@ Nothing here depends on the order of events: measures merge in any order, and su
 """
 
 import heapq
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from storage.model.changes import RECENT, TOP, RecentActivity, TopUser
 from storage.model.cutoffs import Cutoffs
 from storage.model.events import KINDS, Activity, AnyEvent, ApiUsage, Conversation, Message
 from storage.model.histogram import bucket
 from storage.model.measures import distribution, earliest, first, last, latest, total
-from storage.model.metrics import COUNTERS, LABELLED, LABELS, OTHERS, labelled
+from storage.model.metrics import COUNTERS, LABELLED, LABELS, OTHERS, labelled, one
 from storage.model.rollup import Count, Entry, Fact, Key, Rollup, Row, Values
 
 ENDPOINTS = 250
@@ -126,53 +127,77 @@ _AMOUNTS: dict[type[AnyEvent], tuple[tuple[str, Callable[[AnyEvent], int]], ...]
 }
 
 
+Group = Sequence[Entry]
+"""Events of one kind."""
+
+
 @dataclass(slots=True)
 class Batch:
     """What the events of a batch tell, merged by key: ``facts`` by the rollup's name.
 
-    ``sums`` are counters by minute and name; ``by_model`` those by minute, name and model, models in the order of
-    their events.
+    ``sums`` are counters by name and minute. ``by_model`` has by minute and model, models in the order of their events,
+    the sums of the labelled counters.
     """
 
-    facts: dict[str, dict[Key, list[object]]]
-    sums: Mapping[str, Mapping[str, int]]
-    by_model: dict[tuple[str, str, str], int]
-    activities: list[Entry]
+    facts: dict[str, dict[Key, Values]]
+    sums: dict[str, Mapping[str, int]]
+    by_model: dict[tuple[str, str], list[int]]
+    activities: Group
 
 
 def gather(entries: Iterable[Entry]) -> Batch:
     """Merge what *entries* tell; they come in the order of their ids."""
-    batch = Batch({rollup.name: {} for rollup in ROLLUPS}, {}, defaultdict(int), [])
-    handlers = {
-        kind: [
-            (rollup.facts[kind], batch.facts[rollup.name], rollup.merges) for rollup in ROLLUPS if kind in rollup.facts
-        ]
-        for kind in _KINDS
-    }
-    by_minute: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    of_kind: defaultdict[type[AnyEvent], list[Entry]] = defaultdict(list)
     for entry in entries:
-        event = entry.event
-        sums = by_minute[entry.at[:16]]
-        for name, amount in _AMOUNTS.get(type(event), ()):
-            sums[name] += amount(event)
-        for tell, rows, merges in handlers.get(type(event), ()):
-            if (fact := tell(event, entry)) is not None:
-                key, values = fact
-                if (row := rows.get(key)) is None:
-                    rows[key] = list(values)
-                else:
-                    for merge in merges:
-                        merge(row, values)
-        if isinstance(event, Activity):
-            batch.activities.append(entry)
-        elif isinstance(event, Message) and event.model_used is not None:
-            for counter in LABELLED:
-                batch.by_model[entry.at[:16], counter.name, event.model_used] += counter.amount(event)
-    batch.sums = by_minute
+        of_kind[type(entry.event)].append(entry)
+    batch = Batch({rollup.name: {} for rollup in ROLLUPS}, {}, {}, of_kind.get(Activity, []))
+    for kind, group in of_kind.items():
+        for rollup in ROLLUPS:
+            if kind in rollup.facts:
+                _gather_facts(rollup, rollup.facts[kind], group, batch.facts[rollup.name])
+        minutes = [entry.at[:16] for entry in group]
+        for name, amount in _AMOUNTS.get(kind, ()):
+            batch.sums[name] = _by_minute(amount, group, minutes)
+        if kind is Message:
+            _gather_models(group, minutes, batch.by_model)
     return batch
 
 
-_KINDS = {kind for rollup in ROLLUPS for kind in rollup.facts}
+def _gather_facts(
+    rollup: Rollup, tell: Callable[[Any, Entry], Fact | None], group: Group, facts: dict[Key, Values]
+) -> None:
+    merge = rollup.merge
+    for entry in group:
+        if (fact := tell(entry.event, entry)) is None:
+            continue
+        key, values = fact
+        if (before := facts.get(key)) is None:
+            facts[key] = values
+            continue
+        if not isinstance(before, list):
+            before = facts[key] = list(before)
+        merge(before, values)
+
+
+def _by_minute(amount: Callable[[AnyEvent], int], group: Group, minutes: Sequence[str]) -> Mapping[str, int]:
+    """Add up what events add to a counter."""
+    if amount is one:
+        return Counter(minutes)
+    sums: defaultdict[str, int] = defaultdict(int)
+    for entry, minute in zip(group, minutes, strict=True):
+        sums[minute] += amount(entry.event)
+    return sums
+
+
+def _gather_models(group: Group, minutes: Sequence[str], by_model: dict[tuple[str, str], list[int]]) -> None:
+    for entry, minute in zip(group, minutes, strict=True):
+        event: Any = entry.event
+        if event.model_used is not None:
+            key = (minute, event.model_used)
+            if (sums := by_model.get(key)) is None:
+                sums = by_model[key] = [0] * len(LABELLED)
+            for place, counter in enumerate(LABELLED):
+                sums[place] += counter.amount(event)
 
 
 @dataclass(slots=True)
@@ -211,11 +236,13 @@ def roll(batch: Batch, known: Known, day_of: Callable[[str], str], cutoffs: Cuto
     What has expired by the *cutoffs* is not counted: an event can arrive late, for a day of which rows were removed.
     """
     counters = _Sums(day_of, cutoffs)
-    for minute, sums in batch.sums.items():
-        for name, value in sums.items():
+    for name, sums in batch.sums.items():
+        for minute, value in sums.items():
             counters.add(name, minute, value)
-    for (minute, name, model), value in batch.by_model.items():
-        counters.add(labelled(name, _label(known.models, model)), minute, value)
+    for (minute, model), values in batch.by_model.items():
+        label = _label(known.models, model)
+        for counter, value in zip(LABELLED, values, strict=True):
+            counters.add(labelled(counter.name, label), minute, value)
     rows = {rollup.name: _merge(rollup, batch.facts[rollup.name], known, cutoffs) for rollup in ROLLUPS}
     for rollup in ROLLUPS:
         _count(rollup, rows[rollup.name], counters)
@@ -238,27 +265,28 @@ def roll_archive(
     rows: dict[str, list[Row]] = {}
     for rollup in ROLLUPS:
         found = (Row(key, row.values) for key, row in known.rows[rollup.name].items())
-        rows[rollup.name] = [row for row in found if not rollup.has_expired(row.key, cutoffs)]
+        rows[rollup.name] = [row for row in found if not rollup.expires(row.key, cutoffs)]
         _count(rollup, rows[rollup.name], counters)
     for name, start, value in sums:
         counters.add_archived(name, start, value)
     return Rolled(rows, {key: value for key, value in counters.values.items() if value}, [], [])
 
 
-def _merge(rollup: Rollup, facts: dict[Key, list[object]], known: Known, cutoffs: Cutoffs) -> list[Row]:
-    """Merge facts into the known rows of one rollup; gives the rows that they touch, in the order of their keys."""
-    rows, touched = known.rows[rollup.name], dict[Key, Row]()
+def _merge(rollup: Rollup, facts: dict[Key, Values], known: Known, cutoffs: Cutoffs) -> list[Row]:
+    """Merge facts into the known rows of one rollup; gives the rows that they touch."""
+    rows, merge, has_expired = known.rows[rollup.name], rollup.merge, rollup.has_expired
+    touched: dict[Key, Row] = {}
     for key, values in facts.items():
-        if rollup.has_expired(key, cutoffs):
+        if has_expired is not None and has_expired(key, cutoffs):
             continue
         if rollup.bound is not None:
             key = _own_key(rollup, key, known)
         if (row := rows.get(key)) is None:
-            row = rows[key] = Row(key, values)
+            row = rows[key] = Row(key, list(values))
         else:
-            rollup.merge(row.values, values)
+            merge(row.values, values)
         touched[key] = row
-    return [touched[key] for key in sorted(touched)]
+    return list(touched.values())
 
 
 def _own_key(rollup: Rollup, key: Key, known: Known) -> Key:
@@ -337,7 +365,7 @@ def _count(rollup: Rollup, rows: Sequence[Row], counters: _Sums) -> None:
             counters.add(count.metric, minute, number, count.in_total)
 
 
-def _newest(activities: list[Entry]) -> list[RecentActivity]:
+def _newest(activities: Group) -> list[RecentActivity]:
     newest = heapq.nlargest(RECENT, activities, key=lambda entry: (entry.at, entry.id))
     return [
         RecentActivity(entry.id, event.user_id, event.username, event.activity_type, entry.at)
@@ -346,7 +374,7 @@ def _newest(activities: list[Entry]) -> list[RecentActivity]:
     ]
 
 
-def _most_active(activities: list[Entry], users: dict[Key, Row]) -> list[TopUser]:
+def _most_active(activities: Group, users: dict[Key, Row]) -> list[TopUser]:
     keys = {(entry.event.user_id,) for entry in activities if entry.event.user_id is not None}
     ranked = [_ranked(key[0], users[key].values) for key in keys]
     return heapq.nsmallest(TOP, ranked, key=lambda user: user.rank)

@@ -87,7 +87,7 @@ def counts_of(rollup: Rollup, rows: Iterable[Row], cutoffs: Cutoffs, days: Days)
     """Give the counts of rows that will be deleted, as archived counters: each stays counted where it was."""
     sums = Counter[tuple[str, str]]()
     for row in rows:
-        if not rollup.has_expired(row.key, cutoffs):
+        if not rollup.expires(row.key, cutoffs):
             for count, at in rollup.counted(row.values):
                 sums[count.metric, start_of(count.metric, at, cutoffs, days) if at else ""] += 1
     return sums

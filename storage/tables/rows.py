@@ -38,7 +38,7 @@ class _Rows:
         hints = kind.event.__annotations__
         self._plain = [
             (place, plain)
-            for place, name in enumerate(names)
+            for place, name in enumerate(names, 1)
             for special, plain in _PLAIN.items()
             if special in _types(hints.get(fields.get(name, "")))
         ]
@@ -48,14 +48,11 @@ class _Rows:
 
     def row(self, tenant_id: str, entry: Entry) -> Row:
         """Make the row of an event."""
-        values = self._values(entry)
-        if not self._plain:
-            return (tenant_id, *values)
-        row = [tenant_id, *values]
+        row: Row = (tenant_id, *self._values(entry))
         for place, plain in self._plain:
-            if (value := row[place + 1]) is not None:
-                row[place + 1] = plain(value)
-        return tuple(row)
+            if (value := row[place]) is not None:
+                row = (*row[:place], plain(value), *row[place + 1 :])
+        return row
 
     def entry(self, row: Sequence[Any], days: Days) -> Entry:
         """Make the event of a row again."""

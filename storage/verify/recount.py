@@ -47,7 +47,7 @@ class Recount:
 
     def row_has_expired(self, rollup: Rollup, key: tuple[str, ...]) -> bool:
         """Say whether a row of a rollup has expired, by tenant and key."""
-        return rollup.has_expired(key[1:], self.of(key[0]))
+        return rollup.expires(key[1:], self.of(key[0]))
 
     def of(self, tenant_id: str) -> Cutoffs:
         """Give how far back a tenant's tables reach."""

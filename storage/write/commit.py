@@ -5,7 +5,6 @@ import secrets
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from sqlalchemy import Connection
 
@@ -74,31 +73,36 @@ def commit(
 
 _IDS = {kind.event: ("event_id", *kind.ids) for kind in KINDS}
 _FIND = {(kind, name): Lookup(TABLES[kind], name, [name]) for kind, names in _IDS.items() for name in names}
-Id = tuple[type[AnyEvent], str, str]
-"""The kind of an event, the name of a field that identifies it, and its value."""
 
 
 def _new(connection: Connection, tenant_id: str, events: Sequence[AnyEvent]) -> list[bool]:
     """Say of each event whether its ids are new: neither in the database nor earlier in *events*."""
-    ids = [_ids(event) for event in events]
-    wanted: defaultdict[tuple[type[AnyEvent], str], set[str]] = defaultdict(set)
-    for kind, name, value in chain.from_iterable(ids):
-        wanted[kind, name].add(value)
-    seen: set[Id] = set()
-    for (kind, name), values in wanted.items():
-        seen.update((kind, name, value) for (value,) in _FIND[kind, name].find(connection, (tenant_id,), values))
-    recorded = []
-    for own in ids:
-        is_new = seen.isdisjoint(own)
-        if is_new:
-            seen.update(own)
-        recorded.append(is_new)
-    return recorded
+    of_kind: defaultdict[type[AnyEvent], list[AnyEvent]] = defaultdict(list)
+    for event in events:
+        of_kind[type(event)].append(event)
+    seen: dict[type[AnyEvent], list[tuple[str, set[str]]]] = {}
+    for kind, found in of_kind.items():
+        seen[kind] = [(name, _known(connection, tenant_id, kind, name, found)) for name in _IDS[kind]]
+    return [_is_new(event, seen[type(event)]) for event in events]
 
 
-def _ids(event: AnyEvent) -> list[Id]:
-    kind = type(event)
-    return [(kind, name, value) for name in _IDS[kind] if (value := getattr(event, name)) is not None]
+def _is_new(event: AnyEvent, seen: Sequence[tuple[str, set[str]]]) -> bool:
+    """Say whether none of the event's ids was *seen*, by their names; then they are from now on."""
+    for name, values in seen:
+        if getattr(event, name) in values:
+            return False
+    for name, values in seen:
+        if (value := getattr(event, name)) is not None:
+            values.add(value)
+    return True
+
+
+def _known(
+    connection: Connection, tenant_id: str, kind: type[AnyEvent], name: str, events: Sequence[AnyEvent]
+) -> set[str]:
+    """Find which of the events' ids of this *name* are in the database."""
+    ids = {getattr(event, name) for event in events} - {None}
+    return {value for (value,) in _FIND[kind, name].find(connection, (tenant_id,), ids)} if ids else set()
 
 
 _ADD_COUNTERS = add(schema.counters)
