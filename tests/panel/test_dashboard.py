@@ -163,6 +163,12 @@ async def test_a_conversation_opens(service: Served, visit: Visit) -> None:
     await expect(rows(page).first).to_contain_text("open")
 
 
+async def test_an_unknown_conversation_is_told(service: Served, visit: Visit) -> None:
+    """A link to a conversation that does not exist says so, with its id."""
+    page = await opened(service, visit, "conversations?id=c-404")
+    await expect(page.locator("dashboard-list")).to_contain_text("There is no conversation with the id c-404")
+
+
 async def test_endpoints_and_days(service: Served, visit: Visit) -> None:
     """API usage shows count, errors, mean and 95th percentile of an endpoint; the days show today."""
     for status in (200, 500):

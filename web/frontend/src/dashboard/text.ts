@@ -199,6 +199,7 @@ export const dashboardText = {
     back: "All conversations",
     one: (id: string) => `Conversation ${id}`,
     messagesOf: "Messages, newest first",
+    unknown: (id: string) => `There is no conversation with the id ${id}, or it has no messages yet.`,
     time: "Time",
     role: "Role",
     model: "Model",

@@ -40,6 +40,7 @@ export class List extends LiveElement {
     keyOf: { attribute: false },
     caption: {},
     file: {},
+    empty: {},
     sorted: {},
     filtered: { type: Boolean },
     liveRows: { attribute: false },
@@ -53,6 +54,8 @@ export class List extends LiveElement {
   declare caption: string;
   /** The first part of the name of the CSV file. */
   declare file: string;
+  /** What is said if there are no rows, and no filter is set. */
+  declare empty: string;
   declare sorted: string;
   /** Whether filters are set, which may be why the list is empty. */
   declare filtered: boolean;
@@ -73,6 +76,7 @@ export class List extends LiveElement {
 
   constructor() {
     super();
+    this.empty = words.empty;
     this.sorted = "";
     this.filtered = false;
     this.liveRows = null;
@@ -167,7 +171,7 @@ export class List extends LiveElement {
   #foot() {
     const { rows, hasMore, isLoadingOlder, isFull, problem } = this.#listing;
     if (!rows) return nothing;
-    if (!rows.length) return html`<p class="foot empty">${this.filtered ? words.emptyFiltered : words.empty}</p>`;
+    if (!rows.length) return html`<p class="foot empty">${this.filtered ? words.emptyFiltered : this.empty}</p>`;
     if (isFull) return html`<p class="foot soft small">${words.full(count(MAX_ROWS))}</p>`;
     if (!hasMore) return html`<p class="foot soft small">${words.end(count(rows.length))}</p>`;
     return html`<div class="foot">
