@@ -89,6 +89,13 @@ async def test_charts_show_what_the_service_counts(
     assert sum(points["metrics"]["api_errors"]) == 1
 
 
+async def test_a_mean_is_a_line(service: Served, visit: Visit) -> None:
+    """The last hour of a mean is drawn as a line, since bars would stand for amounts; that of a count as bars."""
+    page = await opened(service, visit, "overview")
+    await expect(page.get_by_label("Average response time").locator("convoai-sparkline svg.line")).to_be_visible()
+    await expect(page.get_by_label("Total messages").locator("convoai-sparkline svg.bars")).to_be_visible()
+
+
 async def test_the_keyboard_zooms(service: Served, visit: Visit) -> None:
     """A chart in focus is read, zoomed and moved with keys; Escape takes it back."""
     await service.post("batch", logins(30))

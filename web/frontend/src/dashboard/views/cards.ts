@@ -87,7 +87,7 @@ export class Cards extends LiveElement {
       <div class="now">
         ${summary ? html`<span class="value ${written.length > 13 ? "long" : ""}" title=${written}>${written}</span>` : html`<span class="skeleton value"></span>`}
       </div>
-      <convoai-sparkline .values=${hour} .label=${hourLabel}></convoai-sparkline>
+      <convoai-sparkline .kind=${figure.chart} .values=${hour} .label=${hourLabel}></convoai-sparkline>
       <p class="what">${words.what[figure.name]}</p>
       <dl>
         ${PERIODS.map((period) => this.#period(figure, period))}
