@@ -5,7 +5,6 @@ import { meanSeconds } from "../../ui/figures";
 import { INTERVAL_MS } from "../ranges/interval";
 import { dashboardText } from "../text";
 import {
-  addColumns,
   alignEarlier,
   amountsOf,
   countEnded,
@@ -15,7 +14,7 @@ import {
   sumIfKnown,
   topModels,
   type Values,
-  zeroMessages,
+  withoutModel,
 } from "./points";
 
 const words = dashboardText.charts;
@@ -133,23 +132,25 @@ const KINDS: readonly ChartKind[] = [
   {
     name: "models",
     stacked: true,
-    lines: (points) =>
-      topModels(points, TOP_MODELS).map(({ name, amounts: values }, index) => ({
-        label: name === "" ? words.otherModels : name,
-        colour: name === "" ? "--series-6" : `--series-${index + 1}`,
-        values,
-      })),
-    main: ofAllModels,
-    total: (points, count) => sumIfKnown(ofAllModels(points).slice(0, count)),
+    lines: modelLines,
+    // Each message is in one of the parts, so that they add up to all messages.
+    main: (points) => amountsOf(points, "messages"),
+    total: (points, count) => sumIfKnown(amountsOf(points, "messages").slice(0, count)),
   },
 ];
 
 /** How many charts there are. */
 export const CHART_COUNT = KINDS.length;
 
-function ofAllModels(points: Points): Values {
-  const columns = topModels(points, Number.POSITIVE_INFINITY).map((model) => model.amounts);
-  return columns.length ? addColumns(columns) : zeroMessages(points);
+/** The models used most, all others, and the messages without a model, such as those of users. */
+function modelLines(points: Points): Line[] {
+  const models = topModels(points, TOP_MODELS).map(({ name, amounts: values }, index) => ({
+    label: name === "" ? words.otherModels : name,
+    colour: name === "" ? "--series-6" : `--series-${index + 1}`,
+    values,
+  }));
+  const without = withoutModel(points);
+  return sum(without) > 0 ? [...models, { label: words.withoutModel, colour: "--series-7", values: without }] : models;
 }
 
 /** Make the data of all charts from the points of a range that ends at `to`, and those of the period before. */
