@@ -67,7 +67,7 @@ export const dashboardText = {
       total_tokens: "Tokens",
       avg_response_time: "Mean",
     },
-    note: "Changes are against yesterday at this time. Bars and lines show the last hour by the minute.",
+    note: "The change of active users is against yesterday at this time. Bars and lines show the last hour by the minute.",
     periodsMissing: "The days could not be loaded.",
     periodsBehind: "The newest day could not be loaded; what you see of the days is older.",
   },

@@ -13,6 +13,8 @@ export interface Figure {
   readonly name: FigureName;
   readonly write: (value: number | null) => string;
   readonly moreIsBetter: boolean;
+  /** Whether it is a figure of a period, so that it can be compared with the period before; else of all time. */
+  readonly isOfPeriod: boolean;
   /** How its minutes are drawn: bars for a count, a line for a mean. */
   readonly chart: "bars" | "line";
   /** The counter that it shows, or the sum and the number of which it is the mean. */
@@ -23,9 +25,10 @@ export const MINUTES = 60;
 
 export const FIGURES: readonly Figure[] = (Object.keys(text.figures) as FigureName[]).map((name) => {
   const counters: Figure["counters"] = COUNTERS[name];
+  const isOfPeriod = name === "active_users_today";
   return counters.length > 1
-    ? { name, counters, write: seconds, moreIsBetter: false, chart: "line" }
-    : { name, counters, write: count, moreIsBetter: true, chart: "bars" };
+    ? { name, counters, isOfPeriod, write: seconds, moreIsBetter: false, chart: "line" }
+    : { name, counters, isOfPeriod, write: count, moreIsBetter: true, chart: "bars" };
 });
 
 /** The value of a figure over some time, made of what its counters add up to in it; null where nothing was measured. */

@@ -2,7 +2,7 @@
 
 import { css, html, nothing } from "lit";
 import { ClockController } from "../../ui/clock-controller";
-import { compare } from "../../ui/comparison";
+import { compareFigure } from "../../ui/comparison";
 import { define } from "../../ui/define";
 import "../../ui/elements/sparkline";
 import { FIGURES, type Figure, lastHour } from "../../ui/figures";
@@ -74,15 +74,18 @@ export class Cards extends LiveElement {
     const { summary, minutes } = this.client.figures;
     const value = summary?.[figure.name] ?? null;
     const written = figure.write(value);
-    const before = this.#yesterday?.of(figure.name, this.now) ?? null;
-    const { text: change, spoken, tone } = compare(value, before, figure.moreIsBetter);
+    const change = compareFigure(figure, value, this.#yesterday?.of(figure.name, this.now) ?? null);
     const hour = lastHour(figure, minutes, this.now);
     const max = Math.max(...hour.map((amount) => amount ?? 0));
     const hourLabel = max > 0 ? text.hour.lastHour(figure.write(max)) : text.hour.lastHourEmpty;
     return html`<section class="card" aria-label=${text.figures[figure.name]}>
       <div class="head">
         <h3>${text.figures[figure.name]}</h3>
-        <span class="change ${tone}" title=${spoken}><span aria-hidden="true">${change}</span><span class="visually-hidden">${spoken}</span></span>
+        ${
+          change
+            ? html`<span class="change ${change.tone}" title=${change.spoken}><span aria-hidden="true">${change.text}</span><span class="visually-hidden">${change.spoken}</span></span>`
+            : nothing
+        }
       </div>
       <div class="now">
         ${summary ? html`<span class="value ${written.length > 13 ? "long" : ""}" title=${written}>${written}</span>` : html`<span class="skeleton value"></span>`}
