@@ -89,6 +89,15 @@ async def test_charts_show_what_the_service_counts(
     assert sum(points["metrics"]["api_errors"]) == 1
 
 
+async def test_empty_lists_agree_with_the_figures(service: Served, visit: Visit) -> None:
+    """After one message a user was active today, and no list says that nobody was."""
+    await service.post("message-public", **MESSAGE)
+    page = await opened(service, visit, "overview")
+    await expect(page.get_by_label("Active users today").locator(".value")).to_have_text("1")
+    await expect(page.locator("convoai-ranking")).to_contain_text("Messages and API calls do not count here")
+    await expect(page.get_by_role("main")).not_to_contain_text("Nobody has been active")
+
+
 async def test_a_mean_is_a_line(service: Served, visit: Visit) -> None:
     """The last hour of a mean is drawn as a line, since bars would stand for amounts; that of a count as bars."""
     page = await opened(service, visit, "overview")

@@ -9,6 +9,7 @@ import { ClockController } from "../ui/clock-controller";
 import "../ui/elements/activity-list";
 import "../ui/elements/ranking";
 import "../ui/elements/status-pill";
+import { emptyLists } from "../ui/empty-lists";
 import { FIGURES, type FigureName, type Hour, lastHour } from "../ui/figures";
 import { currentFreshness } from "../ui/freshness";
 import { chartIcon, closeIcon, expandIcon, lockedIcon, refreshIcon, unreachableIcon } from "../ui/icons";
@@ -327,6 +328,7 @@ export class AnalyticsPanel extends LitElement {
     const { summary, activities, topUsers } = client.figures;
     const now = Date.now() + client.clockOffset;
     const loading = summary === null;
+    const empty = emptyLists(summary);
     const stale = currentFreshness(client).tone === "bad";
     const hours = this.#lastHours(client, now);
 
@@ -353,11 +355,11 @@ export class AnalyticsPanel extends LitElement {
           ? notice(this.#firstSteps())
           : html`<section aria-labelledby="activities">
                 <h3 id="activities">${panelText.activities}</h3>
-                <convoai-activities .items=${activities} .now=${now} ?loading=${loading}></convoai-activities>
+                <convoai-activities .items=${activities} .empty=${empty.activities} .now=${now} ?loading=${loading}></convoai-activities>
               </section>
               <section aria-labelledby="users">
                 <h3 id="users">${panelText.topUsers}</h3>
-                <convoai-ranking .users=${topUsers} ?loading=${loading}></convoai-ranking>
+                <convoai-ranking .users=${topUsers} .empty=${empty.topUsers} ?loading=${loading}></convoai-ranking>
               </section>`
       }`;
   }

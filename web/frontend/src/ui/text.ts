@@ -57,6 +57,8 @@ export const text = {
   lists: {
     noActivities: "No activity yet.",
     noTopUsers: "Nobody has been active yet.",
+    noActivitiesOfUsers: "No activities yet, such as logins. Messages and API calls are not listed here.",
+    noTopUsersOfUsers: "No activities yet, such as logins. Messages and API calls do not count here.",
     rank: (rank: string) => `Rank ${rank}`,
     activityCount: (count: string) => `${count} activities`,
   },
