@@ -3,7 +3,7 @@
  * numbers and times.
  */
 export const text = {
-  /** The language of the texts, also of the words that Intl writes. Numbers and dates follow the browser's language. */
+  /** The language of the texts, and so that of numbers and dates: see language.ts. */
   language: "en",
   /** The figures that are shown; their order is the order on screen. */
   figures: {

@@ -1,7 +1,7 @@
 /** Draws the data of a chart with uPlot. */
 
 import uPlot from "uplot";
-import { short, tickLabel, zoneOf } from "../../ui/format";
+import { seconds, short, tickLabel, zoneOf } from "../../ui/format";
 import { DAY } from "../../ui/time";
 import { INTERVAL_MS } from "../ranges/interval";
 import { type ChartData, stackLines } from "./chart-data";
@@ -162,11 +162,12 @@ function timeAxis(data: ChartData, colour: Colour): uPlot.Axis {
 }
 
 function valueAxis(data: ChartData, colour: Colour): uPlot.Axis {
-  const write = (value: number) => (data.unit === "count" ? short(value) : secondsTick(value));
+  const write = (value: number) => (data.unit === "count" ? short(value) : seconds(value));
   return {
     stroke: colour("var(--soft)"),
     font: SMALL,
-    size: 52,
+    // The longest labels are 500 ms, and 2 min 30 s.
+    size: data.unit === "count" ? 52 : 64,
     gap: 6,
     space: 44,
     grid: { stroke: colour("var(--line)"), width: 1 },
@@ -174,10 +175,6 @@ function valueAxis(data: ChartData, colour: Colour): uPlot.Axis {
     values: (_, splits) => splits.map(write),
     ...(data.unit === "count" ? { incrs: COUNT_STEPS } : {}),
   };
-}
-
-function secondsTick(value: number): string {
-  return value < 1 ? `${Math.round(value * 1000)} ms` : `${Math.round(value * 100) / 100} s`;
 }
 
 /** A canvas cannot use custom properties: compute their colours for this element and scheme. */
