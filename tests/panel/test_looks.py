@@ -10,6 +10,7 @@ from playwright.async_api import Page, expect
 from tests.panel.browser import Visitor
 from tests.panel.served import Served
 from tests.repository import ROOT
+from tests.samples.events import MESSAGE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -73,6 +74,29 @@ async def test_every_view_of_the_dashboard(busy: Served, visit: Visit, scheme: S
             await shoot(page, f"dashboard-{view}-{scheme}-{device}")
             assert await overflow(page) == 0, (view, device)
         assert await faults(page) == [], view
+
+
+async def test_large_numbers_stay_in_their_cards(service: Served, visit: Visit) -> None:
+    """Billions of tokens leave no card at any width; the full number is in the title."""
+    largest = 2**31 - 1
+    body = [{"type": "message", **MESSAGE, "message_id": f"m-{n}", "token_count": largest} for n in range(100)]
+    await service.post("batch", body)
+    page = await (await visit()).tab(service.link())
+    await live(page)
+    values = page.get_by_label("Total tokens").locator("dd")
+    await expect(values.first).to_have_attribute("title", f"{100 * largest:,}")
+    for width in (360, 560, 640, 768, 1020, 1366, 1440):
+        await page.set_viewport_size({"width": width, "height": 900})
+        await page.wait_for_timeout(100)
+        beyond = await page.locator("dashboard-cards section.card").evaluate_all(
+            """cards => cards.flatMap(card => {
+                const inside = card.getBoundingClientRect().right - parseFloat(getComputedStyle(card).paddingRight);
+                return [...card.querySelectorAll("dd, .value")]
+                    .filter(value => value.getBoundingClientRect().right > inside + 0.5)
+                    .map(value => value.textContent);
+            })"""
+        )
+        assert beyond == [], width
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
