@@ -1,11 +1,12 @@
 """What an admin sees: nothing that axe finds fault with, nothing that overflows; and screenshots, for looking at."""
 
+import base64
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.panel.browser import Visitor
 from tests.panel.served import Served
@@ -44,6 +45,22 @@ async def overflow(page: Page) -> int:
     """By how many pixels the page is wider than its window."""
     width: int = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return width
+
+
+async def ground(page: Page, element: Locator) -> str:
+    """The colour of an element near its left edge, as it is painted: styles do not tell of forced colours."""
+    picture = base64.b64encode(await element.screenshot()).decode()
+    colour: str = await page.evaluate(
+        """async picture => {
+            const bytes = Uint8Array.from(atob(picture), character => character.charCodeAt(0));
+            const image = await createImageBitmap(new Blob([bytes], {type: "image/png"}));
+            const drawing = new OffscreenCanvas(image.width, image.height).getContext("2d");
+            drawing.drawImage(image, 0, 0);
+            return drawing.getImageData(6, Math.floor(image.height / 2), 1, 1).data.join();
+        }""",
+        picture,
+    )
+    return colour
 
 
 async def live(page: Page) -> None:
@@ -150,6 +167,22 @@ async def test_what_is_shown_without_figures(own_service: Served, visit: Visit, 
     own_service.kill()
     await expect(page.locator("convoai-status[kind=reconnecting]").first).to_be_visible()
     await shoot(page, f"dashboard-{scheme}-reconnecting")
+    assert await faults(page) == []
+
+
+async def test_forced_colours_show_what_is_selected(busy: Served, visit: Visit) -> None:
+    """With forced colours the current view and the chosen range have another background than the others."""
+    page = await (await visit(forced_colors="active")).tab(busy.link())
+    await live(page)
+    ranges = page.get_by_role("group", name="Range")
+    await expect(ranges).to_be_visible()
+    for group, chosen in (
+        (ranges.locator("button"), "aria-pressed=true"),
+        (page.locator("nav a"), "aria-current=page"),
+    ):
+        own = await ground(page, group.and_(page.locator(f"[{chosen}]")))
+        assert own != await ground(page, group.and_(page.locator(f":not([{chosen}])")).last)
+    await shoot(page, "dashboard-overview-forced-desk")
     assert await faults(page) == []
 
 
