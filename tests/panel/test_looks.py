@@ -35,10 +35,10 @@ async def faults(page: Page) -> list[str]:
     ]
 
 
-async def shoot(page: Page, name: str) -> None:
+async def shoot(page: Page, name: str, *, full_page: bool = False) -> None:
     FOLDER.mkdir(exist_ok=True)
     # Between two seconds nothing moves.
-    await page.screenshot(path=FOLDER / f"{name}.png", animations="disabled")
+    await page.screenshot(path=FOLDER / f"{name}.png", animations="disabled", full_page=full_page)
 
 
 async def overflow(page: Page) -> int:
@@ -184,6 +184,28 @@ async def test_forced_colours_show_what_is_selected(busy: Served, visit: Visit) 
         assert own != await ground(page, group.and_(page.locator(f":not([{chosen}])")).last)
     await shoot(page, "dashboard-overview-forced-desk")
     assert await faults(page) == []
+
+
+async def test_a_printed_page_is_only_what_is_read(busy: Served, visit: Visit) -> None:
+    """On paper of 180 mm, also from a dark screen, no button and no navigation is printed, and no column is cut."""
+    page = await (await visit(color_scheme="dark")).tab(busy.link())
+    await live(page)
+    await page.emulate_media(media="print", color_scheme="dark")
+    await page.set_viewport_size({"width": 680, "height": 960})
+    for view in VIEWS:
+        await page.goto(f"{busy.url}/analytics#{view}")
+        settled = page.locator("dashboard-chart .total" if view == "overview" else "dashboard-table tbody tr th, td")
+        await expect(settled.first).to_be_visible()
+        await page.wait_for_timeout(250)
+        await shoot(page, f"dashboard-{view}-print", full_page=True)
+        controls = page.locator(".button, .icon-button, nav, dashboard-range button")
+        assert await controls.filter(visible=True).count() == 0, view
+        assert await overflow(page) == 0, view
+        cut = (
+            "all => all.filter(one => one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight).length"
+        )
+        assert await page.locator("dashboard-table .box").evaluate_all(cut) == 0, view
+    await expect(page.get_by_role("banner")).to_contain_text("As of")
 
 
 async def test_reduced_motion_is_respected(busy: Served, visit: Visit) -> None:

@@ -92,6 +92,11 @@ const shared = css`
   .notice p {
     margin: 0;
   }
+  @media print {
+    .card {
+      break-inside: avoid;
+    }
+  }
   /* Forced colours remove all backgrounds, by which the selected one of several is told apart otherwise. */
   @media (forced-colors: active) {
     [aria-pressed="true"],

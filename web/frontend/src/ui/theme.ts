@@ -59,6 +59,11 @@ export const theme = css`
   :host([theme="dark"]) {
     --analytics-scheme: dark;
   }
+  @media print {
+    :host {
+      --analytics-scheme: light !important;
+    }
+  }
   :host([hidden]) {
     display: none;
   }
@@ -179,5 +184,11 @@ export const buttons = css`
   }
   .button.primary:hover {
     background: color-mix(in srgb, var(--accent) 88%, var(--ink));
+  }
+  @media print {
+    .button,
+    .icon-button {
+      display: none !important;
+    }
   }
 `;

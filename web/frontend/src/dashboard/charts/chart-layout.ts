@@ -128,6 +128,17 @@ export const layout = css`
     margin: 0;
     pointer-events: none;
   }
+  @media print {
+    /* A canvas is not drawn again for paper: it is scaled to it. */
+    .uplot,
+    .u-wrap,
+    .u-wrap canvas {
+      width: 100% !important;
+    }
+    .u-wrap canvas {
+      height: 100% !important;
+    }
+  }
   .u-select {
     background: color-mix(in srgb, var(--accent) 14%, transparent);
   }

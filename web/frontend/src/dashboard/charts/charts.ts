@@ -260,6 +260,16 @@ export class Charts extends LiveElement {
       .models {
         grid-column: 1 / -1;
       }
+      @media print {
+        .hint,
+        .interval,
+        .zooms {
+          display: none;
+        }
+        .grid {
+          grid-template-columns: minmax(0, 1fr) minmax(0, 1fr);
+        }
+      }
       @media (width < 480px) {
         .hint {
           display: none;

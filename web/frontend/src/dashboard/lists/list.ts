@@ -265,6 +265,11 @@ export class List extends LiveElement {
           flex: 1;
         }
       }
+      @media print {
+        .foot {
+          position: static;
+        }
+      }
       .empty {
         padding: var(--space-6) var(--space-4);
         color: var(--soft);

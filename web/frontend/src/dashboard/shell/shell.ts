@@ -7,7 +7,7 @@ import type { Series } from "../../client/catalogue";
 import { ClockController } from "../../ui/clock-controller";
 import { define } from "../../ui/define";
 import "../../ui/elements/status-pill";
-import { BROWSER_ZONE, timeOfDay } from "../../ui/format";
+import { BROWSER_ZONE, dateTime, timeOfDay } from "../../ui/format";
 import { currentFreshness } from "../../ui/freshness";
 import {
   apiCallIcon,
@@ -116,6 +116,7 @@ export class Dashboard extends LitElement {
           <span>${words.product}</span>
         </a>
         <convoai-status .client=${client}></convoai-status>
+        ${client.figures.at === null ? nothing : html`<span class="printed small">${words.lists.asOf(dateTime(client.figures.at))}</span>`}
         ${signedIn ? this.#button(words.refresh, refreshIcon(), () => client.refresh()) : nothing}
         ${this.#button(words.switchTo(words.themes[theme], words.themes[next]), THEME_ICONS[theme](), this.#toggleTheme)}
         ${signedIn ? this.#button(words.signOut, logoutIcon(), this.#signOut) : nothing}

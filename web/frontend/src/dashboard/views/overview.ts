@@ -134,6 +134,23 @@ export class Overview extends LiveElement {
           scrollbar-width: thin;
         }
       }
+      @media print {
+        :host {
+          display: block;
+        }
+        :host > * {
+          margin-bottom: var(--space-4);
+        }
+        .side {
+          position: static;
+          grid-template-columns: repeat(2, minmax(0, 1fr));
+          max-height: none;
+          overflow: visible;
+        }
+        .side a {
+          display: none;
+        }
+      }
     `,
   ];
 }
