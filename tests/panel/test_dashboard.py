@@ -113,6 +113,35 @@ async def test_a_mean_is_a_line(service: Served, visit: Visit) -> None:
     await expect(page.get_by_label("Total messages").locator("convoai-sparkline svg.bars")).to_be_visible()
 
 
+async def test_a_point_of_a_chart_is_read_at_the_pointer(service: Served, visit: Visit) -> None:
+    """At 1440 px a tooltip has full names and values, and the cursor stands at the point that it tells of."""
+    await service.post("message-public", **{**MESSAGE, "token_count": 802_475})
+    page = await opened(service, visit, "overview?range=24h")
+    chart = page.locator("dashboard-chart.tokens")
+    plot = chart.locator(".u-over")
+    await plot.scroll_into_view_if_needed()
+    box = await plot.bounding_box()
+    assert box is not None
+    places: dict[str, set[str]] = {}
+    for left in range(int(box["width"]) - 60, int(box["width"]), 3):
+        await page.mouse.move(box["x"] + left, box["y"] + 60)
+        line = chart.locator(".u-cursor-x")
+        label = await chart.locator(".tooltip p").inner_text()
+        places.setdefault(label, set()).add(await line.evaluate("line => line.style.transform"))
+    assert len(places) > 2
+    assert all(len(found) == 1 for found in places.values()), places
+    tooltip = chart.locator(".tooltip")
+    assert (await tooltip.locator("dt").all_inner_texts(), await tooltip.locator("dd").all_inner_texts()) == (
+        ["Tokens", "Period before"],
+        ["802,475", "0"],
+    )
+    cut = "all => all.some(one => one.scrollWidth > one.clientWidth)"
+    assert not await tooltip.locator("dt, dd, bdi, p").evaluate_all(cut)
+    await expect(page.locator("dashboard-chart .tooltip")).to_have_count(1)
+    await page.mouse.move(0, 0)
+    await expect(tooltip).to_have_count(0)
+
+
 async def test_the_keyboard_zooms(service: Served, visit: Visit) -> None:
     """A chart in focus is read, zoomed and moved with keys; Escape takes it back."""
     await service.post("batch", logins(30))

@@ -91,6 +91,7 @@ export const dashboardText = {
     errors: "Errors",
     otherModels: "Other models",
     withoutModel: "Without a model",
+    all: "All messages",
     before: "Period before",
     perDay: "a day",
     mean: "Mean",

@@ -186,6 +186,23 @@ function upTo({ start, interval }: Points, to: number): readonly number[] {
   return [...start, ...Array.from({ length: missing }, (_, index) => last + (index + 1) * width)];
 }
 
+/** A value that is told of one point. */
+export interface Reading {
+  readonly label: string;
+  /** The custom property of its colour; empty for a sum. */
+  readonly colour: string;
+  readonly value: number | null;
+}
+
+/** What is told of the point at an index: the value of each line, the sum of a stack, and the value of the period before. */
+export function readout(data: ChartData, index: number): Reading[] {
+  const at = (values: Values | undefined) => values?.[index] ?? null;
+  const readings = data.lines.map(({ label, colour, values }) => ({ label, colour, value: at(values) }));
+  if (data.stacked) readings.push({ label: words.all, colour: "", value: at(stackLines(data.lines).at(-1)) });
+  if (data.previous) readings.push({ label: words.before, colour: "--faded", value: at(data.previous) });
+  return readings;
+}
+
 /** The lines added one on top of the other, as they are drawn: the last one has the sum of all. */
 export function stackLines(lines: readonly Line[]): Values[] {
   const stack: Values[] = [];

@@ -16,8 +16,8 @@ const SMALL = "11px system-ui, sans-serif";
 const COUNT_STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 
 export interface Listeners {
-  /** The cursor moved to a point, on any chart; null: to none. */
-  cursor: (index: number | null) => void;
+  /** The cursor moved to a point, on any chart, at a position in the target; null: to none. */
+  cursor: (index: number | null, left: number, top: number) => void;
   /** A range was selected, in ms since 1970. */
   select: (from: number, to: number) => void;
   reset: () => void;
@@ -41,6 +41,7 @@ export function plot(target: HTMLElement, data: ChartData, listeners: Listeners)
     series: [{}, ...lines(data, colour), ...growingLines(data, colour), previousLine(colour)],
     cursor: {
       y: false,
+      move: snap,
       points: { size: 7, width: 2 },
       drag: { x: true, y: false, setScale: false, dist: 6 },
       sync: {
@@ -58,7 +59,10 @@ export function plot(target: HTMLElement, data: ChartData, listeners: Listeners)
       },
     },
     hooks: {
-      setCursor: [(made) => listeners.cursor(made.cursor.idx ?? null)],
+      setCursor: [
+        ({ cursor: { idx, left = 0, top = 0 }, over }) =>
+          listeners.cursor(idx ?? null, over.offsetLeft + left, over.offsetTop + top),
+      ],
       setSelect: [
         (made) => {
           const { left, width } = made.select;
@@ -70,6 +74,12 @@ export function plot(target: HTMLElement, data: ChartData, listeners: Listeners)
     },
   };
   return new uPlot(options, columns(data), target);
+}
+
+/** Move the cursor to the nearest point, so that it stands where the value is that is told. */
+function snap(made: uPlot, left: number, top: number): [left: number, top: number] {
+  const time = made.data[0][made.posToIdx(left)];
+  return left < 0 || time === undefined ? [left, top] : [made.valToPos(time, "x"), top];
 }
 
 /** The data as uPlot takes it, in the order of its series: time, lines, their growing ends, the period before. */

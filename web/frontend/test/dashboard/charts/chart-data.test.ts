@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type ChartName, METRICS, makeCharts, stackLines } from "../../../src/dashboard/charts/chart-data";
+import { type ChartName, METRICS, makeCharts, readout, stackLines } from "../../../src/dashboard/charts/chart-data";
 import type { Points } from "../../../src/dashboard/charts/points";
 
 const HOUR = 3_600_000;
@@ -83,6 +83,22 @@ describe("the charts", () => {
     const all = chart("models", hours({ messages: [3], "model_messages:a": [3] }));
     expect(all).toMatchObject({ total: 3, lines: [{ label: "a" }] });
     expect(all.lines).toHaveLength(1);
+  });
+
+  it("tell of a point every line, the sum of a stack, and the period before", () => {
+    const points = hours({ messages: [5, 9], "model_messages:a": [3, 4] });
+    const before = hours({ messages: [7, 8] }, START - 24 * HOUR);
+    const told = (name: ChartName) => readout(chart(name, points, before), 1).map(({ label, value }) => [label, value]);
+    expect(told("messages")).toEqual([
+      ["Messages", 9],
+      ["Period before", 8],
+    ]);
+    expect(told("models")).toEqual([
+      ["a", 4],
+      ["Without a model", 5],
+      ["All messages", 9],
+      ["Period before", 8],
+    ]);
   });
 
   it("stack models so that the topmost line is the sum", () => {
