@@ -267,12 +267,45 @@ async def test_what_users_send_is_only_text(service: Served, visit: Visit) -> No
 
 
 async def test_a_failure_is_told_and_tried_again(own_service: Served, visit: Visit) -> None:
-    """A list that cannot be loaded says why, and a button loads it when the service is back."""
+    """A list that cannot be loaded says why, and a button loads it when it can be; so does the service's return."""
     page = await opened(own_service, visit, "users")
+    await page.route(f"**{API}/users/list**", lambda route: route.abort())
+    await page.get_by_role("button", name="Refresh", exact=True).click()
+    await expect(page.get_by_role("alert")).to_contain_text("could not be loaded")
+    await page.unroute_all()
+    await own_service.login("back")
+    await page.get_by_role("button", name="Try again").click()
+    await expect(rows(page).first).to_contain_text("back")
     own_service.kill()
     await page.get_by_role("button", name="Refresh", exact=True).click()
     await expect(page.get_by_role("alert")).to_contain_text("could not be loaded")
     await own_service.start()
-    await own_service.login("back")
-    await page.get_by_role("button", name="Try again").click()
-    await expect(rows(page).first).to_contain_text("back")
+    await own_service.login("again")
+    await expect(page.get_by_role("alert")).to_have_count(0, timeout=30_000)
+    await expect(rows(page).first).to_contain_text("again")
+
+
+async def test_without_the_service_everything_stays_on_screen(own_service: Served, visit: Visit) -> None:
+    """All views that were shown keep what they showed, and say since when it is; "Try now" reconnects at once."""
+    await own_service.post("batch", logins(5))
+    page = await opened(own_service, visit, "users")
+    await expect(rows(page)).to_have_count(5)
+    await page.get_by_role("link", name="Overview", exact=True).click()
+    calls = page.get_by_label("Total users").locator("dd").first
+    await expect(calls).to_have_text("5")
+    await expect(page.locator("dashboard-chart.active_users .total")).to_have_text("5")
+    own_service.kill()
+    await expect(page.get_by_role("main")).to_contain_text("What you see is as of")
+    await page.get_by_role("link", name="Users", exact=True).click()
+    await expect(page.get_by_role("main")).to_contain_text("The connection is lost since")
+    await expect(page.get_by_role("main")).to_contain_text("As of")
+    await expect(rows(page)).to_have_count(5)
+    await page.get_by_role("link", name="Overview", exact=True).click()
+    await expect(calls).to_have_text("5")
+    await expect(page.locator("dashboard-chart.active_users .total")).to_have_text("5")
+    # By then the next try of its own would be seconds away.
+    await page.wait_for_timeout(6000)
+    await own_service.start()
+    await page.get_by_role("button", name="Try now").click()
+    await expect(page.locator("convoai-status[kind=live]").first).to_be_visible(timeout=2000)
+    await expect(page.get_by_role("button", name="Try now")).to_have_count(0)

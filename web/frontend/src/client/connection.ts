@@ -67,6 +67,8 @@ export class Connection implements LiveSource {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the next try is due, or the current one began. */
   #tryAt = 0;
+  /** Whether the next try may be sooner: nobody asked for the wait, and the figures are not polled meanwhile. */
+  #mayHurry = false;
   /** When wrong figures were last replaced. */
   #repairedAt = Number.NEGATIVE_INFINITY;
   #offline = false;
@@ -121,6 +123,11 @@ export class Connection implements LiveSource {
     if (this.#phase === "open") this.#checkSilence();
     else if (this.#phase === "waiting" && Date.now() >= this.#tryAt) this.#connectNow();
     if (this.#poll !== null && Date.now() >= this.#poll.nextAt) void this.#runPoll();
+  }
+
+  shown(): void {
+    this.wake();
+    if (this.#phase === "waiting" && this.#mayHurry) this.#connectNow();
   }
 
   online(): void {
@@ -195,6 +202,7 @@ export class Connection implements LiveSource {
   #reconnectLater(): void {
     if (this.#phase === "open") this.#backoff.lasted(this.#sinceOpened.ms);
     this.#connectAfter(this.#backoff.next());
+    this.#mayHurry = this.#poll === null;
   }
 
   #connectAfter(ms: number): void {
@@ -298,9 +306,10 @@ export class Connection implements LiveSource {
     const error = await this.#fetchSnapshot(() => phase === this.#phaseNumber);
     if (phase !== this.#phaseNumber) return;
     if (error !== null) {
-      this.#onRestError(error, () =>
-        this.#connectAfter(this.#poll === null ? delayAfter(error, this.#backoff.next()) : RETRY_MS),
-      );
+      this.#onRestError(error, () => {
+        this.#connectAfter(this.#poll === null ? delayAfter(error, this.#backoff.next()) : RETRY_MS);
+        this.#mayHurry = this.#poll === null && requestedDelay(error) === 0;
+      });
     } else if ((await this.#credentials.token().catch(() => this.#token)) !== this.#token) {
       // REST succeeded with a new token.
       if (phase === this.#phaseNumber) void this.#connect();
@@ -392,6 +401,7 @@ export class Connection implements LiveSource {
     this.#channel?.close();
     this.#channel = null;
     this.#phase = phase;
+    this.#mayHurry = false;
     this.#isUpToDate = false;
     this.#phaseNumber += 1;
     return this.#phaseNumber;
@@ -416,6 +426,9 @@ export class Connection implements LiveSource {
 }
 
 function delayAfter(error: unknown, drawn: number): number {
-  const requested = error instanceof RestError ? (error.retryAfter ?? 0) : 0;
-  return Math.max(drawn, Math.min(requested, MAX_RETRY_AFTER_MS));
+  return Math.max(drawn, Math.min(requestedDelay(error), MAX_RETRY_AFTER_MS));
+}
+
+function requestedDelay(error: unknown): number {
+  return error instanceof RestError ? (error.retryAfter ?? 0) : 0;
 }

@@ -30,6 +30,8 @@ export interface LiveSource {
   renew(token: string): void;
   /** Compare with the clocks now: the page was hidden or the machine slept, so timers may be late. */
   wake(): void;
+  /** The page is visible again: as `wake`, and try now, unless the service asked to wait. */
+  shown(): void;
   online(): void;
   offline(): void;
 }

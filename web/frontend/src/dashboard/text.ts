@@ -25,6 +25,10 @@ export const dashboardText = {
   notLive: {
     stale: (since: string) => `The service cannot confirm its figures. What you see is as of ${since}.`,
     reconnecting: (since: string) => `The connection is lost. What you see is as of ${since}.`,
+    /** Beside a list, which says itself when it was loaded. */
+    staleList: (since: string) => `The service has not confirmed its figures since ${since}.`,
+    reconnectingList: (since: string) => `The connection is lost since ${since}.`,
+    tryNow: "Try now",
     polling: (seconds: string) => `Live connections are blocked here, so the figures are fetched every ${seconds} s.`,
   },
   link: {

@@ -239,6 +239,25 @@ describe("freshness", () => {
     expect(panel.sockets.all.length).toBe(2);
   });
 
+  it("tries at once when the page is visible again, however long the wait would be", async () => {
+    panel = await new Panel().live();
+    panel.sockets.last.end(1006);
+    panel.connection.shown();
+    await settle();
+    expect(panel.sockets.all.length).toBe(2);
+    panel.connection.shown();
+    await settle();
+    expect(panel.sockets.all.length).toBe(2);
+  });
+
+  it("waits in a page that is visible again as long as the service asked for", async () => {
+    panel = await new Panel().live();
+    panel.sockets.last.end(1012, "retry after 9 s");
+    panel.connection.shown();
+    await settle();
+    expect(panel.sockets.all.length).toBe(1);
+  });
+
   it("is stale while the browser is offline, and tries at once when it is online", async () => {
     panel = await new Panel().live();
     panel.connection.offline();

@@ -64,6 +64,12 @@ export class Charts extends LiveElement {
     new ClockController(this, () => true);
   }
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    // The view is shown again: the charts stay while newer points are loaded.
+    if (this.hasUpdated) this.#series.reload(this.now);
+  }
+
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#series.stop();

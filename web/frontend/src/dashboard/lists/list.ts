@@ -71,6 +71,7 @@ export class List extends LiveElement {
   /** The position of the figures when the rows were loaded. */
   #position: string | null = null;
   #loadedAt = 0;
+  #isLive = false;
   #observer: IntersectionObserver | undefined;
   #observedRows: unknown = null;
 
@@ -85,6 +86,12 @@ export class List extends LiveElement {
     new ClockController(this, () => this.liveRows !== null);
   }
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    // The view is shown again: its rows stay while newer ones are loaded.
+    if (this.hasUpdated) this.refresh();
+  }
+
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#listing.abort();
@@ -92,12 +99,16 @@ export class List extends LiveElement {
   }
 
   override willUpdate(changed: PropertyValues<this>): void {
+    const isLive = currentFreshness(this.client).kind === "live";
+    const isBack = isLive && !this.#isLive;
+    this.#isLive = isLive;
     const isOther = changed.has("path") || (changed.has("query") && !same(this.query, changed.get("query")));
     if (isOther) {
       this.exportError = "";
       this.#noteLoad();
       this.#listing.show(this.path, this.query);
-    } else if (this.liveRows) this.#updateLive(this.liveRows);
+    } else if (isBack && this.#listing.problem) this.refresh();
+    else if (this.liveRows) this.#updateLive(this.liveRows);
   }
 
   #noteLoad(): void {

@@ -44,6 +44,11 @@ export class Cards extends LiveElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
+    if (this.#days.points) {
+      // The view is shown again: the days stay while newer ones are loaded.
+      this.#days.reload(this.now);
+      return;
+    }
     this.#yesterday ??= new Yesterday(this.client.rest, () => this.requestUpdate());
     // A day more than is shown, since the browser's zone may be ahead of the service's.
     const span = (at: number) => {
