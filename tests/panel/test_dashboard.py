@@ -89,6 +89,59 @@ async def test_charts_show_what_the_service_counts(
     assert sum(points["metrics"]["api_errors"]) == 1
 
 
+async def test_empty_lists_agree_with_the_figures(service: Served, visit: Visit) -> None:
+    """After one message a user was active today, and no list says that nobody was."""
+    await service.post("message-public", **MESSAGE)
+    page = await opened(service, visit, "overview")
+    await expect(page.get_by_label("Active users today").locator(".value")).to_have_text("1")
+    await expect(page.locator("convoai-ranking")).to_contain_text("Messages and API calls do not count here")
+    await expect(page.get_by_role("main")).not_to_contain_text("Nobody has been active")
+
+
+async def test_numbers_and_dates_are_of_the_language_of_the_words(service: Served, visit: Visit) -> None:
+    """In a German browser the page is in English throughout, since there are only English texts."""
+    await service.login("ada", timestamp="2026-10-26T12:00:00.000Z")
+    page = await (await visit(locale="de-DE")).tab(service.link())
+    await page.goto(f"{service.url}/analytics#activity")
+    await expect(rows(page).first.locator("time")).to_have_text("Oct 26, 2026, 12:00:00 PM")
+
+
+async def test_a_mean_is_a_line(service: Served, visit: Visit) -> None:
+    """The last hour of a mean is drawn as a line, since bars would stand for amounts; that of a count as bars."""
+    page = await opened(service, visit, "overview")
+    await expect(page.get_by_label("Average response time").locator("convoai-sparkline svg.line")).to_be_visible()
+    await expect(page.get_by_label("Total messages").locator("convoai-sparkline svg.bars")).to_be_visible()
+
+
+async def test_a_point_of_a_chart_is_read_at_the_pointer(service: Served, visit: Visit) -> None:
+    """At 1440 px a tooltip has full names and values, and the cursor stands at the point that it tells of."""
+    await service.post("message-public", **{**MESSAGE, "token_count": 802_475})
+    page = await opened(service, visit, "overview?range=24h")
+    chart = page.locator("dashboard-chart.tokens")
+    plot = chart.locator(".u-over")
+    await plot.scroll_into_view_if_needed()
+    box = await plot.bounding_box()
+    assert box is not None
+    places: dict[str, set[str]] = {}
+    for left in range(int(box["width"]) - 60, int(box["width"]), 3):
+        await page.mouse.move(box["x"] + left, box["y"] + 60)
+        line = chart.locator(".u-cursor-x")
+        label = await chart.locator(".tooltip p").inner_text()
+        places.setdefault(label, set()).add(await line.evaluate("line => line.style.transform"))
+    assert len(places) > 2
+    assert all(len(found) == 1 for found in places.values()), places
+    tooltip = chart.locator(".tooltip")
+    assert (await tooltip.locator("dt").all_inner_texts(), await tooltip.locator("dd").all_inner_texts()) == (
+        ["Tokens", "Period before"],
+        ["802,475", "0"],
+    )
+    cut = "all => all.some(one => one.scrollWidth > one.clientWidth)"
+    assert not await tooltip.locator("dt, dd, bdi, p").evaluate_all(cut)
+    await expect(page.locator("dashboard-chart .tooltip")).to_have_count(1)
+    await page.mouse.move(0, 0)
+    await expect(tooltip).to_have_count(0)
+
+
 async def test_the_keyboard_zooms(service: Served, visit: Visit) -> None:
     """A chart in focus is read, zoomed and moved with keys; Escape takes it back."""
     await service.post("batch", logins(30))
@@ -163,6 +216,12 @@ async def test_a_conversation_opens(service: Served, visit: Visit) -> None:
     await expect(rows(page).first).to_contain_text("open")
 
 
+async def test_an_unknown_conversation_is_told(service: Served, visit: Visit) -> None:
+    """A link to a conversation that does not exist says so, with its id."""
+    page = await opened(service, visit, "conversations?id=c-404")
+    await expect(page.locator("dashboard-list")).to_contain_text("There is no conversation with the id c-404")
+
+
 async def test_endpoints_and_days(service: Served, visit: Visit) -> None:
     """API usage shows count, errors, mean and 95th percentile of an endpoint; the days show today."""
     for status in (200, 500):
@@ -208,12 +267,45 @@ async def test_what_users_send_is_only_text(service: Served, visit: Visit) -> No
 
 
 async def test_a_failure_is_told_and_tried_again(own_service: Served, visit: Visit) -> None:
-    """A list that cannot be loaded says why, and a button loads it when the service is back."""
+    """A list that cannot be loaded says why, and a button loads it when it can be; so does the service's return."""
     page = await opened(own_service, visit, "users")
+    await page.route(f"**{API}/users/list**", lambda route: route.abort())
+    await page.get_by_role("button", name="Refresh", exact=True).click()
+    await expect(page.get_by_role("alert")).to_contain_text("could not be loaded")
+    await page.unroute_all()
+    await own_service.login("back")
+    await page.get_by_role("button", name="Try again").click()
+    await expect(rows(page).first).to_contain_text("back")
     own_service.kill()
     await page.get_by_role("button", name="Refresh", exact=True).click()
     await expect(page.get_by_role("alert")).to_contain_text("could not be loaded")
     await own_service.start()
-    await own_service.login("back")
-    await page.get_by_role("button", name="Try again").click()
-    await expect(rows(page).first).to_contain_text("back")
+    await own_service.login("again")
+    await expect(page.get_by_role("alert")).to_have_count(0, timeout=30_000)
+    await expect(rows(page).first).to_contain_text("again")
+
+
+async def test_without_the_service_everything_stays_on_screen(own_service: Served, visit: Visit) -> None:
+    """All views that were shown keep what they showed, and say since when it is; "Try now" reconnects at once."""
+    await own_service.post("batch", logins(5))
+    page = await opened(own_service, visit, "users")
+    await expect(rows(page)).to_have_count(5)
+    await page.get_by_role("link", name="Overview", exact=True).click()
+    calls = page.get_by_label("Total users").locator("dd").first
+    await expect(calls).to_have_text("5")
+    await expect(page.locator("dashboard-chart.active_users .total")).to_have_text("5")
+    own_service.kill()
+    await expect(page.get_by_role("main")).to_contain_text("What you see is as of")
+    await page.get_by_role("link", name="Users", exact=True).click()
+    await expect(page.get_by_role("main")).to_contain_text("The connection is lost since")
+    await expect(page.get_by_role("main")).to_contain_text("As of")
+    await expect(rows(page)).to_have_count(5)
+    await page.get_by_role("link", name="Overview", exact=True).click()
+    await expect(calls).to_have_text("5")
+    await expect(page.locator("dashboard-chart.active_users .total")).to_have_text("5")
+    # By then the next try of its own would be seconds away.
+    await page.wait_for_timeout(6000)
+    await own_service.start()
+    await page.get_by_role("button", name="Try now").click()
+    await expect(page.locator("convoai-status[kind=live]").first).to_be_visible(timeout=2000)
+    await expect(page.get_by_role("button", name="Try now")).to_have_count(0)

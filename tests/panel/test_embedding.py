@@ -57,16 +57,48 @@ async def test_an_empty_page_has_the_panel(service: Served, visit: Visit) -> Non
 
 
 async def test_an_origin_that_is_not_listed_gets_nothing(service: Served, visit: Visit) -> None:
-    """A page of an origin that is not allowed shows no figure, and says that it cannot reach the service."""
+    """A page of an origin that is not allowed shows no figure, and says which setting with which origin allows it."""
     with Site(service.url, service.token) as stranger:
         await service.login("secret")
         visitor = await visit()
         page = await visitor.tab(stranger.origin)
         await page.get_by_role("button", name="📊 Analytics").click()
-        await expect(page.locator("convoai-analytics-panel")).to_contain_text("cannot be reached")
+        await expect(page.locator("convoai-analytics-panel")).to_contain_text("does not allow this page")
+        await expect(page.locator("convoai-analytics-panel")).to_contain_text(
+            f"ANALYTICS_ALLOWED_ORIGINS={stranger.origin}"
+        )
         await expect(page.locator("convoai-figure")).to_have_count(0)
         # The browser says so in its console, as it should.
         visitor.failures.clear()
+
+
+async def test_a_service_that_is_gone_is_no_refusal(own_service: Served, visit: Visit) -> None:
+    """Without the service the panel says that it cannot be reached, and names no setting."""
+    with own_service.site() as site:
+        page = await (await visit()).tab(site.origin)
+        own_service.kill()
+        await page.get_by_role("button", name="📊 Analytics").click()
+        await expect(page.locator("convoai-analytics-panel")).to_contain_text("cannot be reached")
+        await expect(page.locator("convoai-analytics-panel")).not_to_contain_text("ANALYTICS_ALLOWED_ORIGINS")
+
+
+async def test_a_page_without_a_token_is_told(service: Served, visit: Visit) -> None:
+    """Script and tag alone show a button that says what is missing, and one warning says what to set; a token ends both."""
+    page = f"""<!doctype html><title>Shop</title><script src="{service.url}/analytics/panel.js"></script>
+        <convoai-analytics-panel own-button></convoai-analytics-panel>"""
+    with service.site(page) as site:
+        visitor = await visit()
+        tab = await visitor.tab(site.origin)
+        await tab.get_by_role("button", name="Analytics: no token").click()
+        await expect(tab.get_by_role("dialog")).to_contain_text("getToken")
+        assert [failure for failure in visitor.failures if "getToken" in failure] == visitor.failures
+        assert len(visitor.failures) == 1
+        visitor.failures.clear()
+        await tab.evaluate(
+            "token => { document.querySelector('convoai-analytics-panel').getToken = () => token }", service.token()
+        )
+        await expect(tab.locator("convoai-status[kind=live]")).to_be_visible()
+        await expect(tab.get_by_role("dialog")).not_to_contain_text("getToken")
 
 
 async def test_escape_closes_and_focus_goes_back(site: Site, visit: Visit) -> None:

@@ -1,15 +1,17 @@
 """What an admin sees: nothing that axe finds fault with, nothing that overflows; and screenshots, for looking at."""
 
+import base64
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.panel.browser import Visitor
 from tests.panel.served import Served
 from tests.repository import ROOT
+from tests.samples.events import MESSAGE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -33,16 +35,32 @@ async def faults(page: Page) -> list[str]:
     ]
 
 
-async def shoot(page: Page, name: str) -> None:
+async def shoot(page: Page, name: str, *, full_page: bool = False) -> None:
     FOLDER.mkdir(exist_ok=True)
     # Between two seconds nothing moves.
-    await page.screenshot(path=FOLDER / f"{name}.png", animations="disabled")
+    await page.screenshot(path=FOLDER / f"{name}.png", animations="disabled", full_page=full_page)
 
 
 async def overflow(page: Page) -> int:
     """By how many pixels the page is wider than its window."""
     width: int = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return width
+
+
+async def ground(page: Page, element: Locator) -> str:
+    """The colour of an element near its left edge, as it is painted: styles do not tell of forced colours."""
+    picture = base64.b64encode(await element.screenshot()).decode()
+    colour: str = await page.evaluate(
+        """async picture => {
+            const bytes = Uint8Array.from(atob(picture), character => character.charCodeAt(0));
+            const image = await createImageBitmap(new Blob([bytes], {type: "image/png"}));
+            const drawing = new OffscreenCanvas(image.width, image.height).getContext("2d");
+            drawing.drawImage(image, 0, 0);
+            return drawing.getImageData(6, Math.floor(image.height / 2), 1, 1).data.join();
+        }""",
+        picture,
+    )
+    return colour
 
 
 async def live(page: Page) -> None:
@@ -73,6 +91,29 @@ async def test_every_view_of_the_dashboard(busy: Served, visit: Visit, scheme: S
             await shoot(page, f"dashboard-{view}-{scheme}-{device}")
             assert await overflow(page) == 0, (view, device)
         assert await faults(page) == [], view
+
+
+async def test_large_numbers_stay_in_their_cards(service: Served, visit: Visit) -> None:
+    """Billions of tokens leave no card at any width; the full number is in the title."""
+    largest = 2**31 - 1
+    body = [{"type": "message", **MESSAGE, "message_id": f"m-{n}", "token_count": largest} for n in range(100)]
+    await service.post("batch", body)
+    page = await (await visit()).tab(service.link())
+    await live(page)
+    values = page.get_by_label("Total tokens").locator("dd")
+    await expect(values.first).to_have_attribute("title", f"{100 * largest:,}")
+    for width in (360, 560, 640, 768, 1020, 1366, 1440):
+        await page.set_viewport_size({"width": width, "height": 900})
+        await page.wait_for_timeout(100)
+        beyond = await page.locator("dashboard-cards section.card").evaluate_all(
+            """cards => cards.flatMap(card => {
+                const inside = card.getBoundingClientRect().right - parseFloat(getComputedStyle(card).paddingRight);
+                return [...card.querySelectorAll("dd, .value")]
+                    .filter(value => value.getBoundingClientRect().right > inside + 0.5)
+                    .map(value => value.textContent);
+            })"""
+        )
+        assert beyond == [], width
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -127,6 +168,44 @@ async def test_what_is_shown_without_figures(own_service: Served, visit: Visit, 
     await expect(page.locator("convoai-status[kind=reconnecting]").first).to_be_visible()
     await shoot(page, f"dashboard-{scheme}-reconnecting")
     assert await faults(page) == []
+
+
+async def test_forced_colours_show_what_is_selected(busy: Served, visit: Visit) -> None:
+    """With forced colours the current view and the chosen range have another background than the others."""
+    page = await (await visit(forced_colors="active")).tab(busy.link())
+    await live(page)
+    ranges = page.get_by_role("group", name="Range")
+    await expect(ranges).to_be_visible()
+    for group, chosen in (
+        (ranges.locator("button"), "aria-pressed=true"),
+        (page.locator("nav a"), "aria-current=page"),
+    ):
+        own = await ground(page, group.and_(page.locator(f"[{chosen}]")))
+        assert own != await ground(page, group.and_(page.locator(f":not([{chosen}])")).last)
+    await shoot(page, "dashboard-overview-forced-desk")
+    assert await faults(page) == []
+
+
+async def test_a_printed_page_is_only_what_is_read(busy: Served, visit: Visit) -> None:
+    """On paper of 180 mm, also from a dark screen, no button and no navigation is printed, and no column is cut."""
+    page = await (await visit(color_scheme="dark")).tab(busy.link())
+    await live(page)
+    await page.emulate_media(media="print", color_scheme="dark")
+    await page.set_viewport_size({"width": 680, "height": 960})
+    for view in VIEWS:
+        await page.goto(f"{busy.url}/analytics#{view}")
+        settled = page.locator("dashboard-chart .total" if view == "overview" else "dashboard-table tbody tr th, td")
+        await expect(settled.first).to_be_visible()
+        await page.wait_for_timeout(250)
+        await shoot(page, f"dashboard-{view}-print", full_page=True)
+        controls = page.locator(".button, .icon-button, nav, dashboard-range button")
+        assert await controls.filter(visible=True).count() == 0, view
+        assert await overflow(page) == 0, view
+        cut = (
+            "all => all.filter(one => one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight).length"
+        )
+        assert await page.locator("dashboard-table .box").evaluate_all(cut) == 0, view
+    await expect(page.get_by_role("banner")).to_contain_text("As of")
 
 
 async def test_reduced_motion_is_respected(busy: Served, visit: Visit) -> None:

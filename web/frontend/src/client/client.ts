@@ -271,7 +271,9 @@ export class AnalyticsClient {
     on(page, "online", () => this.#source?.online());
     on(page, "offline", () => this.#source?.offline());
     on(page.document, "visibilitychange", () => {
-      if (page.document.visibilityState === "visible") this.#wake();
+      if (page.document.visibilityState !== "visible") return;
+      this.#source?.shown();
+      this.#renewal.check();
     });
     // A page in the back-forward cache, or in a frozen tab, releases the connection and the lock.
     on(page, "pagehide", () => this.#suspend());

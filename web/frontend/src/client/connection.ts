@@ -10,6 +10,7 @@ import type { Credentials } from "./auth/credentials";
 import { Backoff } from "./backoff";
 import { Stopwatch } from "./clock";
 import { type LiveListener, type LiveSource, type SignOutReason, type Status, silenceLimit } from "./live";
+import { answersOtherOrigins } from "./origin";
 import { actionAfter, parse, retryAfter } from "./protocol";
 import { Rest, RestError } from "./rest";
 import type { Figures } from "./store";
@@ -67,6 +68,8 @@ export class Connection implements LiveSource {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the next try is due, or the current one began. */
   #tryAt = 0;
+  /** Whether the next try may be sooner: nobody asked for the wait, and the figures are not polled meanwhile. */
+  #mayHurry = false;
   /** When wrong figures were last replaced. */
   #repairedAt = Number.NEGATIVE_INFINITY;
   #offline = false;
@@ -74,6 +77,8 @@ export class Connection implements LiveSource {
   /** When the next poll is due, and whether the last one failed; null while there is no need to poll. */
   #poll: { nextAt: number; failed: boolean } | null = null;
   #pollTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the service answered the last try, but not with figures for this page's origin. */
+  #isOriginRefused = false;
   /** The server speaks another protocol: no transport is tried again. */
   #incompatible = false;
 
@@ -121,6 +126,11 @@ export class Connection implements LiveSource {
     if (this.#phase === "open") this.#checkSilence();
     else if (this.#phase === "waiting" && Date.now() >= this.#tryAt) this.#connectNow();
     if (this.#poll !== null && Date.now() >= this.#poll.nextAt) void this.#runPoll();
+  }
+
+  shown(): void {
+    this.wake();
+    if (this.#phase === "waiting" && this.#mayHurry) this.#connectNow();
   }
 
   online(): void {
@@ -195,6 +205,7 @@ export class Connection implements LiveSource {
   #reconnectLater(): void {
     if (this.#phase === "open") this.#backoff.lasted(this.#sinceOpened.ms);
     this.#connectAfter(this.#backoff.next());
+    this.#mayHurry = this.#poll === null;
   }
 
   #connectAfter(ms: number): void {
@@ -215,6 +226,7 @@ export class Connection implements LiveSource {
       // Before the first snapshot there is nothing that a delta could change.
       if (frame.type !== "snapshot" && this.#figures().position === null) return;
       this.#isUpToDate = true;
+      this.#isOriginRefused = false;
       this.#choice.succeeded(this.#transport);
       this.#stopPolling();
       this.#listener.frame(frame);
@@ -295,12 +307,19 @@ export class Connection implements LiveSource {
   async #diagnose(): Promise<void> {
     const phase = this.#enter("diagnosing");
     this.#reportStatus();
-    const error = await this.#fetchSnapshot(() => phase === this.#phaseNumber);
-    if (phase !== this.#phaseNumber) return;
+    const isCurrent = () => phase === this.#phaseNumber;
+    let error = await this.#fetchSnapshot(isCurrent);
+    if (isUnanswered(error) && isCurrent() && (await answersOtherOrigins(this.#url)) && isCurrent()) {
+      // Once more: the service may have started between the two requests.
+      error = await this.#fetchSnapshot(isCurrent);
+      if (isCurrent()) this.#isOriginRefused = isUnanswered(error);
+    } else if (isCurrent()) this.#isOriginRefused = false;
+    if (!isCurrent()) return;
     if (error !== null) {
-      this.#onRestError(error, () =>
-        this.#connectAfter(this.#poll === null ? delayAfter(error, this.#backoff.next()) : RETRY_MS),
-      );
+      this.#onRestError(error, () => {
+        this.#connectAfter(this.#poll === null ? delayAfter(error, this.#backoff.next()) : RETRY_MS);
+        this.#mayHurry = this.#poll === null && requestedDelay(error) === 0;
+      });
     } else if ((await this.#credentials.token().catch(() => this.#token)) !== this.#token) {
       // REST succeeded with a new token.
       if (phase === this.#phaseNumber) void this.#connect();
@@ -392,6 +411,7 @@ export class Connection implements LiveSource {
     this.#channel?.close();
     this.#channel = null;
     this.#phase = phase;
+    this.#mayHurry = false;
     this.#isUpToDate = false;
     this.#phaseNumber += 1;
     return this.#phaseNumber;
@@ -406,16 +426,29 @@ export class Connection implements LiveSource {
     if (this.#isUpToDate) return staleSince === null ? { kind: "live" } : { kind: "stale", since: staleSince };
     if (this.#poll !== null) {
       if (!this.#poll.failed) return { kind: "polling", every: EVERY_SECONDS };
-      return { kind: "reconnecting", at: Math.min(this.#poll.nextAt, Date.now() + EVERY_SECONDS * 1000) };
+      return this.#reconnecting(Math.min(this.#poll.nextAt, Date.now() + EVERY_SECONDS * 1000));
     }
     if (this.#phase === "open") return { kind: position === null ? "connecting" : "catching-up" };
     if (this.#offline && at !== null) return { kind: "stale", since: at };
-    if (this.#phase === "waiting" || position !== null) return { kind: "reconnecting", at: this.#tryAt };
+    const hasTried = this.#phase === "waiting" || this.#isOriginRefused;
+    if (hasTried || position !== null) return this.#reconnecting(this.#tryAt);
     return { kind: "connecting" };
+  }
+
+  #reconnecting(at: number): Status {
+    return this.#isOriginRefused ? { kind: "reconnecting", at, isOriginRefused: true } : { kind: "reconnecting", at };
   }
 }
 
 function delayAfter(error: unknown, drawn: number): number {
-  const requested = error instanceof RestError ? (error.retryAfter ?? 0) : 0;
-  return Math.max(drawn, Math.min(requested, MAX_RETRY_AFTER_MS));
+  return Math.max(drawn, Math.min(requestedDelay(error), MAX_RETRY_AFTER_MS));
+}
+
+/** Whether there was no response that the page may read. */
+function isUnanswered(error: unknown): boolean {
+  return error instanceof RestError && error.status === 0;
+}
+
+function requestedDelay(error: unknown): number {
+  return error instanceof RestError ? (error.retryAfter ?? 0) : 0;
 }

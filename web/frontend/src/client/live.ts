@@ -10,8 +10,11 @@ export type Status =
   | { kind: "live" }
   /** Connected again; the first frame has not arrived yet. */
   | { kind: "catching-up" }
-  /** Not connected. `at` is the time of the next try, or when the current one began, in ms since 1970. */
-  | { kind: "reconnecting"; at: number }
+  /**
+   * Not connected. `at` is the time of the next try, or when the current one began, in ms since 1970. `isOriginRefused`: the
+   * service answers, but refuses this page's origin.
+   */
+  | { kind: "reconnecting"; at: number; isOriginRefused?: true }
   /** The figures last matched the database at `since` (ISO): the database is out of reach, or nothing arrives. */
   | { kind: "stale"; since: string }
   /** Neither WebSockets nor event streams work: a snapshot is fetched every so many seconds. */
@@ -30,6 +33,8 @@ export interface LiveSource {
   renew(token: string): void;
   /** Compare with the clocks now: the page was hidden or the machine slept, so timers may be late. */
   wake(): void;
+  /** The page is visible again: as `wake`, and try now, unless the service asked to wait. */
+  shown(): void;
   online(): void;
   offline(): void;
 }

@@ -17,7 +17,7 @@ import type { Figures } from "./store";
  * Part of the name of lock and channel, so that tabs with another version of this script do not share with this one.
  * Increase it with every change to the messages, or to the figures, which are sent as they are.
  */
-export const VERSION = "tabs.2";
+export const VERSION = "tabs.3";
 
 /** How long an answer of the leader may take, and the span over which followers that give it up spread. */
 const ANSWER_MS = 3000;
@@ -34,7 +34,9 @@ type Message =
   | { kind: "frame"; term: string; count: number; frame: Frame }
   | { kind: "status"; term: string; status: Status }
   /** A person asked for new figures in a tab that is not the leader. */
-  | { kind: "refresh" };
+  | { kind: "refresh" }
+  /** A tab that is not the leader is visible again. */
+  | { kind: "shown" };
 
 /** Receives what a shared connection delivers. */
 export interface SharedListener extends LiveListener {
@@ -117,6 +119,15 @@ export class SharedConnection implements LiveSource {
   wake(): void {
     if (this.#source !== null) this.#source.wake();
     else if (this.#channel !== null) this.#checkSilence();
+  }
+
+  shown(): void {
+    if (this.#source !== null) {
+      this.#source.shown();
+      return;
+    }
+    this.wake();
+    this.#send({ kind: "shown" });
   }
 
   online(): void {
@@ -207,6 +218,7 @@ export class SharedConnection implements LiveSource {
         this.#source.wake();
         this.#sendState(message.from);
       } else if (message.kind === "refresh") this.#source.refresh();
+      else if (message.kind === "shown") this.#source.shown();
       return;
     }
     if (message.kind === "state") this.#onState(message);

@@ -92,6 +92,20 @@ const shared = css`
   .notice p {
     margin: 0;
   }
+  @media print {
+    .card {
+      break-inside: avoid;
+    }
+  }
+  /* Forced colours remove all backgrounds, by which the selected one of several is told apart otherwise. */
+  @media (forced-colors: active) {
+    [aria-pressed="true"],
+    nav a[aria-current] {
+      forced-color-adjust: none;
+      background: Highlight !important;
+      color: HighlightText !important;
+    }
+  }
 `;
 
 export const baseStyles = [theme, buttons, shared];

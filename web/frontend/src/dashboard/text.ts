@@ -25,6 +25,10 @@ export const dashboardText = {
   notLive: {
     stale: (since: string) => `The service cannot confirm its figures. What you see is as of ${since}.`,
     reconnecting: (since: string) => `The connection is lost. What you see is as of ${since}.`,
+    /** Beside a list, which says itself when it was loaded. */
+    staleList: (since: string) => `The service has not confirmed its figures since ${since}.`,
+    reconnectingList: (since: string) => `The connection is lost since ${since}.`,
+    tryNow: "Try now",
     polling: (seconds: string) => `Live connections are blocked here, so the figures are fetched every ${seconds} s.`,
   },
   link: {
@@ -67,7 +71,7 @@ export const dashboardText = {
       total_tokens: "Tokens",
       avg_response_time: "Mean",
     },
-    note: "Changes are against yesterday at this time. Bars show the last hour by the minute.",
+    note: "The change of active users is against yesterday at this time. Bars and lines show the last hour by the minute.",
     periodsMissing: "The days could not be loaded.",
     periodsBehind: "The newest day could not be loaded; what you see of the days is older.",
   },
@@ -89,7 +93,9 @@ export const dashboardText = {
     },
     calls: "Calls",
     errors: "Errors",
-    otherModels: "Others",
+    otherModels: "Other models",
+    withoutModel: "Without a model",
+    all: "All messages",
     before: "Period before",
     perDay: "a day",
     mean: "Mean",
@@ -199,6 +205,7 @@ export const dashboardText = {
     back: "All conversations",
     one: (id: string) => `Conversation ${id}`,
     messagesOf: "Messages, newest first",
+    unknown: (id: string) => `There is no conversation with the id ${id}, or it has no messages yet.`,
     time: "Time",
     role: "Role",
     model: "Model",

@@ -9,6 +9,7 @@ import { ClockController } from "../ui/clock-controller";
 import "../ui/elements/activity-list";
 import "../ui/elements/ranking";
 import "../ui/elements/status-pill";
+import { emptyLists } from "../ui/empty-lists";
 import { FIGURES, type FigureName, type Hour, lastHour } from "../ui/figures";
 import { currentFreshness } from "../ui/freshness";
 import { chartIcon, closeIcon, expandIcon, lockedIcon, refreshIcon, unreachableIcon } from "../ui/icons";
@@ -27,6 +28,11 @@ import { panelText } from "./text";
 
 /** How long a closed panel stays connected, in ms: if it is opened again within that time, it shows figures at once. */
 const DISCONNECT_AFTER = 60_000;
+/** How long a page may take to set a source of tokens before it is told that there is none, in ms. */
+const SOURCE_WITHIN = 3000;
+
+/** Whether a page without a token was told so, which is done once for all panels. */
+let hasWarned = false;
 
 export class AnalyticsPanel extends LitElement {
   static override properties = {
@@ -39,6 +45,7 @@ export class AnalyticsPanel extends LitElement {
     // Set again, even the same function may give another person's token.
     getToken: { attribute: false, hasChanged: (value: unknown, old: unknown) => value !== old || value !== null },
     admin: { state: true },
+    isWithoutToken: { state: true },
   };
   /** The address of the service; null: the one from which this script was loaded. */
   declare url: string | null;
@@ -54,6 +61,8 @@ export class AnalyticsPanel extends LitElement {
   /** Returns a token, and is called whenever a new one is needed; it is used instead of `token`. */
   declare getToken: TokenSource | null;
   declare protected admin: boolean;
+  /** Whether the page has not set a source of tokens, although it had time to. */
+  declare protected isWithoutToken: boolean;
 
   #service = DEFAULT_SERVICE;
   #client: AnalyticsClient | null = null;
@@ -64,6 +73,9 @@ export class AnalyticsPanel extends LitElement {
   #isSignedOut = false;
   /** Whether the panel was opened or closed since the page was loaded. */
   #wasToggled = false;
+  #sourceTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the page has ever set a source of tokens. */
+  #hadSource = false;
   #adminCheckNumber = 0;
   readonly #adminCheck = new Throttle(() => void this.#checkAdmin());
   /** The last hour of each figure, and what it was made of. */
@@ -79,6 +91,7 @@ export class AnalyticsPanel extends LitElement {
     this.token = null;
     this.getToken = null;
     this.admin = false;
+    this.isWithoutToken = false;
     new ClockController(this, () => this.open);
   }
 
@@ -97,6 +110,7 @@ export class AnalyticsPanel extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     window.addEventListener("keydown", this.#onKey);
+    if (!this.#hadSource) this.#sourceTimer = setTimeout(() => this.#missSource(), SOURCE_WITHIN);
     if (!this.hasUpdated) return;
     if (this.open) this.#connect();
     this.#requestAdminCheck();
@@ -106,10 +120,16 @@ export class AnalyticsPanel extends LitElement {
     super.disconnectedCallback();
     window.removeEventListener("keydown", this.#onKey);
     this.#adminCheck.cancel();
+    clearTimeout(this.#sourceTimer);
     this.#disconnect();
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
+    if (this.#hasSource) {
+      this.#hadSource = true;
+      this.isWithoutToken = false;
+      clearTimeout(this.#sourceTimer);
+    }
     if (changed.has("url")) this.#changeService();
     if (changed.has("open") && this.open && isUserActive()) this.#opener = focusedElement();
     if (this.open && (changed.has("open") || changed.has("url"))) this.#connect();
@@ -201,6 +221,14 @@ export class AnalyticsPanel extends LitElement {
     if (this.open) this.requestUpdate();
   }
 
+  /** Tell the developer of the page, once, what is missing. A page that has set a source before may set it to null. */
+  #missSource(): void {
+    this.isWithoutToken = true;
+    if (hasWarned || !(this.ownButton || this.open)) return;
+    hasWarned = true;
+    console.warn(panelText.withoutToken.warning);
+  }
+
   get #hasSource(): boolean {
     return this.getToken !== null || this.token !== null;
   }
@@ -255,7 +283,7 @@ export class AnalyticsPanel extends LitElement {
   }
 
   #launcher() {
-    if (!this.ownButton || !this.admin) return nothing;
+    if (!this.ownButton || !(this.admin || this.isWithoutToken)) return nothing;
     return html`<button
       class="launcher"
       part="button"
@@ -265,7 +293,7 @@ export class AnalyticsPanel extends LitElement {
       ?hidden=${this.open}
       @click=${this.show}
     >
-      ${chartIcon()} ${panelText.open}
+      ${chartIcon()} ${this.isWithoutToken ? panelText.withoutToken.open : panelText.open}
     </button>`;
   }
 
@@ -307,7 +335,8 @@ export class AnalyticsPanel extends LitElement {
 
   /** The message in place of figures; null if figures can be shown. */
   #message({ status, figures }: AnalyticsClient): Notice | null {
-    const { signedOut, unreachable } = panelText;
+    const { signedOut, unreachable, refused, withoutToken } = panelText;
+    if (this.isWithoutToken && status.kind === "signed-out") return { icon: lockedIcon, ...withoutToken };
     if (status.kind === "signed-out") {
       const run = () => this.#client?.signIn();
       return { icon: lockedIcon, ...signedOut[status.reason], action: { label: signedOut.again, run } };
@@ -315,6 +344,15 @@ export class AnalyticsPanel extends LitElement {
     if (figures.summary !== null || (status.kind !== "reconnecting" && status.kind !== "stale")) return null;
     const run = () => this.#client?.refresh();
     const { host } = new URL(this.#service);
+    if (status.kind === "reconnecting" && status.isOriginRefused) {
+      return {
+        icon: lockedIcon,
+        title: refused.title,
+        body: refused.body(host),
+        example: refused.example(location.origin),
+        action: { label: refused.again, run },
+      };
+    }
     return {
       icon: unreachableIcon,
       title: unreachable.title,
@@ -327,6 +365,7 @@ export class AnalyticsPanel extends LitElement {
     const { summary, activities, topUsers } = client.figures;
     const now = Date.now() + client.clockOffset;
     const loading = summary === null;
+    const empty = emptyLists(summary);
     const stale = currentFreshness(client).tone === "bad";
     const hours = this.#lastHours(client, now);
 
@@ -353,11 +392,11 @@ export class AnalyticsPanel extends LitElement {
           ? notice(this.#firstSteps())
           : html`<section aria-labelledby="activities">
                 <h3 id="activities">${panelText.activities}</h3>
-                <convoai-activities .items=${activities} .now=${now} ?loading=${loading}></convoai-activities>
+                <convoai-activities .items=${activities} .empty=${empty.activities} .now=${now} ?loading=${loading}></convoai-activities>
               </section>
               <section aria-labelledby="users">
                 <h3 id="users">${panelText.topUsers}</h3>
-                <convoai-ranking .users=${topUsers} ?loading=${loading}></convoai-ranking>
+                <convoai-ranking .users=${topUsers} .empty=${empty.topUsers} ?loading=${loading}></convoai-ranking>
               </section>`
       }`;
   }

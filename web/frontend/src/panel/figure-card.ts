@@ -1,7 +1,7 @@
 /** A card with one figure: its name, its exact value, its change since yesterday, its last hour. */
 
-import { css, html, LitElement, type PropertyValues } from "lit";
-import { type Comparison, compare } from "../ui/comparison";
+import { css, html, LitElement, nothing, type PropertyValues } from "lit";
+import { type Comparison, compareFigure } from "../ui/comparison";
 import { define } from "../ui/define";
 import "../ui/elements/sparkline";
 import type { Figure, Hour } from "../ui/figures";
@@ -46,14 +46,14 @@ export class FigureCard extends LitElement {
     if (this.loading) {
       return html`${name}
         <div class="value"><span class="skeleton"><span class="visually-hidden">${panelText.figureLoading}</span></span></div>
-        <div class="change"><span class="skeleton"></span></div>
+        ${this.figure.isOfPeriod ? html`<div class="change"><span class="skeleton"></span></div>` : nothing}
         <div class="hour"></div>`;
     }
     const value = this.figure.write(this.value);
     const size = SIZES.find((limit) => value.length <= limit) ?? "more";
     return html`${name}
       <div class="value" data-size=${size} title=${value}>${value}</div>
-      ${this.#change(compare(this.value, this.yesterday, this.figure.moreIsBetter))}
+      ${this.#change(compareFigure(this.figure, this.value, this.yesterday))}
       <convoai-sparkline class="hour" .kind=${this.figure.chart} .values=${this.hour} .label=${this.#hourLabel()}></convoai-sparkline>`;
   }
 
@@ -63,7 +63,9 @@ export class FigureCard extends LitElement {
       animate(this.renderRoot.querySelector(".value"), [{ color: "var(--accent)" }, {}], 900);
   }
 
-  #change({ text: shown, spoken, tone, direction }: Comparison) {
+  #change(comparison: Comparison | null) {
+    if (!comparison) return nothing;
+    const { text: shown, spoken, tone, direction } = comparison;
     const isMeasured = direction !== "none" && direction !== "new";
     return html`<div class="change" title=${spoken}>
       <span aria-hidden="true"><b class=${tone}>${shown}</b>${isMeasured ? html` ${text.change.since}` : null}</span>
@@ -153,7 +155,9 @@ export class FigureCard extends LitElement {
       }
       .hour {
         height: 32px;
-        margin: 10px 0 var(--space-3);
+        margin: auto 0 var(--space-3);
+        padding-top: 10px;
+        box-sizing: content-box;
       }
       .skeleton {
         display: block;

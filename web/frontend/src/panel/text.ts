@@ -27,6 +27,25 @@ export const panelText = {
       `No answer from ${host}. Trying again automatically; the figures appear as soon as it answers.`,
     again: "Try now",
   },
+  refused: {
+    title: "The service does not allow this page",
+    body: (host: string) =>
+      `${host} answers, but gives no figures to pages of this origin. Start it with this setting:`,
+    example: (origin: string) => `ANALYTICS_ALLOWED_ORIGINS=${origin}`,
+    again: "Try now",
+  },
+  withoutToken: {
+    open: "Analytics: no token",
+    title: "This page gives no token",
+    body: "The panel shows figures to admins who have a token. Set this property of the element, in a script of the page:",
+    example: [
+      'document.querySelector("convoai-analytics-panel").getToken =',
+      "  async () => (await fetch(YOUR_TOKEN_ENDPOINT)).text();",
+    ].join("\n"),
+    warning:
+      "<convoai-analytics-panel>: the page gives no token, so that no figures are shown. Set its property getToken to a " +
+      "function that returns the token of an admin, or its property token. See docs/embedding.md.",
+  },
   signedOut: {
     missing: { title: "Signed out", body: "Sign in to this site as an admin, then try again." },
     expired: { title: "Your session has ended", body: "Sign in to this site again, then try again." },

@@ -1,5 +1,6 @@
 /** The comparison of a figure with the one of yesterday at this time. Pure. */
 
+import type { Figure } from "./figures";
 import { magnitude, NO_VALUE, short } from "./format";
 import { text } from "./text";
 
@@ -17,6 +18,14 @@ export const FACTOR_FROM = 10;
 
 const words = text.change;
 const NONE: Comparison = { direction: "none", tone: "neutral", text: NO_VALUE, spoken: words.none };
+
+/**
+ * Compare a figure with the one of yesterday at this time; null for a figure of all time. Such a total never falls, so its
+ * change would say nothing.
+ */
+export function compareFigure(figure: Figure, now: number | null, before: number | null): Comparison | null {
+  return figure.isOfPeriod ? compare(now, before, figure.moreIsBetter) : null;
+}
 
 /** Compare *now* with *before*; null stands for a figure that is unknown or was not measured. */
 export function compare(now: number | null, before: number | null, moreIsBetter = true): Comparison {

@@ -1,7 +1,7 @@
 /** The figures that are shown: those that have a text. How they are written, and their last hour by the minute. Pure. */
 
 import { FIGURES as COUNTERS, type Counter, type Minute } from "../client/catalogue";
-import { count, seconds } from "./format";
+import { count, seconds, short } from "./format";
 import { text } from "./text";
 import { minuteOf } from "./time";
 
@@ -12,7 +12,11 @@ export type Hour = readonly (number | null)[];
 export interface Figure {
   readonly name: FigureName;
   readonly write: (value: number | null) => string;
+  /** The same in few characters, for places where all digits have no room. */
+  readonly writeShort: (value: number | null) => string;
   readonly moreIsBetter: boolean;
+  /** Whether it is a figure of a period, so that it can be compared with the period before; else of all time. */
+  readonly isOfPeriod: boolean;
   /** How its minutes are drawn: bars for a count, a line for a mean. */
   readonly chart: "bars" | "line";
   /** The counter that it shows, or the sum and the number of which it is the mean. */
@@ -23,10 +27,17 @@ export const MINUTES = 60;
 
 export const FIGURES: readonly Figure[] = (Object.keys(text.figures) as FigureName[]).map((name) => {
   const counters: Figure["counters"] = COUNTERS[name];
+  const isOfPeriod = name === "active_users_today";
   return counters.length > 1
-    ? { name, counters, write: seconds, moreIsBetter: false, chart: "line" }
-    : { name, counters, write: count, moreIsBetter: true, chart: "bars" };
+    ? { name, counters, isOfPeriod, write: seconds, writeShort: seconds, moreIsBetter: false, chart: "line" }
+    : { name, counters, isOfPeriod, write: count, writeShort: short, moreIsBetter: true, chart: "bars" };
 });
+
+/** A figure in at most `room` characters if all its digits have no room: 1,802,475,123 as 1.8B. */
+export function fitting({ write, writeShort }: Figure, value: number | null, room: number): string {
+  const full = write(value);
+  return full.length <= room ? full : writeShort(value);
+}
 
 /** The value of a figure over some time, made of what its counters add up to in it; null where nothing was measured. */
 export function figureValue(

@@ -1,20 +1,21 @@
-/** Numbers, durations and times as text, by Intl in the browser's language. Pure. */
+/** Numbers, durations and times as text, by Intl in the language of the texts. Pure. */
 
 import type { Interval } from "../client/catalogue";
+import { LANGUAGE } from "./language";
 import { text } from "./text";
 
-const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
-const hundredths = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
-const share = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
-const tenths = /* @__PURE__ */ new Intl.NumberFormat(undefined, {
+const whole = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 0 });
+const hundredths = new Intl.NumberFormat(LANGUAGE, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const compact = new Intl.NumberFormat(LANGUAGE, { notation: "compact", maximumFractionDigits: 1 });
+const share = new Intl.NumberFormat(LANGUAGE, { style: "percent", maximumFractionDigits: 1 });
+const tenths = /* @__PURE__ */ new Intl.NumberFormat(LANGUAGE, {
   style: "percent",
   minimumFractionDigits: 1,
   maximumFractionDigits: 1,
 });
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const relative = new Intl.RelativeTimeFormat(text.language, { style: "narrow" });
+const clock = new Intl.DateTimeFormat(LANGUAGE, { hour: "2-digit", minute: "2-digit" });
+const full = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "medium" });
+const relative = new Intl.RelativeTimeFormat(LANGUAGE, { style: "narrow" });
 
 /** Stands where there is no value. */
 export const NO_VALUE = "–";
@@ -45,7 +46,7 @@ export function rate(part: number, total: number): string | null {
 
 // Durations
 
-/** A duration given in seconds: 850 ms, 1.24 s, 2 min 5 s. */
+/** A duration given in seconds: 850 ms, 1.24 s, 2 min 5 s. Axes are labelled by it too. */
 export function seconds(value: number | null): string {
   if (value === null) return NO_VALUE;
   if (value < 0.9995) return `${whole.format(value * 1000)} ms`;
@@ -138,7 +139,7 @@ function formatter(zone: string, options: Intl.DateTimeFormatOptions): Intl.Date
   const key = zone + JSON.stringify(options);
   const known = formatters.get(key);
   if (known) return known;
-  const made = new Intl.DateTimeFormat(undefined, { timeZone: zone, ...options });
+  const made = new Intl.DateTimeFormat(LANGUAGE, { timeZone: zone, ...options });
   formatters.set(key, made);
   return made;
 }

@@ -3,7 +3,7 @@
  * numbers and times.
  */
 export const text = {
-  /** The language of the texts, also of the words that Intl writes. Numbers and dates follow the browser's language. */
+  /** The language of the texts, and so that of numbers and dates: see language.ts. */
   language: "en",
   /** The figures that are shown; their order is the order on screen. */
   figures: {
@@ -57,6 +57,8 @@ export const text = {
   lists: {
     noActivities: "No activity yet.",
     noTopUsers: "Nobody has been active yet.",
+    noActivitiesOfUsers: "No activities yet, such as logins. Messages and API calls are not listed here.",
+    noTopUsersOfUsers: "No activities yet, such as logins. Messages and API calls do not count here.",
     rank: (rank: string) => `Rank ${rank}`,
     activityCount: (count: string) => `${count} activities`,
   },

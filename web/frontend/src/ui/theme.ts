@@ -28,6 +28,7 @@ export const theme = css`
     --series-4: light-dark(#8a3ab9, #d09af2);
     --series-5: light-dark(#a8326b, #f08bb6);
     --series-6: light-dark(#5a6272, #9ba5b4);
+    --series-7: light-dark(#8d7440, #bfa876);
     --faded: light-dark(#b9c0cc, #4a5362);
     --shadow: 0 1px 2px light-dark(#1015220f, #0006), 0 8px 24px light-dark(#10152214, #0008);
 
@@ -57,6 +58,11 @@ export const theme = css`
   }
   :host([theme="dark"]) {
     --analytics-scheme: dark;
+  }
+  @media print {
+    :host {
+      --analytics-scheme: light !important;
+    }
   }
   :host([hidden]) {
     display: none;
@@ -178,5 +184,11 @@ export const buttons = css`
   }
   .button.primary:hover {
     background: color-mix(in srgb, var(--accent) 88%, var(--ink));
+  }
+  @media print {
+    .button,
+    .icon-button {
+      display: none !important;
+    }
   }
 `;

@@ -1,5 +1,5 @@
 /**
- * The figures of yesterday at this time, loaded for the next hour and read by the minute.
+ * The figures of a period, as they were yesterday at this time, loaded for the next hour and read by the minute.
  *
  * "This time" is the local time in the zone of the service's days, which is 23 or 25 hours ago where the clocks were
  * changed in between. With 24 hours, the active users of a day would be compared with those of the day before yesterday.
@@ -38,7 +38,9 @@ export function yesterdayOf(series: MinuteSeries | null, name: FigureName, now: 
 /** The parameters of the request for the hour from *then* on (the service's clock, ms). */
 export function seriesParams(then: number): Record<string, string> {
   return {
-    metrics: FIGURES.map((figure) => figure.name).join(),
+    metrics: FIGURES.filter((figure) => figure.isOfPeriod)
+      .map((figure) => figure.name)
+      .join(),
     interval: "minute",
     from: new Date(then - BEFORE).toISOString(),
     to: new Date(then + AFTER).toISOString(),

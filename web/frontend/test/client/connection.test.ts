@@ -239,6 +239,41 @@ describe("freshness", () => {
     expect(panel.sockets.all.length).toBe(2);
   });
 
+  it("tries at once when the page is visible again, however long the wait would be", async () => {
+    panel = await new Panel().live();
+    panel.sockets.last.end(1006);
+    panel.connection.shown();
+    await settle();
+    expect(panel.sockets.all.length).toBe(2);
+    panel.connection.shown();
+    await settle();
+    expect(panel.sockets.all.length).toBe(2);
+  });
+
+  it("waits in a page that is visible again as long as the service asked for", async () => {
+    panel = await new Panel().live();
+    panel.sockets.last.end(1012, "retry after 9 s");
+    panel.connection.shown();
+    await settle();
+    expect(panel.sockets.all.length).toBe(1);
+  });
+
+  it("knows a service that answers but refuses the page's origin, until a frame arrives", async () => {
+    vi.stubGlobal("location", new globalThis.URL("http://localhost:8000/shop"));
+    serve(({ init }) => (init.method === "HEAD" ? new Response(null) : null));
+    panel = new Panel();
+    panel.connection.start();
+    await settle();
+    panel.sockets.last.end(1006);
+    await settle();
+    expect(panel.status).toEqual({ kind: "reconnecting", at: NOW + FIRST, isOriginRefused: true });
+    await vi.advanceTimersByTimeAsync(FIRST);
+    expect(panel.status).toMatchObject({ kind: "reconnecting", isOriginRefused: true });
+    panel.sockets.last.accept().push(snapshot(1));
+    panel.sockets.last.end(1006);
+    expect(panel.status).toEqual({ kind: "reconnecting", at: expect.any(Number) });
+  });
+
   it("is stale while the browser is offline, and tries at once when it is online", async () => {
     panel = await new Panel().live();
     panel.connection.offline();

@@ -14,6 +14,7 @@ class Source implements LiveSource {
   refresh = () => void this.calls.push("refresh");
   renew = (token: string) => void this.calls.push(`renew ${token}`);
   wake: () => void = () => {};
+  shown = () => void this.calls.push("shown");
   online = () => void this.calls.push("online");
   offline = () => void this.calls.push("offline");
 
@@ -132,6 +133,14 @@ describe("tabs that show the same figures", () => {
     await until(() => follower.status.kind === "reconnecting");
     leader.source.listener.status({ kind: "polling", every: 30 });
     await until(() => follower.status.kind === "polling");
+  });
+
+  it("tell their leader that they are visible again, so that it connects at once", async () => {
+    const [leader, follower] = (await group(1)) as [Tab, Tab];
+    follower.connection.shown();
+    await until(() => leader.source.calls.includes("shown"));
+    leader.connection.shown();
+    expect(leader.source.calls.filter((call) => call === "shown")).toHaveLength(2);
   });
 
   it("of another name share nothing", async () => {

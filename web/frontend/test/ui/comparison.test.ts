@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { compare } from "../../src/ui/comparison";
+import { compare, compareFigure } from "../../src/ui/comparison";
+import { FIGURES } from "../../src/ui/figures";
 import { magnitude, NO_VALUE } from "../../src/ui/format";
 
 describe("the change since yesterday at this time", () => {
@@ -11,6 +12,11 @@ describe("the change since yesterday at this time", () => {
       spoken: `up ${magnitude(0.032)} since yesterday at this time`,
     });
     expect(compare(968, 1000)).toMatchObject({ direction: "down", tone: "bad", text: `▼ ${magnitude(0.032)}` });
+  });
+
+  it("is that of a figure of a period: totals of all time never fall, so they have none", () => {
+    const compared = FIGURES.filter((figure) => compareFigure(figure, 109, 100) !== null).map(({ name }) => name);
+    expect(compared).toEqual(["active_users_today"]);
   });
 
   it("knows that a response time that goes up is bad news", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Minute } from "../../src/client/catalogue";
-import { FIGURES, type FigureName, lastHour, MINUTES } from "../../src/ui/figures";
+import { FIGURES, type FigureName, fitting, lastHour, MINUTES } from "../../src/ui/figures";
 import { minuteOf } from "../../src/ui/time";
 
 const NOW = Date.parse("2026-11-22T12:00:30.000Z");
@@ -14,6 +14,17 @@ function hour(name: FigureName, minutes: Minute[], now = NOW) {
   if (!figure) throw new Error(name);
   return lastHour(figure, minutes, now);
 }
+
+describe("a figure in a narrow place", () => {
+  const tokens = FIGURES.find(({ name }) => name === "total_tokens") as (typeof FIGURES)[number];
+
+  it("has all its digits as long as they have room, else few characters", () => {
+    expect(fitting(tokens, 8_024_751, 9)).toBe("8,024,751");
+    expect(fitting(tokens, 61_317_680, 9)).toBe("61.3M");
+    expect(fitting(tokens, 9_007_199_254_740_991, 15).length).toBeLessThanOrEqual(15);
+    expect(fitting(tokens, null, 9)).toBe("–");
+  });
+});
 
 describe("the last hour of a figure", () => {
   it("has the current minute at its right edge, and 0 for a minute that is absent", () => {

@@ -5,7 +5,6 @@ import { meanSeconds } from "../../ui/figures";
 import { INTERVAL_MS } from "../ranges/interval";
 import { dashboardText } from "../text";
 import {
-  addColumns,
   alignEarlier,
   amountsOf,
   countEnded,
@@ -15,7 +14,7 @@ import {
   sumIfKnown,
   topModels,
   type Values,
-  zeroMessages,
+  withoutModel,
 } from "./points";
 
 const words = dashboardText.charts;
@@ -133,23 +132,25 @@ const KINDS: readonly ChartKind[] = [
   {
     name: "models",
     stacked: true,
-    lines: (points) =>
-      topModels(points, TOP_MODELS).map(({ name, amounts: values }, index) => ({
-        label: name === "" ? words.otherModels : name,
-        colour: name === "" ? "--series-6" : `--series-${index + 1}`,
-        values,
-      })),
-    main: ofAllModels,
-    total: (points, count) => sumIfKnown(ofAllModels(points).slice(0, count)),
+    lines: modelLines,
+    // Each message is in one of the parts, so that they add up to all messages.
+    main: (points) => amountsOf(points, "messages"),
+    total: (points, count) => sumIfKnown(amountsOf(points, "messages").slice(0, count)),
   },
 ];
 
 /** How many charts there are. */
 export const CHART_COUNT = KINDS.length;
 
-function ofAllModels(points: Points): Values {
-  const columns = topModels(points, Number.POSITIVE_INFINITY).map((model) => model.amounts);
-  return columns.length ? addColumns(columns) : zeroMessages(points);
+/** The models used most, all others, and the messages without a model, such as those of users. */
+function modelLines(points: Points): Line[] {
+  const models = topModels(points, TOP_MODELS).map(({ name, amounts: values }, index) => ({
+    label: name === "" ? words.otherModels : name,
+    colour: name === "" ? "--series-6" : `--series-${index + 1}`,
+    values,
+  }));
+  const without = withoutModel(points);
+  return sum(without) > 0 ? [...models, { label: words.withoutModel, colour: "--series-7", values: without }] : models;
 }
 
 /** Make the data of all charts from the points of a range that ends at `to`, and those of the period before. */
@@ -183,6 +184,23 @@ function upTo({ start, interval }: Points, to: number): readonly number[] {
   const width = INTERVAL_MS[interval];
   const missing = Math.max(0, Math.ceil((to - last) / width) - 1);
   return [...start, ...Array.from({ length: missing }, (_, index) => last + (index + 1) * width)];
+}
+
+/** A value that is told of one point. */
+export interface Reading {
+  readonly label: string;
+  /** The custom property of its colour; empty for a sum. */
+  readonly colour: string;
+  readonly value: number | null;
+}
+
+/** What is told of the point at an index: the value of each line, the sum of a stack, and the value of the period before. */
+export function readout(data: ChartData, index: number): Reading[] {
+  const at = (values: Values | undefined) => values?.[index] ?? null;
+  const readings = data.lines.map(({ label, colour, values }) => ({ label, colour, value: at(values) }));
+  if (data.stacked) readings.push({ label: words.all, colour: "", value: at(stackLines(data.lines).at(-1)) });
+  if (data.previous) readings.push({ label: words.before, colour: "--faded", value: at(data.previous) });
+  return readings;
 }
 
 /** The lines added one on top of the other, as they are drawn: the last one has the sum of all. */

@@ -89,16 +89,44 @@ export const layout = css`
     overflow: hidden;
     text-overflow: ellipsis;
   }
-  .item b {
-    color: var(--ink);
-    font-weight: 620;
-  }
   .mark {
     flex: none;
   }
-  .when {
-    flex: none;
-    margin-left: auto;
+  .tooltip {
+    position: absolute;
+    z-index: 110;
+    width: max-content;
+    max-width: 240px;
+    padding: var(--space-2) var(--space-3);
+    border: 1px solid var(--line);
+    border-radius: var(--radius-small);
+    background: var(--surface);
+    box-shadow: var(--shadow);
+    font-size: var(--text-small);
+    pointer-events: none;
+  }
+  .tooltip p {
+    margin: 0 0 var(--space-1);
+    color: var(--soft);
+  }
+  .tooltip dl {
+    display: grid;
+    grid-template-columns: auto auto;
+    gap: 2px var(--space-3);
+    margin: 0;
+  }
+  .tooltip dt {
+    display: flex;
+    align-items: baseline;
+    gap: 6px;
+    min-width: 0;
+    overflow-wrap: anywhere;
+  }
+  .tooltip dd {
+    margin: 0;
+    font-weight: 620;
+    text-align: end;
+    white-space: nowrap;
   }
   .note {
     flex: 0 100 auto;
@@ -127,6 +155,17 @@ export const layout = css`
     place-items: center;
     margin: 0;
     pointer-events: none;
+  }
+  @media print {
+    /* A canvas is not drawn again for paper: it is scaled to it. */
+    .uplot,
+    .u-wrap,
+    .u-wrap canvas {
+      width: 100% !important;
+    }
+    .u-wrap canvas {
+      height: 100% !important;
+    }
   }
   .u-select {
     background: color-mix(in srgb, var(--accent) 14%, transparent);

@@ -12,11 +12,14 @@ import "../lists/table";
 import type { Column } from "../lists/table";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
-import type { ChartData } from "./chart-data";
+import { type ChartData, readout } from "./chart-data";
 import { layout } from "./chart-layout";
 import { canReuse, columns, HEIGHT, plot } from "./plot";
 
 const words = dashboardText.charts;
+
+/** The distance of the tooltip from the cursor, in px. */
+const GAP = 12;
 
 const DASHES = svg`<path d="M0 5h10" stroke="var(--soft)" stroke-width="2" stroke-dasharray="3 2" />`;
 
@@ -44,6 +47,7 @@ export class Chart extends LitElement {
     scheme: {},
     cursor: { state: true },
     isTable: { state: true },
+    isRead: { state: true },
   };
   /** Null while it is loading. */
   declare data: ChartData | null;
@@ -54,10 +58,14 @@ export class Chart extends LitElement {
   declare cursor: number | null;
   /** Whether the chart is shown as a table. */
   declare isTable: boolean;
+  /** Whether the pointer or the keyboard is on this chart: only then it has a tooltip, although all charts share the cursor. */
+  declare isRead: boolean;
 
   #plot: uPlot | undefined;
   #drawn: ChartData | undefined;
   #spoken = "";
+  /** Where the cursor is in the plot, in px. */
+  #at = { left: 0, top: 0 };
   readonly #size = new ResizeObserver(([entry]) => {
     const width = Math.floor(entry?.contentRect.width ?? 0);
     if (width > 0 && this.#plot && this.#plot.width !== width) this.#plot.setSize({ width, height: HEIGHT });
@@ -70,6 +78,7 @@ export class Chart extends LitElement {
     this.scheme = "light";
     this.cursor = null;
     this.isTable = false;
+    this.isRead = false;
   }
 
   override disconnectedCallback(): void {
@@ -114,8 +123,11 @@ export class Chart extends LitElement {
               aria-label="${data.title}. ${words.keys}"
               aria-describedby="summary"
               @keydown=${this.#key}
-              @blur=${() => this.#moveCursor(null)}
+              @mouseenter=${() => this.#setRead(true)}
+              @mouseleave=${() => this.#setRead(false)}
+              @blur=${() => this.#setRead(false)}
             >
+              ${this.#tooltip(data)}
               ${empty ? html`<p class="nothing soft">${words.empty}</p>` : nothing}
             </div>`
       }
@@ -133,19 +145,32 @@ export class Chart extends LitElement {
     </span>`;
   }
 
-  /** The legend, with the values at the cursor. */
   #legend(data: ChartData) {
-    const at = this.cursor === null || this.cursor >= data.start.length ? null : this.cursor;
-    const item = (colour: string, label: string, value: number | null | undefined) =>
-      html`<span class="item">
-        <svg class="mark" width="10" height="10" aria-hidden="true">${colour === "--faded" ? DASHES : svg`<rect width="10" height="10" rx="3" fill="var(${colour})" />`}</svg>
-        <bdi>${label}</bdi>${at === null ? nothing : html` <b>${this.#format(value ?? null)}</b>`}
-      </span>`;
+    const item = (colour: string, label: string) => html`<span class="item">${mark(colour)}<bdi>${label}</bdi></span>`;
     return html`<div class="legend small soft ${data.stacked ? "tall" : ""}">
-      ${data.lines.map(({ label, colour, values }) => item(colour, label, values[at ?? 0]))}
-      ${data.previous ? item("--faded", words.before, data.previous[at ?? 0]) : nothing}
-      ${at === null ? html`<span class="note" title=${data.note}>${data.note}</span>` : html`<span class="when">${pointLabel(data.start[at] ?? 0, data.interval, data.zone)}</span>`}
+      ${data.lines.map(({ label, colour }) => item(colour, label))}
+      ${data.previous ? item("--faded", words.before) : nothing}
+      <span class="note" title=${data.note}>${data.note}</span>
     </div>`;
+  }
+
+  /** The point at the cursor: its time, and the full name and value of each line and of the period before. */
+  #tooltip(data: ChartData) {
+    const at = this.cursor;
+    if (!this.isRead || at === null || at >= data.start.length) return nothing;
+    return html`<div class="tooltip" aria-hidden="true">
+      <p>${this.#pointLabel(data, at)}</p>
+      <dl>
+        ${readout(data, at).map(
+          ({ label, colour, value }) =>
+            html`<dt>${mark(colour)}<bdi>${label}</bdi></dt><dd>${this.#format(value)}</dd>`,
+        )}
+      </dl>
+    </div>`;
+  }
+
+  #pointLabel({ start, interval, zone }: ChartData, index: number): string {
+    return pointLabel(start[index] ?? 0, interval, zone);
   }
 
   #summary(data: ChartData): string {
@@ -209,7 +234,7 @@ export class Chart extends LitElement {
     ) {
       this.#clear();
       this.#plot = plot(target, this.data, {
-        cursor: (index) => this.#moveCursor(index),
+        cursor: (index, left, top) => this.#moveCursor(index, left, top),
         select: (from, to) => this.dispatchEvent(new ZoomRequested({ from, to })),
         reset: () => this.dispatchEvent(new ZoomRequested("reset")),
       });
@@ -218,6 +243,19 @@ export class Chart extends LitElement {
       this.#plot.setData(columns(this.data));
     }
     this.#drawn = this.data;
+    this.#placeTooltip();
+  }
+
+  /** Put the tooltip beside the cursor where it has room, and inside the plot otherwise. */
+  #placeTooltip(): void {
+    const tooltip = this.renderRoot.querySelector<HTMLElement>(".tooltip");
+    const box = tooltip?.parentElement;
+    if (!tooltip || !box) return;
+    const right = this.#at.left + GAP;
+    const left = this.#at.left - GAP - tooltip.offsetWidth;
+    const most = Math.max(0, box.clientWidth - tooltip.offsetWidth);
+    tooltip.style.left = `${right <= most ? right : Math.max(0, left)}px`;
+    tooltip.style.top = `${Math.min(this.#at.top + GAP, Math.max(0, HEIGHT - tooltip.offsetHeight))}px`;
   }
 
   #clear(): void {
@@ -230,7 +268,13 @@ export class Chart extends LitElement {
     this.isTable = !this.isTable;
   };
 
-  #moveCursor(index: number | null): void {
+  #setRead(isRead: boolean): void {
+    this.isRead = isRead;
+  }
+
+  #moveCursor(index: number | null, left: number, top: number): void {
+    this.#at = { left, top };
+    this.#placeTooltip();
     if (this.cursor === index) return;
     this.cursor = index;
     this.#spoken = "";
@@ -256,11 +300,18 @@ export class Chart extends LitElement {
     const index = this.cursor === null ? last : Math.min(last, Math.max(0, this.cursor + by));
     this.#plot.setCursor({ left: this.#plot.valToPos((data.start[index] ?? 0) / 1000, "x"), top: 10 });
     this.cursor = index;
-    const values = data.lines.map(({ label, values: all }) => `${label} ${this.#format(all[index] ?? null)}`);
-    this.#spoken = `${pointLabel(data.start[index] ?? 0, data.interval, data.zone)}: ${values.join(", ")}`;
+    this.isRead = true;
+    const values = readout(data, index).map(({ label, value }) => `${label} ${this.#format(value)}`);
+    this.#spoken = `${this.#pointLabel(data, index)}: ${values.join(", ")}`;
   }
 
   static override styles = [...baseStyles, skeleton, unsafeCSS(plotStyle), layout];
+}
+
+/** The mark of a line; a sum, which has no line, has an empty one. */
+function mark(colour: string) {
+  if (colour === "") return html`<svg class="mark" width="10" height="10" aria-hidden="true"></svg>`;
+  return html`<svg class="mark" width="10" height="10" aria-hidden="true">${colour === "--faded" ? DASHES : svg`<rect width="10" height="10" rx="3" fill="var(${colour})" />`}</svg>`;
 }
 
 define("dashboard-chart", Chart);

@@ -64,6 +64,12 @@ export class Charts extends LiveElement {
     new ClockController(this, () => true);
   }
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    // The view is shown again: the charts stay while newer points are loaded.
+    if (this.hasUpdated) this.#series.reload(this.now);
+  }
+
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#series.stop();
@@ -259,6 +265,16 @@ export class Charts extends LiveElement {
       }
       .models {
         grid-column: 1 / -1;
+      }
+      @media print {
+        .hint,
+        .interval,
+        .zooms {
+          display: none;
+        }
+        .grid {
+          grid-template-columns: minmax(0, 1fr) minmax(0, 1fr);
+        }
       }
       @media (width < 480px) {
         .hint {

@@ -1,7 +1,7 @@
 /** Draws the data of a chart with uPlot. */
 
 import uPlot from "uplot";
-import { short, tickLabel, zoneOf } from "../../ui/format";
+import { seconds, short, tickLabel, zoneOf } from "../../ui/format";
 import { DAY } from "../../ui/time";
 import { INTERVAL_MS } from "../ranges/interval";
 import { type ChartData, stackLines } from "./chart-data";
@@ -16,8 +16,8 @@ const SMALL = "11px system-ui, sans-serif";
 const COUNT_STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 
 export interface Listeners {
-  /** The cursor moved to a point, on any chart; null: to none. */
-  cursor: (index: number | null) => void;
+  /** The cursor moved to a point, on any chart, at a position in the target; null: to none. */
+  cursor: (index: number | null, left: number, top: number) => void;
   /** A range was selected, in ms since 1970. */
   select: (from: number, to: number) => void;
   reset: () => void;
@@ -41,6 +41,7 @@ export function plot(target: HTMLElement, data: ChartData, listeners: Listeners)
     series: [{}, ...lines(data, colour), ...growingLines(data, colour), previousLine(colour)],
     cursor: {
       y: false,
+      move: snap,
       points: { size: 7, width: 2 },
       drag: { x: true, y: false, setScale: false, dist: 6 },
       sync: {
@@ -58,7 +59,10 @@ export function plot(target: HTMLElement, data: ChartData, listeners: Listeners)
       },
     },
     hooks: {
-      setCursor: [(made) => listeners.cursor(made.cursor.idx ?? null)],
+      setCursor: [
+        ({ cursor: { idx, left = 0, top = 0 }, over }) =>
+          listeners.cursor(idx ?? null, over.offsetLeft + left, over.offsetTop + top),
+      ],
       setSelect: [
         (made) => {
           const { left, width } = made.select;
@@ -70,6 +74,12 @@ export function plot(target: HTMLElement, data: ChartData, listeners: Listeners)
     },
   };
   return new uPlot(options, columns(data), target);
+}
+
+/** Move the cursor to the nearest point, so that it stands where the value is that is told. */
+function snap(made: uPlot, left: number, top: number): [left: number, top: number] {
+  const time = made.data[0][made.posToIdx(left)];
+  return left < 0 || time === undefined ? [left, top] : [made.valToPos(time, "x"), top];
 }
 
 /** The data as uPlot takes it, in the order of its series: time, lines, their growing ends, the period before. */
@@ -162,11 +172,12 @@ function timeAxis(data: ChartData, colour: Colour): uPlot.Axis {
 }
 
 function valueAxis(data: ChartData, colour: Colour): uPlot.Axis {
-  const write = (value: number) => (data.unit === "count" ? short(value) : secondsTick(value));
+  const write = (value: number) => (data.unit === "count" ? short(value) : seconds(value));
   return {
     stroke: colour("var(--soft)"),
     font: SMALL,
-    size: 52,
+    // The longest labels are 500 ms, and 2 min 30 s.
+    size: data.unit === "count" ? 52 : 64,
     gap: 6,
     space: 44,
     grid: { stroke: colour("var(--line)"), width: 1 },
@@ -174,10 +185,6 @@ function valueAxis(data: ChartData, colour: Colour): uPlot.Axis {
     values: (_, splits) => splits.map(write),
     ...(data.unit === "count" ? { incrs: COUNT_STEPS } : {}),
   };
-}
-
-function secondsTick(value: number): string {
-  return value < 1 ? `${Math.round(value * 1000)} ms` : `${Math.round(value * 100) / 100} s`;
 }
 
 /** A canvas cannot use custom properties: compute their colours for this element and scheme. */

@@ -110,7 +110,7 @@ export function amountsOf(points: Points, name: string): Amounts {
 }
 
 /** Amounts of a model without messages: 0 where the number of messages is known, else null. */
-export function zeroMessages(points: Points): Amounts {
+function zeroMessages(points: Points): Amounts {
   return amountsOf(points, "messages").map((known) => (known === null ? null : 0));
 }
 
@@ -159,7 +159,17 @@ export function topModels(points: Points, limit: number): Model[] {
   return [...top, { name: "", amounts: addColumns(rest.map((model) => model.amounts)) }];
 }
 
-export function addColumns(columns: readonly Amounts[]): Amounts {
+/** The messages without a model at each point; null where their number is unknown. */
+export function withoutModel(points: Points): Amounts {
+  const all = topModels(points, Number.POSITIVE_INFINITY).map((model) => model.amounts);
+  const named = all.length ? addColumns(all) : zeroMessages(points);
+  return amountsOf(points, "messages").map((messages, index) => {
+    const withModel = named[index] ?? null;
+    return messages === null || withModel === null ? null : messages - withModel;
+  });
+}
+
+function addColumns(columns: readonly Amounts[]): Amounts {
   return (columns[0] ?? []).map((_, index) => sumIfKnown(columns.map((column) => column[index] ?? null)));
 }
 

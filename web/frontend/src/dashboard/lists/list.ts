@@ -40,6 +40,7 @@ export class List extends LiveElement {
     keyOf: { attribute: false },
     caption: {},
     file: {},
+    empty: {},
     sorted: {},
     filtered: { type: Boolean },
     liveRows: { attribute: false },
@@ -53,6 +54,8 @@ export class List extends LiveElement {
   declare caption: string;
   /** The first part of the name of the CSV file. */
   declare file: string;
+  /** What is said if there are no rows, and no filter is set. */
+  declare empty: string;
   declare sorted: string;
   /** Whether filters are set, which may be why the list is empty. */
   declare filtered: boolean;
@@ -68,17 +71,25 @@ export class List extends LiveElement {
   /** The position of the figures when the rows were loaded. */
   #position: string | null = null;
   #loadedAt = 0;
+  #isLive = false;
   #observer: IntersectionObserver | undefined;
   #observedRows: unknown = null;
 
   constructor() {
     super();
+    this.empty = words.empty;
     this.sorted = "";
     this.filtered = false;
     this.liveRows = null;
     this.isExporting = false;
     this.exportError = "";
     new ClockController(this, () => this.liveRows !== null);
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    // The view is shown again: its rows stay while newer ones are loaded.
+    if (this.hasUpdated) this.refresh();
   }
 
   override disconnectedCallback(): void {
@@ -88,12 +99,16 @@ export class List extends LiveElement {
   }
 
   override willUpdate(changed: PropertyValues<this>): void {
+    const isLive = currentFreshness(this.client).kind === "live";
+    const isBack = isLive && !this.#isLive;
+    this.#isLive = isLive;
     const isOther = changed.has("path") || (changed.has("query") && !same(this.query, changed.get("query")));
     if (isOther) {
       this.exportError = "";
       this.#noteLoad();
       this.#listing.show(this.path, this.query);
-    } else if (this.liveRows) this.#updateLive(this.liveRows);
+    } else if (isBack && this.#listing.problem) this.refresh();
+    else if (this.liveRows) this.#updateLive(this.liveRows);
   }
 
   #noteLoad(): void {
@@ -167,7 +182,7 @@ export class List extends LiveElement {
   #foot() {
     const { rows, hasMore, isLoadingOlder, isFull, problem } = this.#listing;
     if (!rows) return nothing;
-    if (!rows.length) return html`<p class="foot empty">${this.filtered ? words.emptyFiltered : words.empty}</p>`;
+    if (!rows.length) return html`<p class="foot empty">${this.filtered ? words.emptyFiltered : this.empty}</p>`;
     if (isFull) return html`<p class="foot soft small">${words.full(count(MAX_ROWS))}</p>`;
     if (!hasMore) return html`<p class="foot soft small">${words.end(count(rows.length))}</p>`;
     return html`<div class="foot">
@@ -259,6 +274,11 @@ export class List extends LiveElement {
         }
         .bar .button {
           flex: 1;
+        }
+      }
+      @media print {
+        .foot {
+          position: static;
         }
       }
       .empty {

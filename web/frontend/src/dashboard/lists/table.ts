@@ -206,6 +206,33 @@ export class Table extends LitElement {
         height: 18px;
         color: var(--soft);
       }
+      /* On paper nothing scrolls: all rows are printed, and long cells get more lines. */
+      @media print {
+        .box {
+          max-height: none;
+          overflow: visible;
+        }
+        thead th {
+          position: static;
+        }
+        th,
+        td {
+          max-width: none;
+          padding: 3px 6px;
+          font-size: 11px;
+          overflow-wrap: anywhere;
+          white-space: normal;
+        }
+        th button {
+          white-space: normal;
+        }
+        th button span {
+          display: none;
+        }
+        tr {
+          break-inside: avoid;
+        }
+      }
       .skeleton {
         display: inline-block;
         width: 60%;

@@ -208,6 +208,11 @@ export class RangePicker extends LitElement {
           flex-basis: 100%;
         }
       }
+      @media print {
+        .segments {
+          display: none;
+        }
+      }
       [aria-invalid="true"] {
         border-color: var(--bad);
       }

@@ -8,13 +8,17 @@ const KEY = "convoai-analytics.theme";
 export class Appearance {
   theme: Theme = storedTheme();
   readonly #dark = matchMedia("(prefers-color-scheme: dark)");
+  readonly #print = matchMedia("print");
 
   constructor(onChange: () => void) {
     this.#dark.addEventListener("change", onChange);
+    this.#print.addEventListener("change", onChange);
     this.#apply();
   }
 
   get scheme(): "light" | "dark" {
+    // Paper is white.
+    if (this.#print.matches) return "light";
     if (this.theme !== "system") return this.theme;
     return this.#dark.matches ? "dark" : "light";
   }

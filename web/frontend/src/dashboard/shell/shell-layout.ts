@@ -120,6 +120,10 @@ export const layout = css`
     font-size: var(--text-small);
   }
 
+  .printed {
+    display: none;
+  }
+
   @media (width < 960px) {
     .frame {
       grid-template-columns: minmax(0, 1fr);
@@ -161,6 +165,33 @@ export const layout = css`
     }
     main {
       padding: var(--space-3);
+    }
+  }
+  @media print {
+    .skip,
+    nav,
+    convoai-status {
+      display: none;
+    }
+    .printed {
+      display: block;
+    }
+    header {
+      position: static;
+      padding-inline: 0;
+    }
+    .brand span {
+      display: inline;
+    }
+    .frame {
+      display: block;
+    }
+    main {
+      min-height: 0;
+      padding: var(--space-4) 0;
+    }
+    footer {
+      padding: 0;
     }
   }
 `;

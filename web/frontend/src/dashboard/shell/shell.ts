@@ -1,13 +1,14 @@
 /** The dashboard, `<convoai-dashboard>`: signing in and out, the status of the figures, and the views. */
 
 import { html, LitElement, nothing, type PropertyValues } from "lit";
+import { cache } from "lit/directives/cache.js";
 import { acceptLink, pendingLink, rejectLink, takeLinkToken } from "../../client/auth/sign-in-link";
 import { removeToken } from "../../client/auth/token-storage";
 import type { Series } from "../../client/catalogue";
 import { ClockController } from "../../ui/clock-controller";
 import { define } from "../../ui/define";
 import "../../ui/elements/status-pill";
-import { BROWSER_ZONE, timeOfDay } from "../../ui/format";
+import { BROWSER_ZONE, dateTime, timeOfDay } from "../../ui/format";
 import { currentFreshness } from "../../ui/freshness";
 import {
   apiCallIcon,
@@ -101,7 +102,7 @@ export class Dashboard extends LitElement {
             ${this.#navigation()}
             <main id="content" tabindex="-1">
               <h1 tabindex="-1">${words.views[this.route.view]}</h1>
-              ${this.#freshness()} ${this.#view()}
+              ${this.#freshness()} ${cache(this.#view())}
             </main>
             <footer>${words.zones(BROWSER_ZONE, this.#zone)}</footer>
           </div>`;
@@ -116,6 +117,7 @@ export class Dashboard extends LitElement {
           <span>${words.product}</span>
         </a>
         <convoai-status .client=${client}></convoai-status>
+        ${client.figures.at === null ? nothing : html`<span class="printed small">${words.lists.asOf(dateTime(client.figures.at))}</span>`}
         ${signedIn ? this.#button(words.refresh, refreshIcon(), () => client.refresh()) : nothing}
         ${this.#button(words.switchTo(words.themes[theme], words.themes[next]), THEME_ICONS[theme](), this.#toggleTheme)}
         ${signedIn ? this.#button(words.signOut, logoutIcon(), this.#signOut) : nothing}
@@ -162,9 +164,14 @@ export class Dashboard extends LitElement {
       return html`<div class="notice warning"><p>${words.notLive.polling(String(client.status.every))}</p></div>`;
     }
     if (kind !== "stale" && kind !== "reconnecting") return nothing;
-    return html`<div class="notice"><p>${words.notLive[kind](timeOfDay(staleSince ?? at))}</p></div>`;
+    const say = words.notLive[this.route.view === "overview" ? kind : (`${kind}List` as const)];
+    return html`<div class="notice">
+      <p>${say(timeOfDay(staleSince ?? at))}</p>
+      <button class="button" type="button" @click=${() => client.refresh()}>${words.notLive.tryNow}</button>
+    </div>`;
   }
 
+  /** The current view. Those before stay in memory, so that what they showed is there again although the service is not. */
   #view() {
     const { view, params } = this.route;
     switch (view) {

@@ -2,10 +2,10 @@
 
 import { css, html, nothing } from "lit";
 import { ClockController } from "../../ui/clock-controller";
-import { compare } from "../../ui/comparison";
+import { compareFigure } from "../../ui/comparison";
 import { define } from "../../ui/define";
 import "../../ui/elements/sparkline";
-import { FIGURES, type Figure, lastHour } from "../../ui/figures";
+import { FIGURES, type Figure, fitting, lastHour } from "../../ui/figures";
 import { currentFreshness } from "../../ui/freshness";
 import { text } from "../../ui/text";
 import { skeleton } from "../../ui/theme";
@@ -19,6 +19,11 @@ import { dashboardText } from "../text";
 import { DAY_METRICS, isMean, ofPeriod, PERIODS, type Period } from "./periods";
 
 const words = dashboardText.cards;
+
+/** How many characters have room in the narrowest card: of its figure in the large size and in the small one, of a period. */
+const ROOM_LARGE = 10;
+const ROOM_SMALL = 15;
+const ROOM_PERIOD = 9;
 
 export class Cards extends LiveElement {
   static override properties = { ...LiveElement.properties, stale: { type: Boolean, reflect: true } };
@@ -39,6 +44,11 @@ export class Cards extends LiveElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
+    if (this.#days.points) {
+      // The view is shown again: the days stay while newer ones are loaded.
+      this.#days.reload(this.now);
+      return;
+    }
     this.#yesterday ??= new Yesterday(this.client.rest, () => this.requestUpdate());
     // A day more than is shown, since the browser's zone may be ahead of the service's.
     const span = (at: number) => {
@@ -73,21 +83,24 @@ export class Cards extends LiveElement {
   #card(figure: Figure) {
     const { summary, minutes } = this.client.figures;
     const value = summary?.[figure.name] ?? null;
-    const written = figure.write(value);
-    const before = this.#yesterday?.of(figure.name, this.now) ?? null;
-    const { text: change, spoken, tone } = compare(value, before, figure.moreIsBetter);
+    const written = fitting(figure, value, ROOM_SMALL);
+    const change = compareFigure(figure, value, this.#yesterday?.of(figure.name, this.now) ?? null);
     const hour = lastHour(figure, minutes, this.now);
     const max = Math.max(...hour.map((amount) => amount ?? 0));
     const hourLabel = max > 0 ? text.hour.lastHour(figure.write(max)) : text.hour.lastHourEmpty;
     return html`<section class="card" aria-label=${text.figures[figure.name]}>
       <div class="head">
         <h3>${text.figures[figure.name]}</h3>
-        <span class="change ${tone}" title=${spoken}><span aria-hidden="true">${change}</span><span class="visually-hidden">${spoken}</span></span>
+        ${
+          change
+            ? html`<span class="change ${change.tone}" title=${change.spoken}><span aria-hidden="true">${change.text}</span><span class="visually-hidden">${change.spoken}</span></span>`
+            : nothing
+        }
       </div>
       <div class="now">
-        ${summary ? html`<span class="value ${written.length > 13 ? "long" : ""}" title=${written}>${written}</span>` : html`<span class="skeleton value"></span>`}
+        ${summary ? html`<span class="value ${written.length > ROOM_LARGE ? "long" : ""}" title=${figure.write(value)}>${written}</span>` : html`<span class="skeleton value"></span>`}
       </div>
-      <convoai-sparkline .values=${hour} .label=${hourLabel}></convoai-sparkline>
+      <convoai-sparkline .kind=${figure.chart} .values=${hour} .label=${hourLabel}></convoai-sparkline>
       <p class="what">${words.what[figure.name]}</p>
       <dl>
         ${PERIODS.map((period) => this.#period(figure, period))}
@@ -99,8 +112,12 @@ export class Cards extends LiveElement {
     const { points } = this.#days;
     return html`<div>
       <dt>${isMean(figure.name, period) ? words.meanOf[period] : words[period]}</dt>
-      <dd>${points ? figure.write(ofPeriod(points, figure, period)) : html`<span class="skeleton"></span>`}</dd>
+      ${points ? this.#periodValue(figure, ofPeriod(points, figure, period)) : html`<dd><span class="skeleton"></span></dd>`}
     </div>`;
+  }
+
+  #periodValue(figure: Figure, value: number | null) {
+    return html`<dd title=${figure.write(value)}>${fitting(figure, value, ROOM_PERIOD)}</dd>`;
   }
 
   static override styles = [

@@ -121,6 +121,7 @@ export class ConversationsView extends ListView {
         .keyOf=${keyOf}
         .caption=${words.messagesOf}
         file="messages"
+        .empty=${words.unknown(id)}
       ></dashboard-list>`;
   }
 }

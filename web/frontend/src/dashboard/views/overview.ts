@@ -5,6 +5,7 @@ import { ClockController } from "../../ui/clock-controller";
 import { define } from "../../ui/define";
 import "../../ui/elements/activity-list";
 import "../../ui/elements/ranking";
+import { emptyLists } from "../../ui/empty-lists";
 import { LiveElement } from "../live-element";
 import { type Params, writeRoute } from "../route";
 import { baseStyles } from "../styles";
@@ -56,6 +57,7 @@ export class Overview extends LiveElement {
   override render() {
     const { figures } = this.client;
     const loading = figures.summary === null;
+    const empty = emptyLists(figures.summary);
     return html`<section class="figures" aria-labelledby="figures">
         <h2 id="figures" class="visually-hidden">${dashboardText.cards.title}</h2>
         <dashboard-cards .client=${this.client} .stale=${this.stale}></dashboard-cards>
@@ -63,12 +65,12 @@ export class Overview extends LiveElement {
       <div class="side">
         <section class="card" aria-labelledby="top">
           <h2 id="top">${dashboardText.top.title}</h2>
-          <convoai-ranking .users=${figures.topUsers} ?loading=${loading}></convoai-ranking>
+          <convoai-ranking .users=${figures.topUsers} .empty=${empty.topUsers} ?loading=${loading}></convoai-ranking>
           <a class="small" href=${writeRoute({ view: "users", params: { sort: "activity_count" } })}>${dashboardText.top.all}</a>
         </section>
         <section class="card" aria-labelledby="recent">
           <h2 id="recent">${dashboardText.recent.title}</h2>
-          <convoai-activities .items=${figures.activities} .now=${this.now} ?loading=${loading}></convoai-activities>
+          <convoai-activities .items=${figures.activities} .empty=${empty.activities} .now=${this.now} ?loading=${loading}></convoai-activities>
           <a class="small" href=${writeRoute({ view: "activity", params: {} })}>${dashboardText.recent.all}</a>
         </section>
       </div>
@@ -130,6 +132,23 @@ export class Overview extends LiveElement {
           max-height: calc(100dvh - 56px - 2 * var(--space-5));
           overflow-y: auto;
           scrollbar-width: thin;
+        }
+      }
+      @media print {
+        :host {
+          display: block;
+        }
+        :host > * {
+          margin-bottom: var(--space-4);
+        }
+        .side {
+          position: static;
+          grid-template-columns: repeat(2, minmax(0, 1fr));
+          max-height: none;
+          overflow: visible;
+        }
+        .side a {
+          display: none;
         }
       }
     `,

@@ -14,24 +14,28 @@ export class ActivityList extends LitElement {
     items: { attribute: false },
     now: { attribute: false },
     loading: { type: Boolean },
+    empty: {},
   };
   /** Newest first. */
   declare items: readonly RecentActivity[];
   /** The service's time in ms. */
   declare now: number;
   declare loading: boolean;
+  /** What is said if there are none. */
+  declare empty: string;
 
   constructor() {
     super();
     this.items = [];
     this.now = 0;
     this.loading = false;
+    this.empty = text.lists.noActivities;
   }
 
   override render() {
     if (this.loading)
       return html`<ul aria-hidden="true">${Array.from({ length: RECENT_ACTIVITIES }, placeholder)}</ul>`;
-    if (this.items.length === 0) return html`<p>${text.lists.noActivities}</p>`;
+    if (this.items.length === 0) return html`<p>${this.empty}</p>`;
     return html`<ul role="list">
       ${this.items.map((item) => this.#row(item))}
     </ul>`;

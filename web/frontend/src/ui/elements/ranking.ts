@@ -8,20 +8,23 @@ import { text } from "../text";
 import { listRows, oneLine, skeleton, theme } from "../theme";
 
 export class Ranking extends LitElement {
-  static override properties = { users: { attribute: false }, loading: { type: Boolean } };
+  static override properties = { users: { attribute: false }, loading: { type: Boolean }, empty: {} };
   /** The most active user first. */
   declare users: readonly TopUser[];
   declare loading: boolean;
+  /** What is said if there are none. */
+  declare empty: string;
 
   constructor() {
     super();
     this.users = [];
     this.loading = false;
+    this.empty = text.lists.noTopUsers;
   }
 
   override render() {
     if (this.loading) return html`<ol aria-hidden="true">${Array.from({ length: TOP_USERS }, placeholder)}</ol>`;
-    if (this.users.length === 0) return html`<p>${text.lists.noTopUsers}</p>`;
+    if (this.users.length === 0) return html`<p>${this.empty}</p>`;
     const most = this.users[0]?.activity_count || 1;
     return html`<ol role="list">
       ${this.users.slice(0, TOP_USERS).map((user, index) => row(user, index + 1, most))}

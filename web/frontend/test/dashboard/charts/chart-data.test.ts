@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type ChartName, METRICS, makeCharts, stackLines } from "../../../src/dashboard/charts/chart-data";
+import { type ChartName, METRICS, makeCharts, readout, stackLines } from "../../../src/dashboard/charts/chart-data";
 import type { Points } from "../../../src/dashboard/charts/points";
 
 const HOUR = 3_600_000;
@@ -29,13 +29,13 @@ describe("the charts", () => {
 
   it("have a gap and no total where events were pruned, never a silent 0", () => {
     const points = hours({
-      messages: [null, 2],
+      messages: [null, 3],
       responses: [null, 1],
       response_time_us: [null, 1_000_000],
       "model_messages:a": [null, 2],
       "model_messages:b": [null, 1],
     });
-    expect(chart("messages", points)).toMatchObject({ total: null, lines: [{ values: [null, 2] }] });
+    expect(chart("messages", points)).toMatchObject({ total: null, lines: [{ values: [null, 3] }] });
     expect(chart("response_time", points)).toMatchObject({ total: null, lines: [{ values: [null, 1] }] });
     expect(chart("models", points).total).toBeNull();
     expect(stackLines(chart("models", points).lines)).toEqual([
@@ -68,6 +68,37 @@ describe("the charts", () => {
     expect(made.start).toHaveLength(3);
     expect(made.lines[0]?.values).toEqual([4]);
     expect(made.previous).toEqual([5, 6, 7]);
+  });
+
+  it("name the messages without a model, so that the parts add up to all messages", () => {
+    const points = hours({ messages: [9, 4, null], "model_messages:a": [3, 4, null], "model_messages:": [1, 0, null] });
+    const { lines, total } = chart("models", points);
+    expect(lines.map(({ label, values }) => [label, values])).toEqual([
+      ["a", [3, 4, null]],
+      ["Other models", [1, 0, null]],
+      ["Without a model", [5, 0, null]],
+    ]);
+    expect(stackLines(lines).at(-1)).toEqual([9, 4, null]);
+    expect(total).toBe(chart("messages", points).total);
+    const all = chart("models", hours({ messages: [3], "model_messages:a": [3] }));
+    expect(all).toMatchObject({ total: 3, lines: [{ label: "a" }] });
+    expect(all.lines).toHaveLength(1);
+  });
+
+  it("tell of a point every line, the sum of a stack, and the period before", () => {
+    const points = hours({ messages: [5, 9], "model_messages:a": [3, 4] });
+    const before = hours({ messages: [7, 8] }, START - 24 * HOUR);
+    const told = (name: ChartName) => readout(chart(name, points, before), 1).map(({ label, value }) => [label, value]);
+    expect(told("messages")).toEqual([
+      ["Messages", 9],
+      ["Period before", 8],
+    ]);
+    expect(told("models")).toEqual([
+      ["a", 4],
+      ["Without a model", 5],
+      ["All messages", 9],
+      ["Period before", 8],
+    ]);
   });
 
   it("stack models so that the topmost line is the sum", () => {

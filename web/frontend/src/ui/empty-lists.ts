@@ -1,0 +1,13 @@
+/** What the lists of activities say while they are empty, in agreement with the figures beside them. Pure. */
+
+import type { Summary } from "../client/catalogue";
+import { text } from "./text";
+
+const words = text.lists;
+
+/** Messages and API calls make users active, but are no activities: then the lists are empty although users are counted. */
+export function emptyLists(summary: Pick<Summary, "total_users"> | null): { activities: string; topUsers: string } {
+  return summary !== null && summary.total_users > 0
+    ? { activities: words.noActivitiesOfUsers, topUsers: words.noTopUsersOfUsers }
+    : { activities: words.noActivities, topUsers: words.noTopUsers };
+}
