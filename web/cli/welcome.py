@@ -3,7 +3,7 @@
 import os
 import sys
 
-from web.auth.tokens import ADMIN, make_token, purpose, shared_secret
+from web.auth.tokens import own_token, shared_secret
 from web.cli.command import own_url
 from web.ingest.tracking import PREFIX as TRACK
 from web.reports.endpoints import PREFIX
@@ -50,7 +50,7 @@ def _key(settings: Settings) -> str:
 
 
 def _token(secret: str, settings: Settings) -> str:
-    return make_token(secret, "admin", [ADMIN], DEFAULT_TENANT, HOURS * 3600, **purpose(settings))
+    return own_token(settings, secret, "admin", DEFAULT_TENANT, HOURS * 3600)
 
 
 if __name__ == "__main__":

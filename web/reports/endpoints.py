@@ -19,7 +19,7 @@ from storage.model.changes import minute_items, plain
 from storage.model.metrics import summary
 from storage.read.reports import Page
 from storage.read.snapshots import read_head, read_snapshot, read_totals
-from web.auth.tokens import Verifier, bearer, check_admin
+from web.auth.tokens import Verifier, bearer
 from web.http.accept import prefers, takes_gzip
 from web.http.connections import mark_authenticated, network_of
 from web.http.etag import matches, weak
@@ -143,7 +143,7 @@ class Reports:
             self._admission.drop_token(token)
             raise
         mark_authenticated(request.scope)
-        check_admin(principal)
+        self._verifier.check_admin(principal)
         self._admission.admit(request, token, principal)
         return principal.tenant_id
 

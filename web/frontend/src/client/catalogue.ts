@@ -2,7 +2,7 @@
 
 /** The path under which every endpoint is. */
 export const API_PREFIX = "/api/v1/analytics/";
-/** The role that may read the figures. */
+/** The role that may read the figures, unless the service has another one for it. */
 export const ADMIN_ROLE = "admin";
 /** The WebSocket subprotocol of the live connection. */
 export const SUBPROTOCOL = "analytics.v1";
