@@ -8,6 +8,7 @@ import pytest
 
 from storage.errors import StorageUnavailable
 from storage.read import reports
+from storage.read.endpoints import ENDPOINT_ORDERS
 from storage.read.reports import Listing
 from tests.paths import API
 from tests.samples.events import ACTIVITY, CALL, MESSAGE
@@ -70,6 +71,11 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("conversations", {"status": "active"}),
     ("messages", {"conversation_id": "c1"}),
     ("api-usage", {"endpoint": "/e/3"}),
+    ("users/activities", {"type_contains": "LOG"}),
+    *(("conversations", {"sort": sort}) for sort in reports.CONVERSATION_ORDERS),
+    *(("api-usage", {"sort": sort}) for sort in reports.CALL_ORDERS),
+    *(("api-usage/endpoints", {"sort": sort}) for sort in ENDPOINT_ORDERS),
+    *(("daily-stats", {"sort": sort, "days": 9}) for sort in reports.DAY_ORDERS),
 ]
 
 

@@ -164,6 +164,8 @@ export interface DailyStatistics {
   /** Seconds; null where nothing was measured. */
   readonly avg_response_time: number | null;
   readonly error_count: number;
+  /** Of the day's messages, where their number is known. */
+  readonly total_tokens: number;
 }
 
 export interface EndpointUsage {

@@ -7,7 +7,7 @@ import { Navigate, type Params, type View } from "../route";
 import { baseStyles } from "../styles";
 import type { FiltersChanged } from "./filters";
 import type { Query } from "./list";
-import type { SortRequested } from "./table";
+import type { Column, SortRequested } from "./table";
 
 export abstract class ListView extends LiveElement {
   static override properties = { ...LiveElement.properties, params: { attribute: false }, zone: {} };
@@ -58,6 +58,21 @@ export abstract class ListView extends LiveElement {
 /** The named parameters for the service; an empty one is null. */
 export function pick(params: Params, ...names: readonly string[]): Query {
   return Object.fromEntries(names.map((name) => [name, params[name] || null]));
+}
+
+/** The order of the address if a column has it; else `usual`. */
+export function sortOf<Row>(columns: readonly Column<Row>[], wanted: string | undefined, usual: string): string {
+  return columns.find(({ sort }) => sort?.by === wanted)?.sort?.by ?? usual;
+}
+
+/** Whether a text has this part, in small or capital letters, as the service finds it; every text has a part of null. */
+export function hasPart(text: string, part: unknown): boolean {
+  return part === null || lowered(text).includes(lowered(String(part)));
+}
+
+/** Only ASCII's letters: the service's databases know no others. */
+function lowered(text: string): string {
+  return text.replace(/[A-Z]+/g, (capitals) => capitals.toLowerCase());
 }
 
 /** The bounds of the range for the service; a range whose end follows the clock has no end. */

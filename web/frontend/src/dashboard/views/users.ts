@@ -8,7 +8,7 @@ import "../lists/filters";
 import type { Field } from "../lists/filters";
 import "../lists/list";
 import type { Query } from "../lists/list";
-import { isFiltered, ListView, pick, timeBounds } from "../lists/list-view";
+import { isFiltered, ListView, pick, sortOf, timeBounds } from "../lists/list-view";
 import type { Column } from "../lists/table";
 import { type Params, writeRoute } from "../route";
 import { dashboardText } from "../text";
@@ -76,7 +76,7 @@ export class UsersView extends ListView {
     return {
       ...pick(params, "search", "active_only"),
       ...timeBounds(params, this.now),
-      sort: COLUMNS.find(({ sort }) => sort?.by === params.sort)?.sort?.by ?? DEFAULT_SORT,
+      sort: sortOf(COLUMNS, params.sort, DEFAULT_SORT),
     };
   }
 

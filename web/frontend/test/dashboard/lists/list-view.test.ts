@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { dateBounds } from "../../../src/dashboard/lists/list-view";
+import { dateBounds, hasPart, sortOf } from "../../../src/dashboard/lists/list-view";
 
 beforeAll(() => void vi.stubEnv("TZ", "UTC"));
 afterAll(() => void vi.unstubAllEnvs());
@@ -20,4 +20,24 @@ it("a preset of a list of days counts from the service's today, not from the adm
 it("dates that were chosen by hand are the service's dates as they were written", () => {
   const params = { from: "2026-11-01T00:00:00.000Z", to: "2026-11-03T00:00:00.000Z" };
   expect(dateBounds(params, NOW, null, "Asia/Kolkata")).toEqual({ from: "2026-11-01", to: "2026-11-03" });
+});
+
+it("a part of a text is found in small or capital letters, as the service finds it", () => {
+  expect(["login", "logout", "LOGIN_failed", "message_sent"].filter((type) => hasPart(type, "Log"))).toEqual([
+    "login",
+    "logout",
+    "LOGIN_failed",
+  ]);
+  expect(hasPart("login", null)).toBe(true);
+  expect(hasPart("ÄB", "äb")).toBe(false);
+});
+
+it("the order is the one of the address if a column has it, else the usual one", () => {
+  const cell = () => "";
+  const columns = [
+    { label: "a", cell },
+    { label: "b", cell, sort: { by: "count", direction: "descending" } as const },
+  ];
+  expect(sortOf(columns, "count", "date")).toBe("count");
+  for (const wanted of [undefined, "", "a", "other"]) expect(sortOf(columns, wanted, "date")).toBe("date");
 });
