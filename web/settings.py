@@ -365,3 +365,9 @@ def unknown(environment: Mapping[str, str]) -> list[str]:
     """Name the variables that look like settings but are none."""
     known = {PREFIX + field.name.upper() for field in dataclasses.fields(Settings)}
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def own_url(settings: Settings) -> str:
+    """Say where the service that *settings* describe is reached from this machine."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"

@@ -99,6 +99,9 @@ class Database(ABC):
         about = await self.write(_about)
         self.epoch, self.days = about["epoch"], Days(about["timezone"])
 
+    def announce(self, address: str) -> None:  # noqa: B027 - most databases need no word of it
+        """Tell others who want to write this database that it is served at *address*; only SQLite's file is for one."""
+
     def open_readers(self) -> None:
         """Make the reading engines; enough for a program that only reads, beside a running service.
 

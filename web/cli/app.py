@@ -13,8 +13,8 @@ import typer
 
 from storage.errors import StorageError
 from web.cli import erasure, keys, upkeep
-from web.cli.command import alongside, fail, own_url, read_settings
-from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, unknown
+from web.cli.command import alongside, fail, read_settings
+from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, own_url, unknown
 
 if TYPE_CHECKING:
     from storage.model.clock import Days
