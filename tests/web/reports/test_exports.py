@@ -109,6 +109,18 @@ async def test_csv_says_what_it_is(running: Running, path: str) -> None:
     assert len(rows) == (1 if path == "daily-stats" else 0)
 
 
+@pytest.mark.parametrize("path", LISTS)
+async def test_a_byte_order_mark_is_an_option(running: Running, path: str) -> None:
+    """With bom=1 the CSV of each list begins with one, so that Excel reads UTF-8; without it nothing changes."""
+    await running.post("activity-public", {**ACTIVITY, "user_id": "zoe", "username": "Zoë"})
+    plain = (await export(running, path)).content
+    assert (await export(running, path, bom="0")).content == plain
+    assert (await export(running, path, bom="1")).content == b"\xef\xbb\xbf" + plain
+    assert await running.get(path, bom="1") == await running.get(path)
+    response = await running.http.get(f"{API}/{path}", params={"bom": "2"}, headers={**running.admin(), **AS_CSV})
+    assert (response.status_code, response.json()["field"]) == (422, "bom")
+
+
 @each_database
 async def test_limit_and_cursor_are_obeyed(running: Running) -> None:
     """With a limit, CSV is one page; with a cursor, it is all behind it."""
