@@ -75,12 +75,19 @@ function lowered(text: string): string {
   return text.replace(/[A-Z]+/g, (capitals) => capitals.toLowerCase());
 }
 
-/** The bounds of the range for the service; a range whose end follows the clock has no end. */
-export function timeBounds(params: Params, now: number): { from: string | null; to: string | null } {
+/**
+ * The bounds of the range for the service; a range whose end follows the clock has no end. The days of a preset are those
+ * of the service's zone.
+ */
+export function timeBounds(
+  params: Params,
+  now: number,
+  zone: string | null,
+): { from: string | null; to: string | null } {
   const range = readRange(params, null);
   if (range === null) return { from: null, to: null };
   if (typeof range === "object") return { from: isoOrNull(range.from), to: isoOrNull(range.to) };
-  const { from, to, moving } = spanOf(range, now);
+  const { from, to, moving } = spanOf(range, now, zone ?? undefined);
   return { from: isoOrNull(from), to: moving ? null : isoOrNull(to) };
 }
 

@@ -59,12 +59,15 @@ export class ActivityView extends ListView {
   readonly view = "activity";
 
   protected queryOf(params: Params): Query {
-    return { ...pick(params, "user_id", "activity_type", "type_contains", "limit"), ...timeBounds(params, this.now) };
+    return {
+      ...pick(params, "user_id", "activity_type", "type_contains", "limit"),
+      ...timeBounds(params, this.now, this.zone),
+    };
   }
 
   override render() {
     const fields = this.params.activity_type ? [...FIELDS, EXACT] : FIELDS;
-    return html`<dashboard-filters .fields=${fields} .params=${this.params} @analytics-filtered=${this.changeFilters}></dashboard-filters>
+    return html`<dashboard-filters .fields=${fields} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.changeFilters}></dashboard-filters>
       <dashboard-list
         .client=${this.client}
         path="users/activities"

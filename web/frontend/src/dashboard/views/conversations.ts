@@ -89,7 +89,7 @@ export class ConversationsView extends ListView {
     if (params.id) return { conversation_id: params.id };
     return {
       ...pick(params, "user_id", "status"),
-      ...timeBounds(params, this.now),
+      ...timeBounds(params, this.now, this.zone),
       sort: sortOf(COLUMNS, params.sort, "created_at"),
     };
   }
@@ -116,7 +116,7 @@ export class ConversationsView extends ListView {
   ];
 
   #all() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.changeFilters}></dashboard-filters>
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.changeFilters}></dashboard-filters>
       <dashboard-list
         .client=${this.client}
         path="conversations"

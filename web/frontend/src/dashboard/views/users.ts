@@ -75,13 +75,13 @@ export class UsersView extends ListView {
   protected queryOf(params: Params): Query {
     return {
       ...pick(params, "search", "active_only"),
-      ...timeBounds(params, this.now),
+      ...timeBounds(params, this.now, this.zone),
       sort: sortOf(COLUMNS, params.sort, DEFAULT_SORT),
     };
   }
 
   override render() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.changeFilters}></dashboard-filters>
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.changeFilters}></dashboard-filters>
       <dashboard-list
         .client=${this.client}
         path="users/list"

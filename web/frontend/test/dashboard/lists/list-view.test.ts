@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { dateBounds, hasPart, sortOf } from "../../../src/dashboard/lists/list-view";
+import { dateBounds, hasPart, sortOf, timeBounds } from "../../../src/dashboard/lists/list-view";
 
 beforeAll(() => void vi.stubEnv("TZ", "UTC"));
 afterAll(() => void vi.unstubAllEnvs());
@@ -15,6 +15,16 @@ it("a preset of a list of days counts from the service's today, not from the adm
   });
   expect(dateBounds({}, NOW, "30d", "Asia/Kolkata").from).toBe("2026-10-25");
   expect(dateBounds({ range: "today" }, NOW, null, null).from).toBe("2026-11-22");
+});
+
+it("a preset by days begins at midnight in the service's zone also for lists of events, not within the evening before", () => {
+  expect(timeBounds({ range: "7d" }, NOW, "Asia/Kolkata")).toEqual({ from: "2026-11-16T18:30:00.000Z", to: null });
+  expect(timeBounds({ range: "yesterday" }, NOW, "Asia/Kolkata")).toEqual({
+    from: "2026-11-21T18:30:00.000Z",
+    to: "2026-11-22T18:30:00.000Z",
+  });
+  expect(timeBounds({ range: "24h" }, NOW, "Asia/Kolkata").from).toBe("2026-11-21T21:00:00.000Z");
+  expect(timeBounds({ range: "7d" }, NOW, null).from).toBe("2026-11-16T00:00:00.000Z");
 });
 
 it("dates that were chosen by hand are the service's dates as they were written", () => {
