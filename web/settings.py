@@ -19,6 +19,8 @@ from storage.retention.policy import Retention
 
 PREFIX = "ANALYTICS_"
 DEFAULT_TENANT = "default"
+MAX_NAME = 255
+"""Characters of a claim's name, or of a role."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -102,6 +104,12 @@ def _names(value: str) -> tuple[str, ...]:
     if value and not (names and all(name.isprintable() for name in names)):
         raise ValueError("must be names, separated by commas")
     return names
+
+
+def _name(value: str) -> str:
+    if len(value) > MAX_NAME or not value.isprintable() or value != value.strip():
+        raise ValueError(f"must be a name of at most {MAX_NAME} characters")
+    return value
 
 
 def _networks(value: str) -> tuple[Network, ...]:
@@ -194,6 +202,18 @@ class Settings(_Kept):
         "",
         "Issuers whose tokens are taken, by the claim iss, separated by commas. Empty: any that has the key.",
         _names,
+    )
+    jwt_roles_claim: str = _setting(
+        "roles",
+        "The claim that holds the roles: its name, or a path such as realm_access.roles. It is a list of texts, or one "
+        "text that is split at spaces.",
+        _name,
+    )
+    jwt_admin_role: str = _setting("admin", "The role that may read the figures.", _name)
+    jwt_tenant_claim: str = _setting(
+        "tenant",
+        "The claim that holds the tenant: its name, or a path. A token without it is of the default tenant.",
+        _name,
     )
     tracking_keys: Mapping[str, str] = _setting(
         "", "Keys of services that post, each as key or tenant:key, separated by commas.", _keys
@@ -345,3 +365,9 @@ def unknown(environment: Mapping[str, str]) -> list[str]:
     """Name the variables that look like settings but are none."""
     known = {PREFIX + field.name.upper() for field in dataclasses.fields(Settings)}
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def own_url(settings: Settings) -> str:
+    """Say where the service that *settings* describe is reached from this machine."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"

@@ -35,7 +35,7 @@ ReadTransaction = AsyncConnection
 WriteTransaction = Connection
 """An open write transaction, as :meth:`Database.write` hands it to its work."""
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration; a test holds it to the files."""
 READERS = 4
 """Connections that read at the same time."""
@@ -98,6 +98,9 @@ class Database(ABC):
             raise WrongDatabase(f"the database is at migration {found}, this version at {REVISION}: run migrate")
         about = await self.write(_about)
         self.epoch, self.days = about["epoch"], Days(about["timezone"])
+
+    def announce(self, address: str) -> None:  # noqa: B027 - most databases need no word of it
+        """Tell others who want to write this database that it is served at *address*; only SQLite's file is for one."""
 
     def open_readers(self) -> None:
         """Make the reading engines; enough for a program that only reads, beside a running service.

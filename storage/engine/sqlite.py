@@ -39,6 +39,9 @@ CHECKPOINT_BUSY_MS = 50
 SCRUB_SECONDS = 10.0
 """How long it is tried to empty the log of what was erased."""
 
+MAX_ADDRESS = 1024
+"""Bytes of the address in a lock file."""
+
 
 class SqliteDatabase(Database):
     """A database in a file. Each reading connection is a thread and about 2 MB of page cache."""
@@ -115,6 +118,11 @@ class SqliteDatabase(Database):
     def _admit(self, connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
         return self._readers.admit(connection)
 
+    def announce(self, address: str) -> None:
+        """Write *address* into the lock file, as :func:`writer_of` reads it."""
+        if self._lock is not None:
+            os.pwrite(self._lock, address.encode(), 0)
+
     async def close(self) -> None:
         """Close every connection and give the lock back."""
         await self._log.close()
@@ -188,15 +196,37 @@ def _checkpoint(writer: Connection, mode: Mode) -> Checkpoint:
     return Checkpoint(is_empty=mode == "TRUNCATE" and not busy, checkpointed=checkpointed)
 
 
+def writer_of(path: Path) -> str | None:
+    """Say at which address the file at *path* is served: "" if that is not known, None if no process writes it."""
+    try:
+        handle = os.open(_lock_file(path), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        # Shared, and for a moment: only a service that begins in that moment would be refused by it.
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(handle, MAX_ADDRESS, 0).decode(errors="replace")
+    finally:
+        os.close(handle)
+    return None
+
+
 def _lock(path: Path) -> int:
     """Hold a lock beside the file for as long as the process lives; the kernel frees it when the process dies."""
-    handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(_lock_file(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
         raise DatabaseInUse(f"another process is writing {path}: stop it, or set ANALYTICS_DATABASE_URL") from None
+    # The address of the process before.
+    os.ftruncate(handle, 0)
     return handle
+
+
+def _lock_file(path: Path) -> str:
+    return f"{path}.lock"
 
 
 def _configure(engine: Engine, *, readonly: bool) -> None:

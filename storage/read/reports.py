@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, FromClause, Row, Select, String, and_, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Row, Select, String, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.fairness.slicing import collect
@@ -29,6 +29,7 @@ _DAY_COUNTERS = (
     "active_users",
     "conversations",
     "messages",
+    "tokens",
     "api_calls",
     "api_errors",
     "response_time_us",
@@ -76,6 +77,11 @@ class Order:
     descending: bool = False
 
 
+def mean_us(total_us: Any, count: Any) -> Any:
+    """Say in SQL what a mean is sorted by: whole microseconds; -1 where nothing was counted."""
+    return func.coalesce(total_us // func.nullif(count, 0, type_=BigInteger), -1)
+
+
 def _newest(table: FromClause, time: str) -> tuple[Order, ...]:
     return Order(table.c[time], time, descending=True), Order(table.c.id, "id", descending=True)
 
@@ -89,6 +95,45 @@ USER_ORDERS: dict[str, tuple[Order, ...]] = {
     "last_seen": (Order(schema.users.c.last_seen, "last_seen", descending=True), _by_user_id),
 }
 """What users can be sorted by; a user without a name is sorted as one whose name is empty."""
+_talks = schema.conversation_metrics
+_by_id = Order(_talks.c.id, "id", descending=True)
+_MEAN = "mean_us"
+CONVERSATION_ORDERS: dict[str, tuple[Order, ...]] = {
+    "created_at": _newest(_talks, "created_at"),
+    "updated_at": _newest(_talks, "updated_at"),
+    "message_count": (Order(_talks.c.message_count, "message_count", descending=True), _by_id),
+    "total_tokens": (Order(_talks.c.total_tokens, "total_tokens", descending=True), _by_id),
+    "avg_response_time": (
+        Order(mean_us(_talks.c.response_time_us, _talks.c.response_count), _MEAN, descending=True),
+        _by_id,
+    ),
+}
+"""What conversations can be sorted by. Only ``created_at`` has an index; the others sort the tenant's conversations."""
+CALL_ORDERS: dict[str, tuple[Order, ...]] = {
+    "timestamp": _newest(schema.api_usage, "timestamp"),
+    "response_time": (
+        Order(schema.api_usage.c.response_time_us, "response_time", descending=True),
+        Order(schema.api_usage.c.id, "id", descending=True),
+    ),
+    "status_code": (
+        Order(schema.api_usage.c.status_code, "status_code", descending=True),
+        Order(schema.api_usage.c.id, "id", descending=True),
+    ),
+}
+"""What API calls can be sorted by. Only ``timestamp`` has an index; the others read all calls that are selected."""
+DAY_ORDERS = (
+    "date",
+    "active_users",
+    "new_users",
+    "total_users",
+    "total_conversations",
+    "total_messages",
+    "total_tokens",
+    "total_api_calls",
+    "avg_response_time",
+    "error_count",
+)
+"""What days can be sorted by, all descending; but for ``date``, each page reads all days that are selected."""
 INDEXED_USER_ORDERS = ("user_id", "activity_count")
 """Those with an index. The others sort the tenant's users: their cost grows with these, not with events."""
 
@@ -113,10 +158,17 @@ async def activities(
     page: Page,
     user_id: str | None = None,
     activity_type: str | None = None,
+    type_contains: str | None = None,
 ) -> Listing:
-    """List activities, newest first, of all users or of one, of all types or of one."""
+    """List activities, newest first, of all users or of one, of all types or of one.
+
+    *type_contains* is a part of the type, in small or capital letters (ASCII). No index knows of types: the activities
+    are read from the newest on until the page is full.
+    """
     table = schema.user_activity
     where = _events(table, tenant_id, page, "timestamp", user_id=user_id, activity_type=activity_type)
+    if type_contains is not None:
+        where.append(_contains(table.c.activity_type, type_contains))
     query = select(*_shown(table)).where(*where)
     return await read_page(connection, query, page, _newest(table, "timestamp"), _activity)
 
@@ -174,10 +226,7 @@ async def users(
         active = and_(days.tenant_id == table.tenant_id, days.user_id == table.user_id, days.day == active_on)
         query = query.join(schema.user_days, active)
     if search is not None:
-        # Both databases make small letters of ASCII's capitals alone, in columns whose order is that of code points.
-        part = search.encode().lower().decode()
-        lowered = (func.lower(column, type_=String) for column in (table.user_id, table.username))
-        query = query.where(or_(*(column.contains(part, autoescape=True) for column in lowered)))
+        query = query.where(or_(_contains(table.user_id, search), _contains(table.username, search)))
     return await read_page(connection, query, page, USER_ORDERS[sort], dict)
 
 
@@ -187,23 +236,27 @@ async def conversations(
     page: Page,
     user_id: str | None = None,
     status: str | None = None,
+    sort: str = "created_at",
 ) -> Listing:
-    """List conversations, latest created first, of all owners or of one, of any status or of one."""
+    """List conversations in one of the ``CONVERSATION_ORDERS``, of all owners or of one, of any status or of one."""
     table = schema.conversation_metrics.c
     where = [
         table.tenant_id == tenant_id,
         *_range(table.created_at, page),
         *_equal(table, user_id=user_id, status=status),
     ]
-    query = select(*_listed(CONVERSATIONS)).where(*where)
-    return await read_page(connection, query, page, _newest(schema.conversation_metrics, "created_at"), _conversation)
+    mean = mean_us(table.response_time_us, table.response_count).label(_MEAN)
+    query = select(*_listed(CONVERSATIONS), mean).where(*where)
+    return await read_page(connection, query, page, CONVERSATION_ORDERS[sort], _conversation)
 
 
-async def api_calls(connection: AsyncConnection, tenant_id: str, page: Page, endpoint: str | None = None) -> Listing:
-    """List API calls, newest first, to all endpoints or to one."""
+async def api_calls(
+    connection: AsyncConnection, tenant_id: str, page: Page, endpoint: str | None = None, sort: str = "timestamp"
+) -> Listing:
+    """List API calls in one of the ``CALL_ORDERS``, to all endpoints or to one."""
     table = schema.api_usage
     query = select(*_shown(table)).where(*_events(table, tenant_id, page, "timestamp", endpoint=endpoint))
-    return await read_page(connection, query, page, _newest(table, "timestamp"), _timed)
+    return await read_page(connection, query, page, CALL_ORDERS[sort], _timed)
 
 
 async def api_stats(
@@ -219,37 +272,73 @@ async def api_stats(
 
 
 async def daily_stats(
-    connection: AsyncConnection, tenant_id: str, days: Days, first: str, last: str, page: Page
+    connection: AsyncConnection,
+    tenant_id: str,
+    days: Days,
+    first: str,
+    last: str,
+    page: Page,
+    sort: str = "date",
 ) -> Listing:
-    """List the local days from *first* to *last*, newest first; a day without events is there with zeros.
+    """List the local days from *first* to *last* in one of the ``DAY_ORDERS``; a day without events has zeros.
 
     ``total_users`` is cumulative: the running sum of the users first seen up to the day's end.
     """
+    if sort != "date":
+        return slice_page(await _days(connection, tenant_id, days, first, last), page, sort, "date", descending=True)
     if page.after is not None:
         last = min(last, days.shift(str(page.after[0]), -1))
     begin = max(first, days.shift(last, -page.limit))
+    items = await _days(connection, tenant_id, days, begin, last)
+    items.reverse()
+    more = len(items) > page.limit
+    items = items[: page.limit]
+    return Listing(items, (items[-1]["date"],) if more else None)
+
+
+async def _days(connection: AsyncConnection, tenant_id: str, days: Days, first: str, last: str) -> list[Item]:
+    """Read the days from *first* to *last*, oldest first."""
     counter = schema.counters.c
     in_days = and_(counter.tenant_id == tenant_id, counter.grain == "day", counter.metric.in_(_DAY_COUNTERS))
     rows = await connection.execute(
-        select(counter.start, counter.metric, counter.value).where(in_days, counter.start.between(begin, last))
+        select(counter.start, counter.metric, counter.value).where(in_days, counter.start.between(first, last))
     )
     by_day: dict[str, dict[str, int]] = {}
     for day, metric, value in rows:
         by_day.setdefault(day, {})[metric] = value
     earlier = select(func.coalesce(func.sum(counter.value), 0)).where(
-        in_days, counter.metric == "users", counter.start < begin
+        in_days, counter.metric == "users", counter.start < first
     )
     users_so_far = int(await connection.scalar(earlier) or 0)
-    items, day = [], begin
+    items, day = [], first
     while day <= last:
         sums = by_day.get(day, {})
         users_so_far += sums.get("users", 0)
         items.append(_day(day, sums, users_so_far))
         day = days.shift(day, 1)
-    items.reverse()
-    more = len(items) > page.limit
-    items = items[: page.limit]
-    return Listing(items, (items[-1]["date"],) if more else None)
+    return items
+
+
+def slice_page(items: list[Item], page: Page, sort: str, tie: str, *, descending: bool) -> Listing:
+    """Sort *items* by a number, the largest first and those without one last, then by *tie*; give one page of them."""
+    items.sort(key=lambda item: str(item[tie] or ""), reverse=descending)
+    items.sort(key=lambda item: -_rank(item[sort]))
+    keys = [(_rank(item[sort]), str(item[tie] or "")) for item in items]
+    begin = 0
+    if page.after is not None:
+        value, text = page.after
+        begin = sum(
+            rank > value or (rank == value and (name >= text if descending else name <= text)) for rank, name in keys
+        )
+    end = begin + min(page.limit, len(items))
+    return Listing(items[begin:end], keys[end - 1] if end < len(items) else None)
+
+
+def _rank(value: float | None) -> int:
+    """Make a whole number of what is sorted by: of seconds their microseconds, -1 of None."""
+    if value is None:
+        return -1
+    return round(value * MICROSECONDS) if isinstance(value, float) else value
 
 
 def _day(day: str, sums: Mapping[str, int], total_users: int) -> Item:
@@ -264,6 +353,7 @@ def _day(day: str, sums: Mapping[str, int], total_users: int) -> Item:
         "total_api_calls": sums.get("api_calls", 0),
         "avg_response_time": mean_seconds(sums.get("response_time_us", 0), sums.get("responses", 0)),
         "error_count": sums.get("api_errors", 0),
+        "total_tokens": sums.get("tokens", 0),
     }
 
 
@@ -286,6 +376,13 @@ def _range(column: Any, page: Page) -> list[ColumnElement[bool]]:
     if page.end is not None:
         bounds.append(column < page.end)
     return bounds
+
+
+def _contains(column: Any, part: str) -> ColumnElement[bool]:
+    """Select text that has this *part*, in small or capital letters (ASCII)."""
+    # Both databases make small letters of ASCII's capitals alone, in columns whose order is that of code points.
+    lowered: ColumnElement[str] = func.lower(column, type_=String)
+    return lowered.contains(part.encode().lower().decode(), autoescape=True)
 
 
 def _equal(columns: Any, **wanted: str | None) -> list[ColumnElement[bool]]:

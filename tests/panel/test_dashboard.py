@@ -1,5 +1,6 @@
 """The full dashboard, as an admin uses it."""
 
+import codecs
 import csv
 import io
 from collections.abc import Awaitable, Callable
@@ -246,7 +247,8 @@ async def test_the_export_is_what_the_filters_select(service: Served, visit: Vis
     async with page.expect_download() as download:
         await page.get_by_role("button", name="Export CSV").click()
     await (await download.value).save_as(tmp_path / "export.csv")
-    found = list(csv.DictReader(io.StringIO((tmp_path / "export.csv").read_text())))
+    assert (tmp_path / "export.csv").read_bytes().startswith(codecs.BOM_UTF8)
+    found = list(csv.DictReader(io.StringIO((tmp_path / "export.csv").read_text("utf-8-sig"))))
     assert len(found) == 150
     async with httpx2.AsyncClient(base_url=service.url) as client:
         headers = {"Authorization": f"Bearer {service.token()}", "Accept": "text/csv"}

@@ -19,12 +19,12 @@ import msgspec
 
 from realtime.principal import Principal
 from storage.engine.urls import file_of
+from web.auth.claims import ADMIN as ADMIN
+from web.auth.claims import DEFAULT_CLAIMS, Claims, read_subject
 from web.auth.key_set import ALGORITHMS, KeySet
-from web.http.problems import Problem, unauthorized
-from web.settings import DEFAULT_TENANT, InvalidSetting, Settings
+from web.http.problems import unauthorized
+from web.settings import InvalidSetting, Settings
 
-ADMIN = "admin"
-"""The role that may read."""
 MAX_TOKEN = 8192
 """Characters of a token."""
 MAX_HEADER = 2048
@@ -32,14 +32,14 @@ MAX_HEADER = 2048
 
 _LATEST = 1e12
 """Beyond it, in seconds since 1970, nothing is a time."""
-# Audience and issuer are checked here: with our words, and with one rule for all.
-_OPTIONS: Any = {"require": ["sub", "exp"], "verify_aud": False, "verify_iss": False, "verify_iat": False}
-
-
-def check_admin(principal: Principal) -> None:
-    """Raise a 403 :exc:`Problem` if the role admin is missing."""
-    if ADMIN not in principal.roles:
-        raise Problem(403, "the token does not have the role admin")
+# Audience, issuer and subject are checked here: with our words, and with one rule for all.
+_OPTIONS: Any = {
+    "require": ["sub", "exp"],
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_iat": False,
+    "verify_sub": False,
+}
 
 
 class Verifier:
@@ -52,17 +52,19 @@ class Verifier:
         revokes: Callable[[Principal], bool],
         audiences: Iterable[str] = (),
         issuers: Iterable[str] = (),
+        names: Claims = DEFAULT_CLAIMS,
     ) -> None:
         """Take the HS256 *secret* (None: such tokens are refused) and where the public keys are (None: likewise).
 
         *revokes* says whose token was revoked. *audiences* are the names of this service: a token has to be for one of
         them; without any it must name none. *issuers*: a token has to be of one of them; without any, any issuer will
-        do.
+        do. *names* are those of the other claims.
         """
         self._secret = secret
         self._revokes = revokes
         self._audiences = frozenset(audiences)
         self._issuers = frozenset(issuers)
+        self._names = names
         self._keys = KeySet(jwks_url) if jwks_url else None
 
     async def verify(self, token: str) -> Principal:
@@ -84,6 +86,10 @@ class Verifier:
             raise unauthorized("the token is not valid yet") from None
         except jwt.MissingRequiredClaimError as error:
             raise unauthorized(f"the token lacks the claim {error.claim}") from None
+        except jwt.InvalidAlgorithmError:
+            raise unauthorized(f"the token's algorithm is not accepted: {self._accepted()}") from None
+        except (jwt.InvalidSignatureError, jwt.InvalidKeyError):
+            raise unauthorized(f"the token is not signed with a key of this service: {self._accepted()}") from None
         except (
             jwt.PyJWTError,
             msgspec.MsgspecError,
@@ -95,16 +101,20 @@ class Verifier:
         ):
             raise unauthorized("the token is not valid") from None
         self._check_purpose(claims)
-        principal = _principal(claims)
+        principal = self._principal(claims)
         if self._revokes(principal):
             raise unauthorized("the token has been revoked")
         return principal
 
     async def verify_admin(self, token: str) -> Principal:
-        """Verify *token* and that it has the role admin; raises a 403 :exc:`Problem` if it has not."""
+        """Verify *token* and that it is an admin's; raises a 403 :exc:`Problem` if it is not."""
         principal = await self.verify(token)
-        check_admin(principal)
+        self.check_admin(principal)
         return principal
+
+    def check_admin(self, principal: Principal) -> None:
+        """Raise a 403 :exc:`Problem` if the role of admins is missing."""
+        self._names.check_admin(principal.roles)
 
     async def close(self) -> None:
         """Give connections back."""
@@ -129,6 +139,24 @@ class Verifier:
             return await self._keys.get(algorithm, kid)
         raise jwt.InvalidAlgorithmError("not accepted here")
 
+    def _accepted(self) -> str:
+        """Say with which settings a signature is verified."""
+        if self._keys is None:
+            return "HS256 with ANALYTICS_JWT_SECRET; for RS256 and ES256 set ANALYTICS_JWKS_URL"
+        published = "RS256 and ES256 with ANALYTICS_JWKS_URL"
+        return f"{published}, HS256 with ANALYTICS_JWT_SECRET" if self._secret else published
+
+    def _principal(self, claims: dict[str, Any]) -> Principal:
+        roles = self._names.read_roles(claims)
+        return Principal(
+            read_subject(claims),
+            self._names.read_tenant(claims),
+            roles,
+            _time(claims["exp"]),
+            _issued(claims.get("iat")),
+            claims.get("jti"),
+        )
+
 
 class _Header(msgspec.Struct):
     alg: str
@@ -141,27 +169,6 @@ def _header(token: str) -> _Header:
     if len(segment) > MAX_HEADER:
         raise jwt.DecodeError("too long")
     return msgspec.json.decode(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)), type=_Header)
-
-
-def _principal(claims: dict[str, Any]) -> Principal:
-    subject, roles = claims["sub"], claims.get("roles")
-    tenant = claims.get("tenant")
-    if roles is None:
-        raise unauthorized("the token lacks the claim roles")
-    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-        raise unauthorized("the token's claim roles is not a list of strings")
-    if not isinstance(subject, str) or not _is_name(subject):
-        raise unauthorized("the token's claim sub is not a name")
-    if tenant is not None and not (isinstance(tenant, str) and _is_name(tenant)):
-        raise unauthorized("the token's claim tenant is not a name")
-    return Principal(
-        subject,
-        DEFAULT_TENANT if tenant is None else tenant,
-        tuple(roles),
-        _time(claims["exp"]),
-        _issued(claims.get("iat")),
-        claims.get("jti"),
-    )
 
 
 def _issued(iat: Any) -> float | None:
@@ -181,14 +188,10 @@ def _time(exp: float) -> float:
     return expires
 
 
-def _is_name(text: str) -> bool:
-    return 0 < len(text) <= 255 and "\0" not in text and text.encode(errors="replace").decode() == text
-
-
 def verifier(settings: Settings, revokes: Callable[[Principal], bool]) -> Verifier:
     """Make the verifier that *settings* ask for."""
     secret, url = shared_secret(settings), settings.jwks_url or None
-    return Verifier(secret, url, revokes, settings.jwt_audience, settings.jwt_issuer)
+    return Verifier(secret, url, revokes, settings.jwt_audience, settings.jwt_issuer, Claims.of(settings))
 
 
 def shared_secret(settings: Settings) -> str | None:
@@ -223,10 +226,22 @@ def _kept_secret(path: Path) -> str:
 
 def make_token(secret: str, subject: str, roles: list[str], tenant: str, seconds: float, **more: str) -> str:
     """Sign a token that ends in so many *seconds*, with an id of its own and *more* claims."""
+    return _sign(secret, {"sub": subject, **DEFAULT_CLAIMS.write(roles, tenant), **more}, seconds)
+
+
+def own_token(
+    settings: Settings, secret: str, subject: str, tenant: str, seconds: float, roles: list[str] | None = None
+) -> str:
+    """Sign a token that the service of *settings* accepts; *roles* None: an admin's."""
+    names = Claims.of(settings)
+    claims = names.write(roles or [names.admin_role], tenant)
+    return _sign(secret, {"sub": subject, **claims, **purpose(settings)}, seconds)
+
+
+def _sign(secret: str, claims: dict[str, Any], seconds: float) -> str:
     now = time.time()
-    claims = {"sub": subject, "roles": roles, "tenant": tenant, "iat": int(now), "exp": int(now + seconds), **more}
-    claims["jti"] = secrets.token_urlsafe(12)
-    return jwt.encode(claims, secret, algorithm="HS256")
+    times = {"iat": int(now), "exp": int(now + seconds), "jti": secrets.token_urlsafe(12)}
+    return jwt.encode({**claims, **times}, secret, algorithm="HS256")
 
 
 def purpose(settings: Settings) -> dict[str, str]:

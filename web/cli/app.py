@@ -13,8 +13,8 @@ import typer
 
 from storage.errors import StorageError
 from web.cli import erasure, keys, upkeep
-from web.cli.command import alongside, fail, own_url, read_settings
-from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, unknown
+from web.cli.command import alongside, fail, read_settings
+from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, own_url, unknown
 
 if TYPE_CHECKING:
     from storage.model.clock import Days
@@ -70,17 +70,17 @@ def serve(
 def token(
     sub: Annotated[str, typer.Option(help="Whom the token is for.")] = "admin",
     tenant: Annotated[str, typer.Option(help="Whose figures it opens.")] = DEFAULT_TENANT,
-    role: Annotated[list[str] | None, typer.Option(help="A role; may be given again. Default: admin.")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="A role; may be given again. Default: that of admins.")] = None,
     hours: Annotated[float, typer.Option(help="How long it is valid.", min=0.001, max=24 * 366)] = 12.0,
 ) -> None:
     """Print a token signed with the service's HS256 secret."""
-    from web.auth.tokens import ADMIN, make_token, purpose
+    from web.auth.tokens import own_token
 
     settings = read_settings()
     secret = _signing_secret(settings)
     if secret is None:
         raise fail("tokens come from your auth service: ANALYTICS_JWKS_URL is set, ANALYTICS_JWT_SECRET is not")
-    typer.echo(make_token(secret, sub, role or [ADMIN], tenant, hours * 3600, **purpose(settings)))
+    typer.echo(own_token(settings, secret, sub, tenant, hours * 3600, role))
 
 
 def _signing_secret(settings: Settings) -> str | None:
@@ -197,7 +197,7 @@ def watch(
 ) -> None:
     """Show the live figures in the terminal: a panel of text."""
     settings = read_settings()
-    from web.auth.tokens import ADMIN, make_token, purpose
+    from web.auth.tokens import own_token
     from web.cli import watch as terminal
 
     if token_file is not None:
@@ -212,7 +212,7 @@ def watch(
             raise fail("give a token with --token-file: there is no ANALYTICS_JWT_SECRET here to sign one with")
 
         def supply() -> str:
-            return make_token(secret, "watch", [ADMIN], tenant, 3600, **purpose(settings))
+            return own_token(settings, secret, "watch", tenant, 3600)
 
     try:
         asyncio.run(terminal.watch(url or own_url(settings), supply))

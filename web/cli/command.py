@@ -116,9 +116,3 @@ class Progress:
         """Clear the line."""
         if self._shown >= 0:
             typer.echo("\r\x1b[K", nl=False, err=True)
-
-
-def own_url(settings: Settings) -> str:
-    """Say where the service that *settings* describe is reached from this machine."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"

@@ -1,13 +1,16 @@
 """What ``make run`` says before it serves: where the panel is, what can be asked, and how to post an event."""
 
 import os
+import shlex
 import sys
 
-from web.auth.tokens import ADMIN, make_token, purpose, shared_secret
-from web.cli.command import own_url
+from storage.engine.sqlite import writer_of
+from storage.engine.urls import file_of
+from web.auth.tokens import own_token, shared_secret
 from web.ingest.tracking import PREFIX as TRACK
 from web.reports.endpoints import PREFIX
-from web.settings import DEFAULT_TENANT, InvalidSetting, Settings
+from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, own_url
+from web.settings import PREFIX as VARIABLE
 
 HOURS = 12
 REPORTS = (
@@ -20,9 +23,29 @@ REPORTS = (
     "daily-stats?days=30",
 )
 
+WATCHED = (
+    "host",
+    "port",
+    "database_url",
+    "jwt_audience",
+    "jwt_issuer",
+    "jwt_roles_claim",
+    "jwt_admin_role",
+    "jwt_tenant_claim",
+)
+"""The settings that ``watch`` needs in another terminal, beside secrets, which are never printed."""
+
+
+class AlreadyServed(Exception):
+    """The text says where the database is served."""
+
 
 def greeting(settings: Settings) -> str:
-    """Write the greeting, with an admin token of twelve hours if the service signs its own."""
+    """Write the greeting, with an admin token of twelve hours if the service signs its own.
+
+    Raises :exc:`AlreadyServed` if another process serves the database.
+    """
+    _check_unserved(settings)
     url, secret = own_url(settings), shared_secret(settings)
     token = "<token of your auth service>" if secret is None else _token(secret, settings)
     reports = "\n".join(f"    {url}{PREFIX}/{report}" for report in REPORTS)
@@ -32,7 +55,7 @@ ConvoAI Analytics
   Dashboard (an admin's link, valid for {HOURS} hours):
     {url}/analytics#token={token}
   The same live, in a terminal:
-    .venv/bin/convoai-analytics watch
+    {_variables(settings)}.venv/bin/convoai-analytics watch
 
   Admin endpoints (Authorization: Bearer <the token above>):
 {reports}
@@ -43,6 +66,26 @@ ConvoAI Analytics
 """
 
 
+def _check_unserved(settings: Settings) -> None:
+    file = file_of(settings.database_url)
+    address = None if file is None else writer_of(file)
+    if address is not None:
+        where = f" at {address}/analytics" if address else ""
+        raise AlreadyServed(f"a service already runs on {file}{where}: stop it, or set ANALYTICS_DATABASE_URL")
+
+
+def _variables(settings: Settings) -> str:
+    """Write the variables that are not as by default; a database on a server is left out, since it has a password."""
+    usual = Settings.read({})
+    words = []
+    for name in WATCHED:
+        value = getattr(settings, name)
+        if value != getattr(usual, name) and (name != "database_url" or file_of(value) is not None):
+            text = ",".join(value) if isinstance(value, tuple) else str(value)
+            words.append(f"{VARIABLE}{name.upper()}={shlex.quote(text)} ")
+    return "".join(words)
+
+
 def _key(settings: Settings) -> str:
     """Write the header that this machine needs, if it is not trusted."""
     trusted = any(network.is_loopback for network in settings.trusted_networks)
@@ -50,11 +93,11 @@ def _key(settings: Settings) -> str:
 
 
 def _token(secret: str, settings: Settings) -> str:
-    return make_token(secret, "admin", [ADMIN], DEFAULT_TENANT, HOURS * 3600, **purpose(settings))
+    return own_token(settings, secret, "admin", DEFAULT_TENANT, HOURS * 3600)
 
 
 if __name__ == "__main__":
     try:
         print(greeting(Settings.read(os.environ)), flush=True)
-    except InvalidSetting as error:
+    except (InvalidSetting, AlreadyServed) as error:
         sys.exit(f"convoai-analytics: {error}")

@@ -19,7 +19,7 @@ from storage.model.changes import minute_items, plain
 from storage.model.metrics import summary
 from storage.read.reports import Page
 from storage.read.snapshots import read_head, read_snapshot, read_totals
-from web.auth.tokens import Verifier, bearer, check_admin
+from web.auth.tokens import Verifier, bearer
 from web.http.accept import prefers, takes_gzip
 from web.http.connections import mark_authenticated, network_of
 from web.http.etag import matches, weak
@@ -29,6 +29,7 @@ from web.http.operations import (
     JsonSchema,
     Operation,
     Parameter,
+    boolean,
     moment,
     opaque,
     read_cursor,
@@ -59,6 +60,13 @@ Read = Callable[[Ask], Awaitable[Values]]
 
 _FROM = Parameter("from", "Inclusive: a date (of the tenant's zone) or an ISO 8601 time.", {"type": "string"}, moment)
 _TO = Parameter("to", "Exclusive: a date (of the tenant's zone) or an ISO 8601 time.", {"type": "string"}, moment)
+_BOM = Parameter(
+    "bom",
+    "As CSV: begin with a byte-order mark, without which Excel does not read UTF-8.",
+    {"type": "boolean", "default": False},
+    boolean,
+    default=False,
+)
 _CURSOR = Parameter("cursor", "The `next` of the page before.", {"type": "string"}, opaque)
 
 
@@ -114,7 +122,7 @@ class Reports:
         return _operation(path, name, title, endpoint, Answer("The report.", shape), parameters)
 
     def _list(self, source: List) -> Operation:
-        parameters = (*source.filters, _FROM, _TO, _limit(source), _CURSOR)
+        parameters = (*source.filters, _FROM, _TO, _limit(source), _CURSOR, _BOM)
 
         async def endpoint(request: Request) -> Response:
             tenant_id = await self._admit(request)
@@ -143,7 +151,7 @@ class Reports:
             self._admission.drop_token(token)
             raise
         mark_authenticated(request.scope)
-        check_admin(principal)
+        self._verifier.check_admin(principal)
         self._admission.admit(request, token, principal)
         return principal.tenant_id
 
@@ -151,7 +159,7 @@ class Reports:
         request.scope[ALLOCATION].grow(HELD_BYTES)
         gzip = takes_gzip(request.headers.get("accept-encoding", ""))
         reader = Reader(partial(self._admission.turn, request, heavy=True), request.is_disconnected, gzip)
-        pieces = self._exports.stream(source, wanted, Csv(source.columns), reader)
+        pieces = self._exports.stream(source, wanted, Csv(source.columns, bom=wanted.values["bom"]), reader)
         return await download(source, pieces, VARY, gzip=gzip)
 
     async def _answer(

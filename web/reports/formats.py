@@ -1,5 +1,6 @@
 """The formats in which a list leaves the service as a file: CSV (RFC 4180) and NDJSON. Pure."""
 
+import codecs
 import csv
 import io
 import re
@@ -27,12 +28,14 @@ class Format(Protocol):
 class Csv:
     """CSV with a header row. What a spreadsheet would run as a formula is made text by an apostrophe before it."""
 
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str], *, bom: bool = False) -> None:
+        """Write these *columns*; *bom*: behind a byte-order mark, without which Excel does not read UTF-8."""
         self._columns = tuple(columns)
+        self._mark = codecs.BOM_UTF8 if bom else b""
 
     def head(self) -> bytes:
         """Write the header row."""
-        return _lines([self._columns])
+        return self._mark + _lines([self._columns])
 
     def write(self, items: Iterable[Item]) -> bytes:
         """Write a row for each item: null as an empty cell, an object as compact JSON."""

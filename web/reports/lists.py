@@ -7,8 +7,8 @@ from typing import Any
 from storage.engine.database import ReadTransaction
 from storage.model.clock import Days
 from storage.read import reports
-from storage.read.endpoints import endpoints
-from storage.read.reports import INDEXED_USER_ORDERS, Listing, Page
+from storage.read.endpoints import ENDPOINT_ORDERS, endpoints
+from storage.read.reports import CALL_ORDERS, CONVERSATION_ORDERS, DAY_ORDERS, INDEXED_USER_ORDERS, Listing, Page
 from web.http.operations import JsonSchema, Parameter, boolean, choice, text, whole
 from web.http.problems import invalid
 from web.reports import shapes
@@ -36,7 +36,7 @@ def _always(_page: Page, _values: Mapping[str, Any]) -> bool:
 
 def _by_type(page: Page, values: Mapping[str, Any]) -> bool:
     """Activities have no index by type."""
-    return is_long(page, values) or values["activity_type"] is not None
+    return is_long(page, values) or values["activity_type"] is not None or values["type_contains"] is not None
 
 
 def _in_range(page: Page, values: Mapping[str, Any]) -> bool:
@@ -48,6 +48,11 @@ def _of_users(page: Page, values: Mapping[str, Any]) -> bool:
     """Only two orders have an index; other users that are selected have to be searched."""
     is_sorted = values["sort"] not in INDEXED_USER_ORDERS
     return is_sorted or values["active_only"] or values["search"] is not None or _in_range(page, values)
+
+
+def _of_conversations(page: Page, values: Mapping[str, Any]) -> bool:
+    """Only one order has an index."""
+    return is_long(page, values) or values["sort"] != "created_at"
 
 
 def _of_days(page: Page, values: Mapping[str, Any]) -> bool:
@@ -74,10 +79,10 @@ class List:
     """One list.
 
     ``name`` is that of its CSV file, ``item`` the shape of what it holds. ``keys`` has the shape of a cursor's key for
-    each sort, ``{"": ...}`` if there is but one. ``table`` is the name that the command ``export`` knows it by, None if
-    it does not. A list that is ``appended`` is one of events: its rows never change, and new ones have higher ids.
-    ``beside`` reads what describes all that is selected, ``beside_shape`` is the shape of that. ``is_heavy`` says what
-    costs much; a file of all of it always does.
+    each sort, and under "" that of the order without one of these. ``table`` is the name that the command ``export``
+    knows it by, None if it does not. A list that is ``appended`` is one of events: its rows never change, and new ones
+    have higher ids. ``beside`` reads what describes all that is selected, ``beside_shape`` is the shape of that.
+    ``is_heavy`` says what costs much; a file of all of it always does.
     """
 
     path: str
@@ -102,9 +107,12 @@ class List:
 
     def cursor(self, values: Mapping[str, Any]) -> tuple[str, str]:
         """Give name and shape of the list's cursors: those of one sort do not fit another."""
-        if "" in self.keys:
-            return self.name, self.keys[""]
-        return f"{self.name}.{values['sort']}", self.keys[values["sort"]]
+        sort = values.get("sort") or ""
+        return (f"{self.name}.{sort}", self.keys[sort]) if sort and sort in self.keys else (self.name, self.keys[""])
+
+    def is_read_in_pages(self, values: Mapping[str, Any]) -> bool:
+        """Say whether an export reads each page by itself: of events in the order that has an index."""
+        return self.appended and values.get("sort") not in self.keys
 
 
 def _text(longest: int) -> JsonSchema:
@@ -119,6 +127,7 @@ _SORTS = {"user_id": "s", "username": "ss", "activity_count": "is", "first_seen"
 _STATUSES = ("active", "deleted")
 _USER = Parameter("user_id", "Only of this user.", _text(255), text(255))
 _TYPE = Parameter("activity_type", "Only of this type.", _text(100), text(100))
+_TYPE_PART = Parameter("type_contains", "A part of the type; capital letters do not matter.", _text(100), text(100))
 _CONVERSATION = Parameter("conversation_id", "Only of this conversation.", _text(255), text(255))
 _ENDPOINT = Parameter("endpoint", "Only of this endpoint.", _text(512), text(512))
 _STATUS = Parameter("status", "Only those that are active, or deleted.", _one_of(*_STATUSES), choice(*_STATUSES))
@@ -133,6 +142,18 @@ _SORT = Parameter(
     choice(*_SORTS),
     default="user_id",
 )
+
+
+def _sorted_by(meaning: str, *orders: str) -> Parameter:
+    """Describe a sort whose first order is the default."""
+    shape = {**_one_of(*orders), "default": orders[0]}
+    return Parameter("sort", meaning, shape, choice(*orders), default=orders[0])
+
+
+_CONVERSATION_SORT = _sorted_by("Descending; ties newest first.", *CONVERSATION_ORDERS)
+_CALL_SORT = _sorted_by("Descending; ties newest first.", *CALL_ORDERS)
+_ENDPOINT_SORT = _sorted_by("endpoint ascending, the others descending; ties by endpoint.", *ENDPOINT_ORDERS)
+_DAY_SORT = _sorted_by("Descending; ties newest first.", *DAY_ORDERS)
 _DAYS = Parameter(
     "days",
     "How many days, today included.",
@@ -144,7 +165,12 @@ _DAYS = Parameter(
 async def _activities(ask: Ask) -> Listing:
     wanted = ask.values
     return await reports.activities(
-        ask.connection, ask.tenant_id, ask.page, wanted.get("user_id"), wanted.get("activity_type")
+        ask.connection,
+        ask.tenant_id,
+        ask.page,
+        wanted.get("user_id"),
+        wanted.get("activity_type"),
+        wanted.get("type_contains"),
     )
 
 
@@ -165,13 +191,15 @@ async def _users(ask: Ask) -> Listing:
 
 async def _conversations(ask: Ask) -> Listing:
     wanted = ask.values
+    sort = wanted.get("sort", "created_at")
     return await reports.conversations(
-        ask.connection, ask.tenant_id, ask.page, wanted.get("user_id"), wanted.get("status")
+        ask.connection, ask.tenant_id, ask.page, wanted.get("user_id"), wanted.get("status"), sort
     )
 
 
 async def _api_calls(ask: Ask) -> Listing:
-    return await reports.api_calls(ask.connection, ask.tenant_id, ask.page, ask.values.get("endpoint"))
+    sort = ask.values.get("sort", "timestamp")
+    return await reports.api_calls(ask.connection, ask.tenant_id, ask.page, ask.values.get("endpoint"), sort)
 
 
 async def _api_stats(ask: Ask) -> Values:
@@ -180,7 +208,7 @@ async def _api_stats(ask: Ask) -> Values:
 
 
 async def _endpoints(ask: Ask) -> Listing:
-    return await endpoints(ask.connection, ask.tenant_id, ask.days, ask.page)
+    return await endpoints(ask.connection, ask.tenant_id, ask.days, ask.page, ask.values.get("sort", "count"))
 
 
 async def _days(ask: Ask) -> Listing:
@@ -192,7 +220,8 @@ async def _days(ask: Ask) -> Listing:
     if page.start is not None:
         first = max(first, days.of(page.start))
     try:
-        return await reports.daily_stats(ask.connection, ask.tenant_id, days, first, last, page)
+        sort = ask.values.get("sort", "date")
+        return await reports.daily_stats(ask.connection, ask.tenant_id, days, first, last, page, sort)
     except (ValueError, OverflowError):
         raise invalid("cursor", "is not a cursor of this list") from None
 
@@ -206,7 +235,7 @@ LISTS = (
         shapes.ACTIVITY,
         _activities,
         {"": "si"},
-        (_USER, _TYPE),
+        (_USER, _TYPE, _TYPE_PART),
         table="user_activity",
         appended=True,
         is_heavy=_by_type,
@@ -237,12 +266,13 @@ LISTS = (
         "conversations",
         "conversations",
         "getConversations",
-        "Conversations, latest created first",
+        "Conversations, by default latest created first",
         shapes.CONVERSATION,
         _conversations,
-        {"": "si"},
-        (_USER, _STATUS),
+        {"": "si", "updated_at": "si", "message_count": "ii", "total_tokens": "ii", "avg_response_time": "ii"},
+        (_USER, _STATUS, _CONVERSATION_SORT),
         table="conversation_metrics",
+        is_heavy=_of_conversations,
     ),
     List(
         "messages",
@@ -260,11 +290,11 @@ LISTS = (
         "api-usage",
         "api-usage",
         "getCalls",
-        "API calls, newest first, and statistics of all that are selected",
+        "API calls, by default newest first, and statistics of all that are selected",
         shapes.API_CALL,
         _api_calls,
-        {"": "si"},
-        (_ENDPOINT,),
+        {"": "si", "response_time": "ii", "status_code": "ii"},
+        (_ENDPOINT, _CALL_SORT),
         table="api_usage",
         appended=True,
         beside=_api_stats,
@@ -275,21 +305,22 @@ LISTS = (
         "api-usage/endpoints",
         "api-endpoints",
         "getEndpoints",
-        "Endpoints, most calls first; a range is one of whole local days",
+        "Endpoints, by default most calls first; a range is one of whole local days",
         shapes.ENDPOINT,
         _endpoints,
-        {"": "is"},
+        {"": "is", "endpoint": "s", **dict.fromkeys(ENDPOINT_ORDERS[2:], "is")},
+        (_ENDPOINT_SORT,),
         is_heavy=_always,
     ),
     List(
         "daily-stats",
         "daily-stats",
         "getDaily",
-        "Local days, newest first; days without events are there with zeros",
+        "Local days, by default newest first; days without events are there with zeros",
         shapes.DAY,
         _days,
-        {"": "s"},
-        (_DAYS,),
+        {"": "s", **dict.fromkeys(DAY_ORDERS[1:], "is")},
+        (_DAYS, _DAY_SORT),
         table="daily_stats",
         limit=MAX_LIMIT,
         is_heavy=_of_days,

@@ -91,6 +91,7 @@ DAY = record(
         "total_api_calls": COUNT,
         "avg_response_time": SECONDS,
         "error_count": COUNT,
+        "total_tokens": {**COUNT, "description": "Of the day's messages, where their number is known."},
     }
 )
 ENDPOINT = record(

@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -20,7 +21,7 @@ from web.server.descriptors import fitting, for_connections, for_waiting, raise_
 from web.server.http_protocol import READS, BoundedProtocol
 from web.server.listener import Listener
 from web.server.websocket_protocol import PreparedProtocol
-from web.settings import Settings
+from web.settings import Settings, own_url
 
 log = structlog.get_logger()
 
@@ -154,7 +155,9 @@ async def _serve(
             gc.collect()
             gc.freeze()
             gc.set_threshold(*COLLECT)
-            log.info("serving", host=settings.host, port=listening.getsockname()[1], broker=broker)
+            port = listening.getsockname()[1]
+            service.database.announce(own_url(replace(settings, port=port)))
+            log.info("serving", host=settings.host, port=port, broker=broker)
             serving()
             await Server(service, listening, asked).serve()
     log.info("stopped")

@@ -13,7 +13,7 @@ from realtime.protocol import BEARER, CLOSES, SUBPROTOCOL, TOPICS, Action
 from storage.model.changes import MINUTES, RECENT, TOP
 from storage.model.metrics import FIGURES, LABELLED
 from storage.read.series import AMOUNTS, Interval
-from web.auth.tokens import ADMIN
+from web.auth.claims import ADMIN
 from web.http.operations import JsonSchema
 from web.reports import shapes
 from web.reports.endpoints import PREFIX
@@ -70,7 +70,7 @@ def typescript() -> str:
 def _constants() -> str:
     constants: Mapping[str, tuple[str, Any]] = {
         "API_PREFIX": ("The path under which every endpoint is.", f"{PREFIX}/"),
-        "ADMIN_ROLE": ("The role that may read the figures.", ADMIN),
+        "ADMIN_ROLE": ("The role that may read the figures, unless the service has another one for it.", ADMIN),
         "SUBPROTOCOL": ("The WebSocket subprotocol of the live connection.", SUBPROTOCOL),
         "BEARER": ("A browser offers its token as a second subprotocol with this prefix.", BEARER),
         "HEARTBEAT_SECONDS": (

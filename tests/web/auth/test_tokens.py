@@ -28,7 +28,7 @@ BAD = {
     "no exp": jwt.encode(CLAIMS, SECRET, "HS256"),
     "no sub": sign({"roles": [ADMIN]}),
     "no roles": sign({"sub": "ada"}),
-    "roles no list": sign({**CLAIMS, "roles": "admin"}),
+    "roles no list": sign({**CLAIMS, "roles": {"admin": True}}),
     "roles no strings": sign({**CLAIMS, "roles": [1]}),
     "sub no string": jwt.encode({**CLAIMS, "sub": "", "exp": int(time.time()) + 60}, SECRET, "HS256"),
     "tenant no name": sign({**CLAIMS, "tenant": ""}),

@@ -8,6 +8,7 @@ import pytest
 
 from storage.errors import StorageUnavailable
 from storage.read import reports
+from storage.read.endpoints import ENDPOINT_ORDERS
 from storage.read.reports import Listing
 from tests.paths import API
 from tests.samples.events import ACTIVITY, CALL, MESSAGE
@@ -70,6 +71,11 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("conversations", {"status": "active"}),
     ("messages", {"conversation_id": "c1"}),
     ("api-usage", {"endpoint": "/e/3"}),
+    ("users/activities", {"type_contains": "LOG"}),
+    *(("conversations", {"sort": sort}) for sort in reports.CONVERSATION_ORDERS),
+    *(("api-usage", {"sort": sort}) for sort in reports.CALL_ORDERS),
+    *(("api-usage/endpoints", {"sort": sort}) for sort in ENDPOINT_ORDERS),
+    *(("daily-stats", {"sort": sort, "days": 9}) for sort in reports.DAY_ORDERS),
 ]
 
 
@@ -101,6 +107,18 @@ async def test_csv_says_what_it_is(running: Running, path: str) -> None:
     shape = contents["application/json"]["schema"]["properties"]["items"]["items"]
     assert header == list(shape["properties"])
     assert len(rows) == (1 if path == "daily-stats" else 0)
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_a_byte_order_mark_is_an_option(running: Running, path: str) -> None:
+    """With bom=1 the CSV of each list begins with one, so that Excel reads UTF-8; without it nothing changes."""
+    await running.post("activity-public", {**ACTIVITY, "user_id": "zoe", "username": "Zoë"})
+    plain = (await export(running, path)).content
+    assert (await export(running, path, bom="0")).content == plain
+    assert (await export(running, path, bom="1")).content == b"\xef\xbb\xbf" + plain
+    assert await running.get(path, bom="1") == await running.get(path)
+    response = await running.http.get(f"{API}/{path}", params={"bom": "2"}, headers={**running.admin(), **AS_CSV})
+    assert (response.status_code, response.json()["field"]) == (422, "bom")
 
 
 @each_database

@@ -52,6 +52,14 @@ def test_values_keep_their_kind() -> None:
     assert form.head() + form.write([item]) == b'n,f,none,extra\r\n-3,0.25,,"{""a"":""b,c""}"\r\n'
 
 
+def test_a_byte_order_mark_comes_first_if_it_is_wanted() -> None:
+    """With one, spreadsheets read UTF-8: it is before the header, once, and nowhere by default."""
+    form = Csv(["name"], bom=True)
+    written = form.head() + form.write([{"name": "Zoë"}, {"name": "Zoë"}])
+    assert written == "\ufeffname\r\nZoë\r\nZoë\r\n".encode()
+    assert Csv(["name"]).head() == b"name\r\n"
+
+
 @pytest.mark.parametrize("text", ['a"b', "a,b", "a\nb", "a\r\nb", "a\rb", '"', " a "])
 def test_what_csv_itself_uses_is_quoted(text: str) -> None:
     """A reader gets back every character."""

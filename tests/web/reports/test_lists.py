@@ -1,9 +1,12 @@
 """Lists: filters, searches, sorts and pages."""
 
+import random
 from typing import Any
 
 import pytest
 
+from storage.read import reports
+from storage.read.endpoints import ENDPOINT_ORDERS
 from tests.paths import API
 from tests.samples.events import ACTIVITY, CALL, MESSAGE, TALK
 from tests.servers.service import Running
@@ -68,6 +71,9 @@ BAD = [
     ("users/activities", {"cursor": "AAAA"}, "cursor"),
     ("users/activities", {"activity_type": ""}, "activity_type"),
     ("users/activities", {"activity_type": "x" * 101}, "activity_type"),
+    ("users/activities", {"type_contains": ""}, "type_contains"),
+    ("users/activities", {"type_contains": "x" * 101}, "type_contains"),
+    ("users/activities", {"type_contains": "a\0"}, "type_contains"),
     ("users/list", {"active_only": "perhaps"}, "active_only"),
     ("users/list", {"search": ""}, "search"),
     ("users/list", {"search": "a\0"}, "search"),
@@ -112,6 +118,10 @@ async def test_a_cursor_fits_its_list_only(running: Running) -> None:
 CHOICES = [
     ("users/list", "sort", ("user_id", "username", "activity_count", "first_seen", "last_seen")),
     ("conversations", "status", ("active", "deleted")),
+    ("conversations", "sort", tuple(reports.CONVERSATION_ORDERS)),
+    ("api-usage", "sort", tuple(reports.CALL_ORDERS)),
+    ("api-usage/endpoints", "sort", ENDPOINT_ORDERS),
+    ("daily-stats", "sort", reports.DAY_ORDERS),
 ]
 
 
@@ -215,3 +225,139 @@ async def test_search_finds_what_is_written(running: Running) -> None:
     rest = await running.get("users/list", search="u", sort="username", active_only="true", cursor=paged["next"])
     names_found = [item["username"] for item in (*paged["items"], *rest["items"])]
     assert names_found == sorted(name for name in names.values())
+
+
+async def test_a_part_of_the_type_finds_activities(running: Running) -> None:
+    """type_contains finds a part of the type whatever its case, also with other filters; %, _ stand for themselves."""
+    types = ["login", "logout", "LOGIN_failed", "message_sent", "100%"]
+    for number, kind in enumerate(types):
+        await running.post(
+            "activity-public", {**ACTIVITY, "user_id": "ada", "activity_type": kind, "timestamp": at(1, number)}
+        )
+    found = {
+        "log": ["LOGIN_failed", "logout", "login"],
+        "LogIn": ["LOGIN_failed", "login"],
+        "_": ["message_sent", "LOGIN_failed"],
+        "%": ["100%"],
+        "logged": [],
+    }
+    for part, expected in found.items():
+        body = await running.get("users/activities", type_contains=part, **{"from": at(1, 0), "to": at(2)})
+        assert [item["activity_type"] for item in body["items"]] == expected, part
+    assert [
+        item["activity_type"] for item in await pages(running, "users/activities", type_contains="log", limit=1)
+    ] == found["log"]
+    both = await running.get("users/activities", type_contains="log", activity_type="logout", user_id="ada")
+    assert [item["activity_type"] for item in both["items"]] == ["logout"]
+    assert (await running.get("users/activities", type_contains="log", user_id="bob"))["items"] == []
+
+
+ORDERS: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
+    "conversations": (
+        {},
+        {name: (name, "id") for name in reports.CONVERSATION_ORDERS},
+    ),
+    "api-usage": ({}, {name: (name, "id") for name in reports.CALL_ORDERS}),
+    "daily-stats": (
+        {"from": "2026-02-20", "to": "2026-03-06"},
+        {name: (name, "date") for name in reports.DAY_ORDERS},
+    ),
+}
+
+
+@pytest.mark.parametrize("path", ORDERS)
+async def test_other_lists_have_their_sorts(running: Running, path: str) -> None:
+    """Each documented order is descending with ties newest first and null last, and its pages are the whole list."""
+    await talk(running)
+    params, orders = ORDERS[path]
+    for sort, (field, tie) in orders.items():
+        whole = (await running.get(path, sort=sort, limit=1000, **params))["items"]
+        assert len(whole) > 10
+        expected = sorted(whole, key=lambda item: item[tie], reverse=True)
+        expected.sort(key=lambda item: (item[field] is not None, item[field] or 0), reverse=True)
+        assert whole == expected, sort
+        for limit in (1, 4):
+            assert await pages(running, path, sort=sort, limit=limit, **params) == whole, sort
+    default = (await running.get(path, limit=1000, **params))["items"]
+    assert default == (await running.get(path, sort=next(iter(orders)), limit=1000, **params))["items"]
+
+
+async def test_endpoints_have_their_sorts(running: Running) -> None:
+    """Endpoints are sorted by name or, descending, by each figure, ties by name; pages are the whole list."""
+    await talk(running)
+    keys: dict[str, Any] = {
+        **{name: lambda item, name=name: -item[name] for name in ("count", "error_count", "avg_response_time")},
+        "p95_response_time": lambda item: -item["p95_response_time"],
+        "endpoint": lambda _: 0,
+        "error_rate": lambda item: -(item["error_count"] * 1_000_000 // item["count"]),
+    }
+    assert set(keys) == set(ENDPOINT_ORDERS)
+    for sort, key in keys.items():
+        whole = (await running.get("api-usage/endpoints", sort=sort, limit=1000))["items"]
+        assert len(whole) == 7
+        assert whole == sorted(whole, key=lambda item: (key(item), item["endpoint"])), sort
+        for limit in (1, 3):
+            assert await pages(running, "api-usage/endpoints", sort=sort, limit=limit) == whole, sort
+
+
+async def test_a_cursor_fits_the_sort_of_its_list(running: Running) -> None:
+    """A cursor of one order is a 422 in each other order of the same list."""
+    await talk(running)
+    orders = {
+        "conversations": reports.CONVERSATION_ORDERS,
+        "api-usage": reports.CALL_ORDERS,
+        "api-usage/endpoints": ENDPOINT_ORDERS,
+        "daily-stats": reports.DAY_ORDERS,
+    }
+    for path, names in orders.items():
+        for sort in names:
+            cursor = (await running.get(path, sort=sort, limit=1))["next"]
+            for other in names:
+                response = await running.http.get(
+                    f"{API}/{path}", params={"sort": other, "cursor": cursor}, headers=running.admin()
+                )
+                assert response.status_code == (200 if other == sort else 422), (path, sort, other)
+
+
+async def test_days_have_their_tokens(running: Running) -> None:
+    """total_tokens of a day are those of its messages, as far as they are known."""
+    await fill(running)
+    await running.post("message-public", {**MESSAGE, "message_id": "n", "token_count": None, "timestamp": at(2)})
+    days = (await running.get("daily-stats", **{"from": at(1, 0), "to": at(4, 0)}))["items"]
+    assert [(day["date"][-2:], day["total_tokens"]) for day in days] == [
+        ("03", 0), ("02", 57), ("01", 10),
+    ]  # fmt: skip
+
+
+async def talk(running: Running) -> None:
+    """Conversations and API calls over ten days, with ties in everything, and some without a response time."""
+    draw = random.Random(3)
+    batch: list[dict[str, Any]] = []
+    for number in range(90):
+        when, user = at(draw.randrange(1, 11), draw.randrange(24)), f"u{draw.randrange(5)}"
+        message = {
+            "type": "message",
+            "message_id": f"t{number}",
+            "conversation_id": f"t{draw.randrange(20)}",
+            "role": "user",
+            "token_count": draw.randrange(3),
+        }
+        call = {"type": "api_usage", "endpoint": f"/{draw.randrange(7)}", "method": "GET"}
+        answered = {"response_time": draw.randrange(4) / 4} if number % 3 else {}
+        status = {"status_code": draw.choice((200, 404, 500)), "response_time": draw.randrange(4) / 4}
+        batch.append({**message, **answered, "user_id": user, "timestamp": when})
+        batch.append({**call, **status, "user_id": user, "timestamp": when})
+    response = await running.http.post(f"{API}/track/batch", json=batch)
+    assert response.json()["rejected"] == []
+
+
+async def pages(running: Running, path: str, **params: Any) -> list[Any]:
+    """Read all pages of a list."""
+    items: list[Any] = []
+    cursor: dict[str, str] = {}
+    while True:
+        body = await running.get(path, **params, **cursor)
+        items += body["items"]
+        if body["next"] is None:
+            return items
+        cursor = {"cursor": body["next"]}

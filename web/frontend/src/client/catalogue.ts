@@ -2,7 +2,7 @@
 
 /** The path under which every endpoint is. */
 export const API_PREFIX = "/api/v1/analytics/";
-/** The role that may read the figures. */
+/** The role that may read the figures, unless the service has another one for it. */
 export const ADMIN_ROLE = "admin";
 /** The WebSocket subprotocol of the live connection. */
 export const SUBPROTOCOL = "analytics.v1";
@@ -164,6 +164,8 @@ export interface DailyStatistics {
   /** Seconds; null where nothing was measured. */
   readonly avg_response_time: number | null;
   readonly error_count: number;
+  /** Of the day's messages, where their number is known. */
+  readonly total_tokens: number;
 }
 
 export interface EndpointUsage {

@@ -56,9 +56,12 @@ export class Rest {
     return this.get<Page<T>>(path, params, signal);
   }
 
-  /** Get all rows that the parameters select as CSV; throws {@link RestError}. */
+  /**
+   * Get all rows that the parameters select as CSV, with a byte-order mark, without which Excel does not read UTF-8; throws
+   * {@link RestError}.
+   */
   async csv(path: string, params: Params = {}): Promise<Blob> {
-    const response = await this.fetch(path, params, { Accept: "text/csv" });
+    const response = await this.fetch(path, { ...params, bom: 1 }, { Accept: "text/csv" });
     return readBody(() => response.blob());
   }
 

@@ -41,6 +41,8 @@ export class AnalyticsPanel extends LitElement {
     theme: { reflect: true },
     ownButton: { type: Boolean, attribute: "own-button" },
     remember: {},
+    rolesClaim: { attribute: "roles-claim" },
+    adminRole: { attribute: "admin-role" },
     token: { attribute: false },
     // Set again, even the same function may give another person's token.
     getToken: { attribute: false, hasChanged: (value: unknown, old: unknown) => value !== old || value !== null },
@@ -56,6 +58,10 @@ export class AnalyticsPanel extends LitElement {
   declare ownButton: boolean;
   /** `off`: whether the panel is open is not remembered for the next page. */
   declare remember: string | null;
+  /** The claim that holds the roles: the service's `ANALYTICS_JWT_ROLES_CLAIM`; null: `roles`. */
+  declare rolesClaim: string | null;
+  /** The role of admins: the service's `ANALYTICS_JWT_ADMIN_ROLE`; null: `admin`. */
+  declare adminRole: string | null;
   /** A token, for pages that set a new one before the old one expires. */
   declare token: string | null;
   /** Returns a token, and is called whenever a new one is needed; it is used instead of `token`. */
@@ -88,6 +94,8 @@ export class AnalyticsPanel extends LitElement {
     this.theme = null;
     this.ownButton = false;
     this.remember = null;
+    this.rolesClaim = null;
+    this.adminRole = null;
     this.token = null;
     this.getToken = null;
     this.admin = false;
@@ -138,6 +146,7 @@ export class AnalyticsPanel extends LitElement {
   protected override updated(changed: PropertyValues<this>): void {
     if (changed.has("token") || changed.has("getToken")) this.#onTokenChange(changed);
     if (changed.has("token") || changed.has("getToken") || changed.has("ownButton")) this.#requestAdminCheck();
+    else if (changed.has("rolesClaim") || changed.has("adminRole")) this.#requestAdminCheck();
     if (changed.has("open") && (this.open || changed.get("open"))) this.#onToggle();
     this.#compareWithYesterday();
   }
@@ -254,7 +263,7 @@ export class AnalyticsPanel extends LitElement {
     const number = this.#adminCheckNumber;
     const token = await this.#source().catch(() => null);
     if (number !== this.#adminCheckNumber || !this.isConnected) return;
-    this.admin = isAdmin(token);
+    this.admin = isAdmin(token, this.adminRole, this.rolesClaim);
     if (this.admin && this.#shouldReopen) this.open = true;
   }
 

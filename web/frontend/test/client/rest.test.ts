@@ -46,11 +46,13 @@ describe("a request", () => {
     });
   });
 
-  it("asks for CSV where that is wanted", async () => {
-    const asked = serve(() => new Response("id\r\n1\r\n"));
+  it("asks for CSV where that is wanted, with the byte-order mark that Excel needs, and keeps it", async () => {
+    const written = new TextEncoder().encode("\ufeffid\r\n1\r\n");
+    const asked = serve(() => new Response(written));
     const blob = await new Rest("", () => "a.b.c").csv("users/activities", { user_id: "ada" });
-    expect(await blob.text()).toBe("id\r\n1\r\n");
+    expect(new Uint8Array(await blob.arrayBuffer())).toEqual(written);
     expect(asked[0]?.headers.Accept).toBe("text/csv");
+    expect(new URL(asked[0]?.url ?? "", "http://a.example").searchParams.get("bom")).toBe("1");
   });
 
   it("is sent once more with a new token if the first is refused", async () => {

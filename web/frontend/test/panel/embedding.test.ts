@@ -30,11 +30,25 @@ describe("where the service is", () => {
 });
 
 describe("an admin's token", () => {
-  it("carries the role admin, in a list", () => {
-    expect(isAdmin(token({ sub: "zoë", roles: ["user", "admin"] }))).toBe(true);
-    for (const claims of [{}, { roles: "admin" }, { roles: ["user"] }, { roles: { includes: 1 } }]) {
+  it("carries the role admin, in a list or a text", () => {
+    for (const roles of [["user", "admin"], "admin", "user admin"])
+      expect(isAdmin(token({ sub: "zoë", roles }))).toBe(true);
+    for (const claims of [{}, { roles: "administrator" }, { roles: ["user"] }, { roles: { includes: 1 } }]) {
       expect(isAdmin(token(claims))).toBe(false);
     }
+  });
+
+  it.each([
+    ["Keycloak", { realm_access: { roles: ["boss"] } }, "realm_access.roles"],
+    ["a client of Keycloak", { resource_access: { "a.b": { roles: ["boss"] } } }, "resource_access.a.b.roles"],
+    ["Auth0", { "https://example.com/roles": ["boss"] }, "https://example.com/roles"],
+    ["Entra", { roles: ["boss"] }, null],
+    ["Cognito", { "cognito:groups": ["boss"] }, "cognito:groups"],
+    ["scopes", { scope: "openid boss" }, "scope"],
+  ])("of %s carries the role in the claim that is set", (_name, claims, path) => {
+    expect(isAdmin(token({ sub: 42, ...claims }), "boss", path)).toBe(true);
+    expect(isAdmin(token({ sub: 42, ...claims }), "admin", path)).toBe(false);
+    expect(isAdmin(token({ sub: 42, ...claims }), "boss", "other.claim")).toBe(false);
   });
 
   it("is none if it cannot be read", () => {

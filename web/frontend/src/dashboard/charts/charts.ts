@@ -8,7 +8,7 @@ import { spanLabel, zoneOf } from "../../ui/format";
 import { type Icon, leftIcon, minusIcon, plusIcon, rightIcon } from "../../ui/icons";
 import { LatestRequest } from "../latest-request";
 import { LiveElement } from "../live-element";
-import { chooseInterval, possibleIntervals } from "../ranges/interval";
+import { chooseInterval, hasHours, possibleIntervals } from "../ranges/interval";
 import {
   pan,
   previousPeriod,
@@ -78,7 +78,7 @@ export class Charts extends LiveElement {
 
   override willUpdate(changed: Map<PropertyKey, unknown>): void {
     const { now } = this;
-    if (changed.has("params") && this.#read(now)) {
+    if ((changed.has("params") || changed.has("zone")) && this.#read(now)) {
       this.#before.result = null;
       this.#series.show({ metrics: METRICS, interval: this.#interval, span: (at) => this.#span(at) }, now);
     } else {
@@ -91,8 +91,8 @@ export class Charts extends LiveElement {
   /** Read range and interval from the address; returns whether they changed, or nothing is loaded. */
   #read(now: number): boolean {
     const range = readRange(this.params, DEFAULT_RANGE);
-    const span = spanOf(range, now);
-    const interval = chooseInterval(this.params.interval, span.to - span.from);
+    const span = spanOf(range, now, this.zone ?? undefined);
+    const interval = chooseInterval(this.params.interval, span.to - span.from, hasHours(range, span));
     const isOther = JSON.stringify([range, interval]) !== JSON.stringify([this.#range, this.#interval]);
     this.#range = range;
     this.#interval = interval;
@@ -100,9 +100,9 @@ export class Charts extends LiveElement {
     return isOther || this.#series.points === null;
   }
 
-  /** The times of the range: points of days belong to the service's zone, all others to the browser's. */
+  /** The times of the range: the days of a preset are those of the service's zone, whichever points are shown. */
   #span(now: number): Span {
-    return spanOf(this.#range, now, this.#interval === "day" && this.zone !== null ? this.zone : undefined);
+    return spanOf(this.#range, now, this.zone ?? undefined);
   }
 
   /** Make the data of the charts if anything that it depends on has changed. */
@@ -134,7 +134,7 @@ export class Charts extends LiveElement {
     const span = this.#span(this.now);
     const range = this.#rangeLabel(span);
     const charts: readonly (ChartData | null)[] = this.#charts ?? Array.from({ length: CHART_COUNT }, () => null);
-    return html`<dashboard-range .range=${this.#range} @analytics-range=${this.#chooseRange}></dashboard-range>
+    return html`<dashboard-range .range=${this.#range} .zone=${this.zone} @analytics-range=${this.#chooseRange}></dashboard-range>
       <div class="tools">
         <p class="soft small">${range} <span class="hint">· ${words.hint}</span></p>
         ${this.#intervals(span)} ${this.#zooms()}
@@ -157,11 +157,12 @@ export class Charts extends LiveElement {
 
   #intervals(span: Span) {
     const length = span.to - span.from;
-    const automatic = words.intervals[chooseInterval(undefined, length)].toLowerCase();
+    const hours = hasHours(this.#range, span);
+    const automatic = words.intervals[chooseInterval(undefined, length, hours)].toLowerCase();
     const selected = INTERVALS.find((interval) => interval === this.params.interval) ?? "";
     const options = [
       ["", words.automatic(automatic)],
-      ...possibleIntervals(length).map((name) => [name, words.intervals[name]]),
+      ...possibleIntervals(length, hours).map((name) => [name, words.intervals[name]]),
     ];
     return html`<label class="interval">
       <span class="visually-hidden">${words.points}</span>
@@ -203,7 +204,7 @@ export class Charts extends LiveElement {
 
   #zoom({ to }: ZoomRequested): void {
     const { now } = this;
-    const span = spanOf(this.#range, now);
+    const span = this.#span(now);
     this.#unzoomed ??= typeof this.#range === "string" ? this.#range : DEFAULT_RANGE;
     if (to === "reset") {
       if (typeof this.#range === "object") this.#show(this.#unzoomed);

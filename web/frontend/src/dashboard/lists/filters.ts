@@ -31,7 +31,7 @@ export class FilterBar extends LitElement {
   static override properties = { fields: { attribute: false }, params: { attribute: false }, zone: {} };
   declare fields: readonly Field[];
   declare params: Params;
-  /** The zone of whole days; null if it is unknown, or not needed. */
+  /** The zone of the days of presets; null if it is unknown. */
   declare zone: string | null;
 
   #typingTimer: ReturnType<typeof setTimeout> | undefined;

@@ -7,7 +7,7 @@ import { Navigate, type Params, type View } from "../route";
 import { baseStyles } from "../styles";
 import type { FiltersChanged } from "./filters";
 import type { Query } from "./list";
-import type { SortRequested } from "./table";
+import type { Column, SortRequested } from "./table";
 
 export abstract class ListView extends LiveElement {
   static override properties = { ...LiveElement.properties, params: { attribute: false }, zone: {} };
@@ -60,12 +60,34 @@ export function pick(params: Params, ...names: readonly string[]): Query {
   return Object.fromEntries(names.map((name) => [name, params[name] || null]));
 }
 
-/** The bounds of the range for the service; a range whose end follows the clock has no end. */
-export function timeBounds(params: Params, now: number): { from: string | null; to: string | null } {
+/** The order of the address if a column has it; else `usual`. */
+export function sortOf<Row>(columns: readonly Column<Row>[], wanted: string | undefined, usual: string): string {
+  return columns.find(({ sort }) => sort?.by === wanted)?.sort?.by ?? usual;
+}
+
+/** Whether a text has this part, in small or capital letters, as the service finds it; every text has a part of null. */
+export function hasPart(text: string, part: unknown): boolean {
+  return part === null || lowered(text).includes(lowered(String(part)));
+}
+
+/** Only ASCII's letters: the service's databases know no others. */
+function lowered(text: string): string {
+  return text.replace(/[A-Z]+/g, (capitals) => capitals.toLowerCase());
+}
+
+/**
+ * The bounds of the range for the service; a range whose end follows the clock has no end. The days of a preset are those
+ * of the service's zone.
+ */
+export function timeBounds(
+  params: Params,
+  now: number,
+  zone: string | null,
+): { from: string | null; to: string | null } {
   const range = readRange(params, null);
   if (range === null) return { from: null, to: null };
   if (typeof range === "object") return { from: isoOrNull(range.from), to: isoOrNull(range.to) };
-  const { from, to, moving } = spanOf(range, now);
+  const { from, to, moving } = spanOf(range, now, zone ?? undefined);
   return { from: isoOrNull(from), to: moving ? null : isoOrNull(to) };
 }
 

@@ -19,7 +19,7 @@ export class RangeChosen extends Event {
 
 /**
  * `list`: the presets are a list instead of buttons. `optional`: one or both bounds may be left out. `days`: whole days
- * only, including the last one; the days of a preset are days of `zone`.
+ * only, including the last one. The days of a preset are days of `zone`.
  */
 export class RangePicker extends LitElement {
   static override properties = {
@@ -113,7 +113,7 @@ export class RangePicker extends LitElement {
   #shown(): { from: number | null; to: number | null; zone?: string | undefined } {
     if (this.range === null) return { from: null, to: null };
     if (typeof this.range === "object") return this.range;
-    return spanOf(this.range, Date.now(), this.days && this.zone !== null ? this.zone : undefined);
+    return spanOf(this.range, Date.now(), this.zone ?? undefined);
   }
 
   #openCustom = (): void => {

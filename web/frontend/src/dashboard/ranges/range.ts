@@ -1,8 +1,8 @@
 /**
  * The range of time that charts and lists show. Pure.
  *
- * Days are days of the browser's zone, unless a zone is given: the service counts days in a zone of its own. All times are
- * milliseconds since 1970.
+ * The days of presets are days of the service's zone, which is given as soon as it is known; until then, and for ranges
+ * chosen by hand, they are days of the browser's zone. All times are milliseconds since 1970.
  */
 
 import { DAY, daysEarlier, fromLocal, HOUR, MINUTE, toLocal } from "../../ui/time";
@@ -57,6 +57,11 @@ export function previousPeriod(range: Range, span: Span): { from: number; to: nu
 
 function daysOf(preset: Preset): number {
   return { "1h": 0, "24h": 0, today: 1, yesterday: 1, "7d": 7, "30d": 30, "90d": 90 }[preset];
+}
+
+/** Whether a range is one of whole days, which begins at midnight. */
+export function isByDays(range: Range, span: Span): boolean {
+  return (typeof range === "object" ? wholeDays(span) : daysOf(range)) > 0;
 }
 
 /** How many local days a span covers; 0 if it begins or ends within a day. */

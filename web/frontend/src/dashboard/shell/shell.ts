@@ -181,11 +181,11 @@ export class Dashboard extends LitElement {
         return html`<dashboard-overview .client=${client} .params=${params} .scheme=${this.#appearance.scheme} .zone=${this.#zone} .stale=${stale}></dashboard-overview>`;
       }
       case "activity":
-        return html`<dashboard-activity .client=${client} .params=${params}></dashboard-activity>`;
+        return html`<dashboard-activity .client=${client} .params=${params} .zone=${this.#zone}></dashboard-activity>`;
       case "users":
-        return html`<dashboard-users .client=${client} .params=${params}></dashboard-users>`;
+        return html`<dashboard-users .client=${client} .params=${params} .zone=${this.#zone}></dashboard-users>`;
       case "conversations":
-        return html`<dashboard-conversations .client=${client} .params=${params}></dashboard-conversations>`;
+        return html`<dashboard-conversations .client=${client} .params=${params} .zone=${this.#zone}></dashboard-conversations>`;
       case "api":
         return html`<dashboard-endpoints .client=${client} .params=${params} .zone=${this.#zone}></dashboard-endpoints>`;
       case "days":

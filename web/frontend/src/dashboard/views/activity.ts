@@ -10,7 +10,7 @@ import "../lists/filters";
 import type { Field } from "../lists/filters";
 import "../lists/list";
 import type { LiveRows, Query } from "../lists/list";
-import { isFiltered, ListView, pick, timeBounds } from "../lists/list-view";
+import { hasPart, isFiltered, ListView, pick, timeBounds } from "../lists/list-view";
 import type { Order } from "../lists/listing";
 import type { Column } from "../lists/table";
 import { type Params, writeRoute } from "../route";
@@ -41,9 +41,12 @@ const COLUMNS: readonly Column<Row>[] = [
 const FIELDS: readonly Field[] = [
   { kind: "range" },
   { kind: "text", name: "user_id", label: words.userId },
-  { kind: "text", name: "activity_type", label: words.type, suggestions: Object.keys(text.activityTypes) },
+  { kind: "text", name: "type_contains", label: words.type, suggestions: Object.keys(text.activityTypes) },
   { kind: "number", name: "limit", label: words.limit, min: 1, max: MAX_LIMIT, usual: DEFAULT_LIMIT },
 ];
+
+/** Shown for addresses that name a type exactly. */
+const EXACT: Field = { kind: "text", name: "activity_type", label: words.exactType };
 
 /** The service's order: newest first, then by descending id. Times sort as text. */
 const ORDER: Order<Row> = {
@@ -56,11 +59,15 @@ export class ActivityView extends ListView {
   readonly view = "activity";
 
   protected queryOf(params: Params): Query {
-    return { ...pick(params, "user_id", "activity_type", "limit"), ...timeBounds(params, this.now) };
+    return {
+      ...pick(params, "user_id", "activity_type", "type_contains", "limit"),
+      ...timeBounds(params, this.now, this.zone),
+    };
   }
 
   override render() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.changeFilters}></dashboard-filters>
+    const fields = this.params.activity_type ? [...FIELDS, EXACT] : FIELDS;
+    return html`<dashboard-filters .fields=${fields} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.changeFilters}></dashboard-filters>
       <dashboard-list
         .client=${this.client}
         path="users/activities"
@@ -76,12 +83,13 @@ export class ActivityView extends ListView {
 
   /** The live rows that match the filters; null if the range has an end. */
   #liveRows(): LiveRows<Row> | null {
-    const { from, to, user_id, activity_type } = this.query;
+    const { from, to, user_id, activity_type, type_contains } = this.query;
     if (to !== null) return null;
     const rows = this.client.figures.activities.filter(
       (activity) =>
         (user_id === null || activity.user_id === user_id) &&
         (activity_type === null || activity.activity_type === activity_type) &&
+        hasPart(activity.activity_type, type_contains) &&
         (from === null || activity.timestamp >= String(from)),
     );
     return { rows, order: ORDER };

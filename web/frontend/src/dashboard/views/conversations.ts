@@ -9,7 +9,7 @@ import "../lists/filters";
 import type { Field } from "../lists/filters";
 import "../lists/list";
 import type { Query } from "../lists/list";
-import { isFiltered, ListView, pick, timeBounds } from "../lists/list-view";
+import { isFiltered, ListView, pick, sortOf, timeBounds } from "../lists/list-view";
 import type { Column } from "../lists/table";
 import { type Params, writeRoute } from "../route";
 import { dashboardText } from "../text";
@@ -29,15 +29,32 @@ const COLUMNS: readonly Column<Conversation>[] = [
     cell: ({ status }) =>
       html`<span class="badge ${status === "active" ? "good" : ""}">${words.statuses[status] ?? status}</span>`,
   },
-  { label: words.messages, number: true, cell: ({ message_count }) => count(message_count) },
-  { label: words.tokens, number: true, cell: ({ total_tokens }) => count(total_tokens) },
-  { label: words.responseTime, number: true, cell: ({ avg_response_time }) => seconds(avg_response_time) },
+  {
+    label: words.messages,
+    sort: { by: "message_count", direction: "descending" },
+    number: true,
+    cell: ({ message_count }) => count(message_count),
+  },
+  {
+    label: words.tokens,
+    sort: { by: "total_tokens", direction: "descending" },
+    number: true,
+    cell: ({ total_tokens }) => count(total_tokens),
+  },
+  {
+    label: words.responseTime,
+    sort: { by: "avg_response_time", direction: "descending" },
+    number: true,
+    cell: ({ avg_response_time }) => seconds(avg_response_time),
+  },
   {
     label: words.created,
+    sort: { by: "created_at", direction: "descending" },
     cell: ({ created_at }) => html`<time datetime=${created_at}>${dateTime(created_at)}</time>`,
   },
   {
     label: words.updated,
+    sort: { by: "updated_at", direction: "descending" },
     cell: ({ updated_at }) => html`<time datetime=${updated_at}>${dateTime(updated_at)}</time>`,
   },
 ];
@@ -70,7 +87,11 @@ export class ConversationsView extends ListView {
 
   protected queryOf(params: Params): Query {
     if (params.id) return { conversation_id: params.id };
-    return { ...pick(params, "user_id", "status"), ...timeBounds(params, this.now) };
+    return {
+      ...pick(params, "user_id", "status"),
+      ...timeBounds(params, this.now, this.zone),
+      sort: sortOf(COLUMNS, params.sort, "created_at"),
+    };
   }
 
   override render() {
@@ -95,7 +116,7 @@ export class ConversationsView extends ListView {
   ];
 
   #all() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.changeFilters}></dashboard-filters>
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.changeFilters}></dashboard-filters>
       <dashboard-list
         .client=${this.client}
         path="conversations"
@@ -103,8 +124,10 @@ export class ConversationsView extends ListView {
         .columns=${COLUMNS}
         .keyOf=${keyOf}
         .caption=${words.title}
+        .sorted=${String(this.query.sort)}
         file="conversations"
-        .filtered=${isFiltered(this.query)}
+        .filtered=${isFiltered(this.query, "sort")}
+        @analytics-sorted=${this.changeSort}
       ></dashboard-list>`;
   }
 

@@ -8,7 +8,7 @@ import "../lists/filters";
 import type { Field } from "../lists/filters";
 import "../lists/list";
 import type { Query } from "../lists/list";
-import { dateBounds, isFiltered, ListView } from "../lists/list-view";
+import { dateBounds, isFiltered, ListView, sortOf } from "../lists/list-view";
 import type { Column } from "../lists/table";
 import type { Params } from "../route";
 import { dashboardText } from "../text";
@@ -16,16 +16,58 @@ import { dashboardText } from "../text";
 const words = dashboardText.days;
 
 const COLUMNS: readonly Column<DailyStatistics>[] = [
-  { label: words.date, rowHeader: true, cell: (day) => date(day.date) },
-  { label: words.active, number: true, cell: ({ active_users }) => count(active_users) },
-  { label: words.created, number: true, cell: ({ new_users }) => count(new_users) },
-  { label: words.users, number: true, cell: ({ total_users }) => count(total_users) },
-  { label: words.conversations, number: true, cell: ({ total_conversations }) => count(total_conversations) },
-  { label: words.messages, number: true, cell: ({ total_messages }) => count(total_messages) },
-  { label: words.responseTime, number: true, cell: ({ avg_response_time }) => seconds(avg_response_time) },
-  { label: words.calls, number: true, cell: ({ total_api_calls }) => count(total_api_calls) },
+  { label: words.date, sort: { by: "date", direction: "descending" }, rowHeader: true, cell: (day) => date(day.date) },
+  {
+    label: words.active,
+    sort: { by: "active_users", direction: "descending" },
+    number: true,
+    cell: ({ active_users }) => count(active_users),
+  },
+  {
+    label: words.created,
+    sort: { by: "new_users", direction: "descending" },
+    number: true,
+    cell: ({ new_users }) => count(new_users),
+  },
+  {
+    label: words.users,
+    sort: { by: "total_users", direction: "descending" },
+    number: true,
+    cell: ({ total_users }) => count(total_users),
+  },
+  {
+    label: words.conversations,
+    sort: { by: "total_conversations", direction: "descending" },
+    number: true,
+    cell: ({ total_conversations }) => count(total_conversations),
+  },
+  {
+    label: words.messages,
+    sort: { by: "total_messages", direction: "descending" },
+    number: true,
+    cell: ({ total_messages }) => count(total_messages),
+  },
+  {
+    label: words.tokens,
+    sort: { by: "total_tokens", direction: "descending" },
+    number: true,
+    cell: ({ total_tokens }) => count(total_tokens),
+  },
+  {
+    label: words.responseTime,
+    sort: { by: "avg_response_time", direction: "descending" },
+    number: true,
+    cell: ({ avg_response_time }) => seconds(avg_response_time),
+  },
+  {
+    label: words.calls,
+    sort: { by: "total_api_calls", direction: "descending" },
+    number: true,
+    cell: ({ total_api_calls }) => count(total_api_calls),
+  },
   {
     label: words.errors,
+    sort: { by: "error_count", direction: "descending" },
     number: true,
     cell: ({ error_count }) => html`<span class=${error_count > 0 ? "bad" : ""}>${count(error_count)}</span>`,
   },
@@ -38,7 +80,10 @@ export class DaysView extends ListView {
   readonly view = "days";
 
   protected queryOf(params: Params): Query {
-    return dateBounds(params, this.now, DEFAULT_RANGE, this.zone);
+    return {
+      ...dateBounds(params, this.now, DEFAULT_RANGE, this.zone),
+      sort: sortOf(COLUMNS, params.sort, "date"),
+    };
   }
 
   override render() {
@@ -51,8 +96,10 @@ export class DaysView extends ListView {
         .columns=${COLUMNS}
         .keyOf=${({ date: day }: DailyStatistics) => day}
         .caption=${words.title}
+        .sorted=${String(this.query.sort)}
         file="daily-stats"
-        .filtered=${isFiltered(this.query)}
+        .filtered=${isFiltered(this.query, "sort")}
+        @analytics-sorted=${this.changeSort}
       ></dashboard-list>`;
   }
 }

@@ -8,7 +8,7 @@ import "../lists/filters";
 import type { Field } from "../lists/filters";
 import "../lists/list";
 import type { Query } from "../lists/list";
-import { dateBounds, isFiltered, ListView } from "../lists/list-view";
+import { dateBounds, isFiltered, ListView, sortOf } from "../lists/list-view";
 import type { Column } from "../lists/table";
 import type { Params } from "../route";
 import { dashboardText } from "../text";
@@ -18,20 +18,37 @@ const words = dashboardText.api;
 const COLUMNS: readonly Column<EndpointUsage>[] = [
   {
     label: words.endpoint,
+    sort: { by: "endpoint", direction: "ascending" },
     rowHeader: true,
     cell: ({ endpoint }) =>
       endpoint === null ? html`<span class="soft">${words.others}</span>` : html`<bdi>${endpoint}</bdi>`,
   },
-  { label: words.calls, number: true, cell: (row) => count(row.count) },
-  { label: words.errors, number: true, cell: ({ error_count }) => count(error_count) },
+  { label: words.calls, sort: { by: "count", direction: "descending" }, number: true, cell: (row) => count(row.count) },
+  {
+    label: words.errors,
+    sort: { by: "error_count", direction: "descending" },
+    number: true,
+    cell: ({ error_count }) => count(error_count),
+  },
   {
     label: words.errorRate,
+    sort: { by: "error_rate", direction: "descending" },
     number: true,
     cell: (row) =>
       html`<span class=${row.error_count > 0 ? "bad" : ""}>${rate(row.error_count, row.count) ?? ""}</span>`,
   },
-  { label: words.mean, number: true, cell: ({ avg_response_time }) => seconds(avg_response_time) },
-  { label: words.p95, number: true, cell: ({ p95_response_time }) => seconds(p95_response_time) },
+  {
+    label: words.mean,
+    sort: { by: "avg_response_time", direction: "descending" },
+    number: true,
+    cell: ({ avg_response_time }) => seconds(avg_response_time),
+  },
+  {
+    label: words.p95,
+    sort: { by: "p95_response_time", direction: "descending" },
+    number: true,
+    cell: ({ p95_response_time }) => seconds(p95_response_time),
+  },
 ];
 
 const FIELDS: readonly Field[] = [{ kind: "range", days: true }];
@@ -40,7 +57,7 @@ export class EndpointsView extends ListView {
   readonly view = "api";
 
   protected queryOf(params: Params): Query {
-    return dateBounds(params, this.now, null, this.zone);
+    return { ...dateBounds(params, this.now, null, this.zone), sort: sortOf(COLUMNS, params.sort, "count") };
   }
 
   override render() {
@@ -53,8 +70,10 @@ export class EndpointsView extends ListView {
         .columns=${COLUMNS}
         .keyOf=${({ endpoint }: EndpointUsage) => endpoint}
         .caption=${words.title}
+        .sorted=${String(this.query.sort)}
         file="endpoints"
-        .filtered=${isFiltered(this.query)}
+        .filtered=${isFiltered(this.query, "sort")}
+        @analytics-sorted=${this.changeSort}
       ></dashboard-list>`;
   }
 }

@@ -8,7 +8,7 @@ import "../lists/filters";
 import type { Field } from "../lists/filters";
 import "../lists/list";
 import type { Query } from "../lists/list";
-import { isFiltered, ListView, pick, timeBounds } from "../lists/list-view";
+import { isFiltered, ListView, pick, sortOf, timeBounds } from "../lists/list-view";
 import type { Column } from "../lists/table";
 import { type Params, writeRoute } from "../route";
 import { dashboardText } from "../text";
@@ -75,13 +75,13 @@ export class UsersView extends ListView {
   protected queryOf(params: Params): Query {
     return {
       ...pick(params, "search", "active_only"),
-      ...timeBounds(params, this.now),
-      sort: COLUMNS.find(({ sort }) => sort?.by === params.sort)?.sort?.by ?? DEFAULT_SORT,
+      ...timeBounds(params, this.now, this.zone),
+      sort: sortOf(COLUMNS, params.sort, DEFAULT_SORT),
     };
   }
 
   override render() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.changeFilters}></dashboard-filters>
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.changeFilters}></dashboard-filters>
       <dashboard-list
         .client=${this.client}
         path="users/list"

@@ -4,6 +4,10 @@ import { token } from "../fake-service";
 
 const NOW = Date.parse("2026-11-22T11:14:00.000Z");
 
+function signed(claims: object): string {
+  return `e30.${btoa(JSON.stringify(claims))}.c2ln`;
+}
+
 describe("claims", () => {
   it("are read from the token, in any alphabet", () => {
     const utf8 = new TextEncoder().encode('{"sub":"Zoë 🙂~~~","tenant":"acme","roles":["admin"],"exp":1795346140}');
@@ -51,6 +55,25 @@ describe("claims", () => {
     expect(turned).toBe(both);
     expect(lost).not.toBe(both);
     expect(odd).toBe(lost);
+  });
+
+  it("tell tenants and roles apart whichever claims hold them, and know the same session by its next token", () => {
+    const claims = { sub: 7, iat: 1, jti: "a", org: { id: "acme" }, realm_access: { roles: ["x", "admin"] } };
+    const same = { ...claims, iat: 2, exp: 9, jti: "b", realm_access: { roles: ["admin", "x"] } };
+    expect(identity(signed(claims))).not.toBeNull();
+    expect(identity(signed(same))).toBe(identity(signed(claims)));
+    for (const change of [
+      { org: { id: "globex" } },
+      { realm_access: { roles: ["x"] } },
+      { scope: "admin" },
+      { sub: 8 },
+    ])
+      expect(identity(signed({ ...claims, ...change }))).not.toBe(identity(signed(claims)));
+  });
+
+  it("take a whole number as the subject's text", () => {
+    expect(readClaims(signed({ sub: 42 }))?.subject).toBe("42");
+    for (const sub of [true, 1.5, null, [], 2 ** 60]) expect(readClaims(signed({ sub }))?.subject).toBeNull();
   });
 
   it("are only read from text with the characters of a token", () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { dateBounds } from "../../../src/dashboard/lists/list-view";
+import { dateBounds, hasPart, sortOf, timeBounds } from "../../../src/dashboard/lists/list-view";
 
 beforeAll(() => void vi.stubEnv("TZ", "UTC"));
 afterAll(() => void vi.unstubAllEnvs());
@@ -17,7 +17,37 @@ it("a preset of a list of days counts from the service's today, not from the adm
   expect(dateBounds({ range: "today" }, NOW, null, null).from).toBe("2026-11-22");
 });
 
+it("a preset by days begins at midnight in the service's zone also for lists of events, not within the evening before", () => {
+  expect(timeBounds({ range: "7d" }, NOW, "Asia/Kolkata")).toEqual({ from: "2026-11-16T18:30:00.000Z", to: null });
+  expect(timeBounds({ range: "yesterday" }, NOW, "Asia/Kolkata")).toEqual({
+    from: "2026-11-21T18:30:00.000Z",
+    to: "2026-11-22T18:30:00.000Z",
+  });
+  expect(timeBounds({ range: "24h" }, NOW, "Asia/Kolkata").from).toBe("2026-11-21T21:00:00.000Z");
+  expect(timeBounds({ range: "7d" }, NOW, null).from).toBe("2026-11-16T00:00:00.000Z");
+});
+
 it("dates that were chosen by hand are the service's dates as they were written", () => {
   const params = { from: "2026-11-01T00:00:00.000Z", to: "2026-11-03T00:00:00.000Z" };
   expect(dateBounds(params, NOW, null, "Asia/Kolkata")).toEqual({ from: "2026-11-01", to: "2026-11-03" });
+});
+
+it("a part of a text is found in small or capital letters, as the service finds it", () => {
+  expect(["login", "logout", "LOGIN_failed", "message_sent"].filter((type) => hasPart(type, "Log"))).toEqual([
+    "login",
+    "logout",
+    "LOGIN_failed",
+  ]);
+  expect(hasPart("login", null)).toBe(true);
+  expect(hasPart("ÄB", "äb")).toBe(false);
+});
+
+it("the order is the one of the address if a column has it, else the usual one", () => {
+  const cell = () => "";
+  const columns = [
+    { label: "a", cell },
+    { label: "b", cell, sort: { by: "count", direction: "descending" } as const },
+  ];
+  expect(sortOf(columns, "count", "date")).toBe("count");
+  for (const wanted of [undefined, "", "a", "other"]) expect(sortOf(columns, wanted, "date")).toBe("date");
 });

@@ -2,10 +2,12 @@ import { describe, expect, it } from "vitest";
 import {
   automaticInterval,
   chooseInterval,
+  hasHours,
   INTERVAL_MS,
   MAX_POINTS,
   possibleIntervals,
 } from "../../../src/dashboard/ranges/interval";
+import { spanOf } from "../../../src/dashboard/ranges/range";
 import { DAY, HOUR, MINUTE } from "../../../src/ui/time";
 
 describe("the interval of points", () => {
@@ -32,5 +34,24 @@ describe("the interval of points", () => {
     expect(chooseInterval("minute", 90 * DAY)).toBe("day");
     expect(chooseInterval("nonsense", HOUR)).toBe("minute");
     expect(chooseInterval("minute", DAY)).toBe("minute");
+  });
+
+  it("is no hour for whole days that begin within an hour of UTC, so that the first point begins at midnight", () => {
+    const now = Date.parse("2026-11-22T12:00:00Z");
+    const chosen = (range: "today" | "7d" | "24h", zone: string, wanted?: string) => {
+      const span = spanOf(range, now, zone);
+      return chooseInterval(wanted, span.to - span.from, hasHours(range, span));
+    };
+    for (const zone of ["Asia/Kolkata", "Asia/Kathmandu", "Australia/Adelaide"]) {
+      expect(chosen("7d", zone)).toBe("day");
+      expect(chosen("7d", zone, "hour")).toBe("day");
+      expect(chosen("today", zone)).toBe("minute");
+      expect(chosen("24h", zone)).toBe("hour");
+    }
+    for (const zone of ["UTC", "Asia/Tokyo", "America/New_York"]) {
+      expect(chosen("7d", zone)).toBe("hour");
+      expect(chosen("today", zone)).toBe("hour");
+      expect(chosen("7d", zone, "day")).toBe("day");
+    }
   });
 });
