@@ -83,7 +83,7 @@ async def test_a_service_that_is_gone_is_no_refusal(own_service: Served, visit: 
 
 
 async def test_a_page_without_a_token_is_told(service: Served, visit: Visit) -> None:
-    """Script and tag alone show a button that says what is missing, and a warning says what to set; a token ends both."""
+    """A script and a tag alone show a button that says what is missing, and one warning; a token ends both."""
     page = f"""<!doctype html><title>Shop</title><script src="{service.url}/analytics/panel.js"></script>
         <convoai-analytics-panel own-button></convoai-analytics-panel>"""
     with service.site(page) as site:
