@@ -41,7 +41,7 @@ FRONT_END = ROOT / "web" / "frontend"
 FOLDERS = {
     "": (("client",), ("ui",), ("panel", "dashboard")),
     "client": (
-        ("catalogue", "clock", "protocol", "digest", "store", "live", "backoff"),
+        ("catalogue", "clock", "protocol", "digest", "store", "live", "backoff", "origin"),
         ("auth",),
         ("rest",),
         ("transports",),
