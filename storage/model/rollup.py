@@ -102,10 +102,9 @@ class Rollup:
     def load(self, key: Key, stored: tuple[Any, ...]) -> Row:
         """Make a row of its columns, as the database holds them."""
         values = list(stored)
-        if self._encoded:
-            for place, measure in self._encoded:
-                if measure.decode is not None:
-                    values[place] = measure.decode(values[place])
+        for place, measure in self._encoded:
+            if measure.decode is not None:
+                values[place] = measure.decode(values[place])
         return Row(key, values, stored)
 
     def dump(self, row: Row) -> tuple[Any, ...]:

@@ -34,7 +34,7 @@ ACTIVITY = record(
 )
 TOP_USER = record({"user_id": STRING, "username": STRING, "activity_count": COUNT})
 _TIMES = ("first_seen", "last_seen", "created_at", "updated_at")
-_TEXTS = ("user_id", "conversation_id", "endpoint")
+_TEXTS = ("user_id", "conversation_id")
 _MEANS = {"response_count": None, "response_time_us": "avg_response_time"}
 """Columns that a list turns into a mean; None: they are only its count."""
 
