@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, select
 
 from storage.model.clock import Days
 from storage.model.cutoffs import Cutoffs
+from storage.model.merging import Batch, Known, Rolled, gather, roll
 from storage.model.metrics import DERIVED
 from storage.model.rollup import Entry, Rollup, Row
-from storage.model.rollups import ROLLUPS, Batch, Known, Rolled, gather, roll
+from storage.model.rollups import ROLLUPS
 from storage.tables import schema
 from storage.tables.bulk import add
 from storage.tables.heads import Head

@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, select, tuple_
 
+from storage.model.merging import Batch, Known, Rolled
 from storage.model.metrics import LABELLED, OTHERS, label_bounds
 from storage.model.rollup import Key, Rollup, Row
-from storage.model.rollups import ROLLUPS, Batch, Known, Rolled
+from storage.model.rollups import ROLLUPS
 from storage.tables import schema
 from storage.tables.bulk import Lookup, replace
 

@@ -1,7 +1,7 @@
 """The recount: what every rollup must be, by the archive of removed rows and by the raw rows.
 
-It is SQL over the raw rows, written apart from ``rollups.py``; only the zone's days, the cutoffs, and the bounds of
-labels and endpoints are shared.
+It is SQL over the raw rows, written apart from ``rollups.py`` and ``merging.py``; only the zone's days, the cutoffs,
+and the bounds of labels and endpoints are shared.
 """
 
 import math

@@ -16,8 +16,8 @@ from storage.engine.database import Database
 from storage.errors import WrongDatabase
 from storage.model.changes import Change
 from storage.model.clock import Days, now
+from storage.model.merging import Known, gather, roll, roll_archive
 from storage.model.rollup import Entry
-from storage.model.rollups import Known, gather, roll, roll_archive
 from storage.tables import schema
 from storage.tables.heads import CUTOFF_COLUMNS, Head, append, lock
 from storage.tables.rollup_rows import ARCHIVE, read_known

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from storage.model.changes import MINUTES, Change, Minutes, Position
 from storage.model.clock import Days, now
 from storage.model.events import KINDS, AnyEvent
+from storage.model.merging import Rolled, gather, roll
 from storage.model.rollup import Entry
-from storage.model.rollups import Rolled, gather, roll
 from storage.tables import schema
 from storage.tables.bulk import Lookup, add
 from storage.tables.heads import append, lock

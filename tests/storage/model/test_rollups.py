@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.model.clock import Days
+from storage.model.merging import Known, Rolled, gather, roll
 from storage.model.metrics import DERIVED
 from storage.model.parsing import parse_any
 from storage.model.rollup import Entry, Key, Rollup
-from storage.model.rollups import ENDPOINT_DAYS, ENDPOINTS, ROLLUPS, Known, Rolled, gather, roll
+from storage.model.rollups import ENDPOINT_DAYS, ENDPOINTS, ROLLUPS
 from tests.samples.strategies import ACTIVITY, CALL, MESSAGE, TALK
 
 DAYS = Days("America/New_York")

@@ -38,7 +38,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         "storage.retention.prune.ROWS": 7,
         "storage.retention.prune.EXPIRED_ROWS": 40,
         "storage.retention.erasure.ROWS": 4,
-        "storage.model.rollups.LABELS": 2,
+        "storage.model.merging.LABELS": 2,
         "storage.verify.recount.LABELS": 2,
         "storage.verify.recount.ENDPOINTS": 2,
         "realtime.feed.VERIFY_SECONDS": 0.0,

@@ -11,7 +11,7 @@ import storage.verify.recount
 from storage.engine.database import Database
 from storage.engine.urls import database_at
 from storage.errors import WrongDatabase
-from storage.model import metrics, rollups
+from storage.model import merging, metrics
 from storage.model.cutoffs import TABLES as EVENT_TABLES
 from storage.model.cutoffs import Cutoffs, cutoff
 from storage.model.events import Message
@@ -183,8 +183,8 @@ async def test_a_new_counter_is_filled_in(database: Database, monkeypatch: pytes
         "SUM(CASE WHEN token_count > 50 THEN 1 ELSE 0 END)",
     )
     monkeypatch.setattr(storage.verify.recount, "COUNTERS", (*metrics.COUNTERS, counter))
-    amounts = (*rollups._AMOUNTS[Message], (counter.name, counter.amount))
-    monkeypatch.setitem(rollups._AMOUNTS, Message, amounts)
+    amounts = (*merging._AMOUNTS[Message], (counter.name, counter.amount))
+    monkeypatch.setitem(merging._AMOUNTS, Message, amounts)
     differences = (await recount(database)).differences
     assert differences
     assert all(counter.name in difference.what for difference in differences)
