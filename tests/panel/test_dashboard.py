@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,9 +50,15 @@ def rows(page: Page) -> Locator:
     return page.locator("dashboard-table tbody tr")
 
 
+async def choose(page: Page, preset: str) -> None:
+    """Choose a range from the menu at the top right."""
+    await page.locator("dashboard-range #open").click()
+    await page.get_by_role("dialog", name="Range").get_by_role("button", name=preset, exact=True).click()
+
+
 async def test_the_chart_of_now_moves(service: Served, visit: Visit) -> None:
     """A chart of the last hour counts an event as soon as it is posted, and says the same as a table."""
-    page = await opened(service, visit, "overview")
+    page = await opened(service, visit, "overview?range=1h")
     chart = page.locator("dashboard-chart.messages")
     await service.post("message-public", **MESSAGE)
     await expect(chart.locator(".total")).to_have_text("1")
@@ -79,7 +86,7 @@ async def test_charts_show_what_the_service_counts(
         ],
     )
     page = await opened(service, visit, "overview")
-    await page.get_by_role("button", name=preset, exact=True).click()
+    await choose(page, preset)
     calls = page.locator("dashboard-chart.api").locator(".total")
     await expect(calls).to_have_text("0")
     call = {"endpoint": "/chat", "method": "POST", "status_code": 500, "response_time": 0.2}
@@ -88,6 +95,85 @@ async def test_charts_show_what_the_service_counts(
     begin = clock.text(datetime.now(UTC) - timedelta(days=days))
     points = await service.get("series", metrics="api_errors", interval=interval, **{"from": begin})
     assert sum(points["metrics"]["api_errors"]) == 1
+
+
+async def test_one_range_is_that_of_every_view(service: Served, visit: Visit) -> None:
+    """The range of the top right chooses what charts and lists show, stays through the views, and is in the address."""
+    now = datetime.now(UTC)
+    for user, days in (("today", 0), ("earlier", 3), ("long-ago", 20)):
+        await service.login(user, timestamp=clock.text(now - timedelta(days=days)))
+    page = await opened(service, visit, "users")
+    await expect(rows(page)).to_have_count(2)
+    await choose(page, "30 days")
+    await expect(rows(page)).to_have_count(3)
+    await page.get_by_role("link", name="Activity", exact=True).click()
+    await expect(rows(page)).to_have_count(3)
+    await choose(page, "24 hours")
+    await expect(rows(page)).to_have_count(1)
+    assert "?range=24h#activity" in page.url
+    await page.get_by_role("link", name="Overview", exact=True).click()
+    await expect(page.locator("dashboard-chart.active_users .total")).to_have_text("1")
+    async with page.context.expect_page() as opening:
+        await page.get_by_role("link", name="Daily statistics").click(modifiers=["ControlOrMeta"])
+    assert (await opening.value).url.endswith("?range=24h#days")
+    await page.go_back()
+    await page.go_back()
+    await expect(rows(page)).to_have_count(3)
+
+
+async def test_steps_lead_to_the_period_before_and_back(service: Served, visit: Visit) -> None:
+    """A step back shows the seven days before, one forward the seven days of now; there is no step into the future."""
+    now = datetime.now(UTC)
+    for user, days in (("this-week", 2), ("last-week", 8), ("last-week-too", 10)):
+        await service.login(user, timestamp=clock.text(now - timedelta(days=days)))
+    page = await opened(service, visit, "users")
+    forward = page.get_by_role("button", name="Step forward")
+    await expect(rows(page)).to_have_count(1)
+    await expect(forward).to_be_disabled()
+    await page.get_by_role("button", name="Step back").click()
+    await expect(rows(page)).to_have_count(2)
+    await forward.click()
+    await expect(rows(page)).to_have_count(1)
+    await expect(page.locator("dashboard-range #open")).to_contain_text("7 days")
+    assert "from=" not in page.url
+
+
+async def test_the_range_is_chosen_by_keyboard(service: Served, visit: Visit) -> None:
+    """The menu opens with its current preset in focus; days can be typed; Escape closes it; the focus comes back."""
+    page = await opened(service, visit, "overview")
+    menu, button = page.get_by_role("dialog", name="Range"), page.locator("dashboard-range #open")
+    await button.press("Enter")
+    await expect(menu.get_by_role("button", name="7 days")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(menu).to_be_hidden()
+    await expect(button).to_be_focused()
+    await button.press("Enter")
+    await menu.get_by_label("From").fill("2026-11-03")
+    await menu.get_by_label("To", exact=True).fill("2026-11-01")
+    await menu.get_by_label("To", exact=True).press("Enter")
+    await expect(menu.get_by_role("alert")).to_have_text("From has to lie before to.")
+    await menu.get_by_label("From").fill("2026-11-01")
+    await menu.get_by_label("To", exact=True).fill("2026-11-03")
+    await menu.get_by_label("To", exact=True).press("Enter")
+    await expect(menu).to_be_hidden()
+    await expect(button).to_contain_text(re.compile(r"Nov 1\W+3, 2026"))
+    assert "from=2026-11-01T00%3A00%3A00.000Z&to=2026-11-04T00%3A00%3A00.000Z" in page.url
+
+
+async def test_what_a_range_is_compared_with(service: Served, visit: Visit) -> None:
+    """The period before, the year before, or nothing: the chart's second line follows, and so does the address."""
+    await service.login("ada", timestamp=clock.text(datetime.now(UTC) - timedelta(days=364)))
+    page = await opened(service, visit, "overview")
+    chart = page.locator("dashboard-chart.active_users")
+    await chart.get_by_role("button", name="Show as a table").click()
+    before = chart.locator("tbody td:nth-child(3)")
+    await expect(before.first).to_have_text("0")
+    await page.locator("dashboard-range #open").click()
+    await page.get_by_role("radio", name="The year before").check()
+    await expect(before.filter(has_text="1")).to_have_count(1)
+    await page.get_by_role("radio", name="Nothing").check()
+    await expect(before).to_have_count(0)
+    assert "compare=none" in page.url
 
 
 async def test_empty_lists_agree_with_the_figures(service: Served, visit: Visit) -> None:
@@ -103,7 +189,7 @@ async def test_numbers_and_dates_are_of_the_language_of_the_words(service: Serve
     """In a German browser the page is in English throughout, since there are only English texts."""
     await service.login("ada", timestamp="2026-10-26T12:00:00.000Z")
     page = await (await visit(locale="de-DE")).tab(service.link())
-    await page.goto(f"{service.url}/analytics#activity")
+    await page.goto(f"{service.url}/analytics#activity?range=90d")
     await expect(rows(page).first.locator("time")).to_have_text("Oct 26, 2026, 12:00:00 PM")
 
 

@@ -174,11 +174,12 @@ async def test_forced_colours_show_what_is_selected(busy: Served, visit: Visit) 
     """With forced colours the current view and the chosen range have another background than the others."""
     page = await (await visit(forced_colors="active")).tab(busy.link())
     await live(page)
-    ranges = page.get_by_role("group", name="Range")
+    await page.locator("dashboard-range #open").click()
+    ranges = page.get_by_role("dialog", name="Range").get_by_role("group", name="Range")
     await expect(ranges).to_be_visible()
     for group, chosen in (
-        (ranges.locator("button"), "aria-pressed=true"),
         (page.locator("nav a"), "aria-current=page"),
+        (ranges.locator("button"), "aria-pressed=true"),
     ):
         own = await ground(page, group.and_(page.locator(f"[{chosen}]")))
         assert own != await ground(page, group.and_(page.locator(f":not([{chosen}])")).last)

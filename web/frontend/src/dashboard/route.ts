@@ -1,4 +1,10 @@
-/** The route: the view and its parameters, kept in the fragment of the address. Pure. */
+/**
+ * The route: the view and its parameters, kept in the address. Pure.
+ *
+ * The parameters of one view are in the fragment. Those that stay while one moves through the views, such as the range, are in
+ * the query, so that a link to a view (`#users?sort=last_seen`) keeps them, also in a new tab. A fragment can set them, too:
+ * `#activity?from=...&to=...` opens the view with another range.
+ */
 
 export const VIEWS = ["overview", "activity", "users", "conversations", "api", "days"] as const;
 export type View = (typeof VIEWS)[number];
@@ -10,17 +16,43 @@ export interface Route {
   params: Params;
 }
 
-/** Read a fragment such as `#users?sort=last_seen`; an unknown one is the overview. */
-export function parseRoute(hash: string): Route {
+/** The parameters that stay; to set one of a group replaces the whole group. */
+const KEPT: readonly (readonly string[])[] = [["range", "from", "to"], ["compare"]];
+
+/** Read an address, such as `#users?sort=last_seen` and `?range=7d`; an unknown view is the overview. */
+export function parseRoute(hash: string, search = ""): Route {
+  const kept = onlyKept(Object.fromEntries(new URLSearchParams(search)), true);
   const [name = "", query = ""] = splitOnce(hash.replace(/^#/, ""), "?");
   const view = VIEWS.find((known) => known === name);
-  return view ? { view, params: Object.fromEntries(new URLSearchParams(query)) } : { view: "overview", params: {} };
+  if (!view) return { view: "overview", params: kept };
+  return { view, params: keepParams(kept, Object.fromEntries(new URLSearchParams(query))) };
 }
 
-/** Write the fragment of a route. Empty parameters are left out, so that each state has one address. */
-export function writeRoute(route: Route): string {
-  const query = new URLSearchParams(Object.entries(route.params).filter(([, value]) => value !== ""));
-  return query.size ? `#${route.view}?${query}` : `#${route.view}`;
+/** Write a link to a route. Empty parameters are left out, so that each state has one address. */
+export function writeRoute({ view, params }: Route): string {
+  return `#${view}${writeQuery(params)}`;
+}
+
+/** Write the whole address of a route, after the path. */
+export function writeAddress({ view, params }: Route): string {
+  return writeQuery(onlyKept(params, true)) + writeRoute({ view, params: onlyKept(params, false) });
+}
+
+/** Add those of the current parameters that stay, unless the wanted ones replace them. */
+export function keepParams(current: Params, wanted: Params): Params {
+  const replaced = KEPT.filter((group) => group.some((name) => name in wanted)).flat();
+  const kept = Object.entries(onlyKept(current, true)).filter(([name]) => !replaced.includes(name));
+  return { ...Object.fromEntries(kept), ...wanted };
+}
+
+function onlyKept(params: Params, isKept: boolean): Params {
+  const names = KEPT.flat();
+  return Object.fromEntries(Object.entries(params).filter(([name]) => names.includes(name) === isKept));
+}
+
+function writeQuery(params: Params): string {
+  const query = new URLSearchParams(Object.entries(params).filter(([, value]) => value !== ""));
+  return query.size ? `?${query}` : "";
 }
 
 function splitOnce(value: string, separator: string): string[] {

@@ -133,6 +133,11 @@ export function spanLabel(from: number, to: number, zone = BROWSER_ZONE): string
   return formatter(zone, options).formatRange(from, to);
 }
 
+/** The days from one moment to another in a zone: Nov 24 – 30, 2026. */
+export function daysLabel(from: number, to: number, zone = BROWSER_ZONE): string {
+  return formatter(zone, { day: "numeric", month: "short", year: "numeric" }).formatRange(from, to);
+}
+
 const formatters = /* @__PURE__ */ new Map<string, Intl.DateTimeFormat>();
 
 function formatter(zone: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {

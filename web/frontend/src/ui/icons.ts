@@ -60,6 +60,7 @@ export const plusIcon: Icon = () => framed(svg`<path d="M10 4.5v11M4.5 10h11"/>`
 export const minusIcon: Icon = () => framed(svg`<path d="M4.5 10h11"/>`);
 export const leftIcon: Icon = () => framed(svg`<path d="m12 4.5-5.5 5.5 5.5 5.5"/>`);
 export const rightIcon: Icon = () => framed(svg`<path d="m8 4.5 5.5 5.5-5.5 5.5"/>`);
+export const downIcon: Icon = () => framed(svg`<path d="m4.5 7.5 5.5 5.5 5.5-5.5"/>`);
 export const tableIcon: Icon = () =>
   framed(svg`<rect x="3.5" y="4" width="13" height="12" rx="1.5"/><path d="M3.5 8h13M3.5 12h13M8.5 8v8"/>`);
 export const downloadIcon: Icon = () => framed(svg`<path d="M10 3.5v8.5M6.5 8.8 10 12.3l3.5-3.5M4 16.5h12"/>`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseRoute, VIEWS, writeRoute } from "../../src/dashboard/route";
+import { keepParams, parseRoute, VIEWS, writeAddress, writeRoute } from "../../src/dashboard/route";
 
 describe("an address", () => {
   it("leads back to the route it was written from, whatever its parameters hold", () => {
@@ -21,4 +21,27 @@ describe("an address", () => {
       expect(parseRoute(hash)).toEqual({ view: "overview", params: {} });
     },
   );
+});
+
+describe("the range in an address", () => {
+  it("stays while one moves through the views, since a link does not name it", () => {
+    const search = "?range=30d&compare=year";
+    expect(parseRoute("#users?sort=username", search).params).toEqual({
+      range: "30d",
+      compare: "year",
+      sort: "username",
+    });
+    expect(writeAddress(parseRoute("#users?sort=username", search))).toBe(`${search}#users?sort=username`);
+  });
+
+  it("is replaced as a whole by that of a link", () => {
+    const { params } = parseRoute("#activity?from=2026-11-22T10:00:00.000Z", "?range=30d&compare=year");
+    expect(params).toEqual({ from: "2026-11-22T10:00:00.000Z", compare: "year" });
+    expect(keepParams({ range: "30d", sort: "username" }, { from: "x" })).toEqual({ from: "x" });
+    expect(keepParams({ range: "30d", sort: "username" }, {})).toEqual({ range: "30d" });
+  });
+
+  it("is all that is read from the query", () => {
+    expect(parseRoute("#users", "?user_id=ada&token=abc").params).toEqual({});
+  });
 });

@@ -10,9 +10,12 @@ import { LatestRequest } from "../latest-request";
 import { LiveElement } from "../live-element";
 import { chooseInterval, hasHours, possibleIntervals } from "../ranges/interval";
 import {
+  type Comparison,
+  DEFAULT_RANGE,
   pan,
   previousPeriod,
   type Range,
+  readComparison,
   readRange,
   type Span,
   spanOf,
@@ -20,8 +23,6 @@ import {
   writeRange,
   zoom,
 } from "../ranges/range";
-import "../ranges/range-picker";
-import { RangeChosen } from "../ranges/range-picker";
 import { Navigate, type Params } from "../route";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
@@ -32,7 +33,6 @@ import { LiveSeries } from "./live-series";
 import { coveredSpan, fromSeries, type Points } from "./points";
 
 const words = dashboardText.charts;
-const DEFAULT_RANGE = "1h";
 
 export class Charts extends LiveElement {
   static override properties = { ...LiveElement.properties, params: { attribute: false }, scheme: {}, zone: {} };
@@ -42,7 +42,8 @@ export class Charts extends LiveElement {
   declare zone: string | null;
 
   #range: Range = DEFAULT_RANGE;
-  #interval: Interval = "minute";
+  #interval: Interval = "hour";
+  #comparison: Comparison = "previous";
   /** The range before zooming. */
   #unzoomed: Range | null = null;
   #charts: ChartData[] | null = null;
@@ -93,9 +94,12 @@ export class Charts extends LiveElement {
     const range = readRange(this.params, DEFAULT_RANGE);
     const span = spanOf(range, now, this.zone ?? undefined);
     const interval = chooseInterval(this.params.interval, span.to - span.from, hasHours(range, span));
-    const isOther = JSON.stringify([range, interval]) !== JSON.stringify([this.#range, this.#interval]);
+    const comparison = readComparison(this.params);
+    const isOther =
+      JSON.stringify([range, interval, comparison]) !== JSON.stringify([this.#range, this.#interval, this.#comparison]);
     this.#range = range;
     this.#interval = interval;
+    this.#comparison = comparison;
     if (typeof range === "string") this.#unzoomed = null;
     return isOther || this.#series.points === null;
   }
@@ -117,7 +121,11 @@ export class Charts extends LiveElement {
   }
 
   #loadBefore(span: Span): void {
-    const earlier = previousPeriod(this.#range, span);
+    if (this.#comparison === "none") {
+      this.#before.abort();
+      return;
+    }
+    const earlier = previousPeriod(this.#range, span, this.#comparison);
     const params = {
       metrics: METRICS,
       interval: this.#interval,
@@ -134,8 +142,7 @@ export class Charts extends LiveElement {
     const span = this.#span(this.now);
     const range = this.#rangeLabel(span);
     const charts: readonly (ChartData | null)[] = this.#charts ?? Array.from({ length: CHART_COUNT }, () => null);
-    return html`<dashboard-range .range=${this.#range} .zone=${this.zone} @analytics-range=${this.#chooseRange}></dashboard-range>
-      <div class="tools">
+    return html`<div class="tools">
         <p class="soft small">${range} <span class="hint">· ${words.hint}</span></p>
         ${this.#intervals(span)} ${this.#zooms()}
       </div>
@@ -213,12 +220,8 @@ export class Charts extends LiveElement {
     else this.#show(zoom({ ...to, moving: false }, 1, now));
   }
 
-  #chooseRange = (event: Event): void => {
-    if (event instanceof RangeChosen && event.range !== null) this.#show(event.range);
-  };
-
   #show(range: Range): void {
-    this.#go(writeRange(range));
+    this.#go(writeRange(range === DEFAULT_RANGE ? null : range));
   }
 
   #chooseInterval = (event: Event): void => this.#go({ interval: (event.target as HTMLSelectElement).value });

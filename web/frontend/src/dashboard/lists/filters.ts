@@ -2,8 +2,6 @@
 
 import { css, html, LitElement, nothing } from "lit";
 import { define } from "../../ui/define";
-import { type Preset, readRange, writeRange } from "../ranges/range";
-import { RangeChosen } from "../ranges/range-picker";
 import type { Params } from "../route";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
@@ -16,8 +14,7 @@ const TYPING_PAUSE = 300;
 export type Field =
   | { kind: "text"; name: string; label: string; hint?: string; suggestions?: readonly string[] }
   | { kind: "number"; name: string; label: string; min: number; max: number; usual: number }
-  | { kind: "choice"; name: string; label: string; options: readonly (readonly [value: string, label: string])[] }
-  | { kind: "range"; days?: true; usual?: Preset };
+  | { kind: "choice"; name: string; label: string; options: readonly (readonly [value: string, label: string])[] };
 
 /** Filters were changed; an empty parameter is removed. */
 export class FiltersChanged extends Event {
@@ -28,11 +25,9 @@ export class FiltersChanged extends Event {
 }
 
 export class FilterBar extends LitElement {
-  static override properties = { fields: { attribute: false }, params: { attribute: false }, zone: {} };
+  static override properties = { fields: { attribute: false }, params: { attribute: false } };
   declare fields: readonly Field[];
   declare params: Params;
-  /** The zone of the days of presets; null if it is unknown. */
-  declare zone: string | null;
 
   #typingTimer: ReturnType<typeof setTimeout> | undefined;
   /** The filters that were typed since the last pause. */
@@ -42,7 +37,6 @@ export class FilterBar extends LitElement {
     super();
     this.fields = [];
     this.params = {};
-    this.zone = null;
   }
 
   override disconnectedCallback(): void {
@@ -51,7 +45,7 @@ export class FilterBar extends LitElement {
   }
 
   override render() {
-    const names = this.fields.flatMap((field) => (field.kind === "range" ? ["range", "from", "to"] : [field.name]));
+    const names = this.fields.map((field) => field.name);
     const any = names.some((name) => (this.params[name] ?? "") !== "");
     return html`<form role="search" aria-label=${words.title} @submit=${this.#submit}>
       ${this.fields.map((field) => this.#field(field))}
@@ -98,15 +92,6 @@ export class FilterBar extends LitElement {
             )}
           </select>
         </label>`;
-      case "range":
-        return html`<dashboard-range
-          list
-          ?optional=${field.usual === undefined}
-          ?days=${field.days ?? false}
-          .zone=${this.zone}
-          .range=${readRange(this.params, null) ?? field.usual ?? null}
-          @analytics-range=${this.#changeRange}
-        ></dashboard-range>`;
     }
   }
 
@@ -136,10 +121,6 @@ export class FilterBar extends LitElement {
     this.#change({ [input.name]: number === usual ? "" : String(number) });
   }
 
-  #changeRange = (event: Event): void => {
-    if (event instanceof RangeChosen) this.#change(writeRange(event.range));
-  };
-
   #change(params: Params): void {
     this.dispatchEvent(new FiltersChanged(params));
   }
@@ -163,12 +144,8 @@ export class FilterBar extends LitElement {
         width: 200px;
       }
       @media (width < 480px) {
-        .field,
-        dashboard-range {
+        .field {
           flex: 1 1 130px;
-        }
-        dashboard-range[custom] {
-          flex-basis: 100%;
         }
         input[type="search"],
         input[type="number"],

@@ -1,8 +1,8 @@
-/** The base of all views with a list: its filters are in the address, and its query follows them. */
+/** The base of all views with a list: its filters and the range are in the address, and its query follows them. */
 
 import { css } from "lit";
 import { LiveElement } from "../live-element";
-import { type Preset, readRange, spanOf, writeDate } from "../ranges/range";
+import { DEFAULT_RANGE, dayStart, readRange, spanOf, writeDate } from "../ranges/range";
 import { Navigate, type Params, type View } from "../route";
 import { baseStyles } from "../styles";
 import type { FiltersChanged } from "./filters";
@@ -75,41 +75,35 @@ function lowered(text: string): string {
   return text.replace(/[A-Z]+/g, (capitals) => capitals.toLowerCase());
 }
 
-/**
- * The bounds of the range for the service; a range whose end follows the clock has no end. The days of a preset are those
- * of the service's zone.
- */
-export function timeBounds(
-  params: Params,
-  now: number,
-  zone: string | null,
-): { from: string | null; to: string | null } {
-  const range = readRange(params, null);
-  if (range === null) return { from: null, to: null };
+export interface Bounds extends Query {
+  readonly from: string | null;
+  readonly to: string | null;
+}
+
+/** The bounds of the page's range for the service; a range whose end follows the clock has no end. */
+export function timeBounds(params: Params, now: number, zone: string | null): Bounds {
+  const range = readRange(params, DEFAULT_RANGE);
   if (typeof range === "object") return { from: isoOrNull(range.from), to: isoOrNull(range.to) };
   const { from, to, moving } = spanOf(range, now, zone ?? undefined);
   return { from: isoOrNull(from), to: moving ? null : isoOrNull(to) };
 }
 
-/** The same as dates, for lists of days: presets count from today in the service's zone. */
-export function dateBounds(
-  params: Params,
-  now: number,
-  usual: Preset | null,
-  zone: string | null,
-): { from: string | null; to: string | null } {
-  const range = readRange(params, null) ?? usual;
-  if (range === null) return { from: null, to: null };
-  if (typeof range === "object") return { from: writeDate(range.from) || null, to: writeDate(range.to) || null };
-  const { from, to, moving } = spanOf(range, now, zone ?? undefined);
-  return { from: writeDate(from, zone ?? undefined), to: moving ? null : writeDate(to, zone ?? undefined) };
+/** The same as dates, for lists of days: the first day of the range, and the one after its last day. */
+export function dateBounds(params: Params, now: number, zone: string | null): Bounds {
+  const span = spanOf(readRange(params, DEFAULT_RANGE), now, zone ?? undefined);
+  const after = dayStart(span.to - 1, 1, span.zone);
+  return { from: writeDate(span.from, span.zone), to: span.moving ? null : writeDate(after, span.zone) };
 }
 
 function isoOrNull(time: number | null): string | null {
   return time === null ? null : new Date(time).toISOString();
 }
 
-/** Whether a parameter filters the list; `limit` and those in `except` do not. */
-export function isFiltered(query: Query, ...except: readonly string[]): boolean {
-  return Object.entries(query).some(([name, value]) => value !== null && name !== "limit" && !except.includes(name));
+/** What does not filter a list: the order, the number of rows, and the range unless a person chose it. */
+const NO_FILTERS: readonly string[] = ["limit", "sort", "from", "to"];
+
+/** Whether filters or a range were chosen, which may be why a list is empty. */
+export function isFiltered(query: Query, params: Params): boolean {
+  if (params.range || params.from || params.to) return true;
+  return Object.entries(query).some(([name, value]) => value !== null && !NO_FILTERS.includes(name));
 }

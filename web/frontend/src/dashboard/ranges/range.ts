@@ -1,14 +1,24 @@
 /**
- * The range of time that charts and lists show. Pure.
+ * The range of time that the page shows, and the period that it is compared with. Pure.
  *
- * The days of presets are days of the service's zone, which is given as soon as it is known; until then, and for ranges
- * chosen by hand, they are days of the browser's zone. All times are milliseconds since 1970.
+ * Days are days of the service's zone, which is given as soon as it is known; until then they are days of the browser's zone.
+ * All times are milliseconds since 1970.
  */
 
 import { DAY, daysEarlier, fromLocal, HOUR, MINUTE, toLocal } from "../../ui/time";
 
-export const PRESETS = ["1h", "24h", "today", "yesterday", "7d", "30d", "90d"] as const;
+export const PRESETS = ["1h", "24h", "today", "yesterday", "7d", "30d", "90d", "12m"] as const;
 export type Preset = (typeof PRESETS)[number];
+
+/** The range of a page whose address names none. */
+export const DEFAULT_RANGE: Preset = "7d";
+
+/** What a range is compared with: the period before it, the same weekdays a year before, or nothing. */
+export const COMPARISONS = ["previous", "year", "none"] as const;
+export type Comparison = (typeof COMPARISONS)[number];
+
+/** Fifty-two weeks, so that weekdays are compared with the same weekdays. */
+const YEAR = 364;
 
 /** A preset, or a range between two times (null: without a bound). */
 export type Range = Preset | { from: number | null; to: number | null };
@@ -32,7 +42,7 @@ export function dayStart(time: number, days = 0, zone?: string): number {
 export function spanOf(range: Range, now: number, zone?: string): Span {
   if (typeof range === "object") {
     const to = range.to ?? now;
-    return { from: range.from ?? to - 24 * HOUR, to, moving: range.to === null };
+    return { from: range.from ?? to - 24 * HOUR, to, moving: range.to === null, zone };
   }
   switch (range) {
     case "1h":
@@ -48,26 +58,54 @@ export function spanOf(range: Range, now: number, zone?: string): Span {
   }
 }
 
-/** The period before a span: as many days before it for whole days, else the same length of time. */
-export function previousPeriod(range: Range, span: Span): { from: number; to: number } {
-  const days = typeof range === "object" ? wholeDays(span) : daysOf(range);
+/**
+ * The period that a span is compared with: for whole days as many days before it, else the same length of time before it, or
+ * the same times a year before.
+ */
+export function previousPeriod(
+  range: Range,
+  span: Span,
+  comparison: Exclude<Comparison, "none"> = "previous",
+): { from: number; to: number } {
+  const days = comparison === "year" ? YEAR : lengthInDays(range, span);
   if (days === 0) return { from: span.from - (span.to - span.from), to: span.from };
   return { from: daysEarlier(span.from, days, span.zone), to: daysEarlier(span.to, days, span.zone) };
 }
 
 function daysOf(preset: Preset): number {
-  return { "1h": 0, "24h": 0, today: 1, yesterday: 1, "7d": 7, "30d": 30, "90d": 90 }[preset];
+  return { "1h": 0, "24h": 0, today: 1, yesterday: 1, "7d": 7, "30d": 30, "90d": 90, "12m": 365 }[preset];
 }
 
 /** Whether a range is one of whole days, which begins at midnight. */
 export function isByDays(range: Range, span: Span): boolean {
-  return (typeof range === "object" ? wholeDays(span) : daysOf(range)) > 0;
+  return lengthInDays(range, span) > 0;
+}
+
+/** How many days a range has, the current one included; 0 if it begins or ends within a day. */
+function lengthInDays(range: Range, span: Span): number {
+  return typeof range === "object" ? wholeDays(span) : daysOf(range);
 }
 
 /** How many local days a span covers; 0 if it begins or ends within a day. */
-function wholeDays({ from, to }: Span): number {
-  if (dayStart(from) !== from || dayStart(to) !== to) return 0;
+function wholeDays({ from, to, zone }: Span): number {
+  if (dayStart(from, 0, zone) !== from || dayStart(to, 0, zone) !== to) return 0;
   return Math.round((to - from) / (24 * HOUR));
+}
+
+/** The range of the same length right before this one, or after it; a step to now is the preset, if there is one. */
+export function step(range: Range, direction: -1 | 1, now: number, zone?: string): Range {
+  const span = spanOf(range, now, zone);
+  const days = lengthInDays(range, span);
+  const end = days > 0 ? dayStart(span.to - 1, 1, zone) : span.to;
+  const move = (time: number) =>
+    days > 0 ? daysEarlier(time, -direction * days, zone) : time + direction * (span.to - span.from);
+  const moved = { from: move(span.from), to: move(end) };
+  if (moved.to <= now) return moved;
+  const preset = PRESETS.find((one) => {
+    const { from, moving } = spanOf(one, now, zone);
+    return moving && from === moved.from;
+  });
+  return preset ?? (moved.from < now ? { from: moved.from, to: null } : range);
 }
 
 function floor(time: number, width: number): number {
@@ -106,6 +144,11 @@ export function readRange(params: Readonly<Record<string, string>>, fallback: Pr
   return PRESETS.find((preset) => preset === params.range) ?? fallback;
 }
 
+/** What the page's range is compared with, as its address says. */
+export function readComparison(params: Readonly<Record<string, string>>): Comparison {
+  return COMPARISONS.find((one) => one === params.compare) ?? "previous";
+}
+
 /** Write a range as the parameters of an address. */
 export function writeRange(range: Range | null): { range: string; from: string; to: string } {
   if (range === null) return { range: "", from: "", to: "" };
@@ -122,15 +165,10 @@ function writeTime(time: number | null): string {
   return time === null ? "" : new Date(time).toISOString();
 }
 
-/** A time as `<input type="datetime-local">` takes it: local, to the minute. */
-export function writeInput(time: number | null, zone?: string): string {
-  return time === null ? "" : new Date(toLocal(time, zone)).toISOString().slice(0, 16);
-}
-
-/** The time of such an input, or of one for a date; null while it is empty or incomplete. */
-export function readInput(value: string): number | null {
-  // A date without a time would be read as UTC.
-  return readTime(value.length === 10 ? `${value}T00:00` : value);
+/** The first moment of a date that `<input type="date">` gives; null while it is empty. */
+export function readDate(value: string, zone?: string): number | null {
+  const local = readTime(value);
+  return local === null ? null : fromLocal(local, zone);
 }
 
 /** A bound of a range for the service: as a date if it is the start of a day, which the service reads in its own zone. */
@@ -139,6 +177,6 @@ export function writeBound(time: number, wholeDays: boolean, zone?: string): str
 }
 
 /** The date of a time, as `<input type="date">` and the service take it. */
-export function writeDate(time: number | null, zone?: string): string {
-  return writeInput(time, zone).slice(0, 10);
+export function writeDate(time: number, zone?: string): string {
+  return new Date(toLocal(time, zone)).toISOString().slice(0, 10);
 }

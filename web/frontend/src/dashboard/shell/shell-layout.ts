@@ -113,6 +113,14 @@ export const layout = css`
   h1:focus {
     outline: none;
   }
+  .title {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    justify-content: space-between;
+    gap: var(--space-2);
+    min-width: 0;
+  }
   footer {
     grid-column: -2;
     padding: 0 var(--space-5) var(--space-5);

@@ -24,7 +24,9 @@ import {
   refreshIcon,
   systemThemeIcon,
 } from "../../ui/icons";
-import { Navigate, parseRoute, type Route, VIEWS, type View, writeRoute } from "../route";
+import "../ranges/range-menu";
+import type { RangeChosen } from "../ranges/range-menu";
+import { keepParams, Navigate, parseRoute, type Route, VIEWS, type View, writeAddress, writeRoute } from "../route";
 import { baseStyles } from "../styles";
 import { dashboardText as words } from "../text";
 import "../views/activity";
@@ -63,9 +65,11 @@ export class Dashboard extends LitElement {
 
   constructor() {
     super();
-    this.route = parseRoute(location.hash);
+    this.route = parseRoute(location.hash, location.search);
+    this.#tidyAddress();
     client.subscribe(() => this.requestUpdate());
-    addEventListener("hashchange", this.#onAddressChange);
+    // Also for steps back to the same fragment with another range, of which there is no hashchange.
+    addEventListener("popstate", this.#onAddressChange);
     this.addEventListener(Navigate.kind, (event) => this.#navigate(event as Navigate));
     new ClockController(this, () => true);
   }
@@ -101,7 +105,15 @@ export class Dashboard extends LitElement {
           <div class="frame">
             ${this.#navigation()}
             <main id="content" tabindex="-1">
-              <h1 tabindex="-1">${words.views[this.route.view]}</h1>
+              <div class="title">
+                <h1 tabindex="-1">${words.views[this.route.view]}</h1>
+                <dashboard-range
+                  .params=${this.route.params}
+                  .zone=${this.#zone}
+                  .now=${Date.now() + client.clockOffset}
+                  @analytics-range=${this.#chooseRange}
+                ></dashboard-range>
+              </div>
               ${this.#freshness()} ${cache(this.#view())}
             </main>
             <footer>${words.zones(BROWSER_ZONE, this.#zone)}</footer>
@@ -205,17 +217,34 @@ export class Dashboard extends LitElement {
   }
 
   #navigate({ route, replace }: Navigate): void {
-    const address = writeRoute(route);
+    this.#show({ view: route.view, params: keepParams(this.route.params, route.params) });
+    this.#writeAddress(replace);
+  }
+
+  #chooseRange = ({ params }: RangeChosen): void => {
+    this.#navigate(new Navigate({ view: this.route.view, params: { ...this.route.params, ...params } }));
+  };
+
+  #writeAddress(replace: boolean): void {
+    const address = location.pathname + writeAddress(this.route);
     if (replace) history.replaceState(history.state, "", address);
     else history.pushState(null, "", address);
-    this.#show(parseRoute(address));
+  }
+
+  /** Move the range of a link from its fragment to the query, where it stays. */
+  #tidyAddress(): void {
+    const [query] = writeAddress(this.route).split("#", 1);
+    if (query !== location.search) this.#writeAddress(true);
   }
 
   #onAddressChange = (): void => {
     // A link with a new token was opened in this tab; it may be another tenant's.
     const result = takeLinkToken();
     if (result === "signed-in") this.#reload();
-    else this.#show(parseRoute(location.hash));
+    else {
+      this.#show(parseRoute(location.hash, location.search));
+      this.#tidyAddress();
+    }
     if (result === "needs-answer") this.requestUpdate();
   };
 

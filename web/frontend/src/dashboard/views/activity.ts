@@ -39,7 +39,6 @@ const COLUMNS: readonly Column<Row>[] = [
 ];
 
 const FIELDS: readonly Field[] = [
-  { kind: "range" },
   { kind: "text", name: "user_id", label: words.userId },
   { kind: "text", name: "type_contains", label: words.type, suggestions: Object.keys(text.activityTypes) },
   { kind: "number", name: "limit", label: words.limit, min: 1, max: MAX_LIMIT, usual: DEFAULT_LIMIT },
@@ -67,7 +66,7 @@ export class ActivityView extends ListView {
 
   override render() {
     const fields = this.params.activity_type ? [...FIELDS, EXACT] : FIELDS;
-    return html`<dashboard-filters .fields=${fields} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.changeFilters}></dashboard-filters>
+    return html`<dashboard-filters .fields=${fields} .params=${this.params} @analytics-filtered=${this.changeFilters}></dashboard-filters>
       <dashboard-list
         .client=${this.client}
         path="users/activities"
@@ -76,7 +75,7 @@ export class ActivityView extends ListView {
         .keyOf=${ORDER.key}
         .caption=${words.title}
         file="activities"
-        .filtered=${isFiltered(this.query)}
+        .filtered=${isFiltered(this.query, this.params)}
         .liveRows=${this.#liveRows()}
       ></dashboard-list>`;
   }

@@ -77,7 +77,6 @@ const FIELDS: readonly Field[] = [
     label: words.status,
     options: [["", dashboardText.filters.all], ...Object.entries(words.statuses)],
   },
-  { kind: "range" },
 ];
 
 const keyOf = ({ id }: { id: number }) => id;
@@ -116,7 +115,7 @@ export class ConversationsView extends ListView {
   ];
 
   #all() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.changeFilters}></dashboard-filters>
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.changeFilters}></dashboard-filters>
       <dashboard-list
         .client=${this.client}
         path="conversations"
@@ -126,7 +125,7 @@ export class ConversationsView extends ListView {
         .caption=${words.title}
         .sorted=${String(this.query.sort)}
         file="conversations"
-        .filtered=${isFiltered(this.query, "sort")}
+        .filtered=${isFiltered(this.query, this.params)}
         @analytics-sorted=${this.changeSort}
       ></dashboard-list>`;
   }

@@ -4,8 +4,6 @@ import { html } from "lit";
 import type { DailyStatistics } from "../../client/catalogue";
 import { define } from "../../ui/define";
 import { count, date, seconds } from "../../ui/format";
-import "../lists/filters";
-import type { Field } from "../lists/filters";
 import "../lists/list";
 import type { Query } from "../lists/list";
 import { dateBounds, isFiltered, ListView, sortOf } from "../lists/list-view";
@@ -73,22 +71,18 @@ const COLUMNS: readonly Column<DailyStatistics>[] = [
   },
 ];
 
-const DEFAULT_RANGE = "30d";
-const FIELDS: readonly Field[] = [{ kind: "range", days: true, usual: DEFAULT_RANGE }];
-
 export class DaysView extends ListView {
   readonly view = "days";
 
   protected queryOf(params: Params): Query {
     return {
-      ...dateBounds(params, this.now, DEFAULT_RANGE, this.zone),
+      ...dateBounds(params, this.now, this.zone),
       sort: sortOf(COLUMNS, params.sort, "date"),
     };
   }
 
   override render() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.changeFilters}></dashboard-filters>
-      <p class="soft small">${dashboardText.daysOf(this.zone)}</p>
+    return html`<p class="soft small">${dashboardText.daysOf(this.zone)}</p>
       <dashboard-list
         .client=${this.client}
         path="daily-stats"
@@ -98,7 +92,7 @@ export class DaysView extends ListView {
         .caption=${words.title}
         .sorted=${String(this.query.sort)}
         file="daily-stats"
-        .filtered=${isFiltered(this.query, "sort")}
+        .filtered=${isFiltered(this.query, this.params)}
         @analytics-sorted=${this.changeSort}
       ></dashboard-list>`;
   }

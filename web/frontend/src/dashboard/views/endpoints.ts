@@ -4,8 +4,6 @@ import { html } from "lit";
 import type { EndpointUsage } from "../../client/catalogue";
 import { define } from "../../ui/define";
 import { count, rate, seconds } from "../../ui/format";
-import "../lists/filters";
-import type { Field } from "../lists/filters";
 import "../lists/list";
 import type { Query } from "../lists/list";
 import { dateBounds, isFiltered, ListView, sortOf } from "../lists/list-view";
@@ -51,18 +49,15 @@ const COLUMNS: readonly Column<EndpointUsage>[] = [
   },
 ];
 
-const FIELDS: readonly Field[] = [{ kind: "range", days: true }];
-
 export class EndpointsView extends ListView {
   readonly view = "api";
 
   protected queryOf(params: Params): Query {
-    return { ...dateBounds(params, this.now, null, this.zone), sort: sortOf(COLUMNS, params.sort, "count") };
+    return { ...dateBounds(params, this.now, this.zone), sort: sortOf(COLUMNS, params.sort, "count") };
   }
 
   override render() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.changeFilters}></dashboard-filters>
-      <p class="soft small">${dashboardText.daysOf(this.zone)} ${words.note}</p>
+    return html`<p class="soft small">${dashboardText.daysOf(this.zone)} ${words.note}</p>
       <dashboard-list
         .client=${this.client}
         path="api-usage/endpoints"
@@ -72,7 +67,7 @@ export class EndpointsView extends ListView {
         .caption=${words.title}
         .sorted=${String(this.query.sort)}
         file="endpoints"
-        .filtered=${isFiltered(this.query, "sort")}
+        .filtered=${isFiltered(this.query, this.params)}
         @analytics-sorted=${this.changeSort}
       ></dashboard-list>`;
   }

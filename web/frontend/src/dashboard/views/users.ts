@@ -63,7 +63,6 @@ const FIELDS: readonly Field[] = [
       ["true", words.active],
     ],
   },
-  { kind: "range" },
 ];
 
 /** Other than the service's default order, since people look here for users who are active now. */
@@ -81,7 +80,7 @@ export class UsersView extends ListView {
   }
 
   override render() {
-    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} .zone=${this.zone} @analytics-filtered=${this.changeFilters}></dashboard-filters>
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.changeFilters}></dashboard-filters>
       <dashboard-list
         .client=${this.client}
         path="users/list"
@@ -91,7 +90,7 @@ export class UsersView extends ListView {
         .caption=${words.title}
         .sorted=${String(this.query.sort)}
         file="users"
-        .filtered=${isFiltered(this.query, "sort")}
+        .filtered=${isFiltered(this.query, this.params)}
         @analytics-sorted=${this.changeSort}
       ></dashboard-list>`;
   }

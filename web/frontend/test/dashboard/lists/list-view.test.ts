@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { dateBounds, hasPart, sortOf, timeBounds } from "../../../src/dashboard/lists/list-view";
+import { dateBounds, hasPart, isFiltered, sortOf, timeBounds } from "../../../src/dashboard/lists/list-view";
+import { readDate, writeRange } from "../../../src/dashboard/ranges/range";
 
 beforeAll(() => void vi.stubEnv("TZ", "UTC"));
 afterAll(() => void vi.unstubAllEnvs());
@@ -8,13 +9,13 @@ afterAll(() => void vi.unstubAllEnvs());
 const NOW = Date.parse("2026-11-22T20:00:00Z");
 
 it("a preset of a list of days counts from the service's today, not from the admin's", () => {
-  expect(dateBounds({ range: "today" }, NOW, null, "Asia/Kolkata")).toEqual({ from: "2026-11-23", to: null });
-  expect(dateBounds({ range: "yesterday" }, NOW, null, "Asia/Kolkata")).toEqual({
+  expect(dateBounds({ range: "today" }, NOW, "Asia/Kolkata")).toEqual({ from: "2026-11-23", to: null });
+  expect(dateBounds({ range: "yesterday" }, NOW, "Asia/Kolkata")).toEqual({
     from: "2026-11-22",
     to: "2026-11-23",
   });
-  expect(dateBounds({}, NOW, "30d", "Asia/Kolkata").from).toBe("2026-10-25");
-  expect(dateBounds({ range: "today" }, NOW, null, null).from).toBe("2026-11-22");
+  expect(dateBounds({}, NOW, "Asia/Kolkata").from).toBe("2026-11-17");
+  expect(dateBounds({ range: "today" }, NOW, null).from).toBe("2026-11-22");
 });
 
 it("a preset by days begins at midnight in the service's zone also for lists of events, not within the evening before", () => {
@@ -28,8 +29,21 @@ it("a preset by days begins at midnight in the service's zone also for lists of 
 });
 
 it("dates that were chosen by hand are the service's dates as they were written", () => {
-  const params = { from: "2026-11-01T00:00:00.000Z", to: "2026-11-03T00:00:00.000Z" };
-  expect(dateBounds(params, NOW, null, "Asia/Kolkata")).toEqual({ from: "2026-11-01", to: "2026-11-03" });
+  const zone = "Asia/Kolkata";
+  const params = writeRange({ from: readDate("2026-11-01", zone), to: readDate("2026-11-03", zone) });
+  expect(dateBounds(params, NOW, zone)).toEqual({ from: "2026-11-01", to: "2026-11-03" });
+});
+
+it("of a range that ends within a day, a list of days has that day", () => {
+  const params = { from: "2026-11-01T10:00:00.000Z", to: "2026-11-03T10:00:00.000Z" };
+  expect(dateBounds(params, NOW, "UTC")).toEqual({ from: "2026-11-01", to: "2026-11-04" });
+});
+
+it("an empty list blames filters, or a range that was chosen, but not the usual range", () => {
+  const query = { from: "2026-11-01", to: null, sort: "date", user_id: null };
+  expect(isFiltered(query, {})).toBe(false);
+  expect(isFiltered(query, { range: "1h" })).toBe(true);
+  expect(isFiltered({ ...query, user_id: "ada" }, {})).toBe(true);
 });
 
 it("a part of a text is found in small or capital letters, as the service finds it", () => {

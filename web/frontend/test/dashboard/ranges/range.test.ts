@@ -3,12 +3,12 @@ import {
   dayStart,
   pan,
   previousPeriod,
-  readInput,
+  readDate,
   readRange,
   spanOf,
+  step,
   writeBound,
   writeDate,
-  writeInput,
   writeRange,
   zoom,
 } from "../../../src/dashboard/ranges/range";
@@ -101,6 +101,13 @@ describe("the period before", () => {
     expect(previousPeriod({ from, to: span.to }, span)).toEqual({ from: dayStart(from, -1), to: from });
   });
 
+  it("may be the same weekdays a year before", () => {
+    const span = spanOf("7d", at("2026-11-22T11:14:30Z"), "UTC");
+    const { from, to } = previousPeriod("7d", span, "year");
+    expect([iso(from), iso(to)]).toEqual(["2025-11-17T00:00:00.000Z", "2025-11-23T11:14:30.000Z"]);
+    expect(new Date(from).getUTCDay()).toBe(new Date(span.from).getUTCDay());
+  });
+
   it("of any other stretch is as long, right before it", () => {
     const span = { from: at("2026-11-20T10:07:00Z"), to: at("2026-11-20T13:00:00Z"), moving: false };
     const { from, to } = previousPeriod({ from: span.from, to: span.to }, span);
@@ -152,21 +159,53 @@ describe("the address of a range", () => {
   });
 });
 
-describe("an input for a moment", () => {
-  it("shows the clock time of the admin's zone, and gives the same moment back", () => {
-    const time = at("2026-07-01T10:30:00Z");
-    expect(writeInput(time)).toBe("2026-07-01T12:30");
-    expect(readInput(writeInput(time))).toBe(time);
-    expect(readInput(writeDate(time))).toBe(dayStart(time));
+describe("an input for a day", () => {
+  it("shows the date in the service's zone, and gives the first moment of that day back", () => {
+    const time = at("2026-07-01T20:30:00Z");
+    expect(writeDate(time)).toBe("2026-07-01");
+    expect(writeDate(time, "Asia/Kolkata")).toBe("2026-07-02");
+    expect(readDate("2026-07-02", "Asia/Kolkata")).toBe(at("2026-07-01T18:30:00Z"));
+    expect(readDate(writeDate(time))).toBe(dayStart(time));
   });
 
   it("lets a year be typed digit by digit", () => {
-    expect(writeInput(readInput("0002-11-22T12:30"))).toBe("0002-11-22T12:30");
+    expect(writeDate(readDate("0002-11-22") ?? 0)).toBe("0002-11-22");
   });
 
   it("is nothing while it is empty", () => {
-    expect(readInput("")).toBeNull();
-    expect(writeInput(null)).toBe("");
+    expect(readDate("")).toBeNull();
+  });
+});
+
+describe("a step", () => {
+  const now = at("2026-11-22T11:14:30Z");
+  const zone = "Asia/Kolkata";
+
+  it("back shows as many whole days right before, and one forward leads to the preset again", () => {
+    for (const preset of ["today", "7d", "30d", "90d", "12m"] as const) {
+      const back = step(preset, -1, now, zone);
+      const span = spanOf(preset, now, zone);
+      expect(back).toEqual({ from: previousPeriod(preset, span).from, to: span.from });
+      expect(step(back, 1, now, zone)).toBe(preset);
+    }
+  });
+
+  it("keeps the days whole where the clock was changed", () => {
+    const { from, to } = step("7d", -1, at("2026-10-27T12:00:00Z")) as { from: number; to: number };
+    expect([iso(from), iso(to)]).toEqual(["2026-10-13T22:00:00.000Z", "2026-10-20T22:00:00.000Z"]);
+  });
+
+  it("by hours moves by the length of the range", () => {
+    const { from, to } = spanOf("1h", now);
+    expect(step("1h", -1, now)).toEqual({ from: from - HOUR, to: from });
+    expect(step({ from: from - HOUR, to: to - HOUR }, 1, now)).toBe("1h");
+  });
+
+  it("never leads into the future", () => {
+    for (const range of ["1h", "today", "30d", { from: now - HOUR, to: null }] as const) {
+      expect(step(range, 1, now, zone)).toEqual(range);
+    }
+    expect(step({ from: now - 3 * HOUR, to: now - HOUR }, 1, now)).toEqual({ from: now - HOUR, to: null });
   });
 });
 
