@@ -10,6 +10,7 @@ from convoai_analytics_client.environment import (
     stats,
     track_api_usage,
     track_conversation,
+    track_llm_call,
     track_message,
     track_user_activity,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "stats",
     "track_api_usage",
     "track_conversation",
+    "track_llm_call",
     "track_message",
     "track_user_activity",
 ]

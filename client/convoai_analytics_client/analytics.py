@@ -142,15 +142,57 @@ class Analytics:
         tokens: int | None,
         model: str | None = None,
         response_time: float | None = None,
+        time_to_first_token: float | None = None,
+        finish_reason: str | None = None,
     ) -> Done:
-        """Track a message. *role*: ``user``, ``assistant`` or ``system``.
+        """Track a message. *role*: ``user``, ``assistant``, ``system`` or ``tool``.
 
-        *tokens*: None if they are not known. *response_time*: seconds until the answer was complete.
+        *tokens*: None if they are not known. *response_time*, *time_to_first_token*: seconds until the answer was
+        complete, and until it began. *finish_reason*: why it ended, in the model's own word.
         """
         try:
-            values = (text(message_id), text(conversation_id), text(user_id), role, tokens, model, response_time)
-            size = getsizeof(values[0]) + getsizeof(values[1]) + getsizeof(values[2]) + getsizeof(model)
-            return self._track("message", values, size, values[2], values[1])
+            names = (text(message_id), text(conversation_id), text(user_id))
+            values = (*names, role, tokens, model, response_time, time_to_first_token, finish_reason)
+            size = getsizeof(names[0]) + getsizeof(names[1]) + getsizeof(names[2]) + getsizeof(model)
+            return self._track("message", values, size, names[2], names[1])
+        except Exception as error:
+            return self._invalid(error)
+
+    def track_llm_call(
+        self,
+        provider: str,
+        model: str,
+        operation: str = "chat",
+        *,
+        user_id: Any = None,
+        conversation_id: Any = None,
+        message_id: Any = None,
+        input_tokens: int | None = None,
+        cached_input_tokens: int | None = None,
+        cache_write_tokens: int | None = None,
+        output_tokens: int | None = None,
+        reasoning_tokens: int | None = None,
+        response_time: float | None = None,
+        time_to_first_token: float | None = None,
+        finish_reason: str | None = None,
+        error_type: str | None = None,
+        service_tier: str | None = None,
+        cost: Any = None,
+    ) -> Done:
+        """Track a call of a language model. *model*: the one that answered. Texts of prompts and answers are not sent.
+
+        *operation*: ``chat``, ``completion``, ``embedding``, or one of your own. *message_id*: the message that is the
+        answer. Numbers of tokens are None if they are not known, never 0 then; cached ones and those that were written
+        to the cache are parts of *input_tokens*, reasoning of *output_tokens*. Times are in seconds. *error_type*: the
+        call failed. *cost*: what you know that it cost, in US dollars, as a ``Decimal`` or as decimal text.
+        """
+        try:
+            names = (text(user_id), text(conversation_id), text(message_id))
+            tokens = (input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens)
+            ends = (finish_reason, error_type, service_tier, events.dollars(cost))
+            values = (provider, model, operation, *names, *tokens, response_time, time_to_first_token, *ends)
+            size = getsizeof(names[0]) + getsizeof(names[1]) + getsizeof(names[2]) + getsizeof(model)
+            return self._track("llm_call", values, size + getsizeof(error_type), names[0], names[1])
         except Exception as error:
             return self._invalid(error)
 

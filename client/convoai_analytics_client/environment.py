@@ -72,9 +72,18 @@ def track_message(
     tokens: int | None,
     model: str | None = None,
     response_time: float | None = None,
+    time_to_first_token: float | None = None,
+    finish_reason: str | None = None,
 ) -> Done:
     """Track a message: see :meth:`Analytics.track_message`."""
-    return default().track_message(message_id, conversation_id, user_id, role, tokens, model, response_time)
+    return default().track_message(
+        message_id, conversation_id, user_id, role, tokens, model, response_time, time_to_first_token, finish_reason
+    )
+
+
+def track_llm_call(provider: str, model: str, operation: str = "chat", **fields: Any) -> Done:
+    """Track a call of a language model: see :meth:`Analytics.track_llm_call`, which has all *fields*."""
+    return default().track_llm_call(provider, model, operation, **fields)
 
 
 def track_api_usage(endpoint: str, method: str, status_code: int, response_time: float, user_id: Any = None) -> Done:

@@ -16,8 +16,37 @@ Event = dict[str, Any]
 FIELDS = {
     "activity": ("user_id", "username", "activity_type", "ip_address", "user_agent"),
     "conversation": ("conversation_id", "user_id", "action"),
-    "message": ("message_id", "conversation_id", "user_id", "role", "token_count", "model_used", "response_time"),
+    "message": (
+        "message_id",
+        "conversation_id",
+        "user_id",
+        "role",
+        "token_count",
+        "model_used",
+        "response_time",
+        "time_to_first_token",
+        "finish_reason",
+    ),
     "api_usage": ("endpoint", "method", "status_code", "response_time", "user_id"),
+    "llm_call": (
+        "provider",
+        "model",
+        "operation",
+        "user_id",
+        "conversation_id",
+        "message_id",
+        "input_tokens",
+        "cached_input_tokens",
+        "cache_write_tokens",
+        "output_tokens",
+        "reasoning_tokens",
+        "response_time",
+        "time_to_first_token",
+        "finish_reason",
+        "error_type",
+        "service_tier",
+        "cost",
+    ),
 }
 """The fields of each type, in the order of a record's values."""
 RECORD_BYTES = 400
@@ -32,6 +61,14 @@ fields, and its free data as JSON text. A plain tuple takes half the time of a n
 def text(value: Any) -> str | None:
     """Give the text of an identifier, which may be a number or a UUID; None stays None."""
     return value if value is None or type(value) is str else str(value)
+
+
+def dollars(cost: Any) -> str | None:
+    """Write an amount of money as decimal text, without an exponent; text stays as it is, None stays None."""
+    if cost is None or type(cost) is str:
+        return cost
+    # Twelve decimals of a float are more than the nine that the service keeps.
+    return format(cost, ".12f" if isinstance(cost, float) else "f")
 
 
 def extra_text(extra_data: Any) -> str | None:

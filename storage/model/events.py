@@ -13,6 +13,8 @@ MAX_AHEAD_SECONDS = 300
 """How far a timestamp may lie ahead of the service's clock."""
 MAX_RESPONSE_SECONDS = 86_400
 """The longest response time: one day."""
+MAX_COST_DOLLARS = 10_000
+"""The highest cost of one LLM call."""
 MAX_EXTRA_BYTES = 4096
 """The size of ``extra_data`` as compact JSON in UTF-8."""
 MAX_EXTRA_DEPTH = 8
@@ -33,6 +35,12 @@ class Microseconds(int):
     __slots__ = ()
 
 
+class NanoDollars(int):
+    """An amount of money: billionths of a US dollar. Integers, for the reason that :class:`Microseconds` are."""
+
+    __slots__ = ()
+
+
 class ExtraData(str):
     """A JSON object in compact JSON text."""
 
@@ -40,6 +48,18 @@ class ExtraData(str):
 
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=255)]
+Term = Annotated[str, Meta(min_length=1, max_length=100)]
+"""A word of an open set."""
+Tokens = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+
+class Contradiction(ValueError):
+    """Two fields of an event contradict each other: ``field`` breaks the ``rule``."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}")
+        self.field = field
+        self.rule = rule
 
 
 class Event(Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
@@ -54,7 +74,7 @@ class Activity(Event, tag="activity", tag_field="type"):
 
     user_id: Identifier
     username: Identifier
-    activity_type: Annotated[str, Meta(min_length=1, max_length=100)]
+    activity_type: Term
     ip_address: Annotated[str, Meta(min_length=1, max_length=45)] | None = None
     user_agent: Annotated[str, Meta(max_length=1024)] | None = None
     extra_data: ExtraData | None = None
@@ -82,18 +102,61 @@ class Message(Event, tag="message", tag_field="type"):
     """One message of a conversation; ``message_id`` is its idempotency key too.
 
     ``token_count`` is None where it is not known, as when a model does not report it: it adds nothing to sums.
+    ``response_time`` and ``time_to_first_token`` are posted in seconds; ``finish_reason`` is the model's own word.
     """
 
     message_id: Identifier
     conversation_id: Identifier
     user_id: Identifier
-    role: Literal["user", "assistant", "system"]
-    token_count: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    role: Literal["user", "assistant", "system", "tool"]
+    token_count: Tokens | None = None
     response_time: Microseconds | None = None
     model_used: Identifier | None = None
+    time_to_first_token: Microseconds | None = None
+    finish_reason: Term | None = None
 
 
-AnyEvent = Activity | ApiUsage | Conversation | Message
+class LlmCall(Event, tag="llm_call", tag_field="type"):
+    """One call of a language model; ``model`` is the one that answered. No text of prompts or answers is taken.
+
+    ``operation`` is an open set (chat, completion, embedding, ...). Numbers of tokens are None where they are unknown.
+    ``cached_input_tokens`` and ``cache_write_tokens`` are parts of ``input_tokens``, ``reasoning_tokens`` is one of
+    ``output_tokens``. A call that failed names its ``error_type``. ``cost`` is what the sender says that the call cost,
+    posted as decimal text in US dollars.
+    """
+
+    provider: Identifier
+    model: Identifier
+    operation: Term
+    user_id: Identifier | None = None
+    conversation_id: Identifier | None = None
+    message_id: Identifier | None = None
+    input_tokens: Tokens | None = None
+    cached_input_tokens: Tokens | None = None
+    cache_write_tokens: Tokens | None = None
+    output_tokens: Tokens | None = None
+    reasoning_tokens: Tokens | None = None
+    response_time: Microseconds | None = None
+    time_to_first_token: Microseconds | None = None
+    finish_reason: Term | None = None
+    error_type: Identifier | None = None
+    service_tier: Term | None = None
+    cost: NanoDollars | None = None
+
+    def __post_init__(self) -> None:
+        """Raise :exc:`Contradiction` if a part is more than the whole, where both are known."""
+        cached = self.cached_input_tokens or 0
+        if self.input_tokens is not None and cached + (self.cache_write_tokens or 0) > self.input_tokens:
+            if cached > self.input_tokens:
+                raise Contradiction("cached_input_tokens", "is a part of input_tokens, and must not be more")
+            raise Contradiction(
+                "cache_write_tokens", "is a part of input_tokens beside cached_input_tokens, and must not be more"
+            )
+        if self.output_tokens is not None and (self.reasoning_tokens or 0) > self.output_tokens:
+            raise Contradiction("reasoning_tokens", "is a part of output_tokens, and must not be more")
+
+
+AnyEvent = Activity | ApiUsage | Conversation | Message | LlmCall
 
 
 @dataclass(frozen=True)
@@ -120,7 +183,14 @@ class Kind:
 
     def column(self, field: str) -> str:
         """Name the column of the kind's table that holds a *field* of the event."""
-        return {"timestamp": self.time, "response_time": "response_time_us"}.get(field, field)
+        return self.time if field == "timestamp" else _COLUMNS.get(field, field)
+
+
+_COLUMNS = {
+    "response_time": "response_time_us",
+    "time_to_first_token": "time_to_first_token_us",
+    "cost": "cost_nanodollars",
+}
 
 
 KINDS = (
@@ -137,6 +207,7 @@ KINDS = (
         "Track that a conversation was created or deleted",
         "the events of conversations",
     ),
+    Kind(LlmCall, "llm_calls", "timestamp", "llm-call-public", "Track a call of a language model", "LLM calls"),
 )
 KIND_OF: dict[type[AnyEvent], Kind] = {kind.event: kind for kind in KINDS}
 """Each kind by the struct of its events."""

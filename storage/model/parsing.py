@@ -18,14 +18,18 @@ from storage.model.events import (
     EARLIEST,
     KINDS,
     MAX_AHEAD_SECONDS,
+    MAX_COST_DOLLARS,
     MAX_EXTRA_BYTES,
     MAX_EXTRA_DEPTH,
     MAX_RESPONSE_SECONDS,
     AnyEvent,
+    Contradiction,
     ExtraData,
     Microseconds,
+    NanoDollars,
     Timestamp,
 )
+from storage.model.money import NANO, read_dollars
 
 MAX_EVENT_BYTES = 64 << 10
 """The size of an event as JSON text. The largest that keeps every other limit, each of its characters written as an
@@ -68,6 +72,8 @@ def _choices() -> dict[str, str]:
 
 
 CHOICES = _choices()
+FIELDS = {kind.name: ", ".join(sorted({"type", *kind.event.__struct_fields__})) for kind in KINDS}
+"""Names the fields of each kind."""
 
 
 def parse(body: Body, kind: type[AnyEvent]) -> AnyEvent:
@@ -106,8 +112,10 @@ def _checked(body: Body, decoder: "msgspec.json.Decoder[Any]") -> AnyEvent:
         event: AnyEvent = decoder.decode(body)
     except msgspec.ValidationError as error:
         # Decoding ends at the first broken rule: what follows it may not even be JSON.
-        _read_as_json(body)
-        raise _explained(str(error)) from None
+        value = _read_as_json(body)
+        if isinstance(error.__cause__, Contradiction):
+            raise InvalidEvent(error.__cause__.field, error.__cause__.rule) from None
+        raise _explained(str(error), _known_fields(decoder, value)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         _refuse(body)
     if _NUL in body:
@@ -133,13 +141,20 @@ def _too_large(body: Body) -> InvalidEvent:
     return InvalidEvent(largest, f"makes an event that {rule}") if sizes[largest] else InvalidEvent("", rule)
 
 
-def _read_as_json(body: Body) -> None:
+def _read_as_json(body: Body) -> Any:
     try:
-        msgspec.json.decode(body)
+        return msgspec.json.decode(body)
     except msgspec.ValidationError:
-        return
+        return None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         _refuse(body)
+
+
+def _known_fields(decoder: "msgspec.json.Decoder[Any]", value: Any) -> str:
+    """Name the fields that the event *value* may have: those of its kind."""
+    config = getattr(decoder.type, "__struct_config__", None)
+    kind = config.tag if config is not None else value.get("type") if isinstance(value, dict) else None
+    return FIELDS.get(kind, "") if isinstance(kind, str) else ""
 
 
 def _refuse(body: Body) -> NoReturn:
@@ -167,9 +182,12 @@ def _is_closed(body: Body) -> bool:
     return body.count(b"[") == body.count(b"]") and body.count(b"{") == body.count(b"}")
 
 
-def _explained(message: str) -> InvalidEvent:
-    """Turn msgspec's *message* into field and rule, without the value that some of its messages repeat."""
-    for beginning, rule in ((_MISSING, "is required"), (_UNKNOWN, "is not known here")):
+def _explained(message: str, known: str) -> InvalidEvent:
+    """Turn msgspec's *message* into field and rule, without the value that some of its messages repeat.
+
+    *known*: the fields that the event may have.
+    """
+    for beginning, rule in ((_MISSING, "is required"), (_UNKNOWN, f"is not known here; known fields: {known}")):
         if message.startswith(beginning):
             return InvalidEvent(message[len(beginning) :].removesuffix("`"), rule)
     rule, at, path = message.rpartition(" - at `$")
@@ -236,6 +254,15 @@ def _microseconds(value: Any) -> Microseconds:
     return Microseconds(round(value * 1_000_000))
 
 
+def _nano_dollars(value: Any) -> NanoDollars:
+    nano = read_dollars(value) if isinstance(value, str) else None
+    if nano is None:
+        raise ValueError('expected an amount of US dollars as decimal text, such as "0.0123"')
+    if nano > MAX_COST_DOLLARS * NANO:
+        raise ValueError(f"expected 0 to {MAX_COST_DOLLARS} US dollars")
+    return NanoDollars(nano)
+
+
 def _extra_data(value: Any) -> ExtraData:
     if not isinstance(value, dict):
         raise ValueError("expected an object")
@@ -262,7 +289,12 @@ def _is_deeper(value: Any, levels: int) -> bool:
     return levels == 0 or any(_is_deeper(item, levels - 1) for item in inner)
 
 
-_HOOKS = {Timestamp: _timestamp, Microseconds: _microseconds, ExtraData: _extra_data}
+_HOOKS = {
+    Timestamp: _timestamp,
+    Microseconds: _microseconds,
+    NanoDollars: _nano_dollars,
+    ExtraData: _extra_data,
+}
 
 
 def _hook(kind: type, value: Any) -> Any:

@@ -3,7 +3,7 @@
 ``merging.py`` merges batches of events into their rows.
 """
 
-from storage.model.events import KINDS, Activity, AnyEvent, ApiUsage, Conversation, Message
+from storage.model.events import KINDS, Activity, AnyEvent, ApiUsage, Conversation, LlmCall, Message
 from storage.model.histogram import bucket
 from storage.model.measures import distribution, earliest, first, last, latest, total
 from storage.model.rollup import Count, Entry, Fact, Rollup
@@ -11,8 +11,10 @@ from storage.model.rollup import Count, Entry, Fact, Rollup
 ENDPOINTS = 250
 """How many endpoints of a local day have a row of their own. A row is read and written whole by each commit that
 touches it: a batch that calls 1,000 of them would take 0.3 s."""
-CREATED, MESSAGE, DELETED = 0, 1, 2
+CREATED, MESSAGE, LLM_CALL, DELETED, LLM_CALL_OF_NOBODY = range(5)
 """Founding ranks: which kind of event decides a conversation's owner and creation, best first."""
+NOBODY = ""
+"""The owner of a conversation whose owner was erased, or of which no event names a user."""
 _NO_NAME = (None, None, None)
 
 
@@ -40,6 +42,14 @@ def _conversation(event: Conversation, entry: Entry) -> Fact:
     at, row_id = entry.at, entry.id
     rank, status = (CREATED, "active") if event.action == "created" else (DELETED, "deleted")
     return (event.conversation_id,), (row_id, 0, 0, 0, 0, status, at, rank, at, row_id, event.user_id)
+
+
+def _llm_call(event: LlmCall, entry: Entry) -> Fact | None:
+    if event.conversation_id is None:
+        return None
+    at, row_id, user_id = entry.at, entry.id, event.user_id
+    rank = LLM_CALL_OF_NOBODY if user_id is None else LLM_CALL
+    return (event.conversation_id,), (row_id, 0, 0, 0, 0, "active", at, rank, at, row_id, user_id or NOBODY)
 
 
 def _call(event: ApiUsage, entry: Entry) -> Fact:
@@ -72,8 +82,8 @@ USER_DAYS = Rollup(
 CONVERSATIONS = Rollup(
     "conversation_metrics",
     "Each conversation's messages, tokens and response times, its status, owner and creation. The founding event "
-    "decides the last two: the earliest created, else the earliest message, else the earliest deleted "
-    "(founding_rank 0, 1, 2).",
+    "decides the last two: the earliest created, else the earliest message, else the earliest LLM call with a user, "
+    "else the earliest deleted, else the earliest LLM call (founding_rank 0 to 4).",
     ("conversation_id",),
     (
         # The least of its events' ids: rows that are removed do not come in their order.
@@ -87,7 +97,7 @@ CONVERSATIONS = Rollup(
         last("updated_at"),
         earliest("founding_rank", "created_at", "founding_id", "user_id"),
     ),
-    {Message: _message, Conversation: _conversation},
+    {Message: _message, Conversation: _conversation, LlmCall: _llm_call},
     counts=(Count("conversations", "created_at"), Count("deleted_conversations", "status", value="deleted")),
     listed=(
         "id",

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.fairness.slicing import collect
 from storage.model.clock import Days
 from storage.model.metrics import mean_seconds
+from storage.model.money import write_dollars
 from storage.model.rollup import Rollup
 from storage.model.rollups import CONVERSATIONS, USERS
 from storage.tables import schema
@@ -181,6 +182,21 @@ async def messages(
     where = _events(table, tenant_id, page, "created_at", conversation_id=conversation_id)
     query = select(*_shown(table)).where(*where)
     return await read_page(connection, query, page, _newest(table, "created_at"), _timed)
+
+
+async def llm_calls(
+    connection: AsyncConnection,
+    tenant_id: str,
+    page: Page,
+    conversation_id: str | None = None,
+    user_id: str | None = None,
+    model: str | None = None,
+) -> Listing:
+    """List LLM calls, newest first; of one conversation, of one user, of one model."""
+    table = schema.llm_calls
+    where = _events(table, tenant_id, page, "timestamp", conversation_id=conversation_id, user_id=user_id, model=model)
+    query = select(*_shown(table)).where(*where)
+    return await read_page(connection, query, page, _newest(table, "timestamp"), _llm_call)
 
 
 async def top_users(connection: AsyncConnection, tenant_id: str, page: Page) -> Listing:
@@ -363,7 +379,7 @@ def _listed(rollup: Rollup) -> list[Any]:
 
 def _shown(table: FromClause) -> list[Any]:
     return [
-        column.label("response_time") if column.name == "response_time_us" else column
+        column.label(column.name.removesuffix("_us")) if column.name.endswith("_us") else column
         for column in table.c
         if column.name not in ("tenant_id", "event_id")
     ]
@@ -463,7 +479,16 @@ def _activity(row: Mapping[str, Any]) -> Item:
 
 
 def _timed(row: Mapping[str, Any]) -> Item:
-    return {**row, "response_time": _seconds(row["response_time"])}
+    return {**row, **{name: _seconds(row[name]) for name in _TIMES if name in row}}
+
+
+_TIMES = ("response_time", "time_to_first_token")
+
+
+def _llm_call(row: Mapping[str, Any]) -> Item:
+    item = _timed(row)
+    cost = item.pop("cost_nanodollars")
+    return {**item, "cost": None if cost is None else write_dollars(cost)}
 
 
 def _conversation(row: Mapping[str, Any]) -> Item:

@@ -9,17 +9,14 @@ from collections import Counter
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, update
 
 from storage.model.clock import Days
-from storage.model.rollups import CONVERSATIONS, ROLLUPS
+from storage.model.rollups import CONVERSATIONS, NOBODY, ROLLUPS
 from storage.retention.archive import archive_sums, counts_of, remove
 from storage.retention.prune import newest_activities
 from storage.retention.steps import NOTHING, ROWS, Done, Step, Steps
 from storage.tables import schema
 from storage.tables.heads import Head
 from storage.tables.rollup_rows import ARCHIVE, LIVE
-from storage.tables.rows import TIMES
-
-NOBODY = ""
-"""The user id of a conversation whose owner was erased."""
+from storage.tables.rows import TABLES, TIMES
 
 _users = schema.users.c
 
@@ -82,10 +79,14 @@ def _owned(table: Table, head: Head, user_id: str) -> tuple[ColumnElement[bool],
     return (table.c.tenant_id == head.tenant_id, table.c.user_id == user_id)
 
 
+_OF_CONVERSATIONS = [TABLES[kind] for kind in CONVERSATIONS.facts]
+"""The tables whose rows may belong to a conversation."""
+
+
 def _with_events(connection: Connection, tenant_id: str, conversation_ids: list[str]) -> set[str]:
     """Say which conversations still have events, which are those of others."""
     left: set[str] = set()
-    for table in (schema.message_metrics, schema.conversation_events):
+    for table in _OF_CONVERSATIONS:
         ids = table.c.conversation_id
         query = select(ids).where(table.c.tenant_id == tenant_id, ids.in_(conversation_ids)).distinct()
         left.update(connection.scalars(query))

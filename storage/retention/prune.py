@@ -1,8 +1,8 @@
 """Pruning: rows older than the retention are removed, in steps.
 
-First the cutoffs move: from then on nothing needs the counters by minute and hour before them, nor, before all four,
-the users of each day. These are deleted next, and the rows last, oldest first: while there are rows, there is work
-left.
+First the cutoffs move: from then on nothing needs the counters by minute and hour before them, nor, before those of
+every table, the users of each day. These are deleted next, and the rows last, oldest first: while there are rows, there
+is work left.
 """
 
 from collections import Counter

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Table
 
 from storage.model.clock import Days
-from storage.model.events import KINDS, AnyEvent, ExtraData, Kind, Microseconds
+from storage.model.events import KINDS, AnyEvent, ExtraData, Kind, Microseconds, NanoDollars
 from storage.model.rollup import Entry
 from storage.tables import schema
 from storage.tables.bulk import Insert, Row
@@ -16,7 +16,7 @@ TABLES: dict[type[AnyEvent], Table] = {kind.event: schema.metadata.tables[kind.t
 """The table of each kind of event."""
 TIMES: dict[Table, str] = {TABLES[kind.event]: kind.time for kind in KINDS}
 """The tables, each with its column of time."""
-_PLAIN: dict[type, Callable[[Any], Any]] = {ExtraData: str, Microseconds: int}
+_PLAIN: dict[type, Callable[[Any], Any]] = {ExtraData: str, Microseconds: int, NanoDollars: int}
 """Drivers are fast only with plain ``str`` and ``int``."""
 
 

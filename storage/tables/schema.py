@@ -87,6 +87,8 @@ message_metrics = event_table(
     _column("response_time_us", BigInteger, null=True),
     _column("model_used", String(255), null=True),
     _column("created_at", Stamp),
+    _column("time_to_first_token_us", BigInteger, null=True),
+    _column("finish_reason", String(100), null=True),
 )
 Index("message_metrics_message", message_metrics.c.tenant_id, message_metrics.c.message_id, unique=True)
 Index(
@@ -122,6 +124,31 @@ conversation_events = event_table(
 Index("conversation_events_conversation", conversation_events.c.tenant_id, conversation_events.c.conversation_id)
 Index("conversation_events_user", conversation_events.c.tenant_id, conversation_events.c.user_id)
 Index("conversation_events_time", conversation_events.c.tenant_id, conversation_events.c.timestamp)
+
+llm_calls = event_table(
+    "llm_calls",
+    _column("provider", Key),
+    _column("model", Key),
+    _column("operation", String(100)),
+    _column("user_id", Key, null=True),
+    _column("conversation_id", Key, null=True),
+    _column("message_id", Key, null=True),
+    _column("input_tokens", BigInteger, null=True),
+    _column("cached_input_tokens", BigInteger, null=True),
+    _column("cache_write_tokens", BigInteger, null=True),
+    _column("output_tokens", BigInteger, null=True),
+    _column("reasoning_tokens", BigInteger, null=True),
+    _column("response_time_us", BigInteger, null=True),
+    _column("time_to_first_token_us", BigInteger, null=True),
+    _column("finish_reason", String(100), null=True),
+    _column("error_type", String(255), null=True),
+    _column("service_tier", String(100), null=True),
+    _column("cost_nanodollars", BigInteger, null=True),
+    _column("timestamp", Stamp),
+)
+Index("llm_calls_time", llm_calls.c.tenant_id, llm_calls.c.timestamp, llm_calls.c.id)
+Index("llm_calls_user", llm_calls.c.tenant_id, llm_calls.c.user_id)
+Index("llm_calls_conversation", llm_calls.c.tenant_id, llm_calls.c.conversation_id)
 
 
 def _support(name: str, *columns: Column[Any], key: tuple[str, ...]) -> Table:

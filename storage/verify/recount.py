@@ -166,12 +166,16 @@ async def _user_days(connection: AsyncConnection, days: Days) -> Table:
     return found
 
 
-# Every event of a conversation; the rank says how well it can found one (0 created, 1 message, 2 deleted).
+# Every event of a conversation; the rank says how well it can found one: 0 created, 1 message, 2 LLM call with a user,
+# 3 deleted, 4 LLM call without one.
 _CONVERSATION_EVENTS = """
     SELECT tenant_id, conversation_id, user_id, created_at AS at, id, 1 AS founding_rank FROM message_metrics
     UNION ALL
-    SELECT tenant_id, conversation_id, user_id, timestamp, id, CASE WHEN action = 'created' THEN 0 ELSE 2 END
+    SELECT tenant_id, conversation_id, user_id, timestamp, id, CASE WHEN action = 'created' THEN 0 ELSE 3 END
     FROM conversation_events
+    UNION ALL
+    SELECT tenant_id, conversation_id, COALESCE(user_id, ''), timestamp, id, CASE WHEN user_id IS NULL THEN 4 ELSE 2 END
+    FROM llm_calls WHERE conversation_id IS NOT NULL
 """
 
 
@@ -201,8 +205,8 @@ _CONVERSATIONS = f"""
             ROW_NUMBER() OVER (PARTITION BY tenant_id, conversation_id ORDER BY founding_rank, at, id) AS place,
             MIN(id) OVER (PARTITION BY tenant_id, conversation_id) AS first_id,
             MAX(at) OVER (PARTITION BY tenant_id, conversation_id) AS updated_at,
-            CASE WHEN MAX(founding_rank) OVER (PARTITION BY tenant_id, conversation_id) = 2
-                THEN 'deleted' ELSE 'active' END AS status
+            CASE WHEN MAX(CASE founding_rank WHEN 3 THEN 1 ELSE 0 END)
+                OVER (PARTITION BY tenant_id, conversation_id) = 1 THEN 'deleted' ELSE 'active' END AS status
         FROM ({_CONVERSATION_EVENTS}) AS events
     ) AS founded
     LEFT JOIN (

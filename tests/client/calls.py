@@ -17,3 +17,4 @@ def track_all(analytics: Analytics) -> None:
     analytics.track_conversation("c1", "u1", "created")
     analytics.track_message("m1", "c1", "u1", "assistant", 42, "atlas", 1.5)
     analytics.track_api_usage("/conversations/{id}", "GET", 200, 0.25, "u1")
+    analytics.track_llm_call("openai", "atlas", user_id="u1", conversation_id="c1", input_tokens=9, cost="0.0123")

@@ -30,6 +30,11 @@ SCRIPTS: dict[str, tuple[Expected, ...]] = {
         ("conversations", {"conversation_id": "c-1", "user_id": "u-1", "message_count": 1}),
         ("messages", {"message_id": "m-1", "role": "user", "token_count": 12}),
     ),
+    "llm calls": (
+        ("llm-calls", {"model": "gpt-5-mini", "user_id": "u-8", "input_tokens": 1200, "response_time": 2.5}),
+        ("llm-calls", {"operation": "embedding", "input_tokens": 50, "output_tokens": None, "cost": "0.000001"}),
+        ("conversations", {"conversation_id": "c-8", "user_id": "u-8", "message_count": 0}),
+    ),
     "spool": (("users/activities", {"user_id": "u-6", **LOGIN}),),
     "masks": (("users/activities", {"user_id": "u-7", "ip_address": "203.0.113.0", "user_agent": None}),),
     "node": (

@@ -11,17 +11,20 @@ ACTIVITY = {"user_id": "u1", "username": "Ada", "activity_type": "login"}
 CALL = {"endpoint": "/v1/chat", "method": "POST", "status_code": 200, "response_time": 0.25}
 TALK = {"conversation_id": "c1", "user_id": "u1", "action": "created"}
 MESSAGE = {"message_id": "m1", "conversation_id": "c1", "user_id": "u1", "role": "user", "token_count": 7}
+LLM_CALL = {"provider": "openai", "model": "gpt-5-mini", "operation": "chat"}
 EVENTS: dict[str, dict[str, Any]] = {
     "activity-public": ACTIVITY,
     "api-usage-public": CALL,
     "conversation-public": TALK,
     "message-public": MESSAGE,
+    "llm-call-public": LLM_CALL,
 }
 BATCH: list[dict[str, Any]] = [
     {"type": "activity", **ACTIVITY},
     {"type": "api_usage", **CALL},
     {"type": "conversation", **TALK},
     {"type": "message", **MESSAGE},
+    {"type": "llm_call", **LLM_CALL},
 ]
 
 

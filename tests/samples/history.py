@@ -18,7 +18,7 @@ def made_up(seed: int, count: int = 300) -> list[Json]:
     for number in range(count):
         at = {"timestamp": clock.text(BEGIN + timedelta(seconds=draw.uniform(0, 4 * 86_400)))}
         user = f"u{draw.randrange(8)}"
-        match draw.randrange(4):
+        match draw.randrange(5):
             case 0:
                 events.append({"type": "activity", "user_id": user, "username": user, "activity_type": "login", **at})
             case 1:
@@ -30,6 +30,12 @@ def made_up(seed: int, count: int = 300) -> list[Json]:
                     "action": draw.choice(["created", "deleted"]),
                 }
                 events.append({"type": "conversation", "user_id": user, **conversation, **at})
+            case 3:
+                call = {"provider": "openai", "model": "gpt-5-mini", "operation": "chat"}
+                call["user_id"] = draw.choice([None, user])
+                call["conversation_id"] = draw.choice([None, f"c{draw.randrange(25)}"])
+                call |= {"input_tokens": draw.choice([None, draw.randrange(100)]), "cost": f"0.{draw.randrange(10**9)}"}
+                events.append({"type": "llm_call", **call, **at})
             case _:
                 message = {
                     "message_id": f"m{number}",

@@ -40,10 +40,30 @@ MESSAGE = st.fixed_dictionaries(
         "message_id": st.integers(0, 20).map(lambda number: f"m{number}"),
         "conversation_id": TALKS,
         "user_id": USERS,
-        "role": st.sampled_from(["user", "assistant", "system"]),
+        "role": st.sampled_from(["user", "assistant", "system", "tool"]),
         "token_count": st.none() | st.integers(0, 2**31 - 1),
         "response_time": SECONDS,
         "model_used": st.none() | st.sampled_from(["small", "large:2", "Größe 😀"]),
     }
 )
-EVENT = st.tuples(ACTIVITY | CALL | TALK | MESSAGE, IDS, st.none() | MINUTES)
+TOKENS = st.none() | st.integers(0, 1000)
+LLM_CALL = st.fixed_dictionaries(
+    {
+        "type": st.just("llm_call"),
+        "provider": st.sampled_from(["openai", "anthropic"]),
+        "model": st.sampled_from(["gpt-5-mini", "large:2"]),
+        "operation": st.sampled_from(["chat", "embedding"]),
+        "user_id": st.none() | USERS,
+        "conversation_id": st.none() | TALKS,
+        "input_tokens": st.none() | st.integers(2000, 2**31 - 1),
+        "cached_input_tokens": TOKENS,
+        "cache_write_tokens": TOKENS,
+        "output_tokens": st.none() | st.integers(1000, 2**31 - 1),
+        "reasoning_tokens": TOKENS,
+        "response_time": SECONDS,
+        "time_to_first_token": SECONDS,
+        "error_type": st.none() | st.just("timeout"),
+        "cost": st.none() | st.decimals(0, 10_000, places=9).map(lambda cost: format(cost, "f")),
+    }
+)
+EVENT = st.tuples(ACTIVITY | CALL | TALK | MESSAGE | LLM_CALL, IDS, st.none() | MINUTES)

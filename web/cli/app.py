@@ -96,7 +96,9 @@ def _signing_secret(settings: Settings) -> str | None:
 def export(
     table: Annotated[
         str,
-        typer.Argument(help="user_activity, users, conversation_metrics, message_metrics, api_usage or daily_stats."),
+        typer.Argument(
+            help="user_activity, users, conversation_metrics, message_metrics, llm_calls, api_usage or daily_stats."
+        ),
     ],
     start: Annotated[
         str | None, typer.Option("--from", help="Inclusive: a date of the service's zone, or an ISO 8601 time.")

@@ -39,6 +39,14 @@ def _by_type(page: Page, values: Mapping[str, Any]) -> bool:
     return is_long(page, values) or values["activity_type"] is not None or values["type_contains"] is not None
 
 
+def _selected(page: Page, values: Mapping[str, Any]) -> bool:
+    """LLM calls have an index by time alone; those that are selected have to be searched or sorted."""
+    return is_long(page, values) or any(values[name] is not None for name in _OF_CALLS)
+
+
+_OF_CALLS = ("conversation_id", "user_id", "model")
+
+
 def _in_range(page: Page, values: Mapping[str, Any]) -> bool:
     """What lies in a range is counted."""
     return is_long(page, values) or page.start is not None or page.end is not None
@@ -129,6 +137,7 @@ _USER = Parameter("user_id", "Only of this user.", _text(255), text(255))
 _TYPE = Parameter("activity_type", "Only of this type.", _text(100), text(100))
 _TYPE_PART = Parameter("type_contains", "A part of the type; capital letters do not matter.", _text(100), text(100))
 _CONVERSATION = Parameter("conversation_id", "Only of this conversation.", _text(255), text(255))
+_MODEL = Parameter("model", "Only of this model.", _text(255), text(255))
 _ENDPOINT = Parameter("endpoint", "Only of this endpoint.", _text(512), text(512))
 _STATUS = Parameter("status", "Only those that are active, or deleted.", _one_of(*_STATUSES), choice(*_STATUSES))
 _ACTIVE = Parameter("active_only", "Only users with an event today.", {"type": "boolean"}, boolean, default=False)
@@ -176,6 +185,12 @@ async def _activities(ask: Ask) -> Listing:
 
 async def _messages(ask: Ask) -> Listing:
     return await reports.messages(ask.connection, ask.tenant_id, ask.page, ask.values.get("conversation_id"))
+
+
+async def _llm_calls(ask: Ask) -> Listing:
+    wanted = ask.values
+    of = {name: wanted.get(name) for name in _OF_CALLS}
+    return await reports.llm_calls(ask.connection, ask.tenant_id, ask.page, **of)
 
 
 async def _top_users(ask: Ask) -> Listing:
@@ -285,6 +300,18 @@ LISTS = (
         (_CONVERSATION,),
         table="message_metrics",
         appended=True,
+    ),
+    List(
+        "llm-calls",
+        "llm-calls",
+        "getLlmCalls",
+        "LLM calls, newest first",
+        shapes.LLM_CALL,
+        _llm_calls,
+        {"": "si"},
+        (_CONVERSATION, _USER, _MODEL),
+        table="llm_calls",
+        is_heavy=_selected,
     ),
     List(
         "api-usage",

@@ -13,6 +13,7 @@ STRING: JsonSchema = {"type": "string"}
 TIME: JsonSchema = {"type": "string", "format": "date-time"}
 OPTIONAL: JsonSchema = {"type": ["string", "null"]}
 COUNT: JsonSchema = {"type": "integer", "minimum": 0}
+UNKNOWN: JsonSchema = {**COUNT, "type": ["integer", "null"], "description": "Null where it is not known."}
 SECONDS: JsonSchema = {"type": ["number", "null"], "description": "Seconds; null where nothing was measured."}
 
 
@@ -62,10 +63,35 @@ MESSAGE = record(
         "conversation_id": STRING,
         "user_id": STRING,
         "role": STRING,
-        "token_count": {**COUNT, "type": ["integer", "null"], "description": "Null where it is not known."},
+        "token_count": UNKNOWN,
         "response_time": SECONDS,
         "model_used": OPTIONAL,
         "created_at": TIME,
+        "time_to_first_token": SECONDS,
+        "finish_reason": OPTIONAL,
+    }
+)
+LLM_CALL = record(
+    {
+        "id": COUNT,
+        "provider": STRING,
+        "model": STRING,
+        "operation": STRING,
+        "user_id": OPTIONAL,
+        "conversation_id": OPTIONAL,
+        "message_id": OPTIONAL,
+        "input_tokens": UNKNOWN,
+        "cached_input_tokens": UNKNOWN,
+        "cache_write_tokens": UNKNOWN,
+        "output_tokens": UNKNOWN,
+        "reasoning_tokens": UNKNOWN,
+        "response_time": SECONDS,
+        "time_to_first_token": SECONDS,
+        "finish_reason": OPTIONAL,
+        "error_type": OPTIONAL,
+        "service_tier": OPTIONAL,
+        "timestamp": TIME,
+        "cost": {**OPTIONAL, "description": "US dollars as decimal text; null where it is not known."},
     }
 )
 API_CALL = record(

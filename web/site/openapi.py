@@ -54,6 +54,11 @@ _CUSTOM: dict[Any, JsonSchema] = {
         "maximum": MAX_RESPONSE_SECONDS,
         "description": "Seconds, kept to the microsecond.",
     },
+    events.NanoDollars: {
+        "type": "string",
+        "pattern": r"^[0-9]{1,9}(\.[0-9]{1,30})?$",
+        "description": f"US dollars as decimal text, at most {events.MAX_COST_DOLLARS}; kept to nine decimals.",
+    },
     events.ExtraData: {
         "type": "object",
         "description": f"At most {MAX_EXTRA_BYTES} bytes of compact JSON, nested at most {MAX_EXTRA_DEPTH} deep.",

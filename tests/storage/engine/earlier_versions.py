@@ -2,6 +2,23 @@
 
 from sqlalchemy import Connection, text
 
+from tests.samples.history import Json, made_up
+
+
+def earlier_events(seed: int) -> list[Json]:
+    """Events of the kinds that there were from the first version on."""
+    return [event for event in made_up(seed) if event["type"] != "llm_call"]
+
+
+def forget_llm_calls(connection: Connection) -> None:
+    """Take back what migration 0007 made; none of the conversations may be founded by a call."""
+    connection.execute(text("DROP TABLE llm_calls"))
+    connection.execute(text("ALTER TABLE heads DROP COLUMN llm_calls_from"))
+    for name in ("time_to_first_token_us", "finish_reason"):
+        connection.execute(text(f"ALTER TABLE message_metrics DROP COLUMN {name}"))
+    for name in ("conversation_metrics", "carried_conversation_metrics"):
+        connection.execute(text(f"UPDATE {name} SET founding_rank = 2 WHERE founding_rank = 3"))
+
 
 def require_tokens(connection: Connection) -> None:
     """Give ``token_count`` its NOT NULL back, which migration 0005 took away."""
@@ -22,6 +39,7 @@ def require_tokens(connection: Connection) -> None:
 
 def as_first(connection: Connection) -> None:
     """Turn a database of the newest tables into one of the first ones, as migration 0001 made them."""
+    forget_llm_calls(connection)
     require_tokens(connection)
     keyed = " WITHOUT ROWID" if connection.dialect.name == "sqlite" else ""
     connection.execute(text("DROP VIEW daily_stats"))

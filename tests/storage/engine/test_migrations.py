@@ -11,11 +11,14 @@ from sqlalchemy import Connection, inspect, select, text, update
 from storage.engine.database import REVISION, migrate, revision
 from storage.engine.urls import database_at
 from storage.errors import DataRefused, WrongDatabase
+from storage.model.cutoffs import Cutoffs
+from storage.retention.prune import prune
+from storage.retention.steps import Steps
 from storage.tables import schema
 from storage.verify.comparison import verify
 from tests.samples.history import made_up
 from tests.storage.databases import opened
-from tests.storage.engine.earlier_versions import as_first, require_tokens
+from tests.storage.engine.earlier_versions import as_first, earlier_events, forget_llm_calls, require_tokens
 
 pytestmark = pytest.mark.each_database
 
@@ -23,7 +26,7 @@ pytestmark = pytest.mark.each_database
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
 async def test_the_first_tables_become_the_newest(database_url: str, zone: str) -> None:
     """A database with events from before charts opens with every rollup that they read, as a recount gives it."""
-    database = await opened(database_url, zone, made_up(seed=11))
+    database = await opened(database_url, zone, earlier_events(seed=11))
     await database.write(as_first)
     assert await database.write(revision) == "0001"
     await database.close()
@@ -44,14 +47,15 @@ UNKNOWN = {"type": "message", "message_id": "new", "conversation_id": "c0", "use
 async def test_tokens_become_optional(database_url: str) -> None:
     """A database that required tokens keeps every row and index, and takes messages without them at once and later on,
     counted right; before it is migrated it takes none."""
-    database = await opened(database_url, "UTC", made_up(seed=12))
+    database = await opened(database_url, "UTC", earlier_events(seed=12))
+    before, indexes = await database.write(_rows), await database.write(_indexes)
+    await database.write(forget_llm_calls)
     await database.write(require_tokens)
     await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0004'")))
     with pytest.raises(DataRefused):
         await database.write(
             lambda connection: connection.execute(update(schema.message_metrics).values(token_count=None))
         )
-    before, indexes = await database.write(_rows), await database.write(_indexes)
     await database.close()
     for number in range(2):
         later = await opened(database_url, "UTC", [{**UNKNOWN, "message_id": f"new{number}"}])
@@ -85,6 +89,22 @@ async def test_a_table_that_was_changed_by_hand_is_left_alone(tmp_path: Path) ->
         assert file.execute("SELECT version_num FROM alembic_version").fetchall() == [("0004",)]
         assert file.execute("SELECT * FROM sqlite_master").fetchall() == before
         assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+async def test_llm_calls_leave_expired_users_expired(database_url: str) -> None:
+    """A database whose rows were pruned before there were LLM calls opens with the same figures, and a recount proves
+    them: what had expired does not come back."""
+    database = await opened(database_url, "UTC", earlier_events(seed=14))
+    removed = await prune(Steps(database, 100, rest=0), "default", Cutoffs.at("2026-03-08T00:00"))
+    assert len(removed) > 4
+    await database.write(forget_llm_calls)
+    await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0006'")))
+    await database.close()
+    later = database_at(database_url, "UTC")
+    await later.open()
+    async with later.read() as connection:
+        assert (await verify(connection, later.days)).differences == []
+    await later.close()
 
 
 def _rows(connection: Connection) -> list[Any]:

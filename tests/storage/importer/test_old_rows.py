@@ -24,7 +24,7 @@ NASTY = {
     "UPDATE user_activity SET username = 'a' || CHAR(0) WHERE id = 3": "3: username: must not contain the character",
     "UPDATE message_metrics SET token_count = -1 WHERE id = 3": "message_metrics 3: token_count: expected int >= 0",
     "UPDATE message_metrics SET token_count = 'secret' WHERE id = 3": "3: token_count: expected int | null, got str",
-    "UPDATE message_metrics SET role = 'tool' WHERE id = 3": "3: role: must be one of: user, assistant, system",
+    "UPDATE message_metrics SET role = 'robot' WHERE id = 3": "3: role: must be one of: user, assistant, system",
     "UPDATE message_metrics SET response_time = 9e999 WHERE id = 3": "3: response_time: expected a number of seconds",
     "UPDATE message_metrics SET response_time = -0.5 WHERE id = 3": "3: response_time: expected 0 to 86400 seconds",
     "UPDATE message_metrics SET created_at = '2026-02-30 00:00:00' WHERE id = 3": "3: created_at: expected an ISO 8601",

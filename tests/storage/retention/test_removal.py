@@ -12,7 +12,7 @@ from storage.engine.database import Database
 from storage.model import clock
 from storage.model.changes import Change
 from storage.model.clock import Days
-from storage.model.cutoffs import Cutoffs, cutoff
+from storage.model.cutoffs import TABLES, Cutoffs, cutoff
 from storage.model.rollups import ENDPOINT_DAYS
 from storage.read.series import METRICS, Column, Interval, points, read_series
 from storage.read.snapshots import read_changes
@@ -27,7 +27,6 @@ pytestmark = pytest.mark.each_database
 # Days that begin within an hour, that have 23 or 25 hours, and that end late.
 ZONES = ["UTC", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "Pacific/Apia"]
 INTERVALS: tuple[Interval, ...] = ("minute", "hour", "day")
-TABLES = ("user_activity", "message_metrics", "api_usage", "conversation_events")
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +50,7 @@ def drawn(draw: random.Random, days: Days) -> Cutoffs:
     """Draw for each table how many days are kept; of some tables all."""
     back = [draw.choice([None, draw.randrange(1, 10)]) for _ in TABLES]
     if draw.random() < 0.5:
-        back = [draw.randrange(1, 10)] * 4
+        back = [draw.randrange(1, 10)] * len(TABLES)
     starts = ["" if kept is None else cutoff(days, days.shift(days.today(), -kept)) for kept in back]
     return Cutoffs(dict(zip(TABLES, starts, strict=True)))
 

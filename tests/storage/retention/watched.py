@@ -35,7 +35,7 @@ def made_up(draw: random.Random, count: int, serial: Iterator[int]) -> list[Json
         at = {"timestamp": clock.text(NOW - timedelta(seconds=back))}
         user = f"u{draw.randrange(6)}"
         fields: Json
-        match draw.randrange(4):
+        match draw.randrange(5):
             case 0:
                 fields = {"type": "activity", "user_id": user, "username": f"{user}-{number}", "activity_type": "login"}
             case 1:
@@ -45,6 +45,11 @@ def made_up(draw: random.Random, count: int, serial: Iterator[int]) -> list[Json
             case 2:
                 fields = {"type": "conversation", "conversation_id": f"c{draw.randrange(12)}", "user_id": user}
                 fields |= {"action": draw.choice(["created", "created", "deleted"])}
+            case 3:
+                fields = {"type": "llm_call", "provider": "openai", "model": "gpt-5-mini", "operation": "chat"}
+                fields |= {"user_id": draw.choice([None, user])}
+                fields |= {"conversation_id": draw.choice([None, f"c{draw.randrange(15)}"])}
+                fields |= {"input_tokens": draw.choice([None, draw.randrange(100)])}
             case _:
                 fields = {"type": "message", "message_id": f"m{number}", "conversation_id": f"c{draw.randrange(12)}"}
                 fields |= {"user_id": user, "role": "user", "token_count": draw.choice([None, draw.randrange(100)])}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.paths import TRACK
-from tests.samples.events import ACTIVITY, BATCH, EVENTS, MESSAGE
+from tests.samples.events import ACTIVITY, BATCH, EVENTS, LLM_CALL, MESSAGE
 from tests.servers.service import Running, start
 
 each_database = pytest.mark.each_database
@@ -90,6 +90,18 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("message-public", {"token_count": 1.5}, "token_count"),
     ("message-public", {"token_count": 10**40}, "token_count"),
     ("message-public", {"message_id": "x" * 256}, "message_id"),
+    ("message-public", {"time_to_first_token": -1}, "time_to_first_token"),
+    ("llm-call-public", {"prompt": "hello"}, "prompt"),
+    ("llm-call-public", {"input_tokens": 2**31}, "input_tokens"),
+    ("llm-call-public", {"input_tokens": 9, "cached_input_tokens": 10}, "cached_input_tokens"),
+    ("llm-call-public", {"input_tokens": 9, "cached_input_tokens": 5, "cache_write_tokens": 5}, "cache_write_tokens"),
+    ("llm-call-public", {"output_tokens": 0, "reasoning_tokens": 1}, "reasoning_tokens"),
+    ("llm-call-public", {"cost": 0.5}, "cost"),
+    ("llm-call-public", {"cost": "-0.5"}, "cost"),
+    ("llm-call-public", {"cost": "1e-3"}, "cost"),
+    ("llm-call-public", {"cost": "10000.000000001"}, "cost"),
+    ("llm-call-public", {"cost": "٣"}, "cost"),
+    ("llm-call-public", {"finish_reason": "x" * 101}, "finish_reason"),
 ]
 
 
@@ -108,6 +120,56 @@ async def test_a_bad_field_is_named(running: Running, name: str, change: dict[st
     if "type" not in change:
         assert [item["field"] for item in response.json()["rejected"]] == [field], response.text
         assert response.json()["recorded"] == 1
+
+
+@pytest.mark.parametrize("name", EVENTS)
+async def test_an_unknown_field_lists_the_known_ones(running: Running, name: str) -> None:
+    """The error for an unknown field lists the fields of that kind, in the single endpoint and in a batch alike."""
+    kind = {name: item["type"] for name, item in zip(EVENTS, BATCH, strict=True)}[name]
+    event = {"type": kind, **EVENTS[name], "colour": "red"}
+    single = (await running.http.post(f"{TRACK}/{name}", json=event)).json()["detail"]
+    (rejected,) = (await running.http.post(f"{TRACK}/batch", json=[event])).json()["rejected"]
+    listed = rejected["error"].partition("known fields: ")[2].split(", ")
+    assert single.endswith(rejected["error"])
+    assert {"type", "timestamp", "event_id", *EVENTS[name]} <= set(listed)
+    assert ("provider" in listed, "role" in listed) == (kind == "llm_call", kind == "message")
+
+
+@each_database
+async def test_an_llm_call_is_listed_as_it_was_posted(running: Running) -> None:
+    """What is known of a call comes back from its list; tokens that are not known are null, never 0, and a cost has
+    nine decimals, half to even."""
+    whole = {"input_tokens": 9, "cached_input_tokens": 5, "cache_write_tokens": 4, "output_tokens": 3}
+    times = {"response_time": 2.5, "time_to_first_token": 0.25}
+    names = {"user_id": "u1", "conversation_id": "c1", "message_id": "m1"}
+    words = {"finish_reason": "stop", "error_type": "RateLimitError", "service_tier": "batch"}
+    full = {**LLM_CALL, **whole, "reasoning_tokens": 3, **times, **names, **words, "cost": "12.3400000005"}
+    await running.post("llm-call-public", full)
+    await running.post("llm-call-public", {**LLM_CALL, "cached_input_tokens": 5, "cost": "0.0000000015"})
+    later, first = (await running.get("llm-calls"))["items"]
+    assert {name: first[name] for name in full} == {**full, "cost": "12.34"}
+    unknown = ("input_tokens", "output_tokens", "user_id", "conversation_id", "response_time", "error_type")
+    assert {later[name] for name in unknown} == {None}
+    assert (later["cached_input_tokens"], later["cost"]) == (5, "0.000000002")
+    assert (await running.get("llm-calls", user_id="u1"))["items"] == [first]
+
+
+@each_database
+async def test_users_and_conversations_of_llm_calls_count(running: Running) -> None:
+    """Users and conversations that only LLM calls name are counted; figures of messages do not see the calls. A
+    conversation's owner is the user of its earliest call that has one, until a message names another."""
+    calls = [{"conversation_id": "c1"}, {"conversation_id": "c1", "user_id": "u1"}, {"conversation_id": "c2"}, {}]
+    for call in calls:
+        await running.post("llm-call-public", {**LLM_CALL, **call, "input_tokens": 7, "output_tokens": 7})
+    summary = await running.get("summary")
+    counts = ("total_users", "active_users_today", "total_conversations", "total_messages", "total_tokens")
+    assert [summary[name] for name in counts] == [1, 1, 2, 0, 0]
+    owners = {item["conversation_id"]: item["user_id"] for item in (await running.get("conversations"))["items"]}
+    assert owners == {"c1": "u1", "c2": ""}
+    await running.post("message-public", {**MESSAGE, "user_id": "u2"})
+    owners = {item["conversation_id"]: item["user_id"] for item in (await running.get("conversations"))["items"]}
+    assert owners["c1"] == "u2"
+    assert (await running.verdict()).differences == []
 
 
 REQUIRED = [(name, field) for name, event in EVENTS.items() for field in event if field != "token_count"]

@@ -195,6 +195,7 @@ async def test_messages_are_listed(running: Running) -> None:
     assert items[0] == {
         "message_id": "m2", "conversation_id": "c1", "user_id": "ada", "role": MESSAGE["role"], "token_count": 30,
         "response_time": 2.0, "model_used": None, "created_at": at(2),
+        "time_to_first_token": None, "finish_reason": None,
     }  # fmt: skip
     everything = (await running.get("messages"))["items"]
     assert [item["message_id"] for item in everything] == ["m9", "m2", "m1", "m0"]

@@ -148,6 +148,9 @@ export interface Message {
   readonly response_time: number | null;
   readonly model_used: string | null;
   readonly created_at: string;
+  /** Seconds; null where nothing was measured. */
+  readonly time_to_first_token: number | null;
+  readonly finish_reason: string | null;
 }
 
 export interface DailyStatistics {
