@@ -48,7 +48,7 @@ FOLDERS = {
         ("connection", "shared-connection", "client"),
     ),
     "dashboard": (
-        ("text", "styles", "route", "live-element", "latest-request"),
+        ("text", "german", "language", "styles", "route", "live-element", "latest-request"),
         ("ranges",),
         ("lists",),
         ("charts",),

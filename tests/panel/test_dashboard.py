@@ -185,14 +185,6 @@ async def test_empty_lists_agree_with_the_figures(service: Served, visit: Visit)
     await expect(page.get_by_role("main")).not_to_contain_text("Nobody has been active")
 
 
-async def test_numbers_and_dates_are_of_the_language_of_the_words(service: Served, visit: Visit) -> None:
-    """In a German browser the page is in English throughout, since there are only English texts."""
-    await service.login("ada", timestamp="2026-10-26T12:00:00.000Z")
-    page = await (await visit(locale="de-DE")).tab(service.link())
-    await page.goto(f"{service.url}/analytics#activity?range=90d")
-    await expect(rows(page).first.locator("time")).to_have_text("Oct 26, 2026, 12:00:00 PM")
-
-
 async def test_a_mean_is_a_line(service: Served, visit: Visit) -> None:
     """The last hour of a mean is drawn as a line, since bars would stand for amounts; that of a count as bars."""
     page = await opened(service, visit, "overview")

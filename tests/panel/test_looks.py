@@ -2,15 +2,15 @@
 
 import base64
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
 from tests.panel.browser import Visitor
+from tests.panel.looks import faults, overflow, shoot
 from tests.panel.served import Served
-from tests.repository import ROOT
 from tests.samples.events import MESSAGE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -18,33 +18,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 Visit = Callable[..., Awaitable[Visitor]]
 Scheme = Literal["light", "dark"]
 
-AXE = (ROOT / "web" / "frontend" / "node_modules" / "axe-core" / "axe.min.js").read_text()
-FOLDER = ROOT / "screenshots"
 VIEWS = ("overview", "activity", "users", "conversations", "api", "days")
 WIDTHS = {"phone": 360, "tablet": 768, "desk": 1440}
-
-
-async def faults(page: Page) -> list[str]:
-    """All that axe finds, one line each."""
-    await page.evaluate(AXE)
-    found: dict[str, Any] = await page.evaluate("axe.run(document)")
-    return [
-        f"{violation['id']}: {node['target']} {node['failureSummary']}"
-        for violation in found["violations"]
-        for node in violation["nodes"]
-    ]
-
-
-async def shoot(page: Page, name: str, *, full_page: bool = False) -> None:
-    FOLDER.mkdir(exist_ok=True)
-    # Between two seconds nothing moves.
-    await page.screenshot(path=FOLDER / f"{name}.png", animations="disabled", full_page=full_page)
-
-
-async def overflow(page: Page) -> int:
-    """By how many pixels the page is wider than its window."""
-    width: int = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    return width
 
 
 async def ground(page: Page, element: Locator) -> str:

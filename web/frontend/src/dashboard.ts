@@ -3,6 +3,7 @@
  * own, so that the figures are requested while it is loaded and compiled: they are on screen about 100 ms sooner.
  */
 
+import { loadLanguage } from "./dashboard/language";
 import "./dashboard/shell/session";
 
-void import("./dashboard/shell/shell");
+void loadLanguage().then(() => import("./dashboard/shell/shell"));

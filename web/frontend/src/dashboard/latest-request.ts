@@ -2,7 +2,9 @@
  * One request to the service at a time: a new one aborts the one before, whose result is never shown after it.
  */
 
-/** An error for people: the `detail` of a problem document, and the parameter at fault. */
+import { dashboardText } from "./text";
+
+/** An error for people: the `detail` of a problem document, which is English, or a text of ours, and the parameter at fault. */
 export interface Problem {
   detail: string;
   field: string | null;
@@ -66,10 +68,19 @@ export class LatestRequest<Result> {
 }
 
 export function problemOf(error: unknown): Problem {
-  const about = (typeof error === "object" && error !== null ? error : {}) as { detail?: unknown; field?: unknown };
-  const message = error instanceof Error ? error.message : String(error);
+  const { detail, field, status } = (typeof error === "object" && error !== null ? error : {}) as Record<
+    string,
+    unknown
+  >;
   return {
-    detail: typeof about.detail === "string" && about.detail !== "" ? about.detail : message,
-    field: typeof about.field === "string" ? about.field : null,
+    detail: typeof detail === "string" && detail !== "" ? detail : messageOf(error, status),
+    field: typeof field === "string" ? field : null,
   };
+}
+
+function messageOf(error: unknown, status: unknown): string {
+  const words = dashboardText.problems;
+  if (status === 0) return words.unreachable;
+  if (typeof status === "number") return words.answered(String(status));
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,11 @@
-/** The texts of the dashboard. Parameters of functions are formatted numbers and times. */
-export const dashboardText = {
+/**
+ * The texts of the dashboard, in English; in German they are in german.ts. Parameters of functions are formatted numbers and
+ * times. The language is set before the elements are loaded, so that their modules may keep texts in constants.
+ */
+
+import type { Translation } from "../ui/languages/translation";
+
+export const english = {
   product: "ConvoAI Analytics",
   title: (state: string) => `${state} – ConvoAI Analytics`,
   skip: "Skip to the content",
@@ -101,7 +107,7 @@ export const dashboardText = {
     mean: "Mean",
     time: "Time",
     points: "Points",
-    automatic: (interval: string) => `Automatic (${interval})`,
+    automatic: (interval: string) => `Automatic (${interval.toLowerCase()})`,
     intervals: { minute: "Minutes", hour: "Hours", day: "Days" },
     zoomIn: "Zoom in",
     zoomOut: "Zoom out",
@@ -167,6 +173,10 @@ export const dashboardText = {
     empty: "Nothing to show yet",
     emptyFiltered: "Nothing matches these filters",
     sortBy: (label: string) => `Sort by ${label}`,
+  },
+  problems: {
+    unreachable: "the service cannot be reached",
+    answered: (status: string) => `the service answered ${status}`,
   },
   activity: {
     title: "Activity log",
@@ -244,3 +254,12 @@ export const dashboardText = {
     responseTime: "Mean response",
   },
 } as const;
+
+export type DashboardText = Translation<typeof english>;
+
+/** The texts in the language of the page. */
+export let dashboardText: DashboardText = english;
+
+export function setDashboardText(translation: DashboardText): void {
+  dashboardText = translation;
+}

@@ -2,6 +2,7 @@
 
 import { html, LitElement, nothing, type PropertyValues } from "lit";
 import { classMap } from "lit/directives/class-map.js";
+import { keyed } from "lit/directives/keyed.js";
 import { identity } from "../client/auth/claims";
 import { Throttle } from "../client/backoff";
 import { AnalyticsClient, type TokenSource } from "../client/client";
@@ -20,6 +21,7 @@ import { Yesterday } from "../ui/yesterday";
 import { isAdmin } from "./admin";
 import "./figure-card";
 import { focusedElement, isBehindModal, isUserActive } from "./focus";
+import { followLanguage } from "./language";
 import { layout } from "./layout";
 import { type Notice, notice, noticeStyles } from "./notice";
 import { rememberOpen, wasOpen } from "./open-state";
@@ -30,6 +32,11 @@ import { panelText } from "./text";
 const DISCONNECT_AFTER = 60_000;
 /** How long a page may take to set a source of tokens before it is told that there is none, in ms. */
 const SOURCE_WITHIN = 3000;
+
+/** What the console says of a page without a token, for its developer. */
+const WITHOUT_TOKEN =
+  "<convoai-analytics-panel>: the page gives no token, so that no figures are shown. Set its property getToken to a " +
+  "function that returns the token of an admin, or its property token. See docs/embedding.md.";
 
 /** Whether a page without a token was told so, which is done once for all panels. */
 let hasWarned = false;
@@ -83,6 +90,8 @@ export class AnalyticsPanel extends LitElement {
   /** Whether the page has ever set a source of tokens. */
   #hadSource = false;
   #adminCheckNumber = 0;
+  /** The page may change its language, or that of the panel, without a reload. */
+  readonly #languageChange = new MutationObserver(() => this.requestUpdate());
   readonly #adminCheck = new Throttle(() => void this.#checkAdmin());
   /** The last hour of each figure, and what it was made of. */
   #hours: { minutes: unknown; minute: number; byFigure: ReadonlyMap<FigureName, Hour> } | null = null;
@@ -118,6 +127,8 @@ export class AnalyticsPanel extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     window.addEventListener("keydown", this.#onKey);
+    for (const element of [this, document.documentElement])
+      this.#languageChange.observe(element, { attributeFilter: ["lang"] });
     if (!this.#hadSource) this.#sourceTimer = setTimeout(() => this.#missSource(), SOURCE_WITHIN);
     if (!this.hasUpdated) return;
     if (this.open) this.#connect();
@@ -127,6 +138,7 @@ export class AnalyticsPanel extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     window.removeEventListener("keydown", this.#onKey);
+    this.#languageChange.disconnect();
     this.#adminCheck.cancel();
     clearTimeout(this.#sourceTimer);
     this.#disconnect();
@@ -235,7 +247,7 @@ export class AnalyticsPanel extends LitElement {
     this.isWithoutToken = true;
     if (hasWarned || !(this.ownButton || this.open)) return;
     hasWarned = true;
-    console.warn(panelText.withoutToken.warning);
+    console.warn(WITHOUT_TOKEN);
   }
 
   get #hasSource(): boolean {
@@ -279,10 +291,16 @@ export class AnalyticsPanel extends LitElement {
   };
 
   protected override render() {
-    return html`${this.#launcher()}
+    const language = followLanguage(this);
+    return keyed(language, this.#panel(language));
+  }
+
+  #panel(language: string) {
+    return html`${this.#launcher(language)}
       <div
         class=${classMap({ panel: true, open: this.open })}
         part="panel"
+        lang=${language}
         role="dialog"
         aria-labelledby="title"
         ?inert=${!this.open}
@@ -291,11 +309,12 @@ export class AnalyticsPanel extends LitElement {
       </div>`;
   }
 
-  #launcher() {
+  #launcher(language: string) {
     if (!this.ownButton || !(this.admin || this.isWithoutToken)) return nothing;
     return html`<button
       class="launcher"
       part="button"
+      lang=${language}
       type="button"
       aria-haspopup="dialog"
       aria-expanded=${this.open}

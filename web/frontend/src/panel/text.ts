@@ -1,5 +1,8 @@
-/** The texts of the embeddable panel. Parameters of functions are formatted numbers and times. */
-export const panelText = {
+/** The texts of the embeddable panel, in English; in German they are in german.ts. Parameters are formatted numbers and times. */
+
+import type { Translation } from "../ui/languages/translation";
+
+export const english = {
   open: "Analytics",
   title: "Analytics",
   refresh: "Refresh now",
@@ -42,9 +45,6 @@ export const panelText = {
       'document.querySelector("convoai-analytics-panel").getToken =',
       "  async () => (await fetch(YOUR_TOKEN_ENDPOINT)).text();",
     ].join("\n"),
-    warning:
-      "<convoai-analytics-panel>: the page gives no token, so that no figures are shown. Set its property getToken to a " +
-      "function that returns the token of an admin, or its property token. See docs/embedding.md.",
   },
   signedOut: {
     missing: { title: "Signed out", body: "Sign in to this site as an admin, then try again." },
@@ -56,3 +56,12 @@ export const panelText = {
     again: "Try again",
   },
 } as const;
+
+export type PanelText = Translation<typeof english>;
+
+/** The texts in the language of the page. */
+export let panelText: PanelText = english;
+
+export function setPanelText(translation: PanelText): void {
+  panelText = translation;
+}

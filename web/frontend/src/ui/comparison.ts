@@ -16,9 +16,6 @@ export interface Comparison {
 /** An increase is written as a factor instead of a percentage from this factor on. */
 export const FACTOR_FROM = 10;
 
-const words = text.change;
-const NONE: Comparison = { direction: "none", tone: "neutral", text: NO_VALUE, spoken: words.none };
-
 /**
  * Compare a figure with the one of yesterday at this time; null for a figure of all time. Such a total never falls, so its
  * change would say nothing.
@@ -29,7 +26,10 @@ export function compareFigure(figure: Figure, now: number | null, before: number
 
 /** Compare *now* with *before*; null stands for a figure that is unknown or was not measured. */
 export function compare(now: number | null, before: number | null, moreIsBetter = true): Comparison {
-  if (now === null || before === null || (now === 0 && before === 0)) return NONE;
+  const words = text.change;
+  if (now === null || before === null || (now === 0 && before === 0)) {
+    return { direction: "none", tone: "neutral", text: NO_VALUE, spoken: words.none };
+  }
   if (before === 0) return { direction: "new", tone: "neutral", text: words.new, spoken: words.spokenNew };
   if (now === before) return { direction: "same", tone: "neutral", text: magnitude(0), spoken: words.same };
   if (now >= before * FACTOR_FROM) return increasedBy(short(now / before), moreIsBetter);
@@ -44,5 +44,10 @@ export function compare(now: number | null, before: number | null, moreIsBetter 
 }
 
 function increasedBy(factor: string, moreIsBetter: boolean): Comparison {
-  return { direction: "up", tone: moreIsBetter ? "good" : "bad", text: `▲ ${factor}×`, spoken: words.times(factor) };
+  return {
+    direction: "up",
+    tone: moreIsBetter ? "good" : "bad",
+    text: `▲ ${factor}×`,
+    spoken: text.change.times(factor),
+  };
 }

@@ -2,10 +2,10 @@
 
 import { FIGURES as COUNTERS, type Counter, type Minute } from "../client/catalogue";
 import { count, seconds, short } from "./format";
-import { text } from "./text";
+import { english } from "./text";
 import { minuteOf } from "./time";
 
-export type FigureName = keyof typeof text.figures;
+export type FigureName = keyof typeof english.figures;
 /** Minutes, oldest first, the current one last; null where nothing was measured. */
 export type Hour = readonly (number | null)[];
 
@@ -25,7 +25,7 @@ export interface Figure {
 
 export const MINUTES = 60;
 
-export const FIGURES: readonly Figure[] = (Object.keys(text.figures) as FigureName[]).map((name) => {
+export const FIGURES: readonly Figure[] = (Object.keys(english.figures) as FigureName[]).map((name) => {
   const counters: Figure["counters"] = COUNTERS[name];
   const isOfPeriod = name === "active_users_today";
   return counters.length > 1

@@ -1,21 +1,37 @@
 /** Numbers, durations and times as text, by Intl in the language of the texts. Pure. */
 
 import type { Interval } from "../client/catalogue";
-import { LANGUAGE } from "./language";
+import { currentLanguage } from "./languages/language";
+import type { Plural } from "./languages/translation";
 import { text } from "./text";
 
-const whole = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 0 });
-const hundredths = new Intl.NumberFormat(LANGUAGE, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-const compact = new Intl.NumberFormat(LANGUAGE, { notation: "compact", maximumFractionDigits: 1 });
-const share = new Intl.NumberFormat(LANGUAGE, { style: "percent", maximumFractionDigits: 1 });
-const tenths = /* @__PURE__ */ new Intl.NumberFormat(LANGUAGE, {
-  style: "percent",
-  minimumFractionDigits: 1,
-  maximumFractionDigits: 1,
-});
-const clock = new Intl.DateTimeFormat(LANGUAGE, { hour: "2-digit", minute: "2-digit" });
-const full = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "medium" });
-const relative = new Intl.RelativeTimeFormat(LANGUAGE, { style: "narrow" });
+const whole = /* @__PURE__ */ numbers({ maximumFractionDigits: 0 });
+const hundredths = /* @__PURE__ */ numbers({ minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const compact = /* @__PURE__ */ numbers({ notation: "compact", maximumFractionDigits: 1 });
+const share = /* @__PURE__ */ numbers({ style: "percent", maximumFractionDigits: 1 });
+const tenths = /* @__PURE__ */ numbers({ style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const clock = /* @__PURE__ */ times({ hour: "2-digit", minute: "2-digit" });
+const full = /* @__PURE__ */ times({ dateStyle: "medium", timeStyle: "medium" });
+const relative = /* @__PURE__ */ inLanguage((language) => new Intl.RelativeTimeFormat(language, { style: "narrow" }));
+const plurals = /* @__PURE__ */ inLanguage((language) => new Intl.PluralRules(language));
+
+/** A format in the language of the page, which is made when it is needed, and again when the language changes. */
+function inLanguage<Format>(make: (language: string) => Format): () => Format {
+  let made: { language: string; format: Format } | undefined;
+  return () => {
+    const language = currentLanguage();
+    if (made?.language !== language) made = { language, format: make(language) };
+    return made.format;
+  };
+}
+
+function numbers(options: Intl.NumberFormatOptions): () => Intl.NumberFormat {
+  return inLanguage((language) => new Intl.NumberFormat(language, options));
+}
+
+function times(options: Intl.DateTimeFormatOptions): () => Intl.DateTimeFormat {
+  return inLanguage((language) => new Intl.DateTimeFormat(language, options));
+}
 
 /** Stands where there is no value. */
 export const NO_VALUE = "–";
@@ -24,24 +40,29 @@ export const NO_VALUE = "–";
 
 /** A count with all its digits. */
 export function count(value: number | null): string {
-  return value === null ? NO_VALUE : whole.format(value);
+  return value === null ? NO_VALUE : whole().format(value);
+}
+
+/** A text that depends on a number, in its plural form: 1 activity, 2 activities. */
+export function counted(value: number, forms: Plural): string {
+  return (forms[plurals().select(value)] ?? forms.other)(count(value));
 }
 
 /** A count in about four characters: 1.2K. */
 export function short(value: number | null): string {
-  return value === null ? NO_VALUE : compact.format(value);
+  return value === null ? NO_VALUE : compact().format(value);
 }
 
 /** A share or a change without its sign: 0.032 is 3.2%. A value that would be rounded to 0 is < 0.1%. */
 export function magnitude(value: number): string {
   const size = Math.abs(value);
-  if (size > 0 && size < 0.0005) return `< ${share.format(0.001)}`;
-  return share.format(size);
+  if (size > 0 && size < 0.0005) return `< ${share().format(0.001)}`;
+  return share().format(size);
 }
 
 /** A part of a whole with one decimal: 3.0%; null if the whole is 0. */
 export function rate(part: number, total: number): string | null {
-  return total === 0 ? null : tenths.format(part / total);
+  return total === 0 ? null : tenths().format(part / total);
 }
 
 // Durations
@@ -49,10 +70,10 @@ export function rate(part: number, total: number): string | null {
 /** A duration given in seconds: 850 ms, 1.24 s, 2 min 5 s. Axes are labelled by it too. */
 export function seconds(value: number | null): string {
   if (value === null) return NO_VALUE;
-  if (value < 0.9995) return `${whole.format(value * 1000)} ms`;
-  if (value < 59.995) return `${hundredths.format(value)} s`;
+  if (value < 0.9995) return `${whole().format(value * 1000)} ms`;
+  if (value < 59.995) return `${hundredths().format(value)} s`;
   const rounded = Math.round(value);
-  return `${whole.format(Math.floor(rounded / 60))} min ${whole.format(rounded % 60)} s`;
+  return `${whole().format(Math.floor(rounded / 60))} min ${whole().format(rounded % 60)} s`;
 }
 
 /** The age of figures in whole units: now, 2 s old, 3 min old. */
@@ -61,29 +82,29 @@ export function age(passedMs: number): string {
   if (passed < 1) return text.age.now;
   if (passed < 60) return text.age.old(`${passed} s`);
   if (passed < 3600) return text.age.old(`${Math.floor(passed / 60)} min`);
-  return text.age.old(`${whole.format(Math.floor(passed / 3600))} h`);
+  return text.age.old(`${whole().format(Math.floor(passed / 3600))} h`);
 }
 
 /** How long ago, in few characters: now, 42s ago, 5m ago, 2h ago, 3d ago. A time in the future is now. */
 export function ago(then: string, nowMs: number): string {
   const passed = Math.max(0, Math.floor((nowMs - Date.parse(then)) / 1000));
   if (passed < 5) return text.age.now;
-  if (passed < 60) return relative.format(-passed, "second");
-  if (passed < 3600) return relative.format(-Math.floor(passed / 60), "minute");
-  if (passed < 86_400) return relative.format(-Math.floor(passed / 3600), "hour");
-  return relative.format(-Math.floor(passed / 86_400), "day");
+  if (passed < 60) return relative().format(-passed, "second");
+  if (passed < 3600) return relative().format(-Math.floor(passed / 60), "minute");
+  if (passed < 86_400) return relative().format(-Math.floor(passed / 3600), "hour");
+  return relative().format(-Math.floor(passed / 86_400), "day");
 }
 
 // Times in the browser's zone
 
 /** The time of day of an ISO time: 14:05. */
 export function timeOfDay(iso: string): string {
-  return clock.format(new Date(iso));
+  return clock().format(new Date(iso));
 }
 
 /** Date and time of an ISO time. */
 export function dateTime(iso: string): string {
-  return full.format(new Date(iso));
+  return full().format(new Date(iso));
 }
 
 // Times in any zone
@@ -141,10 +162,11 @@ export function daysLabel(from: number, to: number, zone = BROWSER_ZONE): string
 const formatters = /* @__PURE__ */ new Map<string, Intl.DateTimeFormat>();
 
 function formatter(zone: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = zone + JSON.stringify(options);
+  const language = currentLanguage();
+  const key = `${language} ${zone} ${JSON.stringify(options)}`;
   const known = formatters.get(key);
   if (known) return known;
-  const made = new Intl.DateTimeFormat(LANGUAGE, { timeZone: zone, ...options });
+  const made = new Intl.DateTimeFormat(language, { timeZone: zone, ...options });
   formatters.set(key, made);
   return made;
 }

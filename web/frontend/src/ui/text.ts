@@ -1,10 +1,11 @@
 /**
  * The texts that panel and dashboard share; each has a text.ts of its own beside it. Parameters of functions are formatted
- * numbers and times.
+ * numbers and times. They are in English here, and in German in languages/german.ts: a test compares both.
  */
-export const text = {
-  /** The language of the texts, and so that of numbers and dates: see language.ts. */
-  language: "en",
+
+import type { Translation } from "./languages/translation";
+
+export const english = {
   /** The figures that are shown; their order is the order on screen. */
   figures: {
     total_users: "Total users",
@@ -60,6 +61,18 @@ export const text = {
     noActivitiesOfUsers: "No activities yet, such as logins. Messages and API calls are not listed here.",
     noTopUsersOfUsers: "No activities yet, such as logins. Messages and API calls do not count here.",
     rank: (rank: string) => `Rank ${rank}`,
-    activityCount: (count: string) => `${count} activities`,
+    activityCount: {
+      one: (count: string) => `${count} activity`,
+      other: (count: string) => `${count} activities`,
+    },
   },
 } as const;
+
+export type Text = Translation<typeof english>;
+
+/** The texts in the language of the page. */
+export let text: Text = english;
+
+export function setText(translation: Text): void {
+  text = translation;
+}

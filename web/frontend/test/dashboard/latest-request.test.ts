@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { RestError } from "../../src/client/rest";
 import { LatestRequest, RETRY_MS } from "../../src/dashboard/latest-request";
 
 function later<T>() {
@@ -76,5 +77,13 @@ describe("a request", () => {
     expect(request.problem).toEqual({ detail: "must not lie before from", field: "to" });
     await request.load(async () => "fine");
     expect(request.problem).toBeNull();
+  });
+
+  it("says in words of its own that there was no answer, or one without words", async () => {
+    const request = new LatestRequest<string>(vi.fn());
+    await request.load(() => Promise.reject(new RestError(0, "", null)));
+    expect(request.problem?.detail).toBe("the service cannot be reached");
+    await request.load(() => Promise.reject(new RestError(502, "", null)));
+    expect(request.problem?.detail).toBe("the service answered 502");
   });
 });

@@ -165,7 +165,7 @@ export class Charts extends LiveElement {
   #intervals(span: Span) {
     const length = span.to - span.from;
     const hours = hasHours(this.#range, span);
-    const automatic = words.intervals[chooseInterval(undefined, length, hours)].toLowerCase();
+    const automatic = words.intervals[chooseInterval(undefined, length, hours)];
     const selected = INTERVALS.find((interval) => interval === this.params.interval) ?? "";
     const options = [
       ["", words.automatic(automatic)],

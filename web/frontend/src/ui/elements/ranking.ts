@@ -3,7 +3,7 @@
 import { css, html, LitElement } from "lit";
 import { TOP_USERS, type TopUser } from "../../client/catalogue";
 import { define } from "../define";
-import { count } from "../format";
+import { count, counted } from "../format";
 import { text } from "../text";
 import { listRows, oneLine, skeleton, theme } from "../theme";
 
@@ -99,7 +99,7 @@ function row({ username, user_id, activity_count }: TopUser, rank: number, most:
   return html`<li>
     <span class="rank"><span aria-hidden="true">${rank}</span><span class="visually-hidden">${text.lists.rank(count(rank))}</span></span>
     <span class="name one-line" title=${name}>${name}</span>
-    <span class="count" title=${text.lists.activityCount(count(activity_count))}>${count(activity_count)}</span>
+    <span class="count" title=${counted(activity_count, text.lists.activityCount)}>${count(activity_count)}</span>
     <svg class="bar" aria-hidden="true"><rect width=${share} height="4" rx="2" /></svg>
   </li>`;
 }
