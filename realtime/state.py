@@ -13,7 +13,7 @@ from typing import Any
 from realtime.digest import digest
 from storage.model.changes import MINUTES, NO_TAG, RECENT, TOP, Change, Position, Snapshot, minute_items, plain
 from storage.model.clock import Days
-from storage.model.metrics import ACTIVE_USERS_TODAY, FIGURES, summary
+from storage.model.metrics import ACTIVE_USERS_TODAY, FIGURES, Value, summary
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Marker:
 
     position: Position
     day: str
-    summary: Mapping[str, int | float | None] | None = field(default=None, compare=False)
+    summary: Mapping[str, Value] | None = field(default=None, compare=False)
 
     @cached_property
     def digest(self) -> str | None:

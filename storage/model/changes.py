@@ -6,6 +6,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from storage.model.metrics import MONEY
+from storage.model.money import write_dollars
+
 
 class Position(Struct, frozen=True):
     """Names one state of one tenant's figures.
@@ -137,11 +140,21 @@ class Snapshot(Struct, frozen=True):
 
 
 def minute_items(minutes: Minutes) -> list[dict[str, Any]]:
-    """Write minutes as subscribers hold them, newest first: ``start``, and the counters that are not 0."""
+    """Write minutes as subscribers hold them, newest first: ``start``, and the counters that are not 0.
+
+    Money is decimal text.
+    """
     return [
-        {"start": f"{start}:00.000Z", **{name: value for name, value in sorted(minutes[start].items()) if value}}
+        {
+            "start": f"{start}:00.000Z",
+            **{name: _item(name, value) for name, value in sorted(minutes[start].items()) if value},
+        }
         for start in sorted(minutes, reverse=True)
     ]
+
+
+def _item(name: str, value: int) -> int | str:
+    return write_dollars(value) if name in MONEY else value
 
 
 def plain(value: Any) -> Any:

@@ -19,12 +19,23 @@ from storage.fairness.slicing import collect
 from storage.model import clock
 from storage.model.clock import Days
 from storage.model.cutoffs import Cutoffs
-from storage.model.metrics import ACTIVE_USERS_TODAY, FIGURES, LABELLED, NAMES, label_bounds, mean_seconds
+from storage.model.metrics import (
+    ACTIVE_USERS_TODAY,
+    FIGURES,
+    LABELLED,
+    MONEY,
+    NAMES,
+    Value,
+    label_bounds,
+    mean_seconds,
+    tokens_per_second,
+)
+from storage.model.money import write_dollars
 from storage.read.snapshots import read_cutoffs
 from storage.tables import schema
 
 Interval = Literal["minute", "hour", "day"]
-Column = Sequence[int | float | None]
+Column = Sequence[Value]
 """One value a point; None where there is none, or where it has expired: rows of that time were removed."""
 Amounts = list[int | None]
 
@@ -38,9 +49,16 @@ _TIMELESS = "deleted_conversations"
 
 AMOUNTS = tuple(name for name in NAMES if name != _TIMELESS)
 BY_MODEL = tuple(counter.name for counter in LABELLED)
-MEANS = {"response_time": ("response_time_us", "responses"), "api_response_time": ("api_response_time_us", "api_calls")}
+MEANS = {
+    "response_time": ("response_time_us", "responses"),
+    "api_response_time": ("api_response_time_us", "api_calls"),
+    "llm_response_time": ("llm_response_time_us", "llm_responses"),
+    "time_to_first_token": ("time_to_first_token_us", "first_tokens"),
+}
+_RATE = "tokens_per_second"
+_RATE_OF = ("timed_output_tokens", "timed_output_us")
 STANDING = {figure.name: figure for figure in FIGURES if _TIMELESS not in figure.needs}
-METRICS = (*AMOUNTS, *BY_MODEL, *MEANS, *STANDING)
+METRICS = (*AMOUNTS, *BY_MODEL, *MEANS, _RATE, *STANDING)
 """Every metric that has a series."""
 
 _counters = schema.counters.c
@@ -90,13 +108,18 @@ async def read_series(
     rollups = _Rollups(connection, tenant_id, days, covered, await read_cutoffs(connection, tenant_id))
     columns: dict[str, Column] = {}
     for metric in metrics:
-        if metric in AMOUNTS:
+        if metric in MONEY:
+            columns[metric] = await collect(map(_dollars, await rollups.amounts(metric)))
+        elif metric in AMOUNTS:
             columns[metric] = await rollups.amounts(metric)
         elif metric in BY_MODEL:
             columns.update(await rollups.by_model(metric))
         elif metric in MEANS:
             total, count = [await rollups.amounts(name) for name in MEANS[metric]]
             columns[metric] = await collect(map(_mean, total, count))
+        elif metric == _RATE:
+            tokens, us = [await rollups.amounts(name) for name in _RATE_OF]
+            columns[metric] = await collect(map(_rate, tokens, us))
         elif metric == ACTIVE_USERS_TODAY:
             columns[metric] = await rollups.active_so_far()
         else:
@@ -110,7 +133,15 @@ def _mean(us: int | None, among: int | None) -> float | None:
     return None if us is None or among is None else mean_seconds(us, among)
 
 
-def _figure(metric: str, totals: dict[str, int | None]) -> int | float | None:
+def _rate(tokens: int | None, us: int | None) -> float | None:
+    return None if us is None or tokens is None else tokens_per_second(tokens, us)
+
+
+def _dollars(nano: int | None) -> str | None:
+    return None if nano is None else write_dollars(nano)
+
+
+def _figure(metric: str, totals: dict[str, int | None]) -> Value:
     known = {name: value for name, value in totals.items() if value is not None}
     return STANDING[metric].value(known) if len(known) == len(totals) else None
 

@@ -34,7 +34,11 @@ def made_up(seed: int, count: int = 300) -> list[Json]:
                 call = {"provider": "openai", "model": "gpt-5-mini", "operation": "chat"}
                 call["user_id"] = draw.choice([None, user])
                 call["conversation_id"] = draw.choice([None, f"c{draw.randrange(25)}"])
-                call |= {"input_tokens": draw.choice([None, draw.randrange(100)]), "cost": f"0.{draw.randrange(10**9)}"}
+                call |= {name: draw.choice([None, draw.random()]) for name in ("response_time", "time_to_first_token")}
+                call |= {"input_tokens": draw.choice([None, draw.randrange(10, 100)]), "cached_input_tokens": 3}
+                call |= {"output_tokens": draw.choice([None, draw.randrange(10, 100)]), "reasoning_tokens": 2}
+                call |= {"cost": draw.choice([None, f"9999.{draw.randrange(10**9):09}"]), "cache_write_tokens": 1}
+                call["error_type"] = draw.choice([None, "Timeout"])
                 events.append({"type": "llm_call", **call, **at})
             case _:
                 message = {

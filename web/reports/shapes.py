@@ -130,9 +130,11 @@ ENDPOINT = record(
     }
 )
 STATS = record({"count": COUNT, "error_count": COUNT, "avg_response_time": SECONDS})
+_RATIO = ["number", "null"]
+_TYPES_OF_FIGURES = {"seconds": _RATIO, "tokens a second": _RATIO, "US dollars": "string"}
 FIGURES_OF_NOW: JsonSchema = {
     figure.name: {
-        "type": ["number", "null"] if figure.unit == "seconds" else "integer",
+        "type": _TYPES_OF_FIGURES.get(figure.unit, "integer"),
         "description": f"{figure.meaning}.",
     }
     for figure in FIGURES
@@ -142,8 +144,8 @@ MINUTE: JsonSchema = {
     "type": "object",
     "required": ["start"],
     "properties": {"start": TIME},
-    "additionalProperties": {"type": "integer"},
-    "description": "A minute of UTC: its counters that are not 0.",
+    "additionalProperties": {"type": ["integer", "string"]},
+    "description": "A minute of UTC: its counters that are not 0; money is decimal text.",
 }
 SERIES = record(
     {
@@ -152,8 +154,9 @@ SERIES = record(
         "start": {"type": "array", "items": TIME, "description": "When each point starts, without a gap."},
         "metrics": {
             "type": "object",
-            "additionalProperties": {"type": "array", "items": {"type": ["number", "null"]}},
-            "description": f"A value for each point; of {' and '.join(BY_MODEL)} a column for each model.",
+            "additionalProperties": {"type": "array", "items": {"type": ["number", "string", "null"]}},
+            "description": f"A value for each point; of {' and '.join(BY_MODEL)} a column for each model. Money is "
+            "decimal text.",
         },
         "position": STRING,
     }

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from realtime.protocol import BEARER, CLOSES, SUBPROTOCOL, TOPICS, Action
 from storage.model.changes import MINUTES, RECENT, TOP
-from storage.model.metrics import FIGURES, LABELLED
+from storage.model.metrics import FIGURES, LABELLED, MONEY
 from storage.read.series import AMOUNTS, Interval
 from web.auth.claims import ADMIN
 from web.http.operations import JsonSchema
@@ -48,6 +48,8 @@ _PRIMITIVES = {"string": "string", "integer": "number", "number": "number", "boo
 MINUTE = """\
 /** One UTC minute that has events, and those of its counters that are not 0. */
 export type Minute = { readonly start: string } & { readonly [name in Counter]?: number } & {
+  readonly [name in MoneyCounter]?: string;
+} & {
   readonly [name: LabelledCounter]: number;
 };
 """
@@ -101,7 +103,9 @@ def _metrics() -> str:
     labelled = " | ".join(f"`{counter.name}:${{string}}`" for counter in LABELLED)
     return (
         "/** What is counted by minute, hour and day. */\n"
-        f"export type Counter ={_union(AMOUNTS)};\n\n"
+        f"export type Counter ={_union(tuple(name for name in AMOUNTS if name not in MONEY))};\n\n"
+        "/** The same of money: decimal text of US dollars. */\n"
+        f"export type MoneyCounter ={_union(tuple(sorted(MONEY)))};\n\n"
         "/** What is counted for each model; the empty name stands for all models beyond the service's bound. */\n"
         f"export type LabelledCounter = {labelled};\n\n"
         "/** The counters of each figure: its own, or the sum in microseconds and the number of a mean. */\n"

@@ -12,7 +12,7 @@ from storage.model.metrics import DERIVED
 from storage.model.parsing import parse_any
 from storage.model.rollup import Entry, Key, Rollup
 from storage.model.rollups import ENDPOINT_DAYS, ENDPOINTS, ROLLUPS
-from tests.samples.strategies import ACTIVITY, CALL, MESSAGE, TALK
+from tests.samples.strategies import ACTIVITY, CALL, LLM_CALL, MESSAGE, TALK
 
 DAYS = Days("America/New_York")
 TIMES = st.sampled_from([f"2026-03-0{day}T{hour:02d}:00:30.000Z" for day in (7, 8, 9) for hour in (3, 4, 5, 12)])
@@ -38,7 +38,10 @@ def shown(found: Rolled) -> Any:
     return kept, found.counters, found.top_users, found.activities
 
 
-@given(st.lists(st.tuples(ACTIVITY | CALL | TALK | MESSAGE, TIMES), max_size=12), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.tuples(ACTIVITY | CALL | TALK | MESSAGE | LLM_CALL, TIMES), max_size=12),
+    st.randoms(use_true_random=False),
+)
 def test_order_does_not_matter(events: list[tuple[dict[str, Any], str]], random: Any) -> None:
     """The same events, with the same ids and times, roll up to the same figures in whatever order."""
     first = rolled([entry(fields, number, at) for number, (fields, at) in enumerate(events)])
@@ -47,7 +50,7 @@ def test_order_does_not_matter(events: list[tuple[dict[str, Any], str]], random:
     assert shown(rolled(entries)) == shown(first)
 
 
-@given(st.lists(st.tuples(ACTIVITY | CALL | TALK | MESSAGE, TIMES), max_size=12), st.integers(0, 12))
+@given(st.lists(st.tuples(ACTIVITY | CALL | TALK | MESSAGE | LLM_CALL, TIMES), max_size=12), st.integers(0, 12))
 def test_batches_do_not_matter(events: list[tuple[dict[str, Any], str]], cut: int) -> None:
     """Two batches, the second upon the rows of the first, give what one batch gives."""
     entries = [entry(fields, number, at) for number, (fields, at) in enumerate(events)]

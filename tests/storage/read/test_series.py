@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -28,9 +29,9 @@ async def read(database: Database, interval: Interval, start: str, end: str) -> 
 def recount(events: list[Json], days: Days, starts: list[str], end: str) -> dict[str, list[Any]]:
     """The same from the events themselves, point by point."""
     conversations: dict[str, str] = {}
-    for wanted in ("created", None, "deleted"):
+    for wanted in ("created", "message", "llm_call", "deleted", "llm_call without a user"):
         for fields in sorted(events, key=lambda fields: fields["timestamp"]):
-            if fields["type"] in ("message", "conversation") and fields.get("action") == wanted:
+            if fields.get("conversation_id") is not None and _founding(fields) == wanted:
                 conversations.setdefault(fields["conversation_id"], fields["timestamp"])
     users = _first(events, lambda fields, user: user)
     active = _first(events, lambda fields, user: (days.of(fields["timestamp"]), user))
@@ -51,10 +52,55 @@ def recount(events: list[Json], days: Days, starts: list[str], end: str) -> dict
             "total_api_errors": _amounts(so_far)["api_errors"],
             "avg_response_time": _amounts(so_far)["response_time"],
             "avg_api_response_time": _amounts(so_far)["api_response_time"],
+            "total_llm_calls": _amounts(so_far)["llm_calls"],
+            "failed_llm_calls": _amounts(so_far)["llm_errors"],
+            "unpriced_llm_calls": _amounts(so_far)["unpriced_calls"],
+            "total_cost": _amounts(so_far)["llm_cost"],
+            **{f"total_{name}": _amounts(so_far)[name] for name in SUMMED if f"total_{name}" in METRICS},
+            "avg_llm_response_time": _amounts(so_far)["llm_response_time"],
+            "avg_time_to_first_token": _amounts(so_far)["time_to_first_token"],
+            "avg_tokens_per_second": _amounts(so_far)["tokens_per_second"],
         }
         for name, value in point.items():
             columns.setdefault(name, []).append(value)
     return {name: column for name, column in columns.items() if not name.startswith("model_") or any(column)}
+
+
+SUMMED = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+SUMMED += ("unpriced_tokens",)
+
+
+def _founding(fields: Json) -> str:
+    if fields["type"] == "llm_call" and fields["user_id"] is None:
+        return "llm_call without a user"
+    return str(fields.get("action", fields["type"]))
+
+
+def _of_llm_calls(events: list[Json]) -> dict[str, Any]:
+    calls = [fields for fields in events if fields["type"] == "llm_call"]
+    took = [round(call["response_time"] * 1e6) for call in calls if call["response_time"] is not None]
+    begun = [round(call["time_to_first_token"] * 1e6) for call in calls if call["time_to_first_token"] is not None]
+    rated = [call for call in calls if call["response_time"] is not None and call["output_tokens"] is not None]
+    tokens, us = sum(call["output_tokens"] for call in rated), sum(round(call["response_time"] * 1e6) for call in rated)
+    unpriced = [call for call in calls if call["cost"] is None]
+    cost = sum(Decimal(call["cost"] or 0) for call in calls)
+    return {
+        "llm_calls": len(calls),
+        "llm_errors": sum(call["error_type"] is not None for call in calls),
+        **{name: sum(call[name] or 0 for call in calls) for name in SUMMED[:-1]},
+        "llm_cost": format(cost.normalize(), "f"),
+        "unpriced_calls": len(unpriced),
+        "unpriced_tokens": sum((call["input_tokens"] or 0) + (call["output_tokens"] or 0) for call in unpriced),
+        "llm_responses": len(took),
+        "llm_response_time_us": sum(took),
+        "llm_response_time": mean_seconds(sum(took), len(took)),
+        "first_tokens": len(begun),
+        "time_to_first_token_us": sum(begun),
+        "time_to_first_token": mean_seconds(sum(begun), len(begun)),
+        "timed_output_tokens": tokens,
+        "timed_output_us": us,
+        "tokens_per_second": round(tokens * 1e6 / us, 3) if us else None,
+    }
 
 
 def _first(events: list[Json], key: Callable[[Json, str], Any]) -> dict[Any, str]:
@@ -82,6 +128,7 @@ def _amounts(events: list[Json]) -> dict[str, Any]:
         "api_response_time_us": sum(took),
         "response_time": mean_seconds(sum(timed), len(timed)),
         "api_response_time": mean_seconds(sum(took), len(took)),
+        **_of_llm_calls(events),
     }
     for model in ("small", "large"):
         used = [fields["token_count"] for fields in messages if fields["model_used"] == model]

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from tests.paths import API
-from tests.samples.events import ACTIVITY, CALL, MESSAGE, TALK
+from tests.samples.events import ACTIVITY, CALL, LLM_CALL, MESSAGE, TALK
 from tests.servers.service import Running, start
 from tests.web.reports.samples import LISTS, REPORTS, at, fill
 
@@ -33,8 +33,52 @@ async def test_the_summary_is_flat_and_exact(running: Running) -> None:
         "total_api_calls": 3,
         "total_api_errors": 2,
         "avg_api_response_time": 0.25,
+        "total_llm_calls": 0,
+        "failed_llm_calls": 0,
+        "total_input_tokens": 0,
+        "total_cached_input_tokens": 0,
+        "total_output_tokens": 0,
+        "total_reasoning_tokens": 0,
+        "total_cost": "0",
+        "unpriced_llm_calls": 0,
+        "total_unpriced_tokens": 0,
+        "avg_llm_response_time": None,
+        "avg_time_to_first_token": None,
+        "avg_tokens_per_second": None,
     }
     assert position == (await running.get("snapshot"))["position"]
+    assert (await running.verdict()).differences == []
+
+
+async def test_llm_calls_have_figures_of_their_own(running: Running) -> None:
+    """Calls, failures, tokens by kind, cost and times of LLM calls are figures; what is not known adds nothing, and is
+    counted as unpriced if it is the cost. A platform that sends only calls has users, conversations and tokens."""
+    first = {"input_tokens": 100, "cached_input_tokens": 60, "output_tokens": 30, "reasoning_tokens": 10}
+    names = {"user_id": "u1", "conversation_id": "c1"}
+    times = {"response_time": 3, "time_to_first_token": 0.5}
+    await running.post("llm-call-public", {**LLM_CALL, **names, **first, **times, "cost": "9999.123456789"})
+    await running.post("llm-call-public", {**LLM_CALL, "input_tokens": 7, "response_time": 1, "cost": "0.1"})
+    await running.post("llm-call-public", {**LLM_CALL, "output_tokens": 9, "error_type": "Timeout"})
+    summary = await running.get("summary")
+    assert {name: value for name, value in summary.items() if name != "position" and value not in (0, None)} == {
+        "total_users": 1,
+        "active_users_today": 1,
+        "total_conversations": 1,
+        "total_llm_calls": 3,
+        "failed_llm_calls": 1,
+        "total_input_tokens": 107,
+        "total_cached_input_tokens": 60,
+        "total_output_tokens": 39,
+        "total_reasoning_tokens": 10,
+        "total_cost": "9999.223456789",
+        "unpriced_llm_calls": 1,
+        "total_unpriced_tokens": 9,
+        "avg_llm_response_time": 2.0,
+        "avg_time_to_first_token": 0.5,
+        "avg_tokens_per_second": 10.0,
+    }
+    (minute,) = [point for point in (await running.get("snapshot"))["series"] if point["llm_calls"]][:1]
+    assert minute["llm_cost"].startswith(("9999.", "0."))
     assert (await running.verdict()).differences == []
 
 

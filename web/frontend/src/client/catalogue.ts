@@ -37,9 +37,28 @@ export type Counter =
   | "api_calls"
   | "api_errors"
   | "api_response_time_us"
+  | "llm_calls"
+  | "llm_errors"
+  | "input_tokens"
+  | "cached_input_tokens"
+  | "cache_write_tokens"
+  | "output_tokens"
+  | "reasoning_tokens"
+  | "unpriced_calls"
+  | "unpriced_tokens"
+  | "llm_responses"
+  | "llm_response_time_us"
+  | "first_tokens"
+  | "time_to_first_token_us"
+  | "timed_output_tokens"
+  | "timed_output_us"
   | "users"
   | "active_users"
   | "conversations";
+
+/** The same of money: decimal text of US dollars. */
+export type MoneyCounter =
+  | "llm_cost";
 
 /** What is counted for each model; the empty name stands for all models beyond the service's bound. */
 export type LabelledCounter = `model_messages:${string}` | `model_tokens:${string}`;
@@ -57,10 +76,24 @@ export const FIGURES = {
   total_api_calls: ["api_calls"],
   total_api_errors: ["api_errors"],
   avg_api_response_time: ["api_response_time_us", "api_calls"],
+  total_llm_calls: ["llm_calls"],
+  failed_llm_calls: ["llm_errors"],
+  total_input_tokens: ["input_tokens"],
+  total_cached_input_tokens: ["cached_input_tokens"],
+  total_output_tokens: ["output_tokens"],
+  total_reasoning_tokens: ["reasoning_tokens"],
+  total_cost: ["llm_cost"],
+  unpriced_llm_calls: ["unpriced_calls"],
+  total_unpriced_tokens: ["unpriced_tokens"],
+  avg_llm_response_time: ["llm_response_time_us", "llm_responses"],
+  avg_time_to_first_token: ["time_to_first_token_us", "first_tokens"],
+  avg_tokens_per_second: ["timed_output_tokens", "timed_output_us"],
 } as const;
 
 /** One UTC minute that has events, and those of its counters that are not 0. */
 export type Minute = { readonly start: string } & { readonly [name in Counter]?: number } & {
+  readonly [name in MoneyCounter]?: string;
+} & {
   readonly [name: LabelledCounter]: number;
 };
 
@@ -87,6 +120,30 @@ export interface Summary {
   readonly total_api_errors: number;
   /** Mean over all API calls; null where there is none. */
   readonly avg_api_response_time: number | null;
+  /** LLM calls tracked. */
+  readonly total_llm_calls: number;
+  /** LLM calls that name an error. */
+  readonly failed_llm_calls: number;
+  /** Input tokens of all LLM calls, cached ones too. */
+  readonly total_input_tokens: number;
+  /** Input tokens that came from a cache. */
+  readonly total_cached_input_tokens: number;
+  /** Output tokens of all LLM calls, reasoning too. */
+  readonly total_output_tokens: number;
+  /** Output tokens that are reasoning. */
+  readonly total_reasoning_tokens: number;
+  /** Cost of the LLM calls whose cost is known, as decimal text. */
+  readonly total_cost: string;
+  /** LLM calls whose cost is not known. */
+  readonly unpriced_llm_calls: number;
+  /** Known tokens of the LLM calls whose cost is not known. */
+  readonly total_unpriced_tokens: number;
+  /** Mean over the LLM calls that carry a response time; null where none does. */
+  readonly avg_llm_response_time: number | null;
+  /** Mean over the LLM calls that carry a time to first token; null where none does. */
+  readonly avg_time_to_first_token: number | null;
+  /** Output tokens over response time of the LLM calls that carry both; null where none does. */
+  readonly avg_tokens_per_second: number | null;
 }
 
 export interface RecentActivity {
@@ -188,8 +245,8 @@ export interface Series {
   readonly timezone: string;
   /** When each point starts, without a gap. */
   readonly start: readonly string[];
-  /** A value for each point; of model_messages and model_tokens a column for each model. */
-  readonly metrics: Readonly<Record<string, readonly (number | null)[]>>;
+  /** A value for each point; of model_messages and model_tokens a column for each model. Money is decimal text. */
+  readonly metrics: Readonly<Record<string, readonly (number | string | null)[]>>;
   readonly position: string;
 }
 

@@ -8,10 +8,13 @@ import type { Summary } from "./catalogue";
 /** The prefix of means, which are left out: JavaScript cannot tell a mean of 1.0 from the count 1. */
 const MEAN = "avg_";
 
-/** The CRC-32 of the sorted `name=integer` lines, as 8 hex digits; null if a figure is too large to be exact. */
+/**
+ * The CRC-32 of the sorted `name=value` lines, as 8 hex digits; null if a figure is too large to be exact. Money is
+ * decimal text, which is exact at any size.
+ */
 export function digest(summary: Summary): string | null {
   const counts = Object.entries(summary).filter(([name, value]) => value !== null && !name.startsWith(MEAN));
-  if (!counts.every(([, value]) => Number.isSafeInteger(value))) return null;
+  if (!counts.every(([, value]) => typeof value === "string" || Number.isSafeInteger(value))) return null;
   const lines = counts.sort(([one], [other]) => (one < other ? -1 : 1)).map(([name, value]) => `${name}=${value}`);
   return crc32(new TextEncoder().encode(lines.join("\n")))
     .toString(16)

@@ -57,6 +57,11 @@ export function lastHour(figure: Figure, minutes: readonly Minute[], now: number
   );
 }
 
+/** A value of a series as a number that can be drawn; money is decimal text, of which a chart needs few digits. */
+export function drawn(value: number | string | null): number | null {
+  return value === null ? null : Number(value);
+}
+
 /** The mean in seconds of *number* times that add up to *us* microseconds; null if there are none. */
 export function meanSeconds(us: number, number: number): number | null {
   return number === 0 ? null : us / number / 1e6;

@@ -7,7 +7,7 @@
 
 import type { Series } from "../client/catalogue";
 import type { Rest } from "../client/rest";
-import { FIGURES, type FigureName } from "./figures";
+import { drawn, FIGURES, type FigureName } from "./figures";
 import { DAY, daysEarlier, HOUR, MINUTE } from "./time";
 
 /** What is loaded around this time yesterday: enough for an hour of an open panel. */
@@ -32,7 +32,7 @@ export function yesterdayOf(series: MinuteSeries | null, name: FigureName, now: 
   const index = series.start.findLastIndex((start) => end(start) <= then);
   const last = series.start[index];
   if (last === undefined || then - end(last) > MINUTE) return null;
-  return values[index] ?? null;
+  return drawn(values[index] ?? null);
 }
 
 /** The parameters of the request for the hour from *then* on (the service's clock, ms). */

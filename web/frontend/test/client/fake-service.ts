@@ -32,6 +32,18 @@ export function snapshot(sequence: number, more: Partial<Snapshot> = {}): Snapsh
     total_api_calls: 0,
     total_api_errors: 0,
     avg_api_response_time: null,
+    total_llm_calls: 0,
+    failed_llm_calls: 0,
+    total_input_tokens: 0,
+    total_cached_input_tokens: 0,
+    total_output_tokens: 0,
+    total_reasoning_tokens: 0,
+    total_cost: "0",
+    unpriced_llm_calls: 0,
+    total_unpriced_tokens: 0,
+    avg_llm_response_time: null,
+    avg_time_to_first_token: null,
+    avg_tokens_per_second: null,
   };
   const at = new Date().toISOString();
   const lists = { activities: [], top_users: [], series: [] };

@@ -5,7 +5,7 @@
  */
 
 import type { Interval, Minute, Series } from "../../client/catalogue";
-import { meanSeconds } from "../../ui/figures";
+import { drawn, meanSeconds } from "../../ui/figures";
 import { DAY, MINUTE, toLocal } from "../../ui/time";
 import { INTERVAL_MS } from "../ranges/interval";
 import { dayStart, type Span } from "../ranges/range";
@@ -25,7 +25,13 @@ export interface Points {
 }
 
 export function fromSeries({ interval, start, metrics, timezone }: Series): Points {
-  return { interval, start: start.map((iso) => Date.parse(iso)), amounts: metrics, zone: timezone };
+  const columns = Object.entries(metrics).map(([name, column]) => [name, column.map(drawn)] as const);
+  return {
+    interval,
+    start: start.map((iso) => Date.parse(iso)),
+    amounts: Object.fromEntries(columns),
+    zone: timezone,
+  };
 }
 
 /**
@@ -52,7 +58,7 @@ const MODEL_PREFIX = "model_messages:";
 
 function amountOf(minute: Minute, name: string): number {
   const amount = (minute as Readonly<Record<string, unknown>>)[name];
-  return typeof amount === "number" ? amount : 0;
+  return typeof amount === "number" || typeof amount === "string" ? Number(amount) : 0;
 }
 
 function extendTo(points: Points, now: number): Points {
