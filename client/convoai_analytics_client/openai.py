@@ -1,4 +1,4 @@
-"""Tracks what an OpenAI-compatible model answers: the assistant's message, once, when the answer has ended.
+"""Tracks what an OpenAI-compatible model answers, once, when an answer has ended: the assistant's message and the call.
 
 The ``openai`` package is not needed: whatever has the shape of its answers and streams will do, dictionaries too.
 """
@@ -33,6 +33,8 @@ def track_openai(
     conversation_id: Any,
     user_id: Any,
     message_id: Any = None,
+    provider: str = "openai",
+    model: str | None = None,
     analytics: Analytics | None = None,
     started: float | None = None,
 ) -> T: ...
@@ -45,6 +47,8 @@ def track_openai(
     conversation_id: Any,
     user_id: Any,
     message_id: Any = None,
+    provider: str = "openai",
+    model: str | None = None,
     analytics: Analytics | None = None,
     started: float | None = None,
 ) -> T: ...
@@ -56,10 +60,12 @@ def track_openai(
     conversation_id: Any,
     user_id: Any,
     message_id: Any = None,
+    provider: str = "openai",
+    model: str | None = None,
     analytics: Analytics | None = None,
     started: float | None = None,
 ) -> Any:
-    """Track the message that *answer* is, and give the answer.
+    """Track the message that *answer* is and the LLM call that made it, and give the answer.
 
     *answer* is one of chat completions or of the Responses API: whole, which is given back as it is; or a stream, for
     which a :class:`TrackedStream` or :class:`AsyncTrackedStream` is given that passes on all of it. It may also be a
@@ -67,11 +73,13 @@ def track_openai(
 
     The message is tracked once, as the assistant's: when a stream has ended, has failed, was closed, or is no longer
     used by anybody. It counts if any of its content was delivered, or if the answer says that it is finished: a stream
-    that breaks leaves the message that people saw, an error before that leaves none. What this call does wrong never
-    reaches the caller.
+    that breaks leaves the message that people saw, an error before that leaves none. The LLM call names the message.
+    It is tracked also without one if its model is known: the one that the answer names, or *model*. An error becomes
+    its ``error_type``. What this call does wrong never reaches the caller.
 
     *message_id*: None stands for the id that the answer names, or for a new one if it names none, or one so short that
     it cannot be unique. Of two messages with one id, only the first counts.
+    *provider*: who runs the model. *model*: the one that is asked for, for calls that fail before an answer names one.
     *analytics*: None stands for the client that the environment describes.
     *started*: a time of ``time.perf_counter()``, before the request was sent. None stands for this call. That is exact
     for a function and for a coroutine, which are begun here. A stream that is given has been opened before, so what
@@ -81,9 +89,14 @@ def track_openai(
     ``stream_options={"include_usage": True}``. The model is the one that the answer names.
     """
     begun = perf_counter() if started is None else started
-    names = _Names(message_id, conversation_id, user_id, analytics)
+    names = _Names(message_id, conversation_id, user_id, provider, model, analytics)
     if isinstance(answer, (FunctionType, MethodType, partial)):
-        return _tracked(answer(), names, begun)
+        try:
+            answer = answer()
+        except Exception as error:
+            _track(Answer(), names, perf_counter() - begun, error=error)
+            raise
+        return _tracked(answer, names, begun)
     # All of a whole answer was waited for before this call.
     is_timed = started is not None or inspect.isawaitable(answer)
     return _tracked(answer, names, begun, is_timed=is_timed)
@@ -164,8 +177,8 @@ class TrackedStream(_Proxy):
             object.__setattr__(self, "_iterator", iter(self._source))
         try:
             part = next(self._iterator)
-        except BaseException:
-            self._tracking.end()
+        except BaseException as error:
+            self._tracking.end(error=error)
             raise
         self._tracking.read(part)
         return part
@@ -194,9 +207,9 @@ class AsyncTrackedStream(_Proxy):
             object.__setattr__(self, "_iterator", aiter(self._source))
         try:
             part = await anext(self._iterator)
-        except BaseException:
+        except BaseException as error:
             # A cancellation, too.
-            self._tracking.end()
+            self._tracking.end(error=error)
             raise
         self._tracking.read(part)
         return part
@@ -226,6 +239,8 @@ class _Names(NamedTuple):
     message_id: Any
     conversation_id: Any
     user_id: Any
+    provider: str
+    model: str | None
     analytics: Analytics | None
 
 
@@ -252,14 +267,15 @@ class _Tracking:
         if self.first is None and self._answer.has_content:
             self.first = self._last - self._started
 
-    def end(self, at: float | None = None) -> None:
-        """Track the message, if there is one; only the first call does. *at*: when the answer ended; None: now."""
+    def end(self, at: float | None = None, error: BaseException | None = None) -> None:
+        """Track what there is; only the first call does. *at*: when the answer ended; None: now. *error*: why."""
         if self._has_ended:
             return
         self._has_ended = True
         if self._last != self._started and not self._answer.is_known:
             _log_once("a stream is neither one of chat completions nor of the Responses API")
-        _track(self._answer, self._names, (perf_counter() if at is None else at) - self._started)
+        seconds = (perf_counter() if at is None else at) - self._started
+        _track(self._answer, self._names, seconds, self.first, error)
 
     def end_late(self) -> None:
         """Do as :meth:`end` for a stream that was not read since its last part."""
@@ -286,7 +302,12 @@ def _tracked(answer: Any, names: _Names, started: float, *, is_timed: bool = Tru
 
 
 async def _awaited(answer: Any, names: _Names, started: float) -> Any:
-    return _tracked(await answer, names, started)
+    try:
+        answer = await answer
+    except Exception as error:
+        _track(Answer(), names, perf_counter() - started, error=error)
+        raise
+    return _tracked(answer, names, started)
 
 
 def _wrapper(answer: Any) -> type[_Proxy] | None:
@@ -301,27 +322,64 @@ def _wrapper(answer: Any) -> type[_Proxy] | None:
     return TrackedStream if is_sync else None
 
 
-def _track(answer: Answer, names: _Names, seconds: float | None) -> None:
+def _track(
+    answer: Answer,
+    names: _Names,
+    seconds: float | None,
+    first: float | None = None,
+    error: BaseException | None = None,
+) -> None:
+    """Track the message, if there is one, and the call, if its model is known, with the message's id."""
     try:
-        if not answer.is_message():
-            return
-        message_id = names.message_id
-        if message_id is None:
-            named = answer.message_id
-            message_id = named if named is not None and len(named) >= SHORTEST_ID else _made_id()
-        # Times of another clock than perf_counter make no sense here.
-        is_sound = seconds is not None and 0 <= seconds <= MAX_SECONDS
-        (names.analytics or default()).track_message(
-            message_id,
-            names.conversation_id,
-            names.user_id,
-            "assistant",
-            answer.tokens,
-            answer.model,
-            seconds if is_sound else None,
-        )
+        analytics = names.analytics or default()
+        times = (_sound(seconds), _sound(first))
+        message_id = None
+        if answer.is_message():
+            message_id = _message_id(answer, names)
+            analytics.track_message(
+                message_id,
+                names.conversation_id,
+                names.user_id,
+                "assistant",
+                answer.tokens,
+                answer.model,
+                times[0],
+                times[1],
+                answer.finish_reason,
+            )
+        if (model := answer.model or names.model) is not None:
+            # The end of a stream is no failure, and neither is a caller who wants no more of it.
+            failed = isinstance(error, Exception) and not isinstance(error, (StopIteration, StopAsyncIteration))
+            analytics.track_llm_call(
+                names.provider,
+                model,
+                user_id=names.user_id,
+                conversation_id=names.conversation_id,
+                message_id=message_id,
+                input_tokens=answer.input_tokens,
+                cached_input_tokens=answer.cached_tokens,
+                output_tokens=answer.tokens,
+                reasoning_tokens=answer.reasoning_tokens,
+                response_time=times[0],
+                time_to_first_token=times[1],
+                finish_reason=answer.finish_reason,
+                error_type=type(error).__name__ if failed else None,
+                service_tier=answer.service_tier,
+            )
     except Exception as error:
         _log_once(f"an answer could not be tracked ({type(error).__name__})")
+
+
+def _message_id(answer: Answer, names: _Names) -> Any:
+    if names.message_id is not None:
+        return names.message_id
+    named = answer.message_id
+    return named if named is not None and len(named) >= SHORTEST_ID else _made_id()
+
+
+def _sound(seconds: float | None) -> float | None:
+    """Give a time; None for one of another clock than perf_counter, which makes no sense here."""
+    return seconds if seconds is not None and 0 <= seconds <= MAX_SECONDS else None
 
 
 def _made_id() -> str:

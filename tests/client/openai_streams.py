@@ -31,13 +31,19 @@ class Noted:
 
     def messages(self) -> list[Json]:
         """Give the messages that were tracked so far."""
+        return self._of("message")
+
+    def calls(self) -> list[Json]:
+        """Give the LLM calls that were tracked so far."""
+        return self._of("llm_call")
+
+    def _of(self, kind: str) -> list[Json]:
         assert self.analytics.flush()
-        return self.events
+        return [event for event in self.events if event["type"] == kind]
 
     def message(self) -> Json:
         """Give the only message."""
         (message,) = self.messages()
-        assert message["type"] == "message"
         assert message["role"] == "assistant"
         assert (message["conversation_id"], message["user_id"]) == ("c-1", "u-1")
         return message

@@ -10,7 +10,18 @@ import pytest
 
 from convoai_analytics_client import Analytics, openai
 from convoai_analytics_client.openai import track_openai
-from tests.client.openai_streams import HEADERS, WHO, Json, Noted, as_object, astream_of, body, completions, stream_of
+from tests.client.openai_streams import (
+    HEADERS,
+    WHO,
+    Failed,
+    Json,
+    Noted,
+    as_object,
+    astream_of,
+    body,
+    completions,
+    stream_of,
+)
 from tests.servers.openai_server import ANSWERED_BY, Answer, OpenAIServer
 from tests.servers.responses_server import Ending, responses_server
 from tests.servers.service import Running
@@ -29,6 +40,49 @@ async def test_the_panel_counts_a_streamed_answer(running: Running, server: Open
     summary = await running.get("summary")
     assert (summary["total_messages"], summary["total_tokens"]) == (1, server.answer.completion_tokens)
     await asyncio.to_thread(analytics.close)
+
+
+async def test_an_answer_is_a_message_and_its_call(running: Running, server: OpenAIServer) -> None:
+    """A streamed answer is one message and one LLM call with the message's id, and no figure counts it twice."""
+    analytics = Analytics(running.url)
+    async for _ in track_openai(astream_of(completions(server), body(stream=True)), **WHO, analytics=analytics):
+        pass
+    assert await analytics.aflush()
+    (message,) = (await running.get("messages"))["items"]
+    (call,) = (await running.get("llm-calls"))["items"]
+    written = server.answer.completion_tokens
+    tokens = {"input_tokens": 11, "cached_input_tokens": 4, "output_tokens": written, "reasoning_tokens": 3}
+    assert {name: call[name] for name in tokens} == tokens
+    assert (call["provider"], call["model"], call["operation"]) == ("openai", ANSWERED_BY, "chat")
+    assert (call["message_id"], call["conversation_id"], call["user_id"]) == (message["message_id"], "c-1", "u-1")
+    for item in (message, call):
+        assert item["finish_reason"] == "stop"
+        assert 0 < item["time_to_first_token"] <= item["response_time"]
+    summary = await running.get("summary")
+    counted = ("total_messages", "total_tokens", "total_llm_calls", "total_output_tokens", "total_users")
+    assert [summary[name] for name in counted] == [1, written, 1, written, 1]
+    assert (await running.verdict()).differences == []
+    await asyncio.to_thread(analytics.close)
+
+
+def test_a_call_that_fails(server: OpenAIServer, noted: Noted) -> None:
+    """An error is an LLM call with the error's name and no message, if the model is known: it was given, or named."""
+    server.answer = Answer(status=429)
+
+    def ask() -> None:
+        httpx2.post(completions(server), json=body(stream=False), headers=HEADERS).raise_for_status()
+
+    for model in (None, "small"):
+        with pytest.raises(httpx2.HTTPStatusError):
+            track_openai(ask, **WHO, analytics=noted.analytics, model=model, provider="local")
+    server.answer = Answer(error_after=1)
+    with pytest.raises(Failed):
+        list(track_openai(stream_of(completions(server), body(stream=True)), **WHO, analytics=noted.analytics))
+    given, named = noted.calls()
+    assert (given["provider"], given["model"], given["error_type"]) == ("local", "small", "HTTPStatusError")
+    assert not {"message_id", "input_tokens", "output_tokens"} & given.keys()
+    assert (named["model"], named["error_type"]) == (ANSWERED_BY, "Failed")
+    assert named["message_id"] == noted.message()["message_id"]
 
 
 @pytest.mark.parametrize("form", [lambda document: document, as_object], ids=["dictionary", "object"])

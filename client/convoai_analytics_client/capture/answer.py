@@ -17,7 +17,19 @@ _TO_COME = ("queued", "in_progress")
 class Answer:
     """What is known of one answer so far."""
 
-    __slots__ = ("has_content", "is_finished", "is_known", "message_id", "model", "tokens")
+    __slots__ = (
+        "cached_tokens",
+        "finish_reason",
+        "has_content",
+        "input_tokens",
+        "is_finished",
+        "is_known",
+        "message_id",
+        "model",
+        "reasoning_tokens",
+        "service_tier",
+        "tokens",
+    )
 
     def __init__(self) -> None:
         self.message_id: str | None = None
@@ -26,6 +38,15 @@ class Answer:
         """The first model that was named, which may be another one than was asked for."""
         self.tokens: int | None = None
         """The output tokens that were named last: servers that name them in several parts name the sum so far."""
+        self.input_tokens: int | None = None
+        self.cached_tokens: int | None = None
+        """Those of the input tokens that came from a cache."""
+        self.reasoning_tokens: int | None = None
+        """Those of the output tokens that are reasoning."""
+        self.finish_reason: str | None = None
+        """Why the answer ended, as it was named first; of an incomplete response the reason for that."""
+        self.service_tier: str | None = None
+        """The tier that was named last: servers name the one that was asked for before the one that was used."""
         self.has_content = False
         """Whether any of the answer was there: text, a refusal, reasoning, or a call of a tool."""
         self.is_finished = False
@@ -67,28 +88,45 @@ class Answer:
                 self.has_content = True
 
     def _read_choice(self, choice: Any, message: Any) -> None:
-        if _get(choice, "finish_reason"):
+        if reason := _get(choice, "finish_reason"):
             self.is_finished = True
+            self.finish_reason = self.finish_reason or _text(reason)
         if message is not None and not self.has_content:
             self.has_content = any(_get(message, name) for name in _CONTENT)
 
     def _read_response(self, response: Any) -> None:
         self._read_names(response)
-        if _get(response, "status") in _FINISHED:
+        status = _get(response, "status")
+        if status in _FINISHED:
             self.is_finished = True
+            self.finish_reason = _text(_get(_get(response, "incomplete_details"), "reason")) or _text(status)
 
     def _read_names(self, thing: Any) -> None:
         self.is_known = True
         # Azure's first chunk names neither, by empty texts.
         self.message_id = self.message_id or _text(_get(thing, "id"))
         self.model = self.model or _text(_get(thing, "model"))
+        self.service_tier = _text(_get(thing, "service_tier")) or self.service_tier
         usage = _get(thing, "usage")
-        if usage is None:
-            return
-        for name in ("completion_tokens", "output_tokens"):
-            tokens = _get(usage, name)
-            if isinstance(tokens, int) and not isinstance(tokens, bool) and tokens >= 0:
-                self.tokens = tokens
+        if usage is not None:
+            self._read_usage(usage)
+
+    def _read_usage(self, usage: Any) -> None:
+        for whole, details in (("prompt_tokens", "prompt_tokens_details"), ("input_tokens", "input_tokens_details")):
+            self.input_tokens = _count(usage, whole, self.input_tokens)
+            self.cached_tokens = _count(_get(usage, details), "cached_tokens", self.cached_tokens)
+        for whole, details in (
+            ("completion_tokens", "completion_tokens_details"),
+            ("output_tokens", "output_tokens_details"),
+        ):
+            self.tokens = _count(usage, whole, self.tokens)
+            self.reasoning_tokens = _count(_get(usage, details), "reasoning_tokens", self.reasoning_tokens)
+
+
+def _count(usage: Any, name: str, before: int | None) -> int | None:
+    """Give a number of tokens, or the one *before* if it is not named."""
+    tokens = _get(usage, name)
+    return tokens if isinstance(tokens, int) and not isinstance(tokens, bool) and tokens >= 0 else before
 
 
 def _get(thing: Any, name: str) -> Any:

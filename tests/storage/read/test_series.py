@@ -56,7 +56,11 @@ def recount(events: list[Json], days: Days, starts: list[str], end: str) -> dict
             "failed_llm_calls": _amounts(so_far)["llm_errors"],
             "unpriced_llm_calls": _amounts(so_far)["unpriced_calls"],
             "total_cost": _amounts(so_far)["llm_cost"],
-            **{f"total_{name}": _amounts(so_far)[name] for name in SUMMED if f"total_{name}" in METRICS},
+            **{
+                f"total_{name}": _amounts(so_far)[name]
+                for name in (*TOKENS, "unpriced_tokens")
+                if f"total_{name}" in METRICS
+            },
             "avg_llm_response_time": _amounts(so_far)["llm_response_time"],
             "avg_time_to_first_token": _amounts(so_far)["time_to_first_token"],
             "avg_tokens_per_second": _amounts(so_far)["tokens_per_second"],
@@ -66,8 +70,7 @@ def recount(events: list[Json], days: Days, starts: list[str], end: str) -> dict
     return {name: column for name, column in columns.items() if not name.startswith("model_") or any(column)}
 
 
-SUMMED = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
-SUMMED += ("unpriced_tokens",)
+TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 
 
 def _founding(fields: Json) -> str:
@@ -83,11 +86,11 @@ def _of_llm_calls(events: list[Json]) -> dict[str, Any]:
     rated = [call for call in calls if call["response_time"] is not None and call["output_tokens"] is not None]
     tokens, us = sum(call["output_tokens"] for call in rated), sum(round(call["response_time"] * 1e6) for call in rated)
     unpriced = [call for call in calls if call["cost"] is None]
-    cost = sum(Decimal(call["cost"] or 0) for call in calls)
+    cost = sum((Decimal(call["cost"] or 0) for call in calls), Decimal(0))
     return {
         "llm_calls": len(calls),
         "llm_errors": sum(call["error_type"] is not None for call in calls),
-        **{name: sum(call[name] or 0 for call in calls) for name in SUMMED[:-1]},
+        **{name: sum(call[name] or 0 for call in calls) for name in TOKENS},
         "llm_cost": format(cost.normalize(), "f"),
         "unpriced_calls": len(unpriced),
         "unpriced_tokens": sum((call["input_tokens"] or 0) + (call["output_tokens"] or 0) for call in unpriced),
