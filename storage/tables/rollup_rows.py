@@ -21,6 +21,9 @@ PAGE_ROWS = 2000
 """RollupStore that are read at a time where all are."""
 
 
+NO_ROWS: Mapping[Key, Row] = {}
+
+
 class RollupTable:
     """The rows of one rollup in one table."""
 
@@ -41,9 +44,16 @@ class RollupTable:
         self._indexed = itemgetter(*places) if places else None
         self._width = len(rollup.key)
 
-    def find(self, connection: Connection, tenant_id: str, keys: Iterable[Key]) -> dict[Key, Row]:
-        """Read the rows with these keys, and with a bound the row that the labels beyond it share."""
+    def find(
+        self, connection: Connection, tenant_id: str, keys: Iterable[Key], kept: Mapping[Key, Row] = NO_ROWS
+    ) -> dict[Key, Row]:
+        """Read the rows with these keys, and with a bound the row that the labels beyond it share.
+
+        Rows that are *kept* are taken from there.
+        """
         found: dict[Key, Row] = {}
+        if kept:
+            found, keys = _divide(keys, kept)
         for group, labels in by_group(keys).items():
             wanted = labels if self.rollup.bound is None else [*labels, OTHERS]
             for row in self._lookup.find(connection, (tenant_id, *group), wanted):
@@ -81,7 +91,7 @@ class RollupTable:
         into[key] = self.rollup.load(key, stored)
 
     def write(self, connection: Connection, tenant_id: str, rows: Iterable[Row]) -> None:
-        """Write the rows that are new or changed."""
+        """Write the rows that are new or changed; from then on they are as they are stored."""
         updated: list[tuple[Any, ...]] = []
         replaced: list[tuple[Any, ...]] = []
         dump, indexed = self.rollup.dump, self._indexed
@@ -91,6 +101,7 @@ class RollupTable:
                 continue
             keeps_indexed = stored is not None and (indexed is None or indexed(columns) == indexed(stored))
             (updated if keeps_indexed else replaced).append((tenant_id, *row.key, *columns))
+            row.stored = columns
         self._update.write(connection, updated)
         self._replace.write(connection, replaced)
 
@@ -101,12 +112,16 @@ class RollupStore:
     def __init__(self, tables: Mapping[str, Table]) -> None:
         self.tables = {rollup.name: RollupTable(rollup, tables[rollup.name]) for rollup in ROLLUPS}
 
-    def read(self, connection: Connection, tenant_id: str, batch: Batch) -> Known:
-        """Read the rows that a batch touches, and which models are counted by themselves."""
-        known = Known()
+    def read(self, connection: Connection, tenant_id: str, batch: Batch, kept: Known | None = None) -> Known:
+        """Read the rows that a batch touches, and which models are counted by themselves.
+
+        What is *kept* is not read again.
+        """
+        known = Known() if kept is None else Known(models=kept.models)
         for name, table in self.tables.items():
-            known.rows[name] = table.find(connection, tenant_id, batch.facts[name])
-        if batch.by_model:
+            rows = NO_ROWS if kept is None else kept.rows[name]
+            known.rows[name] = table.find(connection, tenant_id, batch.facts[name], rows)
+        if batch.by_model and not known.models:
             known.models = read_models(connection, tenant_id)
         return known
 
@@ -124,9 +139,12 @@ class RollupStore:
             table.write(connection, tenant_id, rolled.rows[name])
 
 
-def read_known(connection: Connection, tenant_id: str, batch: Batch) -> Known:
-    """Read the live rows that a batch touches, and how many labels have rows where the batch may bring new ones."""
-    known = LIVE.read(connection, tenant_id, batch)
+def read_known(connection: Connection, tenant_id: str, batch: Batch, kept: Known | None = None) -> Known:
+    """Read the live rows that a batch touches, and how many labels have rows where the batch may bring new ones.
+
+    What is *kept* is not read again: it must be what the transaction would read.
+    """
+    known = LIVE.read(connection, tenant_id, batch, kept)
     for rollup in ROLLUPS:
         if rollup.bound is not None:
             rows = known.rows[rollup.name]
@@ -138,6 +156,17 @@ def read_known(connection: Connection, tenant_id: str, batch: Batch) -> Known:
 
 LIVE = RollupStore(schema.ROLLUPS)
 ARCHIVE = RollupStore(schema.ARCHIVE)
+
+
+def _divide(keys: Iterable[Key], kept: Mapping[Key, Row]) -> tuple[dict[Key, Row], list[Key]]:
+    """Give the rows of *keys* that are kept, and the keys of the others."""
+    found, left = {}, []
+    for key in keys:
+        if (row := kept.get(key)) is None:
+            left.append(key)
+        else:
+            found[key] = row
+    return found, left
 
 
 def by_group(keys: Iterable[Key]) -> dict[Key, list[str]]:

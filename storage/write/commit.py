@@ -18,15 +18,20 @@ from storage.tables.bulk import Lookup, add
 from storage.tables.heads import append, lock
 from storage.tables.rollup_rows import LIVE, read_known
 from storage.tables.rows import TABLES, insert
+from storage.write.row_cache import KeptRows, kept_after
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a commit did. ``recorded`` has one truth value an event; ``change`` is None if all were duplicates."""
+    """What a commit did. ``recorded`` has one truth value an event; ``change`` is None if all were duplicates.
+
+    ``kept`` are rows that the tenant's next commit need not read, once this one is durable.
+    """
 
     recorded: list[bool]
     position: Position
     change: Change | None
+    kept: KeptRows | None
 
 
 def commit(
@@ -36,23 +41,27 @@ def commit(
     tenant_id: str,
     arrived: Sequence[tuple[AnyEvent, str]],
     keep: int,
+    kept: KeptRows | None = None,
 ) -> Outcome:
     """Write the events of one tenant; each comes with the time at which it arrived.
 
-    *keep* is how many entries the change log holds at the least. The caller's transaction must end in a commit before
-    the outcome is used.
+    *keep* is how many entries the change log holds at the least. *kept* is of the outcome of an earlier commit; it is
+    changed in place. The caller's transaction must end in a commit before the outcome is used.
     """
     head = lock(connection, tenant_id)
+    if kept is not None and not kept.are_of(head):
+        kept = None
     recorded = _new(connection, tenant_id, [event for event, _ in arrived])
     accepted = [pair for pair, is_new in zip(arrived, recorded, strict=True) if is_new]
     if not accepted:
-        return Outcome(recorded, Position(epoch, head.sequence, head.tag), None)
+        return Outcome(recorded, Position(epoch, head.sequence, head.tag), None, kept)
     entries = []
     for row_id, (event, arrival) in enumerate(accepted, head.last_id + 1):
         at = arrival if event.timestamp is None else str(event.timestamp)
         entries.append(Entry(event, row_id, at, days.of(at)))
     batch = gather(entries)
-    rolled = roll(batch, read_known(connection, tenant_id, batch), days.of, head.cutoffs)
+    known = read_known(connection, tenant_id, batch, None if kept is None else kept.known)
+    rolled = roll(batch, known, days.of, head.cutoffs)
     insert(connection, tenant_id, entries)
     sums = write_rollups(connection, tenant_id, rolled)
     change = Change(
@@ -68,7 +77,7 @@ def commit(
         minutes=_newest_minutes(sums, head.cutoffs.latest),
     )
     append(connection, change, entries[-1].id, keep)
-    return Outcome(recorded, change.position, change)
+    return Outcome(recorded, change.position, change, kept_after(known, change.position, kept))
 
 
 _IDS = {kind.event: ("event_id", *kind.ids) for kind in KINDS}

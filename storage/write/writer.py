@@ -25,6 +25,7 @@ from storage.model.changes import Change
 from storage.model.events import AnyEvent
 from storage.write.commit import Outcome, commit
 from storage.write.groups import FIRST_EVENTS, Arrived, Receipt, Request, group, next_group_size, settle
+from storage.write.row_cache import RowCache
 
 log = structlog.get_logger()
 
@@ -70,6 +71,7 @@ class Writer:
         # Tenants whose head row is locked elsewhere may not take all writers to wait for it.
         self._blocked_turns = Turns("commits that were held up", max(1, database.writers // 2), each=1, waiting=1)
         self._blocked: set[str] = set()
+        self._rows = RowCache()
         self._refused: dict[str, float] = {}
         self._queues: dict[str, deque[Request]] = {}
         self._crowded: set[str] = set()
@@ -207,9 +209,13 @@ class Writer:
 
     async def _commit(self, tenant_id: str, arrived: list[Arrived]) -> Outcome:
         epoch, days, keep = self._database.epoch, self._database.days, self._change_log
-        return await self._database.attempt(
-            lambda connection: commit(connection, epoch, days, tenant_id, arrived, keep)
+        kept = self._rows.take(tenant_id)
+        outcome = await self._database.attempt(
+            lambda connection: commit(connection, epoch, days, tenant_id, arrived, keep, kept)
         )
+        if outcome.kept is not None:
+            self._rows.keep(tenant_id, outcome.kept)
+        return outcome
 
     def _report(self, outcome: Outcome, seconds: float) -> None:
         try:
