@@ -65,6 +65,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Begin with nothing read; the first head is waited for from now on."""
         self.identity = ClientIdentity()
+        self.network: str | None = None
         # Bytes that are no part of a body, how many they are at the least for its chunks, and why the parser stopped.
         self._head = self._framing = 0
         self._refusal: tuple[int, str] | None = None
@@ -81,6 +82,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._draining = False
         has_room = self.all_connections.make_room(self.connections)
         super().connection_made(transport)
+        self.network = network_of(self.client[0]) if self.client else None
         self.all_connections.mark_idle(self)
         if not has_room:
             self._say(503, "this service has as many connections as it may", [(b"retry-after", b"%d" % RETRY_SECONDS)])
@@ -146,7 +148,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     async def _read_on(self) -> None:
         """Read the unread rest in turn: a hundred clients with 16 MB more would block the loop for a second."""
-        await self.left_over.enter(network_of(self.client[0]) if self.client else None)
+        await self.left_over.enter(self.network)
         self.flow.resume_reading()
 
     def on_message_begin(self) -> None:

@@ -31,7 +31,8 @@ POST = (
 class Client:
     """A connection that takes note of its end."""
 
-    def __init__(self, known: bool = False) -> None:
+    def __init__(self, known: bool = False, network: str | None = None) -> None:
+        self.network = network
         self.identity = ClientIdentity()
         self.identity.is_authenticated = known
         self.is_cut = False
@@ -58,6 +59,33 @@ def test_unauthenticated_clients_go_first_and_the_oldest_of_them() -> None:
     while all_of_them.make_room([*connected, Client()]):
         order += [client for client in connected if client.is_cut and client not in order]
     assert order == [new, answered, old, known]
+
+
+def test_idle_strangers_of_one_address_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an address with too many idle connections without a credential, the longest idle is closed: not one that is
+    being answered, not one that has shown a credential, and none of another address."""
+    monkeypatch.setattr(connections, "MAX_UNAUTHENTICATED", 2)
+    all_of_them = Connections(10)
+    known, busy, old, new, last = Client(True, "a"), Client(network="a"), *(Client(network="a") for _ in range(3))
+    other = Client(network="b")
+    for client in (other, known, busy):
+        all_of_them.mark_idle(client)
+    all_of_them.mark_busy(busy)
+    for client in (old, new):
+        all_of_them.mark_idle(client)
+    assert not any(client.is_cut for client in (known, busy, other, old, new))
+    all_of_them.mark_idle(last)
+    assert [client.is_cut for client in (known, busy, other, old, new, last)] == [
+        False,
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
+    all_of_them.remove(new)
+    all_of_them.mark_idle(Client(network="a"))
+    assert not last.is_cut
 
 
 def test_unfinished_heads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
