@@ -63,6 +63,9 @@ class Telemetry:
         self.log_lines_dropped = self._counter(
             "log_lines_dropped", "Lines of logs and of the audit that were dropped, by stream.", "stream"
         )
+        self.connections_dropped = self._counter(
+            "connections_dropped", "New connections that were closed because their address had its share waiting."
+        )
         self.broker_delivering = self._gauge(
             "broker_delivering", "1 if changes arrive by the broker, else 0; of workers, the lowest.", "livemin"
         )
@@ -131,6 +134,10 @@ class Telemetry:
     def log_dropped(self, stream: str, lines: int) -> None:
         """Record lines that were not written."""
         self.log_lines_dropped.labels(stream).inc(lines)
+
+    def connection_dropped(self) -> None:
+        """Record a new connection that was closed."""
+        self.connections_dropped.inc()
 
     async def expose(self) -> bytes:
         """Write all metrics in Prometheus' text format."""

@@ -9,7 +9,7 @@ import asyncio
 import errno
 import math
 import socket
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import partial
 
@@ -27,7 +27,7 @@ ENDING = 64
 PAUSE_SECONDS = 0.1
 """How long nothing is accepted when the system has no descriptor or no memory left."""
 LOG_SECONDS = 60.0
-"""How often that, and dropped connections, are logged at most."""
+"""How often that is logged at most, and how often dropped connections are."""
 ALWAYS = 256
 """Connections of one address that may wait in any case."""
 SHARE = 3
@@ -45,12 +45,19 @@ class Listener:
     address that has its share of these waiting already is not let wait: its next connection is closed.
     """
 
-    def __init__(self, listening: socket.socket, protocol: Callable[[], asyncio.BaseProtocol], most: int) -> None:
-        """*protocol* makes what serves a connection."""
+    def __init__(
+        self,
+        listening: socket.socket,
+        protocol: Callable[[], asyncio.BaseProtocol],
+        most: int,
+        dropped: Callable[[], None] = lambda: None,
+    ) -> None:
+        """*protocol* makes what serves a connection; *dropped* is called for each one that is closed instead."""
         self._listening = listening
         self._protocol = protocol
         self._most = most
-        self._logged_at = -math.inf
+        self._on_dropped = dropped
+        self._logged_at: defaultdict[str, float] = defaultdict(lambda: -math.inf)
         self._slicer = SharedSlicer(BEGUN)
         self._waiting: set[asyncio.Task[None]] = set()
         self._networks = Counter[str]()
@@ -85,6 +92,7 @@ class Listener:
             if self._has_its_share(network):
                 connection.close()
                 self._dropped += 1
+                self._on_dropped()
                 continue
             task = self._loop.create_task(self._begin(connection, network))
             self._waiting.add(task)
@@ -99,13 +107,13 @@ class Listener:
         """Accept no connection for a moment: there are no descriptors left."""
         self._stop()
         self._pause = self._loop.call_later(PAUSE_SECONDS, self._resume)
-        if self._is_log_due():
+        if self._is_log_due("cannot_accept"):
             log.warning("cannot_accept", error=errno.errorcode.get(error.errno or 0), advice="raise ulimit -Hn")
 
-    def _is_log_due(self) -> bool:
-        is_due = self._loop.time() - self._logged_at > LOG_SECONDS
+    def _is_log_due(self, line: str) -> bool:
+        is_due = self._loop.time() - self._logged_at[line] > LOG_SECONDS
         if is_due:
-            self._logged_at = self._loop.time()
+            self._logged_at[line] = self._loop.time()
         return is_due
 
     async def _begin(self, connection: socket.socket, network: str) -> None:
@@ -126,7 +134,7 @@ class Listener:
         self._networks[network] -= 1
         if not self._networks[network]:
             del self._networks[network]
-        if self._dropped and self._is_log_due():
+        if self._dropped and self._is_log_due("connections_dropped"):
             log.warning("connections_dropped", count=self._dropped, reason="one address opened too many at once")
             self._dropped = 0
         if len(self._waiting) < self._most and self._pause is None:

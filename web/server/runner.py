@@ -92,7 +92,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept, unless the service was to stop before it was open."""
         await super().startup([])
-        self._listener = Listener(self._listening, self._protocol, for_waiting(raise_limit()))
+        dropped = self._service.telemetry.connection_dropped
+        self._listener = Listener(self._listening, self._protocol, for_waiting(raise_limit()), dropped)
         self.should_exit = self.should_exit or bool(self._asked)
 
     def _protocol(self) -> asyncio.Protocol:

@@ -112,18 +112,21 @@ async def test_only_so_many_wait(listening: Listening) -> None:
 
 
 async def test_one_address_does_not_fill_the_queue(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who opens more connections than may wait loses its newest ones, and another address is served meanwhile."""
+    """Who opens more connections than may wait loses its newest ones, which are counted, and another address is served
+    meanwhile."""
+    dropped: list[None] = []
     monkeypatch.setattr("web.server.listener.ALWAYS", 10)
     port = listening.getsockname()[1]
     crowd = [connect(port) for _ in range(300)]
     crowd.append(connect(port, "127.0.0.2"))
     with capture_logs() as logs:
-        accepting = Listener(listening, Served, 40)
+        accepting = Listener(listening, Served, 40, lambda: dropped.append(None))
         async with asyncio.timeout(10):
             while "127.0.0.2" not in Served.peers:  # noqa: ASYNC110 - it comes in its own time
                 await asyncio.sleep(0)
         await accepting.close()
     assert Served.count < 200
+    assert Served.count + len(dropped) == len(crowd)
     assert [line["event"] for line in logs] == ["connections_dropped"]
     for client in crowd:
         client.close()
