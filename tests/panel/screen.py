@@ -17,9 +17,9 @@ async def status(page: Page, kind: str, milliseconds: float = SECONDS) -> None:
 
 
 async def figures(page: Page) -> dict[str, str]:
-    """The six figures of the dashboard as they are on screen."""
-    cards = page.locator("dashboard-cards section.card")
-    names, values = await cards.locator("h3").all_inner_texts(), await cards.locator(".value").all_inner_texts()
+    """The six figures of all time of the dashboard as they are on screen."""
+    totals = page.locator("dashboard-totals")
+    names, values = await totals.locator("dt").all_inner_texts(), await totals.locator("dd").all_inner_texts()
     return dict(zip(names, values, strict=True))
 
 

@@ -199,7 +199,7 @@ async def test_an_expired_token_signs_out(service: Served, visit: Visit) -> None
     await status(page, "live")
     await status(page, "signed-out")
     await expect(page.get_by_role("main")).to_contain_text("convoai-analytics token")
-    await expect(page.locator("dashboard-cards")).to_have_count(0)
+    await expect(page.locator("dashboard-totals")).to_have_count(0)
     await page.get_by_label("Token").fill(service.token())
     await page.get_by_role("button", name="Sign in").click()
     await status(page, "live")

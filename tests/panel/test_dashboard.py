@@ -47,7 +47,8 @@ def logins(count: int) -> list[dict[str, Any]]:
 
 
 def rows(page: Page) -> Locator:
-    return page.locator("dashboard-table tbody tr")
+    """The rows of a list, without the headings of its days."""
+    return page.locator("dashboard-table tbody tr:not(.day)")
 
 
 async def choose(page: Page, preset: str) -> None:
@@ -58,7 +59,7 @@ async def choose(page: Page, preset: str) -> None:
 
 async def test_the_chart_of_now_moves(service: Served, visit: Visit) -> None:
     """A chart of the last hour counts an event as soon as it is posted, and says the same as a table."""
-    page = await opened(service, visit, "overview?range=1h")
+    page = await opened(service, visit, "overview?range=1h&figure=messages")
     chart = page.locator("dashboard-chart.messages")
     await service.post("message-public", **MESSAGE)
     await expect(chart.locator(".total")).to_have_text("1")
@@ -85,7 +86,7 @@ async def test_charts_show_what_the_service_counts(
             for number, event in enumerate(logins(40))
         ],
     )
-    page = await opened(service, visit, "overview")
+    page = await opened(service, visit, "overview?figure=api")
     await choose(page, preset)
     calls = page.locator("dashboard-chart.api").locator(".total")
     await expect(calls).to_have_text("0")
@@ -180,29 +181,28 @@ async def test_empty_lists_agree_with_the_figures(service: Served, visit: Visit)
     """After one message a user was active today, and no list says that nobody was."""
     await service.post("message-public", **MESSAGE)
     page = await opened(service, visit, "overview")
-    await expect(page.get_by_label("Active users today").locator(".value")).to_have_text("1")
+    await expect(page.locator("dashboard-totals")).to_contain_text("Active users today 1")
     await expect(page.locator("convoai-ranking")).to_contain_text("Messages and API calls do not count here")
     await expect(page.get_by_role("main")).not_to_contain_text("Nobody has been active")
 
 
 async def test_a_mean_is_a_line(service: Served, visit: Visit) -> None:
-    """The last hour of a mean is drawn as a line, since bars would stand for amounts; that of a count as bars."""
+    """The course of a mean is drawn as a line, since bars would stand for amounts."""
     page = await opened(service, visit, "overview")
-    await expect(page.get_by_label("Average response time").locator("convoai-sparkline svg.line")).to_be_visible()
-    await expect(page.get_by_label("Total messages").locator("convoai-sparkline svg.bars")).to_be_visible()
+    await expect(page.locator("dashboard-strip .response_time convoai-sparkline svg.line")).to_be_visible()
 
 
 async def test_a_point_of_a_chart_is_read_at_the_pointer(service: Served, visit: Visit) -> None:
     """At 1440 px a tooltip has full names and values, and the cursor stands at the point that it tells of."""
     await service.post("message-public", **{**MESSAGE, "token_count": 802_475})
-    page = await opened(service, visit, "overview?range=24h")
+    page = await opened(service, visit, "overview?range=24h&figure=tokens")
     chart = page.locator("dashboard-chart.tokens")
     plot = chart.locator(".u-over")
     await plot.scroll_into_view_if_needed()
     box = await plot.bounding_box()
     assert box is not None
     places: dict[str, set[str]] = {}
-    for left in range(int(box["width"]) - 60, int(box["width"]), 3):
+    for left in range(int(box["width"]) - 160, int(box["width"]), 8):
         await page.mouse.move(box["x"] + left, box["y"] + 60)
         line = chart.locator(".u-cursor-x")
         label = await chart.locator(".tooltip p").inner_text()
@@ -219,6 +219,122 @@ async def test_a_point_of_a_chart_is_read_at_the_pointer(service: Served, visit:
     await expect(page.locator("dashboard-chart .tooltip")).to_have_count(1)
     await page.mouse.move(0, 0)
     await expect(tooltip).to_have_count(0)
+
+
+async def test_a_key_figure_chooses_the_chart(service: Served, visit: Visit) -> None:
+    """Each key figure says the same as its chart, which one opens by choosing it; the address brings it back."""
+    await service.post("message-public", **{**MESSAGE, "token_count": 7, "response_time": 0.25, "role": "assistant"})
+    call = {"endpoint": "/chat", "method": "POST", "status_code": 500, "response_time": 0.2}
+    await service.post("api-usage-public", **call)
+    page = await opened(service, visit, "overview")
+    expected = {
+        "active_users": "1",
+        "new_users": "1",
+        "conversations": "1",
+        "messages": "1",
+        "tokens": "7",
+        "response_time": "250 ms",
+        "api": "1",
+        "api_errors": "1",
+    }
+    for name, value in expected.items():
+        figure = page.locator(f"dashboard-strip .{name}")
+        await figure.click()
+        await expect(figure).to_have_attribute("aria-pressed", "true")
+        await expect(figure.locator(".value")).to_have_attribute("title", value)
+        await expect(page.locator(f"dashboard-chart.{name} .total")).to_have_text(value)
+    await page.reload()
+    await expect(page.locator("dashboard-chart.api_errors .total")).to_have_text("1")
+
+
+async def test_a_drag_or_a_finger_zooms(service: Served, visit: Visit) -> None:
+    """A drag across the chart by mouse or by finger zooms all figures in; "Reset zoom" takes it back."""
+    await service.post("batch", logins(30))
+    page = await opened(service, visit, "overview?range=24h")
+    over = page.locator("dashboard-chart .u-over")
+    reset = page.get_by_role("button", name="Reset zoom")
+    box = await over.bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    ends = [box["x"] + box["width"] * part for part in (0.25, 0.5)]
+    await page.mouse.move(ends[0], middle)
+    await page.mouse.down()
+    await page.mouse.move(ends[1], middle, steps=5)
+    await page.mouse.up()
+    await expect(reset).to_be_visible()
+    assert "from=" in page.url
+    await expect(page.locator("dashboard-strip .active_users .value")).to_have_text("0")
+    await reset.click()
+    await expect(page.locator("dashboard-strip .active_users .value")).to_have_text("5")
+    touch = await page.context.new_cdp_session(page)
+    for kind, points in (
+        ("touchStart", [{"x": ends[0], "y": middle}]),
+        *(("touchMove", [{"x": ends[0] + (ends[1] - ends[0]) * part / 5, "y": middle}]) for part in range(1, 6)),
+        ("touchEnd", []),
+    ):
+        await touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    await expect(reset).to_be_visible()
+    assert "from=" in page.url
+
+
+async def test_a_chart_is_saved_as_csv_and_as_a_picture(service: Served, visit: Visit, tmp_path: Path) -> None:
+    """The CSV has the points of the chart, as the service gives them; the picture is a PNG of more than the plot."""
+    await service.post("batch", logins(30))
+    page = await opened(service, visit, "overview?range=30d")
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="Download as CSV").click()
+    await (await download.value).save_as(tmp_path / "chart.csv")
+    text = (tmp_path / "chart.csv").read_text("utf-8-sig")
+    found = list(csv.DictReader(io.StringIO(text)))
+    begin = found[0]["Time"]
+    points = await service.get("series", metrics="active_users", interval="day", **{"from": begin})
+    assert [int(row["Active users"]) for row in found] == points["metrics"]["active_users"]
+    assert [row["Time"] for row in found] == [start[:10] for start in points["start"]]
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="Download as a picture (PNG)").click()
+    await (await download.value).save_as(tmp_path / "chart.png")
+    picture = (tmp_path / "chart.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    plot = await page.locator("dashboard-chart canvas").bounding_box()
+    assert plot is not None
+    assert int.from_bytes(picture[20:24]) > plot["height"]
+
+
+async def test_a_link_leads_to_exactly_this_view(service: Served, visit: Visit) -> None:
+    """The copied link opens the same view, figure and filters, with the range of now as two times."""
+    await service.post("batch", logins(30))
+    visitor = await visit(permissions=["clipboard-read", "clipboard-write"])
+    page = await visitor.tab(service.link())
+    await page.goto(f"{service.url}/analytics?range=24h#overview?figure=messages")
+    await expect(page.locator("dashboard-chart.messages")).to_be_visible()
+    await page.get_by_role("button", name="Copy a link to this view").click()
+    await expect(page.get_by_role("status").filter(has_text="Link copied")).to_have_count(1)
+    link = await page.evaluate("navigator.clipboard.readText()")
+    assert re.search(r"/analytics\?from=.+&to=.+#overview\?figure=messages$", link)
+    label = await page.locator("dashboard-range .span").inner_text()
+    await page.goto(link)
+    await expect(page.locator("dashboard-chart.messages")).to_be_visible()
+    await expect(page.locator("dashboard-range .span")).to_have_text(label)
+
+
+async def test_the_lists_of_the_overview_follow_the_range(service: Served, visit: Visit) -> None:
+    """The most active users and the newest activities are those of the range; new ones come while it moves."""
+    now = datetime.now(UTC)
+    await service.login("yesterday", timestamp=clock.text(now - timedelta(days=1)))
+    await service.login("long-ago", timestamp=clock.text(now - timedelta(days=20)))
+    page = await opened(service, visit, "overview")
+    top, recent = page.locator("dashboard-top-users li"), page.locator("dashboard-recent li")
+    await expect(top).to_have_count(1)
+    await expect(recent).to_have_count(1)
+    await choose(page, "30 days")
+    await expect(top).to_have_count(2)
+    await expect(recent).to_have_count(2)
+    await service.login("newcomer")
+    await expect(recent.first).to_contain_text("newcomer")
+    await expect(top).to_have_count(3, timeout=15_000)
+    await page.get_by_role("button", name="Step back").click()
+    await expect(top).to_have_count(0)
+    await expect(recent).to_have_count(0)
 
 
 async def test_the_keyboard_zooms(service: Served, visit: Visit) -> None:
@@ -249,6 +365,18 @@ async def test_the_log_is_live_and_goes_back(service: Served, visit: Visit) -> N
         await page.wait_for_timeout(200)
     await expect(rows(page)).to_have_count(131)
     await expect(page.locator("dashboard-table")).to_contain_text("131 in all")
+
+
+async def test_the_log_is_divided_by_days(service: Served, visit: Visit) -> None:
+    """Each day has a heading, below which activities have only their time of day; the full time is in the title."""
+    for day in ("2026-11-02", "2026-11-01"):
+        for hour in (15, 14):
+            await service.login(f"at-{hour}", timestamp=f"{day}T{hour}:55:07.000Z")
+    page = await opened(service, visit, "activity?from=2026-11-01T00:00:00Z&to=2026-11-03T00:00:00Z")
+    await expect(rows(page)).to_have_count(4)
+    await expect(page.locator("tr.day")).to_have_text(["Monday, November 2", "Sunday, November 1"])
+    await expect(rows(page).locator("time")).to_have_text(["3:55 PM", "2:55 PM"] * 2)
+    await expect(rows(page).locator("time").last).to_have_attribute("title", "Nov 1, 2026, 2:55:07 PM")
 
 
 async def test_filters_choose_and_are_in_the_address(service: Served, visit: Visit) -> None:
@@ -341,7 +469,7 @@ async def test_what_users_send_is_only_text(service: Served, visit: Visit) -> No
     await service.post("message-public", **{**MESSAGE, "conversation_id": name, "user_id": name, "model_used": name})
     page = await opened(service, visit, "overview")
     for view in ("Overview", "Activity", "Users", "Conversations"):
-        await page.get_by_role("link", name=view, exact=True).click()
+        await page.get_by_role("navigation").get_by_role("link", name=view, exact=True).click()
         await expect(page.get_by_role("main")).to_contain_text(name)
         assert await page.locator("img").count() == 0
 
@@ -371,8 +499,8 @@ async def test_without_the_service_everything_stays_on_screen(own_service: Serve
     page = await opened(own_service, visit, "users")
     await expect(rows(page)).to_have_count(5)
     await page.get_by_role("link", name="Overview", exact=True).click()
-    calls = page.get_by_label("Total users").locator("dd").first
-    await expect(calls).to_have_text("5")
+    users = page.locator("dashboard-strip .active_users .value")
+    await expect(users).to_have_text("5")
     await expect(page.locator("dashboard-chart.active_users .total")).to_have_text("5")
     own_service.kill()
     await expect(page.get_by_role("main")).to_contain_text("What you see is as of")
@@ -381,7 +509,7 @@ async def test_without_the_service_everything_stays_on_screen(own_service: Serve
     await expect(page.get_by_role("main")).to_contain_text("As of")
     await expect(rows(page)).to_have_count(5)
     await page.get_by_role("link", name="Overview", exact=True).click()
-    await expect(calls).to_have_text("5")
+    await expect(users).to_have_text("5")
     await expect(page.locator("dashboard-chart.active_users .total")).to_have_text("5")
     # By then the next try of its own would be seconds away.
     await page.wait_for_timeout(6000)

@@ -65,10 +65,15 @@ async def test_a_german_browser_has_a_german_page(busy: Served, visit: Visit, sc
 async def test_dates_and_numbers_are_german_too(service: Served, visit: Visit) -> None:
     """A date, a time and a number of a German page are written as in Germany, those of an English one as in English."""
     await service.login("ada", timestamp="2026-10-26T14:05:00.000Z")
-    for locale, written in (("de-DE", "26.10.2026, 14:05:00"), ("fr-FR", "Oct 26, 2026, 2:05:00 PM")):
+    for locale, day, written, full in (
+        ("de-DE", "Montag, 26. Oktober", "14:05", "26.10.2026, 14:05:00"),
+        ("fr-FR", "Monday, October 26", "2:05 PM", "Oct 26, 2026, 2:05:00 PM"),
+    ):
         page = await (await visit(locale=locale)).tab(service.link())
         await page.goto(f"{service.url}/analytics#activity?range=90d")
+        await expect(page.locator("dashboard-table .day")).to_have_text(day)
         await expect(page.locator("dashboard-table tbody time")).to_have_text(written)
+        await expect(page.locator("dashboard-table tbody time")).to_have_attribute("title", full)
 
 
 async def test_an_attribute_chooses_the_language_of_the_panel(service: Served, visit: Visit) -> None:

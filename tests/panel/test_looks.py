@@ -68,27 +68,50 @@ async def test_every_view_of_the_dashboard(busy: Served, visit: Visit, scheme: S
         assert await faults(page) == [], view
 
 
-async def test_large_numbers_stay_in_their_cards(service: Served, visit: Visit) -> None:
-    """Billions of tokens leave no card at any width; the full number is in the title."""
+async def test_large_numbers_stay_in_their_places(service: Served, visit: Visit) -> None:
+    """Billions of tokens leave no key figure and no total at any width; the full number is in the title."""
     largest = 2**31 - 1
     body = [{"type": "message", **MESSAGE, "message_id": f"m-{n}", "token_count": largest} for n in range(100)]
     await service.post("batch", body)
     page = await (await visit()).tab(service.link())
     await live(page)
-    values = page.get_by_label("Total tokens").locator("dd")
-    await expect(values.first).to_have_attribute("title", f"{100 * largest:,}")
+    await expect(page.locator("dashboard-strip .tokens .value")).to_have_attribute("title", f"{100 * largest:,}")
     for width in (360, 560, 640, 768, 1020, 1366, 1440):
         await page.set_viewport_size({"width": width, "height": 900})
         await page.wait_for_timeout(100)
-        beyond = await page.locator("dashboard-cards section.card").evaluate_all(
-            """cards => cards.flatMap(card => {
-                const inside = card.getBoundingClientRect().right - parseFloat(getComputedStyle(card).paddingRight);
-                return [...card.querySelectorAll("dd, .value")]
-                    .filter(value => value.getBoundingClientRect().right > inside + 0.5)
-                    .map(value => value.textContent);
-            })"""
-        )
-        assert beyond == [], width
+        for box, values in ((".figure", ".value, .change"), ("dashboard-totals", "dd")):
+            beyond = await page.locator(f"dashboard-overview {box}").evaluate_all(
+                """(boxes, values) => boxes.flatMap(box => {
+                    const inside = box.getBoundingClientRect().right - parseFloat(getComputedStyle(box).paddingRight);
+                    return [...(box.shadowRoot ?? box).querySelectorAll(values)]
+                        .filter(value => {
+                            const range = document.createRange();
+                            range.selectNodeContents(value);
+                            return range.getBoundingClientRect().right > inside + 0.5;
+                        })
+                        .map(value => value.textContent);
+                })""",
+                values,
+            )
+            assert beyond == [], (width, box)
+
+
+@pytest.mark.parametrize(("width", "height", "screens"), [(1440, 900, 1), (1366, 768, 1), (360, 740, 2)])
+async def test_the_chart_is_seen_without_searching(
+    busy: Served, visit: Visit, width: int, height: int, screens: int
+) -> None:
+    """On a desk the whole chart is on the first screen below the key figures, on a phone within the first two."""
+    page = await (await visit(viewport={"width": width, "height": height})).tab(busy.link())
+    await live(page)
+    chart = page.locator("dashboard-chart .plot .u-over")
+    await expect(chart).to_be_visible()
+    box = await page.locator("dashboard-chart").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= screens * height
+    for figure in await page.locator("dashboard-strip .figure").all():
+        cell = await figure.bounding_box()
+        assert cell is not None
+        assert cell["height"] == 90
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,9 +1,21 @@
-/** The dashboard: index.html, and its scripts and styles under names that change with their content. */
+/** The dashboard: index.html, and its scripts, styles and font under names that change with their content. */
 
-import { defineConfig } from "vite";
+// @ts-expect-error: the front end has no types of Node.
+import { readFileSync } from "node:fs";
+import { defineConfig, type Plugin } from "vite";
+
+/** The licence of the font, which has to go with it; Vite writes those of scripts only. */
+const fontLicence: Plugin = {
+  name: "font-licence",
+  generateBundle() {
+    const source = readFileSync("node_modules/@fontsource-variable/inter/LICENSE", "utf8");
+    this.emitFile({ type: "asset", fileName: "assets/inter-licence.txt", source });
+  },
+};
 
 export default defineConfig({
   base: "/analytics/",
+  plugins: [fontLicence],
   build: {
     outDir: "../static",
     emptyOutDir: true,

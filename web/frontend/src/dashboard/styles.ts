@@ -11,10 +11,10 @@ const shared = css`
     letter-spacing: -0.01em;
   }
   h2 {
-    font: 620 var(--text-large) / 1.4 var(--font);
+    font: var(--bold) var(--text-large) / 1.4 var(--font);
   }
   h3 {
-    font: 620 var(--text-body) / 1.4 var(--font);
+    font: var(--bold) var(--text-body) / 1.4 var(--font);
   }
   a {
     color: var(--accent);
@@ -41,7 +41,7 @@ const shared = css`
     min-width: 0;
     color: var(--soft);
     font-size: var(--text-small);
-    font-weight: 550;
+    font-weight: 400;
   }
   input,
   select {
@@ -58,12 +58,43 @@ const shared = css`
     font-variant-numeric: tabular-nums;
   }
   select {
-    padding-right: 4px;
+    appearance: none;
+    padding-right: 30px;
+    background:
+      linear-gradient(45deg, transparent 50%, var(--soft) 50%) right 14px center / 5px 5px no-repeat,
+      linear-gradient(135deg, var(--soft) 50%, transparent 50%) right 9px center / 5px 5px no-repeat,
+      var(--surface);
     cursor: pointer;
   }
   input::placeholder {
     color: var(--soft);
     opacity: 1;
+  }
+  /* Several buttons of which one is pressed. */
+  .segments {
+    display: inline-flex;
+    padding: 2px;
+    border-radius: var(--radius-small);
+    background: var(--raised);
+  }
+  .segments button {
+    min-height: 28px;
+    padding: 0 10px;
+    border: 0;
+    border-radius: 4px;
+    background: none;
+    color: var(--soft);
+    font: 400 13px / 1 var(--font);
+    white-space: nowrap;
+    cursor: pointer;
+  }
+  .segments button:hover {
+    color: var(--ink);
+  }
+  .segments button[aria-pressed="true"] {
+    background: var(--surface);
+    color: var(--ink);
+    box-shadow: 0 1px 2px #0003;
   }
   .button:disabled,
   .icon-button:disabled {

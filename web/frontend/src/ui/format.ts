@@ -10,7 +10,7 @@ const hundredths = /* @__PURE__ */ numbers({ minimumFractionDigits: 2, maximumFr
 const compact = /* @__PURE__ */ numbers({ notation: "compact", maximumFractionDigits: 1 });
 const share = /* @__PURE__ */ numbers({ style: "percent", maximumFractionDigits: 1 });
 const tenths = /* @__PURE__ */ numbers({ style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const clock = /* @__PURE__ */ times({ hour: "2-digit", minute: "2-digit" });
+const clock = /* @__PURE__ */ times({ hour: "numeric", minute: "2-digit" });
 const full = /* @__PURE__ */ times({ dateStyle: "medium", timeStyle: "medium" });
 const relative = /* @__PURE__ */ inLanguage((language) => new Intl.RelativeTimeFormat(language, { style: "narrow" }));
 const plurals = /* @__PURE__ */ inLanguage((language) => new Intl.PluralRules(language));
@@ -118,7 +118,7 @@ function browserZone(): string {
 
 /** The time of day of a moment in ms, with seconds: 14:05:09. */
 export function timeWithSeconds(time: number): string {
-  return formatter(BROWSER_ZONE, { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(time);
+  return formatter(BROWSER_ZONE, { hour: "numeric", minute: "2-digit", second: "2-digit" }).format(time);
 }
 
 /** A date such as 2026-11-22, which belongs to no zone. */
@@ -134,7 +134,7 @@ export function zoneOf(interval: Interval, serviceZone: string): string {
 
 /** The label of a point: the date of a day, or the date and the time at which the point begins. */
 export function pointLabel(start: number, interval: Interval, serviceZone: string): string {
-  const time: Intl.DateTimeFormatOptions = interval === "day" ? {} : { hour: "2-digit", minute: "2-digit" };
+  const time: Intl.DateTimeFormatOptions = interval === "day" ? {} : { hour: "numeric", minute: "2-digit" };
   const options: Intl.DateTimeFormatOptions = { weekday: "short", day: "numeric", month: "short", ...time };
   return formatter(zoneOf(interval, serviceZone), options).format(start);
 }
@@ -145,18 +145,43 @@ export function tickLabel(time: number, zone: string, step: number): string {
   if (step >= 86_400_000 || hours24.format(time) === "00:00") {
     return formatter(zone, { day: "numeric", month: "short" }).format(time);
   }
-  return formatter(zone, { hour: "2-digit", minute: "2-digit" }).format(time);
+  return formatter(zone, { hour: "numeric", minute: "2-digit" }).format(time);
 }
 
 /** A span of time in a zone: 21 Nov, 10:15 – 22 Nov, 11:15. */
 export function spanLabel(from: number, to: number, zone = BROWSER_ZONE): string {
-  const options: Intl.DateTimeFormatOptions = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+  const options: Intl.DateTimeFormatOptions = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
   return formatter(zone, options).formatRange(from, to);
 }
 
-/** The days from one moment to another in a zone: Nov 24 – 30, 2026. */
+/** The days from one moment to another in a zone: Nov 24 – 30, with the year if it is not this one. */
 export function daysLabel(from: number, to: number, zone = BROWSER_ZONE): string {
-  return formatter(zone, { day: "numeric", month: "short", year: "numeric" }).formatRange(from, to);
+  const options: Intl.DateTimeFormatOptions = { day: "numeric", month: "short" };
+  if (!isThisYear(from, zone) || !isThisYear(to, zone)) options.year = "numeric";
+  return formatter(zone, options).formatRange(from, to);
+}
+
+/** The day of an ISO time, as the heading of what happened on it: Monday, November 30. */
+export function dayLabel(iso: string): string {
+  const time = Date.parse(iso);
+  const options: Intl.DateTimeFormatOptions = { weekday: "long", day: "numeric", month: "long" };
+  if (!isThisYear(time)) options.year = "numeric";
+  return formatter(BROWSER_ZONE, options).format(time);
+}
+
+/** A moment in few characters: the time of day today, else with the date, and with the year if it is not this one. */
+export function moment(iso: string): string {
+  const time = Date.parse(iso);
+  const day = formatter(BROWSER_ZONE, { day: "numeric", month: "short", year: "numeric" });
+  if (day.format(time) === day.format(Date.now())) return timeOfDay(iso);
+  const options: Intl.DateTimeFormatOptions = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
+  if (!isThisYear(time)) options.year = "numeric";
+  return formatter(BROWSER_ZONE, options).format(time);
+}
+
+function isThisYear(time: number, zone = BROWSER_ZONE): boolean {
+  const year = formatter(zone, { year: "numeric" });
+  return year.format(time) === year.format(Date.now());
 }
 
 const formatters = /* @__PURE__ */ new Map<string, Intl.DateTimeFormat>();

@@ -1,5 +1,6 @@
 /** The status of the figures as a text. Pure. */
 
+import { HEARTBEAT_SECONDS } from "../client/catalogue";
 import type { AnalyticsClient, Status } from "../client/client";
 import { silenceLimit } from "../client/live";
 import type { Figures } from "../client/store";
@@ -8,6 +9,9 @@ import { text } from "./text";
 
 export type Kind = Status["kind"];
 export type Tone = "good" | "warn" | "bad" | "neutral";
+
+/** Live figures are late, and their age is told, after so many heartbeats. */
+const LATE_HEARTBEATS = 1.2;
 
 export interface Freshness {
   readonly kind: Kind;
@@ -28,6 +32,7 @@ export function freshness(status: Status, figures: Figures, now: number, offset 
   const { at, staleSince } = figures;
   const words = text.status;
   const passed = at === null ? 0 : now + offset - Date.parse(at);
+  const isLate = passed > LATE_HEARTBEATS * 1000 * (figures.heartbeatSeconds ?? HEARTBEAT_SECONDS);
   const isOverdue = passed > silenceLimit(figures);
   const stale = (since: string): Freshness => plain("stale", "bad", words.stale(timeOfDay(since)));
 
@@ -36,7 +41,12 @@ export function freshness(status: Status, figures: Figures, now: number, offset 
       if (staleSince !== null) return stale(staleSince);
       if (at === null) return plain("catching-up", "warn", words.catchingUp);
       if (isOverdue) return stale(at);
-      return { kind: "live", tone: "good", text: words.live(age(passed)), spoken: words.spoken.live };
+      return {
+        kind: "live",
+        tone: "good",
+        text: isLate ? words.late(age(passed)) : words.live,
+        spoken: words.spoken.live,
+      };
     case "polling":
       if (staleSince !== null) return stale(staleSince);
       if (at !== null && passed > silenceLimit({ ...figures, heartbeatSeconds: status.every })) return stale(at);

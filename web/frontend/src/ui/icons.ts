@@ -63,6 +63,14 @@ export const rightIcon: Icon = () => framed(svg`<path d="m8 4.5 5.5 5.5-5.5 5.5"
 export const downIcon: Icon = () => framed(svg`<path d="m4.5 7.5 5.5 5.5 5.5-5.5"/>`);
 export const tableIcon: Icon = () =>
   framed(svg`<rect x="3.5" y="4" width="13" height="12" rx="1.5"/><path d="M3.5 8h13M3.5 12h13M8.5 8v8"/>`);
+export const pictureIcon: Icon = () =>
+  framed(
+    svg`<rect x="3" y="4" width="14" height="12" rx="1.5"/><path d="m3.5 14 4-4 3.2 3.2 2.3-2.2 3.5 3.4"/><circle cx="12.8" cy="7.8" r="1.2"/>`,
+  );
+export const linkIcon: Icon = () =>
+  framed(
+    svg`<path d="M8.3 11.7a3 3 0 0 0 4.3 0l3-3a3 3 0 0 0-4.3-4.3l-1 1M11.7 8.3a3 3 0 0 0-4.3 0l-3 3a3 3 0 0 0 4.3 4.3l1-1"/>`,
+  );
 export const downloadIcon: Icon = () => framed(svg`<path d="M10 3.5v8.5M6.5 8.8 10 12.3l3.5-3.5M4 16.5h12"/>`);
 
 function framed(drawing: SVGTemplateResult): TemplateResult {

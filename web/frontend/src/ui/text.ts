@@ -17,7 +17,9 @@ export const english = {
   },
   status: {
     connecting: "Connecting",
-    live: (age: string) => `Live · ${age}`,
+    live: "Live",
+    /** The figures are older than usual. */
+    late: (age: string) => `Live · ${age}`,
     catchingUp: "Catching up",
     reconnecting: (seconds: string) => `Reconnecting in ${seconds} s`,
     reconnectingNow: "Reconnecting now",

@@ -41,12 +41,13 @@ export const theme = css`
     --radius: 10px;
     --radius-small: 6px;
 
-    --font: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif;
+    --font: var(--analytics-font, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif);
     --text-small: 12px;
     --text-body: 14px;
     --text-large: 16px;
     --text-title: 20px;
     --text-figure: 26px;
+    --bold: 600;
 
     color: var(--ink);
     font: 400 var(--text-body) / 1.45 var(--font);

@@ -1,5 +1,16 @@
-import { describe, expect, it } from "vitest";
-import { activityType, age, ago, count, magnitude, NO_VALUE, seconds } from "../../src/ui/format";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import {
+  activityType,
+  age,
+  ago,
+  count,
+  dayLabel,
+  daysLabel,
+  magnitude,
+  moment,
+  NO_VALUE,
+  seconds,
+} from "../../src/ui/format";
 
 const NOW = Date.parse("2026-11-22T12:00:00.000Z");
 const earlier = (ms: number) => new Date(NOW - ms).toISOString();
@@ -52,5 +63,22 @@ describe("types of activity", () => {
     expect(activityType("file_upload")).toBe("File upload");
     expect(activityType("toString")).toBe("ToString");
     expect(activityType("__")).toBe("__");
+  });
+});
+
+describe("days and moments", () => {
+  beforeAll(() => void vi.useFakeTimers({ now: NOW }));
+  afterAll(() => void vi.useRealTimers());
+
+  it("are written without what goes without saying: today's date, and this year", () => {
+    const spaces = (text: string) => text.replace(/\s/g, " ");
+    expect(spaces(moment("2026-11-22T09:05:59.000Z"))).toMatch(/^\d+:05 [AP]M$/);
+    expect(spaces(moment("2026-11-02T12:05:00.000Z"))).toMatch(/^Nov \d+, \d+:05 [AP]M$/);
+    expect(moment("2025-11-02T12:05:00.000Z")).toContain("2025");
+    expect(dayLabel("2026-11-02T12:05:00.000Z")).toMatch(/^\w+day, November \d+$/);
+    expect(dayLabel("2025-11-02T12:05:00.000Z")).toContain("2025");
+    const at = (day: string) => Date.parse(`${day}T12:00:00Z`);
+    expect(daysLabel(at("2026-11-02"), at("2026-11-08"), "UTC")).toMatch(/^Nov 2\D+8$/);
+    expect(daysLabel(at("2025-12-29"), at("2026-01-04"), "UTC")).toMatch(/2025\D.*2026/);
   });
 });

@@ -11,13 +11,14 @@ function confirmed(msAgo: number, more: Partial<Figures> = {}): Figures {
 }
 
 describe("freshness", () => {
-  it("shows the age of live figures", () => {
-    expect(freshness(LIVE, confirmed(2300), NOW)).toMatchObject({ kind: "live", tone: "good", text: "Live · 2 s old" });
+  it("shows the age of live figures only when they are late: a heartbeat is overdue", () => {
+    expect(freshness(LIVE, confirmed(12_000), NOW)).toMatchObject({ kind: "live", tone: "good", text: "Live" });
+    expect(freshness(LIVE, confirmed(12_300), NOW).text).toBe("Live · 12 s old");
   });
 
   it("shows the age by the service's clock, however wrong this machine's is", () => {
     const hour = 3_600_000;
-    expect(freshness(LIVE, confirmed(2300), NOW - hour, hour).text).toBe("Live · 2 s old");
+    expect(freshness(LIVE, confirmed(12_300), NOW - hour, hour).text).toBe("Live · 12 s old");
   });
 
   it("calls figures stale that the service has not confirmed for two and a half heartbeats, even if the client says live", () => {

@@ -1,9 +1,10 @@
-/** The data of each chart: its lines, the period before, its totals. Pure. */
+/** The data of each chart, of which key figures and rankings are made too: its lines, the period before, its totals. Pure. */
 
 import type { Interval } from "../../client/catalogue";
 import { meanSeconds } from "../../ui/figures";
 import { INTERVAL_MS } from "../ranges/interval";
 import { dashboardText } from "../text";
+import type { MoreIs } from "./change";
 import {
   alignEarlier,
   amountsOf,
@@ -20,6 +21,24 @@ import {
 const words = dashboardText.charts;
 
 export type ChartName = keyof typeof words.names;
+
+/** The charts that have a key figure, in the order on screen. */
+export const KEY_FIGURES = [
+  "active_users",
+  "new_users",
+  "conversations",
+  "messages",
+  "tokens",
+  "response_time",
+  "api",
+  "api_errors",
+] as const satisfies readonly ChartName[];
+
+/** The charts of messages: all of them as one line, or by model. */
+export const PARTS: readonly (keyof typeof words.parts & ChartName)[] = ["messages", "models"];
+
+/** The share of API calls that failed from which on the figure needs attention. */
+const TOO_MANY_FAILURES = 0.05;
 
 export interface Line {
   readonly label: string;
@@ -44,6 +63,12 @@ export interface ChartData {
   /** How many points have ended: those after them still change. */
   readonly ended: number;
   readonly lines: readonly Line[];
+  /** The values that are compared with the period before. */
+  readonly main: Values;
+  readonly moreIs: MoreIs;
+  /** What the total is a part of, where the share is told too: of failed calls, all calls. */
+  readonly whole: number | null;
+  readonly needsAttention: boolean;
   /** The values of the period before, at the points of this one. */
   readonly previous: Values | null;
   /** The total of the range, and its unit. */
@@ -58,6 +83,7 @@ export const METRICS = [
   "messages",
   "tokens",
   "active_users",
+  "users",
   "conversations",
   "response_time_us",
   "responses",
@@ -78,29 +104,31 @@ interface ChartKind {
   readonly name: ChartName;
   readonly unit?: "seconds";
   readonly stacked?: true;
+  readonly moreIs: MoreIs;
   readonly note?: (points: Points) => string;
   readonly lines: (points: Points) => Line[];
   /** The values to compare with the period before. */
   readonly main: (points: Points) => Values;
   /** The total of the first `count` points. */
   readonly total: (points: Points, count: number) => number | null;
+  /** The metric that the total is a part of. */
+  readonly partOf?: (typeof METRICS)[number];
   readonly perDay?: true;
 }
 
-function counter(name: "messages" | "tokens" | "active_users" | "conversations", colour: string): ChartKind {
+function counter(name: ChartName, moreIs: MoreIs, metric: (typeof METRICS)[number]): ChartKind {
   return {
     name,
-    lines: (points) => [{ label: words.names[name], colour, values: amountsOf(points, name) }],
-    main: (points) => amountsOf(points, name),
-    total: (points, count) => sumIfKnown(amountsOf(points, name).slice(0, count)),
+    moreIs,
+    lines: (points) => [{ label: words.names[name], colour: "--series-1", values: amountsOf(points, metric) }],
+    main: (points) => amountsOf(points, metric),
+    total: (points, count) => sumIfKnown(amountsOf(points, metric).slice(0, count)),
   };
 }
 
 const KINDS: readonly ChartKind[] = [
-  counter("messages", "--series-1"),
-  counter("tokens", "--series-4"),
   {
-    ...counter("active_users", "--series-2"),
+    ...counter("active_users", "better", "active_users"),
     // A sum over several days would count the same users again, so the total is the mean of the days.
     total: (points, count) => {
       const all = sumIfKnown(amountsOf(points, "active_users").slice(0, count));
@@ -109,10 +137,23 @@ const KINDS: readonly ChartKind[] = [
     perDay: true,
     note: (points) => (points.interval === "day" ? "" : words.notes.firstOfDay),
   },
-  counter("conversations", "--series-3"),
+  counter("new_users", "better", "users"),
+  counter("conversations", "better", "conversations"),
+  counter("messages", "better", "messages"),
+  {
+    name: "models",
+    stacked: true,
+    moreIs: "better",
+    lines: modelLines,
+    // Each message is in one of the parts, so that they add up to all messages.
+    main: (points) => amountsOf(points, "messages"),
+    total: (points, count) => sumIfKnown(amountsOf(points, "messages").slice(0, count)),
+  },
+  counter("tokens", "neither", "tokens"),
   {
     name: "response_time",
     unit: "seconds",
+    moreIs: "worse",
     lines: (points) => [{ label: words.mean, colour: "--series-1", values: responseTimes(points) }],
     main: responseTimes,
     total: (points, count) => {
@@ -121,26 +162,14 @@ const KINDS: readonly ChartKind[] = [
     },
   },
   {
-    name: "api",
+    ...counter("api", "neither", "api_calls"),
     lines: (points) => [
-      { label: words.calls, colour: "--series-2", values: amountsOf(points, "api_calls") },
-      { label: words.errors, colour: "--bad", values: amountsOf(points, "api_errors") },
+      { label: words.calls, colour: "--series-1", values: amountsOf(points, "api_calls") },
+      { label: words.errors, colour: "--series-3", values: amountsOf(points, "api_errors") },
     ],
-    main: (points) => amountsOf(points, "api_calls"),
-    total: (points, count) => sumIfKnown(amountsOf(points, "api_calls").slice(0, count)),
   },
-  {
-    name: "models",
-    stacked: true,
-    lines: modelLines,
-    // Each message is in one of the parts, so that they add up to all messages.
-    main: (points) => amountsOf(points, "messages"),
-    total: (points, count) => sumIfKnown(amountsOf(points, "messages").slice(0, count)),
-  },
+  { ...counter("api_errors", "worse", "api_errors"), partOf: "api_calls" },
 ];
-
-/** How many charts there are. */
-export const CHART_COUNT = KINDS.length;
 
 /** The models used most, all others, and the messages without a model, such as those of users. */
 function modelLines(points: Points): Line[] {
@@ -157,24 +186,32 @@ function modelLines(points: Points): Line[] {
 export function makeCharts(points: Points, earlier: Earlier | null, now: number, to: number): ChartData[] {
   const endedCount = countEnded(points, now);
   const complete = { ...points, start: upTo(points, to) };
-  return KINDS.map((kind) => ({
-    name: kind.name,
-    title: words.names[kind.name],
-    note: kind.note?.(points) ?? "",
-    unit: kind.unit ?? "count",
-    stacked: kind.stacked ?? false,
-    interval: points.interval,
-    zone: points.zone,
-    start: complete.start,
-    count: points.start.length,
-    ended: endedCount,
-    lines: kind.lines(points),
-    previous: earlier && alignEarlier(complete, earlier.points, earlier.shift, kind.main(earlier.points)),
-    total: kind.total(points, points.start.length),
-    totalUnit: kind.perDay && points.interval === "day" ? "per-day" : "",
-    compared:
-      earlier && endedCount > 0 ? [kind.total(points, endedCount), kind.total(earlier.points, endedCount)] : null,
-  }));
+  return KINDS.map((kind) => {
+    const total = kind.total(points, points.start.length);
+    const whole = kind.partOf ? sumIfKnown(amountsOf(points, kind.partOf)) : null;
+    return {
+      name: kind.name,
+      title: words.names[kind.name],
+      note: kind.note?.(points) ?? "",
+      unit: kind.unit ?? "count",
+      stacked: kind.stacked ?? false,
+      interval: points.interval,
+      zone: points.zone,
+      start: complete.start,
+      count: points.start.length,
+      ended: endedCount,
+      lines: kind.lines(points),
+      main: kind.main(points),
+      moreIs: kind.moreIs,
+      whole,
+      needsAttention: whole !== null && total !== null && whole > 0 && total / whole >= TOO_MANY_FAILURES,
+      previous: earlier && alignEarlier(complete, earlier.points, earlier.shift, kind.main(earlier.points)),
+      total,
+      totalUnit: kind.perDay && points.interval === "day" ? "per-day" : "",
+      compared:
+        earlier && endedCount > 0 ? [kind.total(points, endedCount), kind.total(earlier.points, endedCount)] : null,
+    };
+  });
 }
 
 /** The starts of all points up to the end of a range, which may be in the future: today is shown up to midnight. */

@@ -1,5 +1,4 @@
 import { css } from "lit";
-import { HEIGHT } from "./plot";
 
 /** The layout of a chart: nothing moves when the values, the cursor or the range change. */
 export const layout = css`
@@ -7,23 +6,37 @@ export const layout = css`
     display: block;
     min-width: 0;
     padding: var(--space-3) var(--space-4) var(--space-3);
-    --table-height: ${HEIGHT}px;
+    /* On the first screen with the key figures above it. */
+    --plot-height: clamp(220px, 100dvh - 440px, 460px);
+    --table-height: var(--plot-height);
   }
   .head {
     display: flex;
-    align-items: baseline;
-    gap: var(--space-3);
+    flex-wrap: wrap;
+    align-items: center;
+    gap: var(--space-1) var(--space-3);
     min-height: 32px;
   }
-  h3 {
+  h2 {
     min-width: 0;
-    flex: 1;
   }
   .total {
-    font-size: 18px;
-    font-weight: 620;
-    letter-spacing: -0.01em;
+    font-size: var(--text-large);
+    font-weight: var(--bold);
     white-space: nowrap;
+  }
+  .tools {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    justify-content: flex-end;
+    gap: var(--space-1) var(--space-2);
+    flex: 1;
+  }
+  .buttons {
+    display: flex;
+    align-items: center;
+    gap: 2px;
   }
   .total small {
     color: var(--soft);
@@ -32,28 +45,22 @@ export const layout = css`
     letter-spacing: 0;
   }
   .change {
-    min-width: 56px;
     color: var(--soft);
-    font-size: var(--text-small);
-    font-weight: 550;
-    text-align: end;
     white-space: nowrap;
   }
-  .better {
+  .good {
     color: var(--good);
   }
-  .worse {
+  .bad {
     color: var(--bad);
   }
   .head .icon-button {
-    align-self: center;
-    width: 28px;
-    min-height: 28px;
-    margin-right: -6px;
+    width: 32px;
+    min-height: 32px;
   }
   .icon-button .icon {
-    width: 16px;
-    height: 16px;
+    width: 18px;
+    height: 18px;
   }
   .icon-button[aria-pressed="true"] {
     background: var(--accent-wash);
@@ -122,9 +129,13 @@ export const layout = css`
     min-width: 0;
     overflow-wrap: anywhere;
   }
+  .tooltip .change {
+    padding-top: var(--space-1);
+    border-top: 1px solid var(--line);
+  }
   .tooltip dd {
     margin: 0;
-    font-weight: 620;
+    font-weight: var(--bold);
     text-align: end;
     white-space: nowrap;
   }
@@ -137,7 +148,7 @@ export const layout = css`
   }
   .plot {
     position: relative;
-    height: ${HEIGHT}px;
+    height: var(--plot-height);
     border-radius: var(--radius-small);
     touch-action: pan-y;
   }
@@ -156,7 +167,20 @@ export const layout = css`
     margin: 0;
     pointer-events: none;
   }
+  @media (width < 600px) {
+    :host {
+      --plot-height: 260px;
+      padding-inline: var(--space-3);
+    }
+    .tools {
+      flex-basis: 100%;
+      justify-content: space-between;
+    }
+  }
   @media print {
+    .tools {
+      display: none;
+    }
     /* A canvas is not drawn again for paper: it is scaled to it. */
     .uplot,
     .u-wrap,

@@ -1,20 +1,25 @@
-/** A chart: its title and total, the values at the cursor, and the plot or a table with the same values. */
+/** A chart: its title and total, the values at the cursor, the plot or a table with the same values, and both as files. */
 
 import { html, LitElement, nothing, type PropertyValues, svg, unsafeCSS } from "lit";
 import type uPlot from "uplot";
 import plotStyle from "uplot/dist/uPlot.min.css?inline";
-import { FACTOR_FROM } from "../../ui/comparison";
+import type { Interval } from "../../client/catalogue";
 import { define } from "../../ui/define";
-import { count, magnitude, NO_VALUE, pointLabel, seconds, short } from "../../ui/format";
-import { tableIcon } from "../../ui/icons";
+import { pointLabel } from "../../ui/format";
+import { downloadIcon, minusIcon, pictureIcon, plusIcon, tableIcon } from "../../ui/icons";
 import { skeleton } from "../../ui/theme";
+import { download } from "../download";
+import { csvName } from "../lists/csv-name";
 import "../lists/table";
 import type { Column } from "../lists/table";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
-import { type ChartData, readout } from "./chart-data";
+import { changeOf } from "./change";
+import { type ChartData, PARTS, readout } from "./chart-data";
+import { chartCsv, drawPicture } from "./chart-file";
 import { layout } from "./chart-layout";
-import { canReuse, columns, HEIGHT, plot } from "./plot";
+import { canReuse, colours, columns, plot } from "./plot";
+import { FigureChosen, writeValue } from "./strip";
 
 const words = dashboardText.charts;
 
@@ -22,6 +27,14 @@ const words = dashboardText.charts;
 const GAP = 12;
 
 const DASHES = svg`<path d="M0 5h10" stroke="var(--soft)" stroke-width="2" stroke-dasharray="3 2" />`;
+
+/** Requests another length of the points; null: the automatic one. */
+export class IntervalChosen extends Event {
+  static readonly kind = "analytics-interval";
+  constructor(readonly interval: Interval | null) {
+    super(IntervalChosen.kind);
+  }
+}
 
 /** Requests another range for all charts, or a step from the current one. */
 export class ZoomRequested extends Event {
@@ -44,6 +57,8 @@ export class Chart extends LitElement {
   static override properties = {
     data: { attribute: false },
     range: {},
+    intervals: { attribute: false },
+    isZoomed: { type: Boolean },
     scheme: {},
     cursor: { state: true },
     isTable: { state: true },
@@ -53,12 +68,16 @@ export class Chart extends LitElement {
   declare data: ChartData | null;
   /** The range as text. */
   declare range: string;
+  /** The lengths that its points can have. */
+  declare intervals: readonly Interval[];
+  /** Whether the range was zoomed to. */
+  declare isZoomed: boolean;
   declare scheme: string;
   /** The index of the point at the cursor. */
   declare cursor: number | null;
   /** Whether the chart is shown as a table. */
   declare isTable: boolean;
-  /** Whether the pointer or the keyboard is on this chart: only then it has a tooltip, although all charts share the cursor. */
+  /** Whether the pointer or the keyboard is on the chart: only then it has a tooltip. */
   declare isRead: boolean;
 
   #plot: uPlot | undefined;
@@ -67,14 +86,17 @@ export class Chart extends LitElement {
   /** Where the cursor is in the plot, in px. */
   #at = { left: 0, top: 0 };
   readonly #size = new ResizeObserver(([entry]) => {
-    const width = Math.floor(entry?.contentRect.width ?? 0);
-    if (width > 0 && this.#plot && this.#plot.width !== width) this.#plot.setSize({ width, height: HEIGHT });
+    const [width, height] = [Math.floor(entry?.contentRect.width ?? 0), Math.floor(entry?.contentRect.height ?? 0)];
+    if (width > 0 && this.#plot && (this.#plot.width !== width || this.#plot.height !== height))
+      this.#plot.setSize({ width, height });
   });
 
   constructor() {
     super();
     this.data = null;
     this.range = "";
+    this.intervals = [];
+    this.isZoomed = false;
     this.scheme = "light";
     this.cursor = null;
     this.isTable = false;
@@ -97,19 +119,9 @@ export class Chart extends LitElement {
       return html`<div class="head"><span class="skeleton title"></span></div><div class="skeleton plot"></div>`;
     const empty = data.total === null || data.total === 0;
     return html`<div class="head">
-        <h3>${data.title}</h3>
-        <span class="total">${this.#format(data.total)}${data.totalUnit ? html`<small> ${words.perDay}</small>` : nothing}</span>
-        ${this.#change(data)}
-        <button
-          class="icon-button"
-          type="button"
-          aria-label="${data.title}: ${this.isTable ? words.asChart : words.asTable}"
-          title=${this.isTable ? words.asChart : words.asTable}
-          aria-pressed=${this.isTable}
-          @click=${this.#toggle}
-        >
-          ${tableIcon()}
-        </button>
+        <h2>${data.title}</h2>
+        <span class="total">${this.#format(data.total)}${data.totalUnit ? html`<small class="small soft"> ${words.perDay}</small>` : nothing}</span>
+        ${this.#change(data)} ${this.#tools(data)}
       </div>
       ${this.#legend(data)}
       <p class="visually-hidden" id="summary">${this.#summary(data)}</p>
@@ -134,15 +146,48 @@ export class Chart extends LitElement {
       <p class="visually-hidden" role="status">${this.#spoken}</p>`;
   }
 
-  #change({ compared, unit }: ChartData) {
+  #change({ compared, moreIs }: ChartData) {
     const [now, before] = compared ?? [null, null];
-    if (now === null || before === null || before === 0) return html`<span class="change"></span>`;
-    const size = now >= before * FACTOR_FROM ? `${short(now / before)}×` : magnitude((now - before) / before);
-    const tone = unit === "count" || now === before ? "" : now < before ? "better" : "worse";
-    const spoken = now === before ? words.same : now > before ? words.up(size) : words.down(size);
-    return html`<span class="change ${tone}" title=${spoken}>
-      <span aria-hidden="true">${now === before ? "" : now > before ? "▲" : "▼"} ${size}</span><span class="visually-hidden">${spoken}</span>
+    const change = changeOf(now, before, moreIs);
+    if (!change) return nothing;
+    return html`<span class="change ${change.tone}" title=${change.spoken}>
+      <span aria-hidden="true">${change.text}</span><span class="visually-hidden">${change.spoken}</span>
     </span>`;
+  }
+
+  #tools(data: ChartData) {
+    const button = (label: string, icon: unknown, act: () => void, pressed: boolean | null = null) =>
+      html`<button class="icon-button" type="button" aria-label=${label} title=${label} aria-pressed=${pressed ?? nothing} @click=${act}>${icon}</button>`;
+    const zoom = (to: "in" | "out") => () => this.dispatchEvent(new ZoomRequested(to));
+    return html`<div class="tools">
+      ${PARTS.some((name) => name === data.name) ? this.#parts(data) : nothing} ${this.#intervals(data)}
+      <div class="buttons" role="group" aria-label=${data.title}>
+        ${this.isZoomed ? html`<button class="button" type="button" @click=${() => this.dispatchEvent(new ZoomRequested("reset"))}>${words.reset}</button>` : nothing}
+        ${button(words.zoomOut, minusIcon(), zoom("out"))} ${button(words.zoomIn, plusIcon(), zoom("in"))}
+        ${button(this.isTable ? words.asChart : words.asTable, tableIcon(), this.#toggle, this.isTable)}
+        ${this.isTable ? nothing : button(words.picture, pictureIcon(), () => void this.#savePicture(data))}
+        ${button(words.csv, downloadIcon(), () => this.#saveCsv(data))}
+      </div>
+    </div>`;
+  }
+
+  /** The lines of one figure: all, or by model. */
+  #parts(data: ChartData) {
+    return segments(
+      words.parts.label,
+      PARTS.map((name) => [words.parts[name], name === data.name, () => this.dispatchEvent(new FigureChosen(name))]),
+    );
+  }
+
+  #intervals(data: ChartData) {
+    return segments(
+      words.points,
+      this.intervals.map((interval) => [
+        words.intervals[interval],
+        interval === data.interval,
+        () => this.dispatchEvent(new IntervalChosen(interval)),
+      ]),
+    );
   }
 
   #legend(data: ChartData) {
@@ -165,8 +210,16 @@ export class Chart extends LitElement {
           ({ label, colour, value }) =>
             html`<dt>${mark(colour)}<bdi>${label}</bdi></dt><dd>${this.#format(value)}</dd>`,
         )}
+        ${this.#changeAt(data, at)}
       </dl>
     </div>`;
+  }
+
+  /** The change of a point that has ended on the one of the period before. */
+  #changeAt(data: ChartData, at: number) {
+    const change = at < data.ended ? changeOf(data.main[at] ?? null, data.previous?.[at] ?? null, data.moreIs) : null;
+    if (!change) return nothing;
+    return html`<dt class="change">${mark("")}${words.change}</dt><dd class="change ${change.tone}">${change.text}</dd>`;
   }
 
   #pointLabel({ start, interval, zone }: ChartData, index: number): string {
@@ -215,8 +268,34 @@ export class Chart extends LitElement {
   }
 
   #format(value: number | null): string {
-    if (value === null) return NO_VALUE;
-    return this.data?.unit === "seconds" ? seconds(value) : count(value);
+    return this.data ? writeValue(this.data, value) : "";
+  }
+
+  #saveCsv(data: ChartData): void {
+    const csv = chartCsv(data, { time: words.time, before: words.before });
+    download(new Blob([csv], { type: "text/csv" }), this.#fileName(data));
+  }
+
+  async #savePicture(data: ChartData): Promise<void> {
+    const canvas = this.#plot?.root.querySelector("canvas");
+    if (!canvas) return;
+    const style = getComputedStyle(this);
+    const colour = colours(this);
+    const blob = await drawPicture(canvas, {
+      title: data.title,
+      lines: [this.range, this.#format(data.total)],
+      legend: data.lines.map((line) => ({ label: line.label, colour: colour(`var(${line.colour})`) })),
+      font: style.fontFamily,
+      ink: colour("var(--ink)"),
+      soft: colour("var(--soft)"),
+      surface: colour("var(--surface)"),
+    });
+    if (blob) download(blob, this.#fileName(data).replace(/csv$/, "png"));
+  }
+
+  #fileName(data: ChartData): string {
+    const day = (time: number) => new Date(time).toISOString();
+    return csvName(data.name, { from: day(data.start[0] ?? 0), to: day(data.start.at(-1) ?? 0) }, Date.now());
   }
 
   override updated(changed: PropertyValues<this>): void {
@@ -237,6 +316,7 @@ export class Chart extends LitElement {
         cursor: (index, left, top) => this.#moveCursor(index, left, top),
         select: (from, to) => this.dispatchEvent(new ZoomRequested({ from, to })),
         reset: () => this.dispatchEvent(new ZoomRequested("reset")),
+        touch: () => this.#setRead(true),
       });
       this.#size.observe(target);
     } else if (this.data !== this.#drawn) {
@@ -255,7 +335,7 @@ export class Chart extends LitElement {
     const left = this.#at.left - GAP - tooltip.offsetWidth;
     const most = Math.max(0, box.clientWidth - tooltip.offsetWidth);
     tooltip.style.left = `${right <= most ? right : Math.max(0, left)}px`;
-    tooltip.style.top = `${Math.min(this.#at.top + GAP, Math.max(0, HEIGHT - tooltip.offsetHeight))}px`;
+    tooltip.style.top = `${Math.min(this.#at.top + GAP, Math.max(0, box.clientHeight - tooltip.offsetHeight))}px`;
   }
 
   #clear(): void {
@@ -292,7 +372,7 @@ export class Chart extends LitElement {
     event.preventDefault();
   };
 
-  /** Move the cursor of all charts by a point, and tell screen readers its values. */
+  /** Move the cursor by a point, and tell screen readers its values. */
   #step(by: number): void {
     const { data } = this;
     if (!data || !this.#plot) return;
@@ -302,10 +382,20 @@ export class Chart extends LitElement {
     this.cursor = index;
     this.isRead = true;
     const values = readout(data, index).map(({ label, value }) => `${label} ${this.#format(value)}`);
-    this.#spoken = `${this.#pointLabel(data, index)}: ${values.join(", ")}`;
+    const change =
+      index < data.ended ? changeOf(data.main[index] ?? null, data.previous?.[index] ?? null, data.moreIs) : null;
+    this.#spoken = `${this.#pointLabel(data, index)}: ${[...values, ...(change ? [change.spoken] : [])].join(", ")}`;
   }
 
   static override styles = [...baseStyles, skeleton, unsafeCSS(plotStyle), layout];
+}
+
+/** Buttons of which one is pressed; none if there is no choice. */
+function segments(label: string, choices: readonly (readonly [label: string, pressed: boolean, choose: () => void])[]) {
+  if (choices.length < 2) return nothing;
+  return html`<div class="segments" role="group" aria-label=${label}>
+    ${choices.map(([name, pressed, choose]) => html`<button type="button" aria-pressed=${pressed} @click=${choose}>${name}</button>`)}
+  </div>`;
 }
 
 /** The mark of a line; a sum, which has no line, has an empty one. */

@@ -6,30 +6,29 @@ import { DAY } from "../../ui/time";
 import { INTERVAL_MS } from "../ranges/interval";
 import { type ChartData, stackLines } from "./chart-data";
 import type { Values } from "./points";
-
-export const HEIGHT = 200;
-/** All charts of the page share their cursor. */
-const GROUP = "dashboard";
-const SMALL = "11px system-ui, sans-serif";
+import { followTouch } from "./touch";
 
 /** The steps of an axis of counts: whole numbers only. */
 const COUNT_STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 
 export interface Listeners {
-  /** The cursor moved to a point, on any chart, at a position in the target; null: to none. */
+  /** The cursor moved to a point, at a position in the target; null: to none. */
   cursor: (index: number | null, left: number, top: number) => void;
   /** A range was selected, in ms since 1970. */
   select: (from: number, to: number) => void;
   reset: () => void;
+  /** A finger touched the chart. */
+  touch: () => void;
 }
 
 type Colour = (name: string) => string;
 
 export function plot(target: HTMLElement, data: ChartData, listeners: Listeners): uPlot {
   const colour = colours(target);
+  const small = `12px ${getComputedStyle(target).fontFamily}`;
   const options: uPlot.Options = {
     width: Math.max(target.clientWidth, 100),
-    height: HEIGHT,
+    height: Math.max(target.clientHeight, 100),
     legend: { show: false },
     padding: [10, 20, 0, 0],
     tzDate: (time) => uPlot.tzDate(new Date(time * 1000), zoneOf(data.interval, data.zone)),
@@ -37,20 +36,13 @@ export function plot(target: HTMLElement, data: ChartData, listeners: Listeners)
       x: { range: (_, min, max) => [min, max > min ? max : min + INTERVAL_MS[data.interval] / 1000] },
       y: { range: (_, __, max) => [0, max > 0 ? max * 1.06 : 1] },
     },
-    axes: [timeAxis(data, colour), valueAxis(data, colour)],
+    axes: [timeAxis(data, colour, small), valueAxis(data, colour, small)],
     series: [{}, ...lines(data, colour), ...growingLines(data, colour), previousLine(colour)],
     cursor: {
       y: false,
       move: snap,
       points: { size: 7, width: 2 },
       drag: { x: true, y: false, setScale: false, dist: 6 },
-      sync: {
-        key: GROUP,
-        setSeries: false,
-        scales: ["x", null],
-        // A selection belongs to one chart; otherwise each of the others would zoom once more.
-        filters: { pub: (type) => type !== "mousedown" && type !== "mouseup" },
-      },
       bind: {
         dblclick: () => () => {
           listeners.reset();
@@ -73,7 +65,9 @@ export function plot(target: HTMLElement, data: ChartData, listeners: Listeners)
       ],
     },
   };
-  return new uPlot(options, columns(data), target);
+  const made = new uPlot(options, columns(data), target);
+  followTouch(made, listeners.touch);
+  return made;
 }
 
 /** Move the cursor to the nearest point, so that it stands where the value is that is told. */
@@ -118,7 +112,7 @@ function lines(data: ChartData, colour: Colour): uPlot.Series[] {
     const fill = data.stacked
       ? colour(`color-mix(in srgb, var(${line.colour}) 35%, var(--surface))`)
       : colour(`color-mix(in srgb, var(${line.colour}) 10%, transparent)`);
-    return { stroke, width: 1.5, ...(data.stacked || index === 0 ? { fill } : {}), points: isolatedPoints(stroke) };
+    return { stroke, width: 2, ...(data.stacked || index === 0 ? { fill } : {}), points: isolatedPoints(stroke) };
   });
 }
 
@@ -127,7 +121,7 @@ function growingLines(data: ChartData, colour: Colour): uPlot.Series[] {
   if (data.stacked) return [];
   return data.lines.map((line) => ({
     stroke: colour(`var(${line.colour})`),
-    width: 1.5,
+    width: 2,
     dash: [3, 3],
     points: { show: false },
   }));
@@ -156,11 +150,11 @@ function isolatedPoints(stroke: string): uPlot.Series.Points {
   };
 }
 
-function timeAxis(data: ChartData, colour: Colour): uPlot.Axis {
+function timeAxis(data: ChartData, colour: Colour, font: string): uPlot.Axis {
   const zone = zoneOf(data.interval, data.zone);
   return {
     stroke: colour("var(--soft)"),
-    font: SMALL,
+    font,
     size: 28,
     gap: 6,
     space: 72,
@@ -171,11 +165,11 @@ function timeAxis(data: ChartData, colour: Colour): uPlot.Axis {
   };
 }
 
-function valueAxis(data: ChartData, colour: Colour): uPlot.Axis {
+function valueAxis(data: ChartData, colour: Colour, font: string): uPlot.Axis {
   const write = (value: number) => (data.unit === "count" ? short(value) : seconds(value));
   return {
     stroke: colour("var(--soft)"),
-    font: SMALL,
+    font,
     // The longest labels are 500 ms, and 2 min 30 s.
     size: data.unit === "count" ? 52 : 64,
     gap: 6,
@@ -188,7 +182,7 @@ function valueAxis(data: ChartData, colour: Colour): uPlot.Axis {
 }
 
 /** A canvas cannot use custom properties: compute their colours for this element and scheme. */
-function colours(target: HTMLElement): Colour {
+export function colours(target: HTMLElement): Colour {
   return (written) => {
     const probe = document.createElement("i");
     probe.style.color = written;

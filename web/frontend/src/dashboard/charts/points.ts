@@ -175,6 +175,40 @@ export function withoutModel(points: Points): Amounts {
   });
 }
 
+export interface RankedModel {
+  /** Of a model; else empty. */
+  readonly name: string;
+  readonly kind: "model" | "others" | "without";
+  readonly amounts: Amounts;
+  readonly total: number;
+  /** Its messages in the points that have ended, and in those of the period before; null if there is nothing to compare with. */
+  readonly compared: readonly [now: number, before: number] | null;
+}
+
+/** How many models are ranked by name. */
+const RANKED = 8;
+
+/**
+ * The models with the most messages, all others, and the messages without a model: together `all` messages of the points. The
+ * first `ended` points are compared with the period before.
+ */
+export function rankModels(points: Points, before: Points | null, ended: number): { rows: RankedModel[]; all: number } {
+  const total = (amounts: Amounts) => sum(amounts.slice(0, ended));
+  const rows = topModels(points, RANKED).map(({ name, amounts }): RankedModel => {
+    // Other models were not the same ones before.
+    const isOthers = name === "";
+    const earlier = before && !isOthers ? amountsOf(before, MODEL_PREFIX + name) : null;
+    const compared = earlier && ([total(amounts), total(earlier)] as const);
+    return { name, kind: isOthers ? "others" : "model", amounts, total: sum(amounts), compared };
+  });
+  const amounts = withoutModel(points);
+  if (sum(amounts) > 0) {
+    const compared = before && ([total(amounts), total(withoutModel(before))] as const);
+    rows.push({ name: "", kind: "without", amounts, total: sum(amounts), compared });
+  }
+  return { rows, all: sum(rows.map((row) => row.total)) };
+}
+
 function addColumns(columns: readonly Amounts[]): Amounts {
   return (columns[0] ?? []).map((_, index) => sumIfKnown(columns.map((column) => column[index] ?? null)));
 }

@@ -6,6 +6,7 @@ import { define } from "../../ui/define";
 import { count, timeWithSeconds } from "../../ui/format";
 import { currentFreshness } from "../../ui/freshness";
 import { downloadIcon, refreshIcon } from "../../ui/icons";
+import { download } from "../download";
 import { problemOf, RETRY_MS } from "../latest-request";
 import { LiveElement } from "../live-element";
 import { baseStyles } from "../styles";
@@ -38,6 +39,7 @@ export class List extends LiveElement {
     query: { attribute: false },
     columns: { attribute: false },
     keyOf: { attribute: false },
+    timeOf: { attribute: false },
     caption: {},
     file: {},
     empty: {},
@@ -51,6 +53,8 @@ export class List extends LiveElement {
   declare query: Query;
   declare columns: readonly Column<AnyRow>[];
   declare keyOf: (row: AnyRow) => unknown;
+  /** The time of a row, for a list in the order of time; else null. */
+  declare timeOf: ((row: AnyRow) => string) | null;
   declare caption: string;
   /** The first part of the name of the CSV file. */
   declare file: string;
@@ -77,6 +81,7 @@ export class List extends LiveElement {
 
   constructor() {
     super();
+    this.timeOf = null;
     this.empty = words.empty;
     this.sorted = "";
     this.filtered = false;
@@ -136,6 +141,7 @@ export class List extends LiveElement {
       .columns=${this.columns}
       .rows=${this.#listing.rows}
       .keyOf=${this.keyOf}
+      .timeOf=${this.timeOf}
       .caption=${this.caption}
       .sorted=${this.sorted}
       .busy=${this.#listing.isLoading}
@@ -204,9 +210,10 @@ export class List extends LiveElement {
     if (!sentinel || !box) return;
     this.#observer = new IntersectionObserver(
       ([entry]) => {
-        if (entry?.isIntersecting && box.scrollTop > 0) this.#loadOlder();
+        if (entry?.isIntersecting && (box.scrollTop > 0 || scrollY > 0)) this.#loadOlder();
       },
-      { root: box, rootMargin: "0px 0px 400px 0px" },
+      // On a phone the page scrolls, not the box.
+      { root: box.scrollHeight > box.clientHeight ? box : null, rootMargin: "0px 0px 400px 0px" },
     );
     this.#observer.observe(sentinel);
   }
@@ -223,7 +230,7 @@ export class List extends LiveElement {
     this.exportError = "";
     try {
       const { limit: _, ...filters } = this.query;
-      save(await this.client.rest.csv(this.path, filters), csvName(this.file, filters, Date.now()));
+      download(await this.client.rest.csv(this.path, filters), csvName(this.file, filters, Date.now()));
     } catch (error) {
       this.exportError = problemOf(error).detail;
     }
@@ -250,7 +257,7 @@ export class List extends LiveElement {
       }
       .live {
         color: var(--good);
-        font-weight: 550;
+        font-weight: 400;
       }
       .live::before {
         content: "";
@@ -291,15 +298,6 @@ export class List extends LiveElement {
 
 function same(one: Query, other: Query | undefined): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
-}
-
-function save(blob: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  // Some browsers read the URL only after the click.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 define("dashboard-list", List);

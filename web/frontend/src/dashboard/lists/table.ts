@@ -1,9 +1,12 @@
-/** A table that scrolls in both directions below a sticky head. Its cells are text, never HTML. */
+/**
+ * A table that scrolls in both directions below a sticky head; on a phone each row is a card. Its cells are text, never HTML.
+ */
 
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { guard } from "lit/directives/guard.js";
 import { repeat } from "lit/directives/repeat.js";
 import { define } from "../../ui/define";
+import { dayLabel } from "../../ui/format";
 import { skeleton } from "../../ui/theme";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
@@ -17,6 +20,8 @@ export interface Column<Row> {
   readonly cell: (row: Row) => unknown;
   /** Whether the cells are numbers, which are aligned to the right. */
   readonly number?: true;
+  /** The amount of a bar in the cell, in proportion to the largest of the column. */
+  readonly bar?: (row: Row) => number;
   /** Whether the cell is the header of its row for screen readers. */
   readonly rowHeader?: true;
   /** The service's name of the order by this column, and its direction. */
@@ -40,6 +45,7 @@ export class Table extends LitElement {
     columns: { attribute: false },
     rows: { attribute: false },
     keyOf: { attribute: false },
+    timeOf: { attribute: false },
     caption: {},
     sorted: {},
     busy: { type: Boolean },
@@ -47,6 +53,8 @@ export class Table extends LitElement {
   declare columns: readonly Column<AnyRow>[];
   declare rows: readonly AnyRow[] | null;
   declare keyOf: (row: AnyRow, index: number) => unknown;
+  /** The time of a row, for a table in the order of time: the rows of a day are below a heading. Null: no headings. */
+  declare timeOf: ((row: AnyRow) => string) | null;
   declare caption: string;
   declare sorted: string;
   declare busy: boolean;
@@ -56,6 +64,7 @@ export class Table extends LitElement {
     this.columns = [];
     this.rows = null;
     this.keyOf = (_, index) => index;
+    this.timeOf = null;
     this.caption = "";
     this.sorted = "";
     this.busy = false;
@@ -68,12 +77,12 @@ export class Table extends LitElement {
 
   override render() {
     return html`<div class="box" role="region" aria-label=${this.caption} tabindex="0" aria-busy=${this.busy || this.rows === null}>
-      <table>
+      <table role="table">
         <caption class="visually-hidden">${this.caption}</caption>
-        <thead>
-          <tr>${this.columns.map((column) => this.#head(column))}</tr>
+        <thead role="rowgroup">
+          <tr role="row">${this.columns.map((column) => this.#head(column))}</tr>
         </thead>
-        <tbody>${this.rows === null ? this.#placeholders() : this.#rows(this.rows)}</tbody>
+        <tbody role="rowgroup">${this.rows === null ? this.#placeholders() : this.#rows(this.rows)}</tbody>
       </table>
       <slot></slot>
     </div>`;
@@ -81,10 +90,10 @@ export class Table extends LitElement {
 
   #head({ label, number, sort }: Column<AnyRow>): TemplateResult {
     const alignment = number ? "number" : "";
-    if (!sort) return html`<th scope="col" class=${alignment}>${label}</th>`;
+    if (!sort) return html`<th role="columnheader" scope="col" class=${alignment}>${label}</th>`;
     const isCurrent = sort.by === this.sorted;
     const arrow = isCurrent ? (sort.direction === "ascending" ? "↑" : "↓") : "↕";
-    return html`<th scope="col" class=${alignment} aria-sort=${isCurrent ? sort.direction : nothing}>
+    return html`<th role="columnheader" scope="col" class=${alignment} aria-sort=${isCurrent ? sort.direction : nothing}>
       <button type="button" class=${isCurrent ? "current" : ""} title=${words.sortBy(label)} @click=${() => this.dispatchEvent(new SortRequested(sort.by))}>
         ${label}<span aria-hidden="true">${arrow}</span>
       </button>
@@ -92,17 +101,35 @@ export class Table extends LitElement {
   }
 
   #rows(rows: readonly AnyRow[]) {
-    // A row that is the same object is not rendered again, so that a new row costs little in a long list.
-    return repeat(rows, this.keyOf, (row) =>
-      guard([row, this.columns], () => html`<tr>${this.columns.map((column) => cell(column, row))}</tr>`),
+    const most = this.columns.map(({ bar }) => (bar ? Math.max(...rows.map(bar)) : 0));
+    const draw = (row: AnyRow) =>
+      // A row that is the same object is not rendered again, so that a new row costs little in a long list.
+      guard(
+        [row, this.columns, ...most],
+        () => html`<tr role="row">${this.columns.map((column, index) => cell(column, row, most[index] ?? 0))}</tr>`,
+      );
+    if (!this.timeOf) return repeat(rows, this.keyOf, draw);
+    const { timeOf, keyOf } = this;
+    const lines = rows.map((row, index) => {
+      const day = dayLabel(timeOf(row));
+      return { row, day: index === 0 || day !== dayLabel(timeOf(rows[index - 1])) ? day : null };
+    });
+    return repeat(
+      lines,
+      ({ row }, index) => keyOf(row, index),
+      ({ row, day }) => html`${day === null ? nothing : this.#day(day)}${draw(row)}`,
     );
+  }
+
+  #day(label: string): TemplateResult {
+    return html`<tr role="row" class="day"><th role="rowheader" scope="rowgroup" colspan=${this.columns.length}>${label}</th></tr>`;
   }
 
   #placeholders() {
     return Array.from(
       { length: PLACEHOLDERS },
       () =>
-        html`<tr aria-hidden="true">${this.columns.map(({ number }) => html`<td class=${number ? "number" : ""}><span class="skeleton"></span></td>`)}</tr>`,
+        html`<tr role="row" aria-hidden="true">${this.columns.map(({ number }) => html`<td role="cell" class=${number ? "number" : ""}><span class="skeleton"></span></td>`)}</tr>`,
     );
   }
 
@@ -153,12 +180,33 @@ export class Table extends LitElement {
         box-shadow: inset 0 -1px var(--line);
         color: var(--soft);
         font-size: var(--text-small);
-        font-weight: 550;
+        font-weight: 400;
       }
       .number {
         text-align: end;
       }
-      tbody tr:hover > * {
+      td {
+        position: relative;
+      }
+      .bar {
+        position: absolute;
+        inset: 4px var(--space-2);
+        width: calc(100% - 2 * var(--space-2));
+        height: calc(100% - 8px);
+      }
+      .bar rect {
+        fill: var(--accent-wash);
+      }
+      .text {
+        position: relative;
+      }
+      .day th {
+        padding-block: var(--space-4) var(--space-2);
+        background: var(--surface);
+        color: var(--soft);
+        font-size: var(--text-small);
+      }
+      tbody tr:not(.day):hover > * {
         background: color-mix(in srgb, var(--raised) 55%, var(--surface));
       }
       th button {
@@ -185,7 +233,7 @@ export class Table extends LitElement {
         background: color-mix(in srgb, var(--tone, var(--soft)) 11%, var(--surface));
         color: var(--tone, var(--soft));
         font-size: var(--text-small);
-        font-weight: 550;
+        font-weight: 400;
       }
       .good {
         --tone: var(--good);
@@ -205,6 +253,75 @@ export class Table extends LitElement {
         width: 18px;
         height: 18px;
         color: var(--soft);
+      }
+      /* On a phone each row is a card; the head keeps what the rows can be sorted by. */
+      @media screen and (width < 600px) {
+        .box {
+          max-height: none;
+          overflow: visible;
+        }
+        table,
+        thead,
+        tbody {
+          display: block;
+        }
+        thead tr {
+          display: flex;
+          padding: var(--space-1) var(--space-2);
+          border-bottom: 1px solid var(--line);
+          overflow-x: auto;
+          scrollbar-width: none;
+        }
+        thead th {
+          position: static;
+          padding: var(--space-1) var(--space-2);
+          border: 0;
+          box-shadow: none;
+        }
+        thead th:not(:has(button)) {
+          display: none;
+        }
+        tbody tr {
+          display: grid;
+          grid-template-columns: repeat(2, minmax(0, 1fr));
+          gap: 6px var(--space-4);
+          padding: var(--space-3);
+          border-bottom: 1px solid var(--line);
+        }
+        tbody tr:last-child {
+          border: 0;
+        }
+        tbody th,
+        tbody td {
+          max-width: none;
+          padding: 0;
+          border: 0;
+          background: none;
+          text-align: start;
+        }
+        tbody th {
+          order: -1;
+          grid-column: 1 / -1;
+          font-weight: var(--bold);
+        }
+        td::before {
+          content: attr(data-label);
+          display: block;
+          color: var(--soft);
+          font-size: var(--text-small);
+        }
+        .blank,
+        .bar {
+          display: none;
+        }
+        .day {
+          padding-bottom: 0;
+          border: 0;
+        }
+        .day th {
+          padding: 0;
+          font-weight: 400;
+        }
       }
       /* On paper nothing scrolls: all rows are printed, and long cells get more lines. */
       @media print {
@@ -244,11 +361,14 @@ export class Table extends LitElement {
   ];
 }
 
-function cell(column: Column<AnyRow>, row: AnyRow): TemplateResult {
+function cell(column: Column<AnyRow>, row: AnyRow, most: number): TemplateResult {
   const content = column.cell(row);
   const title = typeof content === "string" && content.length > 24 ? content : nothing;
-  if (column.rowHeader) return html`<th scope="row" title=${title}>${content}</th>`;
-  return html`<td class=${column.number ? "number" : ""} title=${title}>${content}</td>`;
+  if (column.rowHeader) return html`<th role="rowheader" scope="row" title=${title}>${content}</th>`;
+  const bar = column.bar && most > 0 ? column.bar(row) / most : 0;
+  return html`<td role="cell" class="${column.number ? "number" : ""} ${content === "" ? "blank" : ""}" data-label=${column.label} title=${title}>
+    ${bar > 0 ? html`<svg class="bar" aria-hidden="true"><rect x="${100 - bar * 100}%" width="${bar * 100}%" height="100%" rx="3" /></svg>` : nothing}<span class="text">${content}</span>
+  </td>`;
 }
 
 define("dashboard-table", Table);

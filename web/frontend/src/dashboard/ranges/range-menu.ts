@@ -312,8 +312,14 @@ export class RangeMenu extends LitElement {
         border-color: var(--bad);
       }
       @media (width < 600px) {
+        #open {
+          flex: 1;
+          min-width: 0;
+          padding: 0 var(--space-2);
+        }
         .span {
-          display: none;
+          overflow: hidden;
+          text-overflow: ellipsis;
         }
       }
       @media print {

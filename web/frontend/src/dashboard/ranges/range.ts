@@ -134,6 +134,12 @@ function within({ from, to }: { from: number; to: number }, now: number): Range 
   return { from: Math.min(start, end - MIN_LENGTH), to: end };
 }
 
+/** The same range as two times that do not move: whole days with all of their last day. */
+export function fixed(range: Range, now: number, zone?: string): Range {
+  const span = spanOf(range, now, zone);
+  return { from: span.from, to: isByDays(range, span) ? dayStart(span.to - 1, 1, zone) : span.to };
+}
+
 /** Read a range from the parameters of an address; `fallback` if they are absent or invalid. */
 export function readRange(params: Readonly<Record<string, string>>, fallback: Preset): Range;
 export function readRange(params: Readonly<Record<string, string>>, fallback: null): Range | null;

@@ -24,7 +24,7 @@ export const layout = css`
     align-items: center;
     gap: var(--space-2);
     min-height: 56px;
-    padding: var(--space-2) max(var(--space-5), (100vw - 1760px) / 2 + var(--space-5));
+    padding: var(--space-2) max(var(--space-5), (100vw - 2560px) / 2 + var(--space-5));
     border-bottom: 1px solid var(--line);
     background: var(--surface);
   }
@@ -35,7 +35,7 @@ export const layout = css`
     margin-right: auto;
     color: var(--ink);
     font-size: 15px;
-    font-weight: 640;
+    font-weight: var(--bold);
     letter-spacing: -0.01em;
     text-decoration: none;
     white-space: nowrap;
@@ -57,7 +57,7 @@ export const layout = css`
   .frame {
     display: grid;
     grid-template-columns: 208px minmax(0, 1fr);
-    max-width: 1760px;
+    max-width: 2560px;
     margin: 0 auto;
   }
   nav {
@@ -81,7 +81,7 @@ export const layout = css`
     padding: 0 var(--space-3);
     border-radius: var(--radius-small);
     color: var(--soft);
-    font-weight: 500;
+    font-weight: 400;
     text-decoration: none;
     white-space: nowrap;
   }
@@ -107,8 +107,11 @@ export const layout = css`
     padding: var(--space-5);
   }
   h1 {
-    font: 650 22px / 1.3 var(--font);
+    font: var(--bold) 22px / 1.3 var(--font);
     letter-spacing: -0.015em;
+  }
+  .title h1 {
+    flex: 1;
   }
   h1:focus {
     outline: none;
@@ -117,7 +120,6 @@ export const layout = css`
     display: flex;
     flex-wrap: wrap;
     align-items: center;
-    justify-content: space-between;
     gap: var(--space-2);
     min-width: 0;
   }
@@ -172,7 +174,16 @@ export const layout = css`
       display: none;
     }
     main {
+      gap: var(--space-3);
       padding: var(--space-3);
+    }
+    /* The navigation above it says the same. */
+    .title h1 {
+      position: absolute;
+      clip-path: inset(50%);
+    }
+    dashboard-range {
+      flex: 1;
     }
   }
   @media print {

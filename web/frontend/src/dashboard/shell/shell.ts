@@ -37,6 +37,7 @@ import "../views/overview";
 import "../views/users";
 import { Appearance, type Theme } from "./appearance";
 import type { LinkAnswered } from "./link-bar";
+import "./copy-link";
 import "./link-bar";
 import { client } from "./session";
 import { layout } from "./shell-layout";
@@ -113,6 +114,7 @@ export class Dashboard extends LitElement {
                   .now=${Date.now() + client.clockOffset}
                   @analytics-range=${this.#chooseRange}
                 ></dashboard-range>
+                <dashboard-copy-link .route=${this.route} .zone=${this.#zone}></dashboard-copy-link>
               </div>
               ${this.#freshness()} ${cache(this.#view())}
             </main>

@@ -94,7 +94,7 @@ export class SignedOut extends LitElement {
         color: var(--accent);
       }
       h1 {
-        font: 640 var(--text-title) / 1.3 var(--font);
+        font: var(--bold) var(--text-title) / 1.3 var(--font);
       }
       h1:focus-visible {
         outline: none;

@@ -3,7 +3,7 @@
 import { html } from "lit";
 import { type Activity, DEFAULT_LIMIT, MAX_LIMIT, type RecentActivity } from "../../client/catalogue";
 import { define } from "../../ui/define";
-import { activityType, dateTime } from "../../ui/format";
+import { activityType, dateTime, timeOfDay } from "../../ui/format";
 import { activityIcon } from "../../ui/icons";
 import { text } from "../../ui/text";
 import "../lists/filters";
@@ -22,7 +22,11 @@ const words = dashboardText.activity;
 type Row = RecentActivity & Partial<Activity>;
 
 const COLUMNS: readonly Column<Row>[] = [
-  { label: words.time, cell: ({ timestamp }) => html`<time datetime=${timestamp}>${dateTime(timestamp)}</time>` },
+  {
+    label: words.time,
+    cell: ({ timestamp }) =>
+      html`<time datetime=${timestamp} title=${dateTime(timestamp)}>${timeOfDay(timestamp)}</time>`,
+  },
   { label: words.user, rowHeader: true, cell: ({ username }) => html`<bdi>${username}</bdi>` },
   {
     label: words.userId,
@@ -73,6 +77,7 @@ export class ActivityView extends ListView {
         .query=${this.query}
         .columns=${COLUMNS}
         .keyOf=${ORDER.key}
+        .timeOf=${({ timestamp }: Row) => timestamp}
         .caption=${words.title}
         file="activities"
         .filtered=${isFiltered(this.query, this.params)}

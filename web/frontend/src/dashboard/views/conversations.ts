@@ -3,7 +3,7 @@
 import { css, html } from "lit";
 import type { Conversation, Message } from "../../client/catalogue";
 import { define } from "../../ui/define";
-import { count, dateTime, seconds } from "../../ui/format";
+import { count, dateTime, moment, seconds } from "../../ui/format";
 import { leftIcon } from "../../ui/icons";
 import "../lists/filters";
 import type { Field } from "../lists/filters";
@@ -40,6 +40,7 @@ const COLUMNS: readonly Column<Conversation>[] = [
     sort: { by: "total_tokens", direction: "descending" },
     number: true,
     cell: ({ total_tokens }) => count(total_tokens),
+    bar: ({ total_tokens }) => total_tokens,
   },
   {
     label: words.responseTime,
@@ -50,17 +51,23 @@ const COLUMNS: readonly Column<Conversation>[] = [
   {
     label: words.created,
     sort: { by: "created_at", direction: "descending" },
-    cell: ({ created_at }) => html`<time datetime=${created_at}>${dateTime(created_at)}</time>`,
+    cell: ({ created_at }) =>
+      html`<time datetime=${created_at} title=${dateTime(created_at)}>${moment(created_at)}</time>`,
   },
   {
     label: words.updated,
     sort: { by: "updated_at", direction: "descending" },
-    cell: ({ updated_at }) => html`<time datetime=${updated_at}>${dateTime(updated_at)}</time>`,
+    cell: ({ updated_at }) =>
+      html`<time datetime=${updated_at} title=${dateTime(updated_at)}>${moment(updated_at)}</time>`,
   },
 ];
 
 const MESSAGES: readonly Column<Message>[] = [
-  { label: words.time, cell: ({ created_at }) => html`<time datetime=${created_at}>${dateTime(created_at)}</time>` },
+  {
+    label: words.time,
+    cell: ({ created_at }) =>
+      html`<time datetime=${created_at} title=${dateTime(created_at)}>${moment(created_at)}</time>`,
+  },
   { label: words.role, cell: ({ role }) => html`<span class="badge">${role}</span>` },
   { label: words.author, cell: ({ user_id }) => html`<bdi>${user_id}</bdi>` },
   { label: words.model, cell: ({ model_used }) => model_used ?? "" },

@@ -13,6 +13,9 @@ import { dashboardText } from "../text";
 
 const words = dashboardText.api;
 
+/** The share of calls that failed from which on it needs attention. */
+const TOO_MANY = 0.05;
+
 const COLUMNS: readonly Column<EndpointUsage>[] = [
   {
     label: words.endpoint,
@@ -21,7 +24,13 @@ const COLUMNS: readonly Column<EndpointUsage>[] = [
     cell: ({ endpoint }) =>
       endpoint === null ? html`<span class="soft">${words.others}</span>` : html`<bdi>${endpoint}</bdi>`,
   },
-  { label: words.calls, sort: { by: "count", direction: "descending" }, number: true, cell: (row) => count(row.count) },
+  {
+    label: words.calls,
+    sort: { by: "count", direction: "descending" },
+    number: true,
+    cell: (row) => count(row.count),
+    bar: (row) => row.count,
+  },
   {
     label: words.errors,
     sort: { by: "error_count", direction: "descending" },
@@ -33,7 +42,7 @@ const COLUMNS: readonly Column<EndpointUsage>[] = [
     sort: { by: "error_rate", direction: "descending" },
     number: true,
     cell: (row) =>
-      html`<span class=${row.error_count > 0 ? "bad" : ""}>${rate(row.error_count, row.count) ?? ""}</span>`,
+      html`<span class=${row.error_count >= TOO_MANY * row.count ? "bad" : ""}>${rate(row.error_count, row.count) ?? ""}</span>`,
   },
   {
     label: words.mean,

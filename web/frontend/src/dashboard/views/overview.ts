@@ -1,16 +1,27 @@
-/** The overview: the figures, recent activity, the most active users, and the charts, which are loaded after them. */
+/** The overview: the key figures of the range, one of them as a chart, and what they are made of. */
 
-import { css, html, nothing } from "lit";
+import { css, html, nothing, type PropertyValues } from "lit";
 import { ClockController } from "../../ui/clock-controller";
 import { define } from "../../ui/define";
-import "../../ui/elements/activity-list";
-import "../../ui/elements/ranking";
-import { emptyLists } from "../../ui/empty-lists";
+import { daysLabel, spanLabel, zoneOf } from "../../ui/format";
+import type { IntervalChosen, ZoomRequested } from "../charts/chart";
+import { type ChartName, KEY_FIGURES } from "../charts/chart-data";
+import "../charts/models";
+import { coveredSpan } from "../charts/points";
+import { RangeSeries } from "../charts/range-series";
+import "../charts/strip";
+import type { FigureChosen } from "../charts/strip";
 import { LiveElement } from "../live-element";
-import { type Params, writeRoute } from "../route";
+import { hasHours, possibleIntervals } from "../ranges/interval";
+import { DEFAULT_RANGE, isByDays, pan, type Range, type Span, writeRange, zoom } from "../ranges/range";
+import { Navigate, type Params } from "../route";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
-import "./cards";
+import "./recent";
+import "./top-users";
+import "./totals";
+
+const words = dashboardText.charts;
 
 export class Overview extends LiveElement {
   static override properties = {
@@ -18,16 +29,24 @@ export class Overview extends LiveElement {
     params: { attribute: false },
     scheme: {},
     zone: {},
-    stale: { type: Boolean },
-    areChartsLoaded: { state: true },
+    stale: { type: Boolean, reflect: true },
+    isChartLoaded: { state: true },
   };
   declare params: Params;
   declare scheme: string;
+  /** The zone of the service's days; null while it is unknown. */
   declare zone: string | null;
+  /** Whether the figures are out of date. */
   declare stale: boolean;
-  declare areChartsLoaded: boolean;
+  declare isChartLoaded: boolean;
 
-  #isLoadingCharts = false;
+  #isLoadingChart = false;
+  /** The range before zooming. */
+  #unzoomed: Range | null = null;
+  readonly #series = new RangeSeries(
+    () => this.client,
+    () => this.requestUpdate(),
+  );
 
   constructor() {
     super();
@@ -35,53 +54,121 @@ export class Overview extends LiveElement {
     this.scheme = "light";
     this.zone = null;
     this.stale = false;
-    this.areChartsLoaded = false;
+    this.isChartLoaded = false;
     new ClockController(this, () => true);
   }
 
-  /** Load the charts after the first figures, which they would delay, or when it is known that there are none. */
+  override connectedCallback(): void {
+    super.connectedCallback();
+    // The view is shown again: its charts stay while newer points are loaded.
+    if (this.hasUpdated) this.#series.reload(this.now);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#series.stop();
+  }
+
+  override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has("params") || changed.has("zone")) this.#series.show(this.params, this.zone, this.now);
+    if (typeof this.#series.range === "string") this.#unzoomed = null;
+    this.#series.update(this.now);
+  }
+
+  /** Load the chart after the first figures, which it would delay, or when it is known that there are none. */
   override updated(): void {
-    const { kind } = this.client.status;
-    if (
-      this.#isLoadingCharts ||
-      kind === "connecting" ||
-      (kind === "catching-up" && this.client.figures.summary === null)
-    )
-      return;
-    this.#isLoadingCharts = true;
-    void import("../charts/charts").then(() => {
-      this.areChartsLoaded = true;
+    if (this.#isLoadingChart || (this.#series.charts === null && this.#series.problem === null)) return;
+    this.#isLoadingChart = true;
+    void import("../charts/chart").then(() => {
+      this.isChartLoaded = true;
     });
   }
 
+  /** The figure that is shown as a chart. */
+  get #figure(): ChartName {
+    return Object.keys(words.names).find((name): name is ChartName => name === this.params.figure) ?? KEY_FIGURES[0];
+  }
+
   override render() {
-    const { figures } = this.client;
-    const loading = figures.summary === null;
-    const empty = emptyLists(figures.summary);
-    return html`<section class="figures" aria-labelledby="figures">
-        <h2 id="figures" class="visually-hidden">${dashboardText.cards.title}</h2>
-        <dashboard-cards .client=${this.client} .stale=${this.stale}></dashboard-cards>
-      </section>
-      <div class="side">
-        <section class="card" aria-labelledby="top">
-          <h2 id="top">${dashboardText.top.title}</h2>
-          <convoai-ranking .users=${figures.topUsers} .empty=${empty.topUsers} ?loading=${loading}></convoai-ranking>
-          <a class="small" href=${writeRoute({ view: "users", params: { sort: "activity_count" } })}>${dashboardText.top.all}</a>
-        </section>
-        <section class="card" aria-labelledby="recent">
-          <h2 id="recent">${dashboardText.recent.title}</h2>
-          <convoai-activities .items=${figures.activities} .empty=${empty.activities} .now=${this.now} ?loading=${loading}></convoai-activities>
-          <a class="small" href=${writeRoute({ view: "activity", params: {} })}>${dashboardText.recent.all}</a>
-        </section>
-      </div>
-      <section aria-labelledby="charts">
-        <h2 id="charts">${dashboardText.charts.title}</h2>
-        ${
-          this.areChartsLoaded
-            ? html`<dashboard-charts .client=${this.client} .params=${this.params} .scheme=${this.scheme} .zone=${this.zone}></dashboard-charts>`
-            : nothing
-        }
-      </section>`;
+    const { charts, points, before } = this.#series;
+    const isOld = points === null && charts !== null;
+    return html`${this.#problem()}
+      <dashboard-strip
+        class=${isOld ? "dim" : ""}
+        .charts=${charts}
+        .chosen=${this.#figure === "models" ? "messages" : this.#figure}
+        aria-busy=${points === null}
+        @analytics-figure=${this.#chooseFigure}
+      ></dashboard-strip>
+      <section class=${isOld ? "dim" : ""} aria-busy=${points === null}>${this.#chart()}</section>
+      <dashboard-totals .client=${this.client}></dashboard-totals>
+      <div class="cards">
+        <dashboard-models class="card" .points=${points} .earlier=${before} .ended=${charts?.[0]?.ended ?? 0}></dashboard-models>
+        <dashboard-top-users class="card" .client=${this.client} .params=${this.params} .zone=${this.zone}></dashboard-top-users>
+        <dashboard-recent class="card" .client=${this.client} .params=${this.params} .zone=${this.zone}></dashboard-recent>
+      </div>`;
+  }
+
+  #chart() {
+    if (!this.isChartLoaded) return html`<div class="card place"></div>`;
+    const { charts, range } = this.#series;
+    const data = charts?.find(({ name }) => name === this.#figure) ?? null;
+    const span = this.#series.span(this.now);
+    return html`<dashboard-chart
+      class="card ${data?.name ?? ""}"
+      .data=${data}
+      .range=${this.#rangeLabel(span)}
+      .intervals=${possibleIntervals(span.to - span.from, hasHours(range, span))}
+      .isZoomed=${typeof range === "object"}
+      .scheme=${this.scheme}
+      @analytics-zoomed=${this.#zoom}
+      @analytics-interval=${this.#chooseInterval}
+      @analytics-figure=${this.#chooseFigure}
+    ></dashboard-chart>`;
+  }
+
+  /** The range of the totals: that of the points, which may begin before the requested range. */
+  #rangeLabel(span: Span): string {
+    const { points, range } = this.#series;
+    const { from, to } = coveredSpan(points, span);
+    const zone = points ? zoneOf(points.interval, points.zone) : span.zone;
+    return isByDays(range, span) ? daysLabel(from, to - 1, span.zone ?? zone) : spanLabel(from, to, zone);
+  }
+
+  #problem() {
+    const { points, problem } = this.#series;
+    if (!problem) return nothing;
+    // Points that were loaded before are still correct for their time, so this is only a warning.
+    return html`<div class="notice ${points ? "warning" : ""}" role=${points ? "status" : "alert"}>
+      <p><strong>${points ? words.behind : dashboardText.lists.failed}:</strong> ${problem.detail}</p>
+      <button class="button" type="button" @click=${() => this.#series.reload(this.now)}>${dashboardText.lists.retry}</button>
+    </div>`;
+  }
+
+  #chooseFigure = (event: Event): void => this.#go({ figure: (event as FigureChosen).name }, true);
+
+  #chooseInterval = (event: Event): void => this.#go({ interval: (event as IntervalChosen).interval ?? "" }, true);
+
+  #zoom = (event: Event): void => {
+    const { to } = event as ZoomRequested;
+    const { now } = this;
+    const { range } = this.#series;
+    const span = this.#series.span(now);
+    this.#unzoomed ??= typeof range === "string" ? range : DEFAULT_RANGE;
+    if (to === "reset") {
+      if (typeof range === "object") this.#show(this.#unzoomed);
+    } else if (to === "in" || to === "out") this.#show(zoom(span, to === "in" ? 0.5 : 2, now));
+    else if (to === "earlier" || to === "later") this.#show(pan(span, to === "earlier" ? -0.5 : 0.5, now));
+    else this.#show(zoom({ ...to, moving: false }, 1, now));
+  };
+
+  #show(range: Range): void {
+    // The length of the points is chosen again for the new range.
+    this.#go({ ...writeRange(range === DEFAULT_RANGE ? null : range), interval: "" });
+  }
+
+  #go(params: Params, replace = false): void {
+    this.dispatchEvent(new Navigate({ view: "overview", params: { ...this.params, ...params } }, replace));
   }
 
   static override styles = [
@@ -90,65 +177,57 @@ export class Overview extends LiveElement {
       :host {
         container-type: inline-size;
         display: grid;
-        gap: var(--space-5) var(--space-4);
+        gap: var(--space-4);
         min-width: 0;
       }
       :host > *,
+      .cards > * {
+        min-width: 0;
+      }
       section {
         min-width: 0;
       }
-      .side {
+      .place {
+        height: calc(clamp(220px, 100dvh - 440px, 460px) + 86px);
+      }
+      .dim {
+        opacity: 0.5;
+        transition: opacity 120ms 120ms;
+      }
+      .cards {
         display: grid;
-        align-content: start;
         align-items: start;
         gap: var(--space-4);
       }
-      .side > section {
-        min-width: 0;
-        padding: var(--space-4);
-      }
-      #charts {
-        margin-bottom: var(--space-3);
-      }
-      @container (width >= 640px) {
-        .side {
+      @container (width >= 700px) {
+        .cards {
           grid-template-columns: repeat(2, minmax(0, 1fr));
         }
-      }
-    `,
-    // On a wide screen the lists stay visible beside the charts.
-    css`
-      @media (width >= 1400px) {
-        :host {
-          grid-template: auto 1fr / minmax(0, 1fr) 332px;
-          align-items: start;
-          container-type: normal;
+        dashboard-models {
+          grid-column: 1 / -1;
         }
-        .side {
-          position: sticky;
-          grid-area: 1 / 2 / span 2;
-          top: calc(56px + var(--space-5));
-          grid-template-columns: minmax(0, 1fr);
-          max-height: calc(100dvh - 56px - 2 * var(--space-5));
-          overflow-y: auto;
-          scrollbar-width: thin;
+      }
+      @container (width >= 1080px) {
+        .cards {
+          grid-template-columns: minmax(0, 2fr) minmax(0, 1fr) minmax(0, 1fr);
+        }
+        dashboard-models {
+          grid-column: auto;
+        }
+      }
+      @media (width < 600px) {
+        .place {
+          height: 380px;
         }
       }
       @media print {
-        :host {
+        :host,
+        .cards {
           display: block;
         }
-        :host > * {
+        :host > *,
+        .cards > * {
           margin-bottom: var(--space-4);
-        }
-        .side {
-          position: static;
-          grid-template-columns: repeat(2, minmax(0, 1fr));
-          max-height: none;
-          overflow: visible;
-        }
-        .side a {
-          display: none;
         }
       }
     `,

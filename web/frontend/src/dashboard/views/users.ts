@@ -3,7 +3,7 @@
 import { html } from "lit";
 import type { User } from "../../client/catalogue";
 import { define } from "../../ui/define";
-import { count, dateTime } from "../../ui/format";
+import { count, dateTime, moment } from "../../ui/format";
 import "../lists/filters";
 import type { Field } from "../lists/filters";
 import "../lists/list";
@@ -34,16 +34,18 @@ const COLUMNS: readonly Column<User>[] = [
     number: true,
     sort: { by: "activity_count", direction: "descending" },
     cell: ({ activity_count }) => count(activity_count),
+    bar: ({ activity_count }) => activity_count,
   },
   {
     label: words.firstSeen,
     sort: { by: "first_seen", direction: "descending" },
-    cell: ({ first_seen }) => html`<time datetime=${first_seen}>${dateTime(first_seen)}</time>`,
+    cell: ({ first_seen }) =>
+      html`<time datetime=${first_seen} title=${dateTime(first_seen)}>${moment(first_seen)}</time>`,
   },
   {
     label: words.lastSeen,
     sort: { by: "last_seen", direction: "descending" },
-    cell: ({ last_seen }) => html`<time datetime=${last_seen}>${dateTime(last_seen)}</time>`,
+    cell: ({ last_seen }) => html`<time datetime=${last_seen} title=${dateTime(last_seen)}>${moment(last_seen)}</time>`,
   },
   {
     label: words.conversations,

@@ -1,6 +1,6 @@
 /** A small chart without axes: `<convoai-sparkline .values=${[1, null, 3]} kind="line" label="...">`. */
 
-import { css, html, LitElement } from "lit";
+import { css, html, LitElement, nothing } from "lit";
 import { define } from "../define";
 import { theme } from "../theme";
 import { bars, line, type Values } from "./curve";
@@ -14,7 +14,7 @@ export class Sparkline extends LitElement {
   declare values: Values;
   /** Bars for counts, a line for means. */
   declare kind: "bars" | "line";
-  /** The text for screen readers. */
+  /** The text for screen readers, which skip it without one. */
   declare label: string;
 
   constructor() {
@@ -30,8 +30,9 @@ export class Sparkline extends LitElement {
       class=${this.kind}
       viewBox="0 0 ${WIDTH} ${HEIGHT}"
       preserveAspectRatio="none"
-      role="img"
-      aria-label=${this.label}
+      role=${this.label ? "img" : nothing}
+      aria-label=${this.label || nothing}
+      aria-hidden=${this.label ? nothing : "true"}
     >
       <path class="past" d=${past} />
       <path class="last" d=${last} />

@@ -66,7 +66,10 @@ export class StatusPill extends LitElement {
         --tone: var(--soft);
         display: inline-flex;
         align-items: center;
+        justify-content: center;
         gap: 7px;
+        /* Of one width, whatever the age says. */
+        min-width: 112px;
         min-height: 24px;
         padding: 2px 10px 2px 9px;
         border-radius: 12px;

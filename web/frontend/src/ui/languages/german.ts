@@ -13,7 +13,8 @@ export const german: Text = {
   },
   status: {
     connecting: "Verbindung wird aufgebaut",
-    live: (age) => `Live · ${age}`,
+    live: "Live",
+    late: (age) => `Live · ${age}`,
     catchingUp: "Wird aktualisiert",
     reconnecting: (seconds) => `Neuer Versuch in ${seconds} s`,
     reconnectingNow: "Neuer Versuch läuft",

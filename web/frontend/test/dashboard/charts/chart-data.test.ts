@@ -20,7 +20,7 @@ function chart(name: ChartName, points: Points, earlier: Points | null = null, n
 describe("the charts", () => {
   it("are all made from one answer, also from one without events", () => {
     const none = Object.fromEntries(METRICS.filter((name) => name !== "model_messages").map((name) => [name, [0, 0]]));
-    expect(makeCharts(hours(none), null, START, 0)).toHaveLength(7);
+    expect(makeCharts(hours(none), null, START, 0)).toHaveLength(9);
   });
 
   it("have as total what their points add up to", () => {
@@ -53,6 +53,14 @@ describe("the charts", () => {
   it("give the active users of several days as a mean of the days, since they are not distinct any more", () => {
     const days: Points = { ...hours({ active_users: [10, 20] }), interval: "day" };
     expect(chart("active_users", days)).toMatchObject({ total: 15, totalUnit: "per-day" });
+  });
+
+  it("tell of failed calls which share of all calls they are, and that it needs attention from 5 % on", () => {
+    const few = chart("api_errors", hours({ api_calls: [50, 50], api_errors: [2, 2] }));
+    expect(few).toMatchObject({ total: 4, whole: 100, needsAttention: false });
+    expect(chart("api_errors", hours({ api_calls: [50, 50], api_errors: [2, 3] })).needsAttention).toBe(true);
+    expect(chart("api_errors", hours({ api_calls: [0, 0], api_errors: [0, 0] })).needsAttention).toBe(false);
+    expect(chart("messages", hours({ messages: [1] })).whole).toBeNull();
   });
 
   it("compare with the period before only what has ended", () => {

@@ -5,6 +5,7 @@ import {
   coveredSpan,
   fromSeries,
   type Points,
+  rankModels,
   removeBefore,
   responseTimes,
   topModels,
@@ -177,5 +178,33 @@ describe("the range that totals are of", () => {
     const span = { from: at("2026-10-24T00:00:00Z"), to: at("2026-10-25T12:00:00Z"), moving: false };
     const days = points("day", "Europe/Berlin", "2026-10-23T22:00:00Z", "2026-10-24T22:00:00Z");
     expect(coveredSpan(days, span)).toEqual({ from: days.start[0], to: at("2026-10-25T23:00:00Z") });
+  });
+});
+
+describe("the ranking of models", () => {
+  it("has each message once: in a model, in all others, or without a model", () => {
+    const named = Object.fromEntries(Array.from({ length: 12 }, (_, n) => [`model_messages:m${n}`, [20 - n, 0]]));
+    const { rows, all } = rankModels(minutes({ messages: [200, 100], ...named }), null, 2);
+    expect(all).toBe(300);
+    expect(rows.map(({ total }) => total).reduce((one, other) => one + other)).toBe(300);
+    expect(rows).toHaveLength(10);
+    expect(rows.at(-2)).toMatchObject({ kind: "others", total: 12 + 11 + 10 + 9 });
+    expect(rows.at(-1)?.kind).toBe("without");
+  });
+
+  it("compares what has ended of a model with the period before, also with one without that model", () => {
+    const before = minutes({ messages: [9], "model_messages:a": [6] });
+    const now = minutes({ messages: [5, 9], "model_messages:a": [3, 9], "model_messages:b": [1, 0] });
+    expect(
+      rankModels(now, before, 1).rows.map(({ kind, name, total, compared }) => [kind, name, total, compared]),
+    ).toEqual([
+      ["model", "a", 12, [3, 6]],
+      ["model", "b", 1, [1, 0]],
+      ["without", "", 1, [1, 3]],
+    ]);
+  });
+
+  it("is empty without messages", () => {
+    expect(rankModels(minutes({ messages: [0, 0] }), null, 2)).toEqual({ rows: [], all: 0 });
   });
 });

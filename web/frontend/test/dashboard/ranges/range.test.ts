@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
   dayStart,
+  fixed,
   pan,
   previousPeriod,
   readDate,
@@ -142,6 +143,15 @@ describe("zooming", () => {
     });
     expect(pan(span, 0.5, now)).toEqual({ from: now - 4 * HOUR, to: now });
   });
+});
+
+it("a range that no longer moves has the same days, with all of the last one, or the same hours", () => {
+  const now = at("2026-11-22T11:14:30Z");
+  const zone = "Asia/Kolkata";
+  expect(fixed("7d", now, zone)).toEqual({ from: at("2026-11-15T18:30:00Z"), to: at("2026-11-22T18:30:00Z") });
+  expect(fixed("1h", now)).toEqual({ from: at("2026-11-22T10:15:00Z"), to: at("2026-11-22T11:15:00Z") });
+  const chosen = { from: now - 2 * HOUR, to: now - HOUR };
+  expect(fixed(chosen, now, zone)).toEqual(chosen);
 });
 
 describe("the address of a range", () => {
