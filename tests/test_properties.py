@@ -33,7 +33,7 @@ from sqlalchemy import select
 from realtime.protocol import TOPICS
 from storage.model import clock
 from storage.tables import schema
-from tests.paths import TRACK
+from tests.paths import API, TRACK
 from tests.samples.strategies import EVENT
 from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres
@@ -123,6 +123,26 @@ class Platform(RuleBasedStateMachine):
         if event["event_id"] is not None:
             self.seen.add(key)
         return True
+
+    @rule(tenant=TENANTS, of=st.sampled_from([("messages", "responses"), ("api_calls", "api_calls")]))
+    def read_response_times(self, tenant: str, of: tuple[str, str]) -> None:
+        """By hour and by day, response times come to the same, and there are as many as the counter says."""
+        begin, end = (datetime.fromtimestamp(clock.unix(), UTC) + timedelta(days=days) for days in (-60, 1))
+        wanted = {"from": begin.isoformat(), "to": end.isoformat()}
+        by_hour, by_day = (
+            self.get("response-times", tenant, of=of[0], interval=interval, **wanted) for interval in ("hour", "day")
+        )
+        assert by_hour["total"] == by_day["total"]
+        assert by_hour["unknown"] == by_day["unknown"] == 0
+        series = self.get("series", tenant, metrics=of[1], interval="day", **wanted)
+        assert by_day["points"]["count"] == series["metrics"][of[1]]
+
+    def get(self, path: str, tenant: str, **params: str) -> Any:
+        """Read a report."""
+        headers = {"Authorization": f"Bearer {self.running.token(tenant, seconds=10**9)}"}
+        response = self.run(self.running.http.get(f"{API}/{path}", params=params, headers=headers))
+        assert response.status_code == 200, response.text
+        return response.json()
 
     @rule(hours=st.sampled_from([1, 11, 24]))
     def let_time_pass(self, hours: int) -> None:

@@ -23,6 +23,8 @@ _AMOUNTS: dict[type[AnyEvent], tuple[tuple[str, Callable[[AnyEvent], int]], ...]
 
 Group = Sequence[Entry]
 """Events of one kind."""
+Tell = Callable[[Any, Entry], Fact | None]
+"""Says what an event tells."""
 
 
 @dataclass(slots=True)
@@ -46,9 +48,17 @@ def gather(entries: Iterable[Entry]) -> Batch:
         of_kind[type(entry.event)].append(entry)
     batch = Batch({rollup.name: {} for rollup in ROLLUPS}, {}, {}, of_kind.get(Activity, []))
     for kind, group in of_kind.items():
+        shared: dict[Tell, dict[Key, Values]] = {}
         for rollup in ROLLUPS:
-            if kind in rollup.facts:
-                _gather_facts(rollup, rollup.facts[kind], group, batch.facts[rollup.name])
+            if (tell := rollup.facts.get(kind)) is None:
+                continue
+            if rollup.spread is None:
+                _gather_facts(rollup, tell, group, batch.facts[rollup.name])
+                continue
+            if tell not in shared:
+                shared[tell] = {}
+                _gather_facts(rollup, tell, group, shared[tell])
+            _spread(rollup, rollup.spread, shared[tell], batch.facts[rollup.name])
         minutes = [entry.at[:16] for entry in group]
         for name, amount in _AMOUNTS.get(kind, ()):
             batch.sums[name] = _by_minute(amount, group, minutes)
@@ -57,9 +67,7 @@ def gather(entries: Iterable[Entry]) -> Batch:
     return batch
 
 
-def _gather_facts(
-    rollup: Rollup, tell: Callable[[Any, Entry], Fact | None], group: Group, facts: dict[Key, Values]
-) -> None:
+def _gather_facts(rollup: Rollup, tell: Tell, group: Group, facts: dict[Key, Values]) -> None:
     merge = rollup.merge
     for entry in group:
         if (fact := tell(entry.event, entry)) is None:
@@ -71,6 +79,20 @@ def _gather_facts(
         if not isinstance(before, list):
             before = facts[key] = list(before)
         merge(before, values)
+
+
+def _spread(
+    rollup: Rollup, spread: Callable[[Key], Iterable[Key]], told: Mapping[Key, Values], facts: dict[Key, Values]
+) -> None:
+    """Merge facts that rollups share into those of one of them."""
+    merge, copy = rollup.merge, rollup.copy
+    for key, values in told.items():
+        for target in spread(key):
+            before: Any = facts.get(target)
+            if before is None:
+                facts[target] = copy(values)
+            else:
+                merge(before, values)
 
 
 def _by_minute(amount: Callable[[AnyEvent], int], group: Group, minutes: Sequence[str]) -> Mapping[str, int]:

@@ -4,7 +4,7 @@ A rollup is declared once, in ``rollups.py``. Its table and the archived twin, w
 writing, removal, erasure, ``verify`` and repair follow from the declaration; the recount is SQL, written apart.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -64,7 +64,9 @@ class Count:
 class Rollup:
     """A rollup: ``name`` is its table's, ``key`` the columns that identify a row of a tenant, ``measures`` the rest.
 
-    ``facts`` says what an event of each kind, with its entry, tells; a function may give None for nothing.
+    ``facts`` says what an event of each kind, with its entry, tells; a function may give None for nothing. ``spread``
+    gives of the key of a fact those of the rows into which it is merged; None: it is the key of the row. So several
+    rollups can share their facts, which are gathered once.
     ``counts`` are the counters of its rows. ``bound``: the last column of the key is a label, and for each beginning of
     the key only so many labels, the first ones in the order of their events' ids, have a row of their own; what comes
     beyond shares the row :data:`OTHERS`. ``has_expired`` says which rows are neither counted nor kept any
@@ -76,6 +78,7 @@ class Rollup:
     key: Key
     measures: tuple[Measure, ...]
     facts: Mapping[type[AnyEvent], Callable[[Any, Entry], Fact | None]]
+    spread: Callable[[Key], Iterable[Key]] | None = None
     counts: tuple[Count, ...] = ()
     bound: int | None = None
     has_expired: Callable[[Key, Cutoffs], bool] | None = None
@@ -83,21 +86,36 @@ class Rollup:
     merge: Callable[[list[Any], Values], None] = field(init=False, repr=False)
     """Merges the values of its second argument into those of a row."""
     _encoded: tuple[tuple[int, Measure], ...] = field(init=False, repr=False)
+    _copied: tuple[tuple[int, Callable[[Any], Any]], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         places = [self.place(measure.columns[0]) for measure in self.measures]
         placed = list(zip(places, self.measures, strict=True))
         object.__setattr__(self, "merge", merging(placed))
         object.__setattr__(self, "_encoded", tuple(pair for pair in placed if pair[1].encode is not None))
+        copied = tuple((place, measure.copy) for place, measure in placed if measure.copy is not None)
+        object.__setattr__(self, "_copied", copied)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The columns of the measures, in their order."""
         return tuple(name for measure in self.measures for name in measure.columns)
 
+    @property
+    def has_histogram(self) -> bool:
+        """Whether a row holds a histogram, which takes much more memory than other values."""
+        return bool(self._copied)
+
     def place(self, column: str) -> int:
         """Say where among the columns of the measures one is."""
         return self.columns.index(column)
+
+    def copy(self, values: Values) -> list[Any]:
+        """Copy values, so that what is merged into the copy leaves them as they are."""
+        copied = list(values)
+        for place, copy in self._copied:
+            copied[place] = copy(copied[place])
+        return copied
 
     def load(self, key: Key, stored: tuple[Any, ...]) -> Row:
         """Make a row of its columns, as the database holds them."""

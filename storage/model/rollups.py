@@ -3,14 +3,23 @@
 ``merging.py`` merges batches of events into their rows.
 """
 
-from storage.model.events import KINDS, Activity, AnyEvent, ApiUsage, Conversation, LlmCall, Message
+from collections.abc import Iterable
+
+from storage.model.cutoffs import Cutoffs
+from storage.model.events import KIND_OF, KINDS, Activity, AnyEvent, ApiUsage, Conversation, LlmCall, Message
 from storage.model.histogram import bucket
 from storage.model.measures import distribution, earliest, first, last, latest, total
-from storage.model.rollup import Count, Entry, Fact, Rollup
+from storage.model.rollup import Count, Entry, Fact, Key, Rollup
 
 ENDPOINTS = 250
 """How many endpoints of a local day have a row of their own. A row is read and written whole by each commit that
 touches it: a batch that calls 1,000 of them would take 0.3 s."""
+RESPONSE_LABELS = 100
+"""How many models, and how many endpoints, of an hour or a local day have a histogram of their own."""
+MESSAGES, MODEL, API_CALLS, ENDPOINT = "messages", "model", "api_calls", "endpoint"
+"""Scopes of response times: of all messages, of one model's, of all API calls, of one endpoint's."""
+ALL = ""
+"""The label of a scope that has none."""
 CREATED, MESSAGE, LLM_CALL, DELETED, LLM_CALL_OF_NOBODY = range(5)
 """Founding ranks: which kind of event decides a conversation's owner and creation, best first."""
 NOBODY = ""
@@ -52,11 +61,53 @@ def _llm_call(event: LlmCall, entry: Entry) -> Fact | None:
     return (event.conversation_id,), (row_id, 0, 0, 0, 0, "active", at, rank, at, row_id, user_id or NOBODY)
 
 
+def _response(event: Message, entry: Entry) -> Fact | None:
+    if event.response_time is None:
+        return None
+    took = int(event.response_time)
+    return (entry.day, entry.at[:13], MODEL, event.model_used or ALL), (1, 0, took, {bucket(took): 1})
+
+
 def _call(event: ApiUsage, entry: Entry) -> Fact:
     took = int(event.response_time)
-    return (entry.day, event.endpoint), (1, int(event.status_code >= 500), took, {bucket(took): 1})
+    key = (entry.day, entry.at[:13], ENDPOINT, event.endpoint)
+    return key, (1, int(event.status_code >= 500), took, {bucket(took): 1})
 
 
+EVENTS_OF = {
+    **dict.fromkeys((MESSAGES, MODEL), KIND_OF[Message].table),
+    **dict.fromkeys((API_CALLS, ENDPOINT), KIND_OF[ApiUsage].table),
+}
+"""The table of the events of each scope."""
+_WHOLE = {MODEL: MESSAGES, ENDPOINT: API_CALLS}
+"""The scope of all, by that of each label."""
+
+
+def _of_endpoint_day(key: Key) -> Iterable[Key]:
+    day, _, _, endpoint = key
+    return ((day, endpoint),)
+
+
+def _of_hour(key: Key) -> Iterable[Key]:
+    _, hour, scope, label = key
+    whole = (hour, _WHOLE[scope], ALL)
+    return (whole,) if label == ALL else (whole, (hour, scope, label))
+
+
+def _of_day(key: Key) -> Iterable[Key]:
+    day, _, scope, label = key
+    whole = (day, _WHOLE[scope], ALL)
+    # Endpoints by day have a rollup of their own.
+    return (whole,) if label == ALL or scope == ENDPOINT else (whole, (day, scope, label))
+
+
+def _hour_has_expired(key: Key, cutoffs: Cutoffs) -> bool:
+    events = EVENTS_OF.get(key[1])
+    # A scope that is not known here is damage, which only a row that has not expired shows.
+    return events is not None and f"{key[0]}:00" < cutoffs.tables[events]
+
+
+_DURATIONS = (total("count"), total("error_count"), total("response_time_us"), distribution("buckets"))
 _OF_USERS = tuple(kind.event for kind in KINDS if "user_id" in kind.event.__struct_fields__)
 
 USERS = Rollup(
@@ -116,8 +167,30 @@ ENDPOINT_DAYS = Rollup(
     "endpoint_days",
     "The calls of each endpoint on each local day; buckets is a histogram of their response times.",
     ("day", "endpoint"),
-    (total("count"), total("error_count"), total("response_time_us"), distribution("buckets")),
+    _DURATIONS,
     {ApiUsage: _call},
+    spread=_of_endpoint_day,
     bound=ENDPOINTS,
 )
-ROLLUPS = (USERS, USER_DAYS, CONVERSATIONS, ENDPOINT_DAYS)
+RESPONSE_HOURS = Rollup(
+    "response_hours",
+    "The response times of each hour of UTC, by scope: of all messages that carry one (messages) and of those of each "
+    "model (model), of all API calls (api_calls) and of those to each endpoint (endpoint). label is the model or the "
+    "endpoint, buckets a histogram. error_count is 0 of messages.",
+    ("hour", "scope", "label"),
+    _DURATIONS,
+    {Message: _response, ApiUsage: _call},
+    spread=_of_hour,
+    bound=RESPONSE_LABELS,
+    has_expired=_hour_has_expired,
+)
+RESPONSE_DAYS = Rollup(
+    "response_days",
+    "The same for each local day; those to each endpoint are in endpoint_days.",
+    ("day", "scope", "label"),
+    _DURATIONS,
+    {Message: _response, ApiUsage: _call},
+    spread=_of_day,
+    bound=RESPONSE_LABELS,
+)
+ROLLUPS = (USERS, USER_DAYS, CONVERSATIONS, ENDPOINT_DAYS, RESPONSE_HOURS, RESPONSE_DAYS)

@@ -16,7 +16,7 @@ from storage.model.changes import MINUTES, RECENT
 from storage.model.clock import Days
 from storage.model.cutoffs import Cutoffs
 from storage.model.metrics import NAMES
-from storage.model.rollups import USER_DAYS
+from storage.model.rollups import EVENTS_OF, RESPONSE_HOURS, USER_DAYS
 from storage.read.snapshots import NEWEST_STARTS
 from storage.retention.archive import archive_sums, remove
 from storage.retention.steps import NOTHING, ROWS, Done, Step, Steps
@@ -144,8 +144,7 @@ def _deletions(connection: Connection, head: Head, days: Days) -> Iterator[Calla
     totals = select(_counters.metric).where(_counters.tenant_id == tenant_id, _counters.grain == "total")
     for metric in sorted({*connection.scalars(totals), *NAMES}):
         if before := cutoffs.of(metric):
-            # The whole hour in which the cutoff lies has expired; ":" sorts behind it, and before the next one.
-            for grain, end in (("minute", before), ("hour", before[:13] + ("" if before.endswith("00") else ":"))):
+            for grain, end in (("minute", before), ("hour", _past_hour(before))):
                 of_grain = and_(_counters.tenant_id == tenant_id, _counters.grain == grain, _counters.metric == metric)
                 expired = and_(of_grain, _counters.start < end)
                 yield partial(_delete_first, connection, schema.counters, (_counters.start,), expired)
@@ -153,6 +152,18 @@ def _deletions(connection: Connection, head: Head, days: Days) -> Iterator[Calla
     for table in (schema.user_days, schema.ARCHIVE[USER_DAYS.name]):
         settled = and_(table.c.tenant_id == tenant_id, table.c.day < cutoffs.user_days)
         yield partial(_delete_first, connection, table, (table.c.day, table.c.user_id), settled)
+    for table in (schema.response_hours, schema.ARCHIVE[RESPONSE_HOURS.name]):
+        for scope, events in EVENTS_OF.items():
+            if before := cutoffs.tables[events]:
+                of_scope = and_(table.c.tenant_id == tenant_id, table.c.scope == scope)
+                expired = and_(of_scope, table.c.hour < _past_hour(before))
+                yield partial(_delete_first, connection, table, (table.c.hour, table.c.label), expired)
+
+
+def _past_hour(cutoff: str) -> str:
+    """Give the text before which the hours that have expired sort: the whole one in which the cutoff lies has."""
+    # ":" sorts behind the hour, and before the next one.
+    return cutoff[:13] + ("" if cutoff.endswith("00") else ":")
 
 
 def _delete_first(

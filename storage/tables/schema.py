@@ -161,7 +161,10 @@ _TYPES = {
     "conversation_id": Key,
     "username": Key,
     "day": Day,
+    "hour": _ordered(13),
     "endpoint": Endpoint,
+    "scope": _ordered(16),
+    "label": Endpoint,
     "status": _ordered(8),
     "founding_rank": Integer,
     "buckets": Text,
@@ -189,6 +192,8 @@ users = ROLLUPS[rollups.USERS.name]
 user_days = ROLLUPS[rollups.USER_DAYS.name]
 conversation_metrics = ROLLUPS[rollups.CONVERSATIONS.name]
 endpoint_days = ROLLUPS[rollups.ENDPOINT_DAYS.name]
+response_hours = ROLLUPS[rollups.RESPONSE_HOURS.name]
+response_days = ROLLUPS[rollups.RESPONSE_DAYS.name]
 
 Index(
     "conversation_metrics_time",

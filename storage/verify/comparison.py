@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.model.changes import NO_TAG
 from storage.model.clock import Days
 from storage.model.rollups import ROLLUPS
-from storage.verify.recount import Table, read_rollup, read_rows, recount
+from storage.verify.recount import recount
+from storage.verify.rows import Table, read_rollup, read_rows
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,12 @@ It is SQL over the raw rows, written apart from ``rollups.py`` and ``merging.py`
 and the bounds of labels and endpoints are shared.
 """
 
-import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-import msgspec
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,12 +18,11 @@ from storage.model.cutoffs import Cutoffs
 from storage.model.events import KIND_OF, KINDS
 from storage.model.metrics import COUNTERS, LABELLED, LABELS, OTHERS, label_bounds
 from storage.model.rollup import Rollup
-from storage.model.rollups import CONVERSATIONS, ENDPOINT_DAYS, ENDPOINTS, ROLLUPS, USER_DAYS, USERS
+from storage.model.rollups import CONVERSATIONS, ROLLUPS, USER_DAYS, USERS
 from storage.tables import schema
 from storage.tables.heads import CUTOFF_COLUMNS, cutoffs_of
-
-Table: TypeAlias = dict[tuple[str, ...], Any]
-"""Values by key; a key begins with the tenant."""
+from storage.verify.histograms import count_durations
+from storage.verify.rows import Table, read_archive, read_rows
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,7 @@ async def recount(connection: AsyncConnection, days: Days) -> Recount:
     """Recount every tenant's rollups; the transaction that *connection* is in must be one of a single moment."""
     heads = await connection.execute(select(schema.heads.c.tenant_id, *CUTOFF_COLUMNS))
     rows = {name: await count(connection, days) for name, count in _RECOUNTS.items()}
+    rows |= await count_durations(connection, days)
     counted = Recount({tenant_id: cutoffs_of(cutoffs) for tenant_id, *cutoffs in heads}, {}, rows)
     for rollup in ROLLUPS:
         rows[rollup.name] = {
@@ -66,29 +64,6 @@ async def recount(connection: AsyncConnection, days: Days) -> Recount:
     found = await _counters(connection, days, counted)
     counted.counters.update({key: value for key, value in found.items() if value and not counted.has_expired(key)})
     return counted
-
-
-async def read_rows(connection: AsyncConnection, query: str) -> list[Any]:
-    """Read all rows of a query."""
-    return list(await connection.execute(text(query)))
-
-
-async def read_rollup(connection: AsyncConnection, rollup: Rollup, table: str) -> Table:
-    """Read a table with the columns of a rollup: those of its measures, by tenant and key."""
-    columns = ("tenant_id", *rollup.key, *rollup.columns)
-    width = 1 + len(rollup.key)
-    decode = [place for place, name in enumerate(rollup.columns) if name == "buckets"]
-    found: Table = {}
-    for row in await read_rows(connection, f"SELECT {', '.join(columns)} FROM {table}"):  # noqa: S608 - our own names
-        values = list(row[width:])
-        for place in decode:
-            values[place] = msgspec.json.decode(values[place], type=dict[int, int])
-        found[tuple(row[:width])] = tuple(values)
-    return found
-
-
-async def _archive(connection: AsyncConnection, rollup: Rollup) -> Table:
-    return await read_rollup(connection, rollup, f"carried_{rollup.name}")
 
 
 async def _read_table(connection: AsyncConnection, query: str) -> Table:
@@ -140,7 +115,7 @@ _USERS = f"""
 
 
 async def _users(connection: AsyncConnection, _days: Days) -> Table:
-    users = await _archive(connection, USERS)
+    users = await read_archive(connection, USERS)
     for key, found in (await _read_table(connection, _USERS)).items():
         users[key] = _one_user(_User(*users[key]), _User(*found)) if key in users else found
     return users
@@ -158,7 +133,7 @@ def _one_user(one: _User, other: _User) -> _User:
 
 async def _user_days(connection: AsyncConnection, days: Days) -> Table:
     """Find since when each user was active on each day."""
-    found = await _archive(connection, USER_DAYS)
+    found = await read_archive(connection, USER_DAYS)
     seen = f"SELECT tenant_id, user_id, MIN(at) FROM ({_USER_EVENTS}) AS events GROUP BY 1, 2, SUBSTR(at, 1, 16)"  # noqa: S608
     async for tenant_id, user_id, at in await connection.stream(text(seen)):
         key = (tenant_id, days.of(at), user_id)
@@ -219,7 +194,7 @@ _CONVERSATIONS = f"""
 
 
 async def _conversations(connection: AsyncConnection, _days: Days) -> Table:
-    found = await _archive(connection, CONVERSATIONS)
+    found = await read_archive(connection, CONVERSATIONS)
     for key, raw in (await _read_table(connection, _CONVERSATIONS)).items():
         found[key] = _one_conversation(_Conversation(*found[key]), _Conversation(*raw)) if key in found else raw
     return found
@@ -323,38 +298,8 @@ async def _by_model(connection: AsyncConnection, archived: list[Any]) -> list[tu
     return found
 
 
-async def _endpoint_days(connection: AsyncConnection, days: Days) -> Table:
-    """Count the calls of each endpoint by day; beyond the bound, in the order of the rows, they count together."""
-    found = await _archive(connection, ENDPOINT_DAYS)
-    named: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for tenant_id, day, endpoint in found:
-        if endpoint != OTHERS:
-            named[tenant_id, day].add(endpoint)
-    calls = "SELECT tenant_id, endpoint, timestamp, status_code, response_time_us FROM api_usage ORDER BY tenant_id, id"
-    async for tenant_id, endpoint, at, status, us in await connection.stream(text(calls)):
-        day = days.of(at)
-        known = named[tenant_id, day]
-        if len(known) < ENDPOINTS:
-            known.add(endpoint)
-        key = (tenant_id, day, endpoint if endpoint in known else OTHERS)
-        count, errors, total_us, buckets = found.get(key, (0, 0, 0, {}))
-        number = _bucket(us)
-        buckets[number] = buckets.get(number, 0) + 1
-        found[key] = (count + 1, errors + (status >= 500), total_us + us, buckets)
-    return found
-
-
-def _bucket(us: int) -> int:
-    """Number a bucket by floating point, apart from ``histogram.py``: below 2^53 the steps are exact."""
-    if us < 64:
-        return us
-    power = math.frexp(us)[1] - 1
-    return 32 * (power - 4) + int((us / 2**power - 1) * 32)
-
-
 _RECOUNTS: dict[str, Callable[[AsyncConnection, Days], Awaitable[Table]]] = {
     USERS.name: _users,
     USER_DAYS.name: _user_days,
     CONVERSATIONS.name: _conversations,
-    ENDPOINT_DAYS.name: _endpoint_days,
 }

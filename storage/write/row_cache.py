@@ -11,10 +11,14 @@ from dataclasses import dataclass
 
 from storage.model.changes import Position
 from storage.model.merging import Known
+from storage.model.rollups import ROLLUPS
 from storage.tables.heads import Head
 
 MOST_ROWS = 30_000
 """Rows that are kept in all: about 20 MB."""
+HISTOGRAM_ROWS = 16
+"""A row with a histogram counts as so many: with 200 buckets it takes 12 KB."""
+_SIZES = {rollup.name: HISTOGRAM_ROWS if rollup.has_histogram else 1 for rollup in ROLLUPS}
 
 
 @dataclass(slots=True)
@@ -31,8 +35,8 @@ class KeptRows:
 
     @property
     def count(self) -> int:
-        """The number of rows."""
-        return sum(map(len, self.known.rows.values()))
+        """The number of rows, larger ones as several."""
+        return sum(len(rows) * _SIZES[name] for name, rows in self.known.rows.items())
 
 
 def kept_after(known: Known, position: Position, before: KeptRows | None) -> KeptRows:

@@ -3,9 +3,11 @@
 from typing import get_args
 
 from storage.model.changes import MINUTES
+from storage.model.histogram import RELATIVE_ERROR
 from storage.model.metrics import FIGURES
 from storage.model.rollup import Rollup
-from storage.model.rollups import CONVERSATIONS, USERS
+from storage.model.rollups import CONVERSATIONS, ENDPOINTS, RESPONSE_LABELS, USERS
+from storage.read.response_times import PERCENTS, Of
 from storage.read.series import BY_MODEL, Interval
 from web.http.operations import JsonSchema
 
@@ -157,6 +159,46 @@ SERIES = record(
             "additionalProperties": {"type": "array", "items": {"type": ["number", "string", "null"]}},
             "description": f"A value for each point; of {' and '.join(BY_MODEL)} a column for each model. Money is "
             "decimal text.",
+        },
+        "position": STRING,
+    }
+)
+_PERCENTILE = {**SECONDS, "description": f"Seconds, at most {RELATIVE_ERROR:.1%} off; null for none."}
+_RESPONSE_FIGURES: JsonSchema = {
+    "count": COUNT,
+    "error_count": {**COUNT, "description": "API calls with a status of 500 or more; 0 of messages."},
+    "avg_response_time": SECONDS,
+    **{f"p{percent}_response_time": _PERCENTILE for percent in PERCENTS},
+}
+_RESPONSES: JsonSchema = {
+    "total": {**record(_RESPONSE_FIGURES), "description": "Of the whole range."},
+    "points": {
+        **record({name: {"type": "array", "items": {"type": ["number", "null"]}} for name in _RESPONSE_FIGURES}),
+        "description": "A value for each point; null where there is none, or where rows of that hour were removed.",
+    },
+}
+RESPONSE_TIMES = record(
+    {
+        "of": {"enum": list(get_args(Of))},
+        "interval": {"enum": ["hour", "day"]},
+        "timezone": {"type": "string", "description": "The tenant's zone, which cuts the days."},
+        "relative_error": {"type": "number", "description": "How far a percentile is off, at most, as a share of it."},
+        "start": {"type": "array", "items": TIME, "description": "When each point starts, without a gap."},
+        **_RESPONSES,
+        "items": {
+            "type": "array",
+            "items": record({"label": STRING, **_RESPONSES}),
+            "description": "With `by`: the models or endpoints, most response times first.",
+        },
+        "others": {
+            **record({"beyond_limit": COUNT, "beyond_bound": COUNT, "without_label": COUNT}),
+            "description": "How many response times no item has: of further models or endpoints; of those that came "
+            f"when {RESPONSE_LABELS} of an hour or a day (endpoints of a day: {ENDPOINTS}) had a row of their own; "
+            "of messages that name no model.",
+        },
+        "unknown": {
+            **COUNT,
+            "description": "How many were removed before histograms were kept: no percentile and no count has them.",
         },
         "position": STRING,
     }

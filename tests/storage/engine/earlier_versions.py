@@ -37,6 +37,13 @@ def require_tokens(connection: Connection) -> None:
     connection.execute(text("PRAGMA writable_schema=RESET"))
 
 
+def drop_histograms(connection: Connection) -> None:
+    """Drop the histograms by hour and by day, which migration 0008 made."""
+    for name in ("response_hours", "response_days"):
+        for prefix in ("", "carried_"):
+            connection.execute(text(f"DROP TABLE {prefix}{name}"))
+
+
 def as_first(connection: Connection) -> None:
     """Turn a database of the newest tables into one of the first ones, as migration 0001 made them."""
     forget_llm_calls(connection)
@@ -45,6 +52,7 @@ def as_first(connection: Connection) -> None:
     connection.execute(text("DROP VIEW daily_stats"))
     for name in ("audit", "revocations", "tracking_keys"):
         connection.execute(text(f"DROP TABLE {name}"))
+    drop_histograms(connection)
     for name in ("users", "user_days", "endpoint_days", "conversation_metrics", "counters"):
         connection.execute(text(f"DROP TABLE carried_{name}"))
     for name in ("user_activity", "message_metrics", "api_usage", "conversation_events", "user_days"):

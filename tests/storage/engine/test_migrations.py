@@ -8,17 +8,26 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, inspect, select, text, update
 
-from storage.engine.database import REVISION, migrate, revision
+from storage.engine.database import REVISION, Database, migrate, revision
 from storage.engine.urls import database_at
 from storage.errors import DataRefused, WrongDatabase
-from storage.model.cutoffs import Cutoffs
+from storage.model.cutoffs import Cutoffs, cutoff
+from storage.read.response_times import Wanted, read_response_times
+from storage.read.series import Interval, points
+from storage.retention.erasure import forget
 from storage.retention.prune import prune
 from storage.retention.steps import Steps
 from storage.tables import schema
 from storage.verify.comparison import verify
 from tests.samples.history import made_up
 from tests.storage.databases import opened
-from tests.storage.engine.earlier_versions import as_first, earlier_events, forget_llm_calls, require_tokens
+from tests.storage.engine.earlier_versions import (
+    as_first,
+    drop_histograms,
+    earlier_events,
+    forget_llm_calls,
+    require_tokens,
+)
 
 pytestmark = pytest.mark.each_database
 
@@ -51,6 +60,7 @@ async def test_tokens_become_optional(database_url: str) -> None:
     before, indexes = await database.write(_rows), await database.write(_indexes)
     await database.write(forget_llm_calls)
     await database.write(require_tokens)
+    await database.write(drop_histograms)
     await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0004'")))
     with pytest.raises(DataRefused):
         await database.write(
@@ -67,6 +77,36 @@ async def test_tokens_become_optional(database_url: str) -> None:
         async with later.read() as connection:
             assert (await verify(connection, later.days)).differences == []
         await later.close()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])
+async def test_histograms_are_filled(database_url: str, zone: str) -> None:
+    """Histograms of response times are filled from the rows that are left, and of removed API calls by day from the
+    archive; the messages that were removed are counted as unknown. The recount agrees."""
+    database = await opened(database_url, zone, made_up(seed=14, count=400))
+    calls, messages, whole = Wanted("api_calls"), Wanted("messages"), ("2026-03-06", "2026-03-11")
+    before = {wanted: await _response_times(database, "day", whole, wanted) for wanted in (calls, messages)}
+    steps = Steps(database, 100, rest=0)
+    await forget(steps, "default", "u3")
+    await prune(steps, "default", Cutoffs.at(cutoff(database.days, "2026-03-08")))
+    await database.write(drop_histograms)
+    await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0007'")))
+    await database.close()
+    later = await opened(database_url, zone, [])
+    async with later.read() as connection:
+        assert (await verify(connection, later.days)).differences == []
+    assert await _response_times(later, "day", whole, calls) == before[calls]
+    left = await _response_times(later, "day", whole, messages)
+    assert left["unknown"] > 10
+    assert left["unknown"] + left["total"]["count"] == before[messages]["total"]["count"]
+    assert (await _response_times(later, "hour", ("2026-03-09", "2026-03-10"), calls))["total"]["count"] > 5
+    await later.close()
+
+
+async def _response_times(database: Database, interval: Interval, days: tuple[str, str], wanted: Wanted) -> Any:
+    covered = await points(database.days, interval, *(database.days.start(day) for day in days))
+    async with database.read() as connection:
+        return await read_response_times(connection, "default", covered, wanted)
 
 
 @pytest.mark.no_database
@@ -98,6 +138,7 @@ async def test_llm_calls_leave_expired_users_expired(database_url: str) -> None:
     removed = await prune(Steps(database, 100, rest=0), "default", Cutoffs.at("2026-03-08T00:00"))
     assert len(removed) > 4
     await database.write(forget_llm_calls)
+    await database.write(drop_histograms)
     await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0006'")))
     await database.close()
     later = database_at(database_url, "UTC")

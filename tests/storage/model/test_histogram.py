@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.model.histogram import add, bucket, middle, quantile, total
+from storage.model.histogram import add, bucket, middle, percentiles, quantile, total
 
 DAY_US = 86_400_000_000
 DURATIONS = st.integers(0, 200) | st.integers(0, DAY_US)
@@ -51,3 +51,15 @@ def test_added_histograms_know_the_quantile(durations: list[int], cut: int, shar
 def test_no_duration_has_no_quantile() -> None:
     """Where nothing was measured there is no quantile."""
     assert quantile({}, 0.95) is None
+    assert percentiles({}, (50, 99)) == [None, None]
+
+
+@given(st.lists(DURATIONS, min_size=1, max_size=200))
+def test_percentiles_are_those_of_the_nearest_rank(durations: list[int]) -> None:
+    """Each whole percentile is the middle of the bucket of the duration that has that rank."""
+    histogram: dict[int, int] = {}
+    for us in durations:
+        add(histogram, {bucket(us): 1})
+    percents = (1, 50, 55, 95, 99, 100)
+    exact = [sorted(durations)[-(-percent * len(durations) // 100) - 1] for percent in percents]
+    assert percentiles(histogram, percents) == [middle(bucket(us)) for us in exact]

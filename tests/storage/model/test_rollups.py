@@ -29,7 +29,7 @@ def rolled(entries: list[Entry], known: Known | None = None) -> Rolled:
 
 
 def rows(found: Rolled, rollup: Rollup) -> dict[Key, tuple[Any, ...]]:
-    return {row.key: rollup.dump(row) for row in found.rows[rollup.name]}
+    return {row.key: tuple(row.values) for row in found.rows[rollup.name]}
 
 
 def shown(found: Rolled) -> Any:
@@ -59,7 +59,12 @@ def test_batches_do_not_matter(events: list[tuple[dict[str, Any], str]], cut: in
     for rollup in ROLLUPS:
         for row in first.rows[rollup.name]:
             known.rows[rollup.name][row.key] = rollup.load(row.key, rollup.dump(row))
-    known.labels = Counter((ENDPOINT_DAYS.name, row.key[:-1]) for row in first.rows[ENDPOINT_DAYS.name])
+    known.labels = Counter(
+        (rollup.name, row.key[:-1])
+        for rollup in ROLLUPS
+        for row in first.rows[rollup.name]
+        if rollup.bound is not None and row.key[-1]
+    )
     kept = {rollup.name: rows(first, rollup) for rollup in ROLLUPS}
     second = rolled(entries[cut:], known)
     sums = {key: first.counters.get(key, 0) + second.counters.get(key, 0) for key in first.counters | second.counters}
@@ -83,6 +88,8 @@ def test_a_batch_names_every_row_that_it_touches() -> None:
         "user_days": {("2026-03-06", "u")},
         "conversation_metrics": {("c",)},
         "endpoint_days": {("2026-03-06", "/")},
+        "response_hours": {("2026-03-07T03", "api_calls", ""), ("2026-03-07T03", "endpoint", "/")},
+        "response_days": {("2026-03-06", "api_calls", "")},
     }
 
 

@@ -13,7 +13,9 @@ from storage.model import clock
 from storage.model.changes import Change
 from storage.model.clock import Days
 from storage.model.cutoffs import TABLES, Cutoffs, cutoff
-from storage.model.rollups import ENDPOINT_DAYS
+from storage.model.rollups import ENDPOINT_DAYS, RESPONSE_DAYS, RESPONSE_HOURS
+from storage.read.reports import Item
+from storage.read.response_times import Wanted, read_response_times
 from storage.read.series import METRICS, Column, Interval, points, read_series
 from storage.read.snapshots import read_changes
 from storage.retention.erasure import forget
@@ -39,11 +41,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         "storage.retention.erasure.ROWS": 4,
         "storage.model.merging.LABELS": 2,
         "storage.verify.recount.LABELS": 2,
-        "storage.verify.recount.ENDPOINTS": 2,
+        "storage.verify.histograms.ENDPOINTS": 2,
+        "storage.verify.histograms.RESPONSE_LABELS": 2,
         "realtime.feed.VERIFY_SECONDS": 0.0,
     }.items():
         monkeypatch.setattr(name, value)
-    monkeypatch.setitem(vars(ENDPOINT_DAYS), "bound", 2)
+    for rollup in (ENDPOINT_DAYS, RESPONSE_HOURS, RESPONSE_DAYS):
+        monkeypatch.setitem(vars(rollup), "bound", 2)
 
 
 def drawn(draw: random.Random, days: Days) -> Cutoffs:
@@ -97,6 +101,36 @@ async def test_what_has_expired_has_no_value(database_url: str) -> None:
     await end(watched)
 
 
+async def test_response_times_expire_as_series_do(database_url: str) -> None:
+    """After pruning, percentiles by hour are None before the cutoff and right behind it; those by day stay for ever."""
+    watched = await watch(database_url, "Asia/Kolkata")
+    await watched.post(made_up(random.Random(3), 200, serials()))
+    database, days = watched.database, watched.database.days
+    ends = days.start(days.shift(days.today(), -9)), days.start(days.shift(days.today(), 1))
+    wanted = Wanted("messages"), Wanted("api_calls", labels=2)
+    before = [await response_times(database, interval, *ends, of) for interval in ("hour", "day") for of in wanted]
+    day = days.shift(days.today(), -4)
+    await forget(watched.steps, TENANT, "u2")
+    await prune(watched.steps, TENANT, Cutoffs.at(cutoff(days, day)))
+    after = [await response_times(database, interval, *ends, of) for interval in ("hour", "day") for of in wanted]
+    assert after[2:] == before[2:]
+    for (starts, whole), (_, left) in zip(before[:2], after[:2], strict=True):
+        opened = next(place for place, start in enumerate(starts) if start >= days.start(day))
+        assert whole["total"]["count"] > left["total"]["count"] > 5
+        assert left["unknown"] == 0
+        for name, column in whole["points"].items():
+            assert left["points"][name] == [*[None] * opened, *column[opened:]], name
+    await end(watched)
+
+
+async def response_times(
+    database: Database, interval: Interval, start: str, end: str, wanted: Wanted
+) -> tuple[list[str], Item]:
+    covered = await points(database.days, interval, start, end)
+    async with database.read() as connection:
+        return covered.starts, await read_response_times(connection, TENANT, covered, wanted)
+
+
 async def series(database: Database, interval: Interval, start: str, end: str) -> tuple[list[str], dict[str, Column]]:
     covered = await points(database.days, interval, start, end)
     async with database.read() as connection:
@@ -105,7 +139,8 @@ async def series(database: Database, interval: Interval, start: str, end: str) -
 
 
 async def test_nothing_is_left_but_days(database_url: str) -> None:
-    """Pruned away, a tenant keeps what is by day, its users and its conversations: no row, no minute, no user's day."""
+    """Pruned away, a tenant keeps what is by day, its users and its conversations: no row, no minute or hour, no user's
+    day."""
     watched = await watch(database_url, "America/New_York")
     await watched.post(made_up(random.Random(2), 80, serials()))
     before = await watched.figures()
@@ -114,7 +149,10 @@ async def test_nothing_is_left_but_days(database_url: str) -> None:
     removed = await prune(watched.steps, TENANT, wanted)
     assert sum(removed[name] for name in TABLES) == 80
     async with watched.database.read() as connection:
-        for name in (*TABLES, "user_days", "carried_user_days"):
+        for name in (
+            *TABLES,
+            *(prefix + name for name in ("user_days", "response_hours") for prefix in ("", "carried_")),
+        ):
             assert await connection.scalar(text(f"SELECT COUNT(*) FROM {name}")) == 0, name
         grains = await connection.execute(text("SELECT DISTINCT grain FROM counters"))
         assert {grain for (grain,) in grains} == {"day", "total"}

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Integer, Table, delete, insert, select, update
 
 from storage.engine.database import Database
@@ -67,13 +68,17 @@ async def write(database: Database, tenant: str, events: list[AnyEvent]) -> None
 
 
 async def tables(database: Database) -> Tables:
-    """Every row of every rollup by its key; counters that are 0 are as good as none."""
+    """Every row of every rollup by its key; counters that are 0 are as good as none, and histograms have no order."""
     found: Tables = {}
     async with database.read() as connection:
         for table in TABLES:
-            rows = map(tuple, await connection.execute(select(table)))
+            rows = [tuple(map(_unordered, row)) for row in await connection.execute(select(table))]
             found[table.name] = {row[: _key(table)]: row for row in rows if table.name != "counters" or row[-1]}
     return found
+
+
+def _unordered(value: Any) -> Any:
+    return msgspec.json.decode(value) if isinstance(value, str) and value.startswith("{") else value
 
 
 def _key(table: Table) -> int:
