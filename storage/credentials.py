@@ -1,5 +1,5 @@
-"""Tracking keys and revoked tokens, and the audit of what is done to them and of erasures: every statement about these
-three tables.
+"""Tracking keys and revoked tokens, and the audit of what is done to them, to prices and to users: every statement
+about these three tables.
 
 A key is kept as its SHA-256. A slow hash would protect what people choose; a key is 256 random bits, which cannot be
 found by trying, and it is looked up at every request.
@@ -140,6 +140,11 @@ def revoke(connection: Connection, actor: str, revocation: Revocation) -> None:
 def record_erasure(connection: Connection, actor: str, tenant_id: str, rows: int) -> None:
     """Record that a user was erased; not which one, nor anything by which that could be tried out."""
     _write(connection, tenant_id, actor, "user forgotten", f"{rows} rows removed")
+
+
+def record_prices(connection: Connection, actor: str, tenant_id: str, action: str, target: str) -> None:
+    """Record what was done to a tenant's prices."""
+    _write(connection, tenant_id, actor, action, target)
 
 
 def expire(connection: Connection, audit_before: str | None) -> None:

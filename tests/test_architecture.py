@@ -16,7 +16,7 @@ LAYERS = {
         ("errors",),
         ("model", "fairness"),
         ("tables",),
-        ("credentials", "engine"),
+        ("credentials", "engine", "prices"),
         ("write", "read"),
         ("retention", "verify", "importer"),
     ),

@@ -16,12 +16,17 @@ from storage.model.measures import Measure, merging
 
 @dataclass(slots=True)
 class Entry:
-    """An accepted event with what the writer gives it: the row's id, its time, and the local day of that time."""
+    """An accepted event with what the writer gives it: the row's id, its time, and the local day of that time.
+
+    ``price_id`` names the price by which the cost of an LLM call was computed; None: its sender told the cost, or it is
+    not known.
+    """
 
     event: AnyEvent
     id: int
     at: str
     day: str
+    price_id: str | None = None
 
 
 Key = tuple[str, ...]

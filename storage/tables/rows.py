@@ -19,6 +19,10 @@ _PLAIN = {ExtraData: "str", Microseconds: "int", NanoDollars: "int"}
 """Drivers are fast only with plain ``str`` and ``int``."""
 
 
+_OF_ENTRY = ("id", "price_id")
+"""Columns that hold what an entry has beside its event; the second one is the last of its table."""
+
+
 def columns(table: Table) -> Sequence[Column[Any]]:
     """Give the columns that :func:`entry` needs, in their order."""
     return list(table.c)[1:]
@@ -30,25 +34,27 @@ class _Rows:
     def __init__(self, kind: Kind, table: Table) -> None:
         fields = {kind.column(name): name for name in kind.event.__struct_fields__}
         names = [column.name for column in columns(table)]
-        if unknown := set(fields).symmetric_difference(names) - {"id"}:
+        if unknown := set(fields).symmetric_difference(names) - set(_OF_ENTRY):
             raise TypeError(f"the table {table.name} and the events {kind.name} differ in {', '.join(sorted(unknown))}")
         hints = kind.event.__annotations__
         self.row = _make_row([_expression(kind, fields.get(name), name, hints) for name in names])
-        self._fields = [fields[name] for name in names[1:]]
+        self._fields = [fields[name] for name in names if name in fields]
+        self._is_priced = names[-1] == "price_id"
         self._event = kind.event
         self.insert = Insert(table)
 
     def entry(self, row: Sequence[Any], days: Days) -> Entry:
         """Make the event of a row again."""
-        event = self._event(**dict(zip(self._fields, row[1:], strict=True)))
+        values, price_id = (row[1:-1], row[-1]) if self._is_priced else (row[1:], None)
+        event = self._event(**dict(zip(self._fields, values, strict=True)))
         at = str(event.timestamp)
-        return Entry(event, row[0], at, days.of(at))
+        return Entry(event, row[0], at, days.of(at), price_id)
 
 
 def _expression(kind: Kind, field: str | None, column: str, hints: Mapping[str, Any]) -> str:
     """Say by which expression a column is made of an ``entry`` and its ``event``."""
-    if column == "id":
-        return "entry.id"
+    if column in _OF_ENTRY:
+        return f"entry.{column}"
     if column == kind.time:
         return "entry.at"
     value = f"event.{field}"

@@ -145,6 +145,7 @@ llm_calls = event_table(
     _column("service_tier", String(100), null=True),
     _column("cost_nanodollars", BigInteger, null=True),
     _column("timestamp", Stamp),
+    _column("price_id", _ordered(16), null=True),
 )
 Index("llm_calls_time", llm_calls.c.tenant_id, llm_calls.c.timestamp, llm_calls.c.id)
 Index("llm_calls_user", llm_calls.c.tenant_id, llm_calls.c.user_id)
@@ -287,6 +288,22 @@ tracking_keys = _support(
     _column("revoked_at", Stamp, null=True),
     key=("tenant_id", "id"),
 )
+
+# Prices of LLM calls: a tenant's own ones, and those that its calls were priced by. Only the last two columns ever
+# change. body: the price as JSON, of which id is the hash. set_at: when the tenant took it for its own; null: it
+# shipped with the service. removed_at: from then on it is not used any more.
+prices = _support(
+    "prices",
+    _column("tenant_id", Key),
+    _column("id", _ordered(16)),
+    _column("provider", Key),
+    _column("model", Key),
+    _column("body", Text),
+    _column("set_at", Stamp, null=True),
+    _column("removed_at", Stamp, null=True),
+    key=("tenant_id", "id"),
+)
+Index("prices_model", prices.c.tenant_id, prices.c.model)
 
 # Tokens that are worth nothing although they have not expired. kind: sub or jti; tenant_id: "" for every tenant.
 # expires_at: from then on no such token can be valid any more; null if that is not known.

@@ -1,6 +1,7 @@
-"""The proof: recount every rollup and compare.
+"""The proof: recount every rollup, compute every cost again, and compare.
 
-``recount.py`` says what they must be. All of it is read in one transaction, so that it holds on a live database too.
+``recount.py`` and ``costs.py`` say what they must be. All of it is read in one transaction, so that it holds on a live
+database too.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.model.changes import NO_TAG
 from storage.model.clock import Days
 from storage.model.rollups import ROLLUPS
+from storage.verify.costs import wrong_costs
 from storage.verify.recount import recount
 from storage.verify.rows import Table, read_rollup, read_rows
 
@@ -53,6 +55,9 @@ async def verify(connection: AsyncConnection, days: Days) -> VerificationResult:
         held = {key: row for key, row in rows.items() if not counted.row_has_expired(rollup, key)}
         _compare(result, rollup.name, held, counted.rows[rollup.name], rollup.columns)
     await _check_log(connection, result)
+    compared, wrong = await wrong_costs(connection)
+    result.compared += compared
+    result.differences += [Difference(*found) for found in wrong]
     return result
 
 

@@ -13,6 +13,7 @@ from storage.model.clock import Days, now
 from storage.model.events import KINDS, AnyEvent
 from storage.model.merging import Rolled, gather, roll
 from storage.model.rollup import Entry
+from storage.prices.pricing import price_calls
 from storage.tables import schema
 from storage.tables.bulk import Lookup, add
 from storage.tables.heads import append, lock
@@ -59,6 +60,7 @@ def commit(
     for row_id, (event, arrival) in enumerate(accepted, head.last_id + 1):
         at = arrival if event.timestamp is None else str(event.timestamp)
         entries.append(Entry(event, row_id, at, days.of(at)))
+    price_calls(connection, tenant_id, entries)
     batch = gather(entries)
     known = read_known(connection, tenant_id, batch, None if kept is None else kept.known)
     rolled = roll(batch, known, days.of, head.cutoffs)

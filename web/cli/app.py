@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from storage.errors import StorageError
-from web.cli import erasure, keys, upkeep
+from web.cli import erasure, keys, prices, upkeep
 from web.cli.command import alongside, fail, read_settings
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, own_url, unknown
 
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 
 app.add_typer(keys.app, name="keys")
+app.add_typer(prices.app, name="prices")
 app.command()(keys.revoke)
 app.command()(keys.audit)
 app.command()(upkeep.migrate)

@@ -94,6 +94,7 @@ LLM_CALL = record(
         "service_tier": OPTIONAL,
         "timestamp": TIME,
         "cost": {**OPTIONAL, "description": "US dollars as decimal text; null where it is not known."},
+        "price_id": {**OPTIONAL, "description": "The price that the cost was computed by; null: its sender told it."},
     }
 )
 API_CALL = record(

@@ -10,8 +10,15 @@ def earlier_events(seed: int) -> list[Json]:
     return [event for event in made_up(seed) if event["type"] != "llm_call"]
 
 
+def drop_prices(connection: Connection) -> None:
+    """Drop the prices of LLM calls, which migration 0009 made."""
+    connection.execute(text("DROP TABLE prices"))
+    connection.execute(text("ALTER TABLE llm_calls DROP COLUMN price_id"))
+
+
 def forget_llm_calls(connection: Connection) -> None:
-    """Take back what migration 0007 made; none of the conversations may be founded by a call."""
+    """Take back what migration 0007 made, and prices; none of the conversations may be founded by a call."""
+    drop_prices(connection)
     connection.execute(text("DROP TABLE llm_calls"))
     connection.execute(text("ALTER TABLE heads DROP COLUMN llm_calls_from"))
     for name in ("time_to_first_token_us", "finish_reason"):

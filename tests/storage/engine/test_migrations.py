@@ -24,6 +24,7 @@ from tests.storage.databases import opened
 from tests.storage.engine.earlier_versions import (
     as_first,
     drop_histograms,
+    drop_prices,
     earlier_events,
     forget_llm_calls,
     require_tokens,
@@ -89,6 +90,7 @@ async def test_histograms_are_filled(database_url: str, zone: str) -> None:
     steps = Steps(database, 100, rest=0)
     await forget(steps, "default", "u3")
     await prune(steps, "default", Cutoffs.at(cutoff(database.days, "2026-03-08")))
+    await database.write(drop_prices)
     await database.write(drop_histograms)
     await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0007'")))
     await database.close()
