@@ -47,6 +47,8 @@ class Refused(Exception):
 
 Authenticate = Callable[[str], Awaitable[Principal]]
 """Gives the principal of a token; raises :exc:`Refused`."""
+Renewed = Callable[[Principal], Awaitable[Principal]]
+"""Gives the principal of a session that was renewed since, others as they are."""
 
 
 _CHOICES: dict[Topics, Topics] = {}
@@ -63,6 +65,8 @@ class Connection:
         "_ended",
         "_expiry",
         "_now",
+        "_renewal",
+        "_renewed",
         "_subscribe_seconds",
         "_subscribe_timer",
         "behind_since",
@@ -82,6 +86,7 @@ class Connection:
         subscribers: Subscribers,
         sink: Sink,
         authenticate: Authenticate,
+        renewed: Renewed,
         now: Callable[[], float],
         subscribe_seconds: float,
     ) -> None:
@@ -100,6 +105,8 @@ class Connection:
         self.ended_with: int | None = None
         """The code with which it was closed from here; None while it is open, and if the subscriber closed it."""
         self._authenticate = authenticate
+        self._renewed = renewed
+        self._renewal: asyncio.Task[None] | None = None
         self._now = now
         self._subscribe_seconds = subscribe_seconds
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -133,9 +140,9 @@ class Connection:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
             self.subscribers.leave(self)
-            for timer in (self._expiry, self._subscribe_timer):
-                if timer is not None:
-                    timer.cancel()
+            for pending in (self._expiry, self._subscribe_timer, self._renewal):
+                if pending is not None:
+                    pending.cancel()
 
     async def _read(self, receive: AsgiReceive) -> None:
         """Take messages until the subscriber is gone. This must always run: the server reads no further by itself."""
@@ -222,10 +229,20 @@ class Connection:
         self._expiry = asyncio.get_running_loop().call_later(min(left, CHECK_SECONDS), self._on_expiry)
 
     def _on_expiry(self) -> None:
-        if self.principal.expires <= self._now():
+        if self.principal.expires > self._now():
+            self._watch_expiry()
+        elif self.principal.session is None:
             self.end(EXPIRED, "the token has expired")
         else:
+            self._renewal = asyncio.create_task(self._renew(), name="session renewal")
+
+    async def _renew(self) -> None:
+        """Continue with a session that was renewed, by another request than this; end with one that was not."""
+        self.principal = await self._renewed(self.principal)
+        if self.principal.expires > self._now():
             self._watch_expiry()
+        else:
+            self.end(EXPIRED, "the session has ended")
 
 
 async def reject(receive: AsgiReceive, send: AsgiSend, close: Close, message: str) -> None:

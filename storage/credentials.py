@@ -137,6 +137,11 @@ def revoke(connection: Connection, actor: str, revocation: Revocation) -> None:
     _write(connection, revocation.tenant_id, actor, "tokens revoked", f"{revocation.kind} {revocation.value}")
 
 
+def touch(connection: Connection) -> None:
+    """Let every process read again what is in force, within a second."""
+    _TAG.write(connection, [(TAG, f"{now()} {secrets.token_hex(ID_BYTES)}")])
+
+
 def record_erasure(connection: Connection, actor: str, tenant_id: str, rows: int) -> None:
     """Record that a user was erased; not which one, nor anything by which that could be tried out."""
     _write(connection, tenant_id, actor, "user forgotten", f"{rows} rows removed")
@@ -196,4 +201,4 @@ def _record(connection: Connection, actor: str, action: str, key: TrackingKey, m
 def _write(connection: Connection, tenant_id: str, actor: str, action: str, target: str) -> None:
     act = AuditEntry(tenant_id, now(), secrets.token_hex(ID_BYTES), actor, action, target)
     connection.execute(audit.insert(), [vars(act)])
-    _TAG.write(connection, [(TAG, f"{act.at} {act.id}")])
+    touch(connection)

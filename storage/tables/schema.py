@@ -333,6 +333,25 @@ revocations = _support(
     key=("tenant_id", "kind", "value"),
 )
 
+# Who is signed in, and codes that wait to become a session (code_until is not null). digest: SHA-256 of the secret, as
+# hex, by which alone a session is looked for: whoever shows it does not say the tenant. roles: a JSON list.
+sessions = _support(
+    "sessions",
+    _column("digest", _ordered(64)),
+    _column("tenant_id", Key),
+    _column("sub", Key),
+    _column("roles", Text),
+    _column("expires_at", Stamp),
+    _column("created_at", Stamp),
+    _column("signed_by", String(32)),
+    _column("issued_at", Stamp, null=True),
+    _column("token_id", Text, null=True),
+    _column("code", _ordered(64), null=True),
+    _column("code_until", Stamp, null=True),
+    key=("digest",),
+)
+Index("sessions_subject", sessions.c.tenant_id, sessions.c.sub, sessions.c.created_at)
+
 # What was done to keys and tokens, and by whom. No row is ever changed.
 audit = _support(
     "audit",

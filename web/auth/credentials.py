@@ -7,12 +7,12 @@ cannot be read, what was known stays in force.
 import asyncio
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from realtime.principal import Principal
-from storage.credentials import EVERY_TENANT, CredentialLists, Revocation, TrackingKey, read_credentials, record_uses
+from storage.credentials import EVERY_TENANT, Revocation, TrackingKey, read_credentials, record_uses
 from storage.engine.database import Database
 from storage.errors import StorageError
 from storage.model import clock
@@ -35,18 +35,18 @@ class Credentials:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lists: CredentialLists | None = None
+        self._tag: str | None = None
         self._keys: dict[str, TrackingKey] = {}
         self._revoked: dict[tuple[str, str, str], float] = {}
         self._used: set[tuple[str, str]] = set()
         self._noted_at = -math.inf
         self._task: asyncio.Task[None] | None = None
-        self._changed: Callable[[], None] = lambda: None
+        self._changed: Callable[[], Awaitable[None]] | None = None
 
-    async def start(self, changed: Callable[[], None]) -> None:
-        """Read the lists, now and from now on; *changed* is called when they have changed.
+    async def start(self, changed: Callable[[], Awaitable[None]]) -> None:
+        """Read the lists, now and from now on; *changed* is called when they, or the sessions, have changed.
 
-        Raises what the database raises.
+        If it raises what the database raises, it is called again. Raises what the database raises.
         """
         self._changed = changed
         await self._read()
@@ -98,13 +98,14 @@ class Credentials:
     async def _read(self) -> None:
         # As the feeds do: reports that take long do not keep it waiting.
         async with self._database.read_for_feeds() as connection:
-            lists = await read_credentials(connection, None if self._lists is None else self._lists.tag)
+            lists = await read_credentials(connection, self._tag)
         if lists is None:
             return
-        self._lists = lists
         self._keys = {key.hash: key for key in lists.keys}
         self._revoked = {(item.kind, item.tenant_id, item.value): _unix(item) for item in lists.revocations}
-        self._changed()
+        if self._changed is not None:
+            await self._changed()
+        self._tag = lists.tag
 
     async def _record_uses(self) -> None:
         """Write the uses since the last time, as of now: a minute is exact enough."""

@@ -1,13 +1,15 @@
 """The public keys by which tokens are verified, as the auth service publishes them (JWKS, RFC 7517)."""
 
 import asyncio
+import hashlib
 import math
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
 import msgspec
 import structlog
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from web.http.problems import unavailable
 
@@ -25,6 +27,18 @@ MAX_KEYS = 100
 """Keys of a set; those that follow are left out."""
 ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}
 """The one algorithm for each type of key."""
+
+
+def fingerprint(key: bytes) -> str:
+    """Give a hash by which a key is recognized, and which tells nothing of it."""
+    return hashlib.sha256(b"key of tokens: " + key).hexdigest()[:32]
+
+
+class PublicKey(NamedTuple):
+    """A key, and a hash of it by which it is recognized."""
+
+    key: Any
+    fingerprint: str
 
 
 class KeySet:
@@ -51,31 +65,44 @@ class KeySet:
         self._client = httpx2.AsyncClient(
             timeout=FETCH_SECONDS, follow_redirects=False, headers={"Accept-Encoding": "identity"}
         )
-        self._keys: dict[tuple[str, str | None], Any] = {}
+        self._keys: dict[tuple[str, str | None], PublicKey] = {}
         self._had = False
         self._tried_at = -math.inf
         self._fetch: asyncio.Task[None] | None = None
         self._next: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def get(self, algorithm: str, kid: str | None) -> Any:
+    async def get(self, algorithm: str, kid: str | None) -> PublicKey:
         """Find the key *kid* for *algorithm*; a token without a key id gets the only one there is.
 
         Raises ``jwt.InvalidKeyError`` if there is none, a 503 :exc:`Problem` if no keys could be fetched yet.
         """
         key = self._find(algorithm, kid)
         if key is None:
-            if time.monotonic() - self._tried_at > REFETCH_SECONDS:
-                self._begin()
-            if self._fetch is not None:
-                # It continues if the request that waits for it is cancelled.
-                await asyncio.wait([self._fetch])
+            await self._look_again()
             key = self._find(algorithm, kid)
         if key is None:
-            if not self._had:
-                raise unavailable("the keys of the auth service cannot be had just now", int(REFETCH_SECONDS))
             raise jwt.InvalidKeyError("unknown key")
         return key
+
+    async def holds(self, fingerprint: str) -> bool:
+        """Say whether the key with this *fingerprint* is published still; raises as :meth:`get` does for no keys."""
+        if not self._has(fingerprint):
+            await self._look_again()
+        return self._has(fingerprint)
+
+    def _has(self, fingerprint: str) -> bool:
+        return any(key.fingerprint == fingerprint for key in self._keys.values())
+
+    async def _look_again(self) -> None:
+        """Wait for a fetch, if one is due or under way; raises a 503 :exc:`Problem` if none has succeeded yet."""
+        if time.monotonic() - self._tried_at > REFETCH_SECONDS:
+            self._begin()
+        if self._fetch is not None:
+            # It continues if the request that waits for it is cancelled.
+            await asyncio.wait([self._fetch])
+        if not self._had:
+            raise unavailable("the keys of the auth service cannot be had just now", int(REFETCH_SECONDS))
 
     async def close(self) -> None:
         """Give connections back."""
@@ -87,7 +114,7 @@ class KeySet:
             self._next.cancel()
         await self._client.aclose()
 
-    def _find(self, algorithm: str, kid: str | None) -> Any:
+    def _find(self, algorithm: str, kid: str | None) -> PublicKey | None:
         if kid is not None:
             return self._keys.get((algorithm, kid))
         fitting = [key for (name, _), key in self._keys.items() if name == algorithm]
@@ -130,19 +157,22 @@ class _Set(msgspec.Struct):
     keys: list[Any]
 
 
-def _public_keys(body: bytes) -> dict[tuple[str, str | None], Any]:
+def _public_keys(body: bytes) -> dict[tuple[str, str | None], PublicKey]:
     """Read a set of keys; raises ``msgspec.MsgspecError`` if it is none."""
     documents = msgspec.json.decode(body, type=_Set).keys
     return dict(filter(None, map(_public_key, documents[:MAX_KEYS])))
 
 
-def _public_key(document: Any) -> tuple[tuple[str, str | None], Any] | None:
+def _public_key(document: Any) -> tuple[tuple[str, str | None], PublicKey] | None:
     """Read one key of a set; None if it is not of the kinds that are accepted, or broken: the others still count."""
     try:
         name = ALGORITHMS[document["kty"]]
         kid = document.get("kid")
         if document.get("use", "sig") != "sig" or not isinstance(kid, str | None):
             return None
-        return (name, kid), jwt.PyJWK(document, algorithm=name).key
+        key = jwt.PyJWK(document, algorithm=name).key
+        return (name, kid), PublicKey(
+            key, fingerprint(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        )
     except (jwt.PyJWTError, KeyError, ValueError, TypeError, AttributeError):
         return None

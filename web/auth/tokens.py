@@ -21,7 +21,7 @@ from realtime.principal import Principal
 from storage.engine.urls import file_of
 from web.auth.claims import ADMIN as ADMIN
 from web.auth.claims import DEFAULT_CLAIMS, Claims, read_subject
-from web.auth.key_set import ALGORITHMS, KeySet
+from web.auth.key_set import ALGORITHMS, KeySet, fingerprint
 from web.http.problems import unauthorized
 from web.settings import InvalidSetting, Settings
 
@@ -61,6 +61,7 @@ class Verifier:
         do. *names* are those of the other claims.
         """
         self._secret = secret
+        self._secret_print = None if secret is None else fingerprint(secret.encode())
         self._revokes = revokes
         self._audiences = frozenset(audiences)
         self._issuers = frozenset(issuers)
@@ -73,7 +74,7 @@ class Verifier:
             if len(token) > MAX_TOKEN:
                 raise jwt.DecodeError("too long")
             header = _header(token)
-            key = await self._key(header.alg, header.kid)
+            key, signed_by = await self._key(header.alg, header.kid)
             claims = jwt.decode(
                 token,
                 key,
@@ -101,7 +102,7 @@ class Verifier:
         ):
             raise unauthorized("the token is not valid") from None
         self._check_purpose(claims)
-        principal = self._principal(claims)
+        principal = self._principal(claims, signed_by)
         if self._revokes(principal):
             raise unauthorized("the token has been revoked")
         return principal
@@ -132,9 +133,18 @@ class Verifier:
         if self._issuers and not (isinstance(issuer, str) and issuer in self._issuers):
             raise unauthorized("the token is not of an issuer that ANALYTICS_JWT_ISSUER names")
 
-    async def _key(self, algorithm: str, kid: str | None) -> Any:
+    async def holds(self, signed_by: str | None) -> bool:
+        """Say whether the key of that fingerprint, by which a token was verified once, is in use still.
+
+        Raises a 503 :exc:`Problem` if the published keys could not be fetched yet.
+        """
+        if signed_by is None:
+            return False
+        return signed_by == self._secret_print or (self._keys is not None and await self._keys.holds(signed_by))
+
+    async def _key(self, algorithm: str, kid: str | None) -> tuple[Any, str | None]:
         if algorithm == "HS256" and self._secret:
-            return self._secret
+            return self._secret, self._secret_print
         if algorithm in ALGORITHMS.values() and self._keys is not None:
             return await self._keys.get(algorithm, kid)
         raise jwt.InvalidAlgorithmError("not accepted here")
@@ -146,7 +156,7 @@ class Verifier:
         published = "RS256 and ES256 with ANALYTICS_JWKS_URL"
         return f"{published}, HS256 with ANALYTICS_JWT_SECRET" if self._secret else published
 
-    def _principal(self, claims: dict[str, Any]) -> Principal:
+    def _principal(self, claims: dict[str, Any], signed_by: str | None) -> Principal:
         roles = self._names.read_roles(claims)
         return Principal(
             read_subject(claims),
@@ -155,6 +165,7 @@ class Verifier:
             _time(claims["exp"]),
             _issued(claims.get("iat")),
             claims.get("jti"),
+            signed_by=signed_by,
         )
 
 

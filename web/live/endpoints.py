@@ -39,8 +39,8 @@ from realtime.transports.websocket import metered, sink_for
 from storage.errors import StorageError
 from storage.model import clock
 from storage.model.clock import Days
+from web.auth.admin import AdminAuthenticator, Credential, find_credential
 from web.auth.ingest import IngestAuthenticator
-from web.auth.tokens import Verifier, bearer
 from web.http.accept import prefers
 from web.http.connections import mark_authenticated
 from web.http.operations import Answer, Operation, Parameter, read_query, text
@@ -53,6 +53,10 @@ from web.settings import Settings
 log = structlog.get_logger()
 
 PATH = "/api/v1/analytics/live"
+MISSING = (
+    "send a token as Authorization: Bearer, or as a second subprotocol bearer.<token>; or sign in: a session is taken "
+    "from this service's own pages only"
+)
 FULL = "this service serves as many panels as it may"
 HINT = (
     "this is the live endpoint: open a WebSocket, or ask for an event stream, such as with "
@@ -99,14 +103,14 @@ class Live:
         self,
         settings: Settings,
         node: Node,
-        verifier: Verifier,
+        admins: AdminAuthenticator,
         authenticator: IngestAuthenticator,
         telemetry: Telemetry,
         audit: Audit,
     ) -> None:
         self._settings = settings
         self._node = node
-        self._verifier = verifier
+        self._admins = admins
         self._authenticator = authenticator
         self._telemetry = telemetry
         self._audit = audit
@@ -152,19 +156,23 @@ class Live:
             streams=True,
         )
 
-    async def wait_for_handshake(self, path: str, headers: Headers) -> None:
+    async def wait_for_handshake(self, path: str, headers: Headers, address: str) -> None:
         """Wait in the queue of handshakes: many that reconnect after a restart must not delay posts.
+
+        *address* is the client's.
 
         Raises a 429 :exc:`Problem` if the subject has sent too many messages, a 503 if the queue is too long. Of a
         WebSocket the server asks before it makes one: one that waits costs a socket, and those behind it, who may want
-        to post, are accepted at once. A request without a valid token, or for something else, is refused without
+        to post, are accepted at once. A request without a valid credential, or for something else, is refused without
         a place.
         """
-        token = _token(headers)
-        if path != PATH or token is None or self._draining:
+        if path != PATH or self._draining:
+            return
+        credential = _credential(headers)
+        if credential is None:
             return
         try:
-            principal = await self._verifier.verify_admin(token)
+            principal = await self._admins.authenticate_admin(credential, address)
         except Problem:
             return
         await self._handshakes.enter(_subject(principal))
@@ -197,6 +205,9 @@ class Live:
             return
         self._audit.read(principal, PATH, 101, [])
         with self._counted(principal, address, subscribers, sink_for(scope, send)) as connection:
+            if not self._admins.still_holds(principal):
+                # It was signed out during the handshake, when this connection was not among those to be closed.
+                connection.end(REVOKED, REVOKED.reason)
             await connection.run(receive)
 
     async def follow(self, request: Request) -> Response:
@@ -219,6 +230,8 @@ class Live:
                 raise unavailable(FULL, random.randint(*RETURN_SECONDS))
             sink = eventstream.stream_for(scope, send)
             with self._counted(principal, address, subscribers, sink) as connection:
+                if not self._admins.still_holds(principal):
+                    raise unauthorized("the session has ended: sign in again")
                 await send({"type": "http.response.start", "status": 200, "headers": _head().raw_headers})
                 if query["disagree"] is not None:
                     subscribers.disagree(connection)
@@ -232,7 +245,9 @@ class Live:
     ) -> Iterator[Connection]:
         """Count a subscriber while it is connected."""
         seconds = self._settings.subscribe_seconds
-        connection = Connection(principal, subscribers, sink, self._authenticate, clock.unix, seconds)
+        connection = Connection(
+            principal, subscribers, sink, self._authenticate, self._admins.renewed, clock.unix, seconds
+        )
         self._count(principal, address, 1)
         subscribers.reserve(1)
         self._open.add(connection)
@@ -259,10 +274,10 @@ class Live:
         origin = headers.get("origin")
         if origin is not None and not self._is_allowed(origin, headers.get("host", "")):
             raise Problem(403, "this origin may not connect: see ANALYTICS_ALLOWED_ORIGINS")
-        token = _token(headers)
-        if token is None:
-            raise unauthorized("send a token as Authorization: Bearer, or as a second subprotocol bearer.<token>")
-        return await self._verifier.verify_admin(token)
+        credential = _credential(headers)
+        if credential is None:
+            raise unauthorized(MISSING)
+        return await self._admins.authenticate_admin(credential, (scope.get("client") or ("",))[0])
 
     def _is_allowed(self, origin: str, host: str) -> bool:
         """Allow the service's own pages and the listed origins; the scheme may differ, since a proxy may end TLS."""
@@ -271,13 +286,17 @@ class Live:
 
     async def _authenticate(self, token: str) -> Principal:
         try:
-            return await self._verifier.verify_admin(token)
+            return await self._admins.authenticate_admin(Credential(token), "")
         except Problem as problem:
             close = {401: EXPIRED, 403: NOT_ALLOWED}.get(problem.status)
             raise Refused(close, problem.detail) from None
 
+    def open_sessions(self) -> set[str]:
+        """Name the sessions by which connections are open."""
+        return {connection.principal.session for connection in self._open if connection.principal.session is not None}
+
     def end_revoked(self, revokes: Callable[[Principal], bool]) -> None:
-        """Close the connections of those whose token was revoked."""
+        """Close the connections of those whose token was revoked, or whose session was ended."""
         for connection in list(self._open):
             if revokes(connection.principal):
                 connection.end(REVOKED, REVOKED.reason)
@@ -299,11 +318,14 @@ class Live:
         self._telemetry.panels.inc(by)
 
 
-def _token(headers: Headers) -> str | None:
-    """Take the token out of ``Authorization``, or of the subprotocols that a browser offers; None if there is none."""
+def _credential(headers: Headers) -> Credential | None:
+    """Take the credential out of a request, also out of the subprotocols that a browser offers; None if it has none."""
+    found = find_credential(headers)
+    if found is not None and not found.is_session:
+        return found
     offered = [name.strip() for name in headers.get("sec-websocket-protocol", "").split(",")]
     tokens = [name.removeprefix(BEARER) for name in offered if name.startswith(BEARER)]
-    return bearer(headers.get("authorization")) or next(iter(tokens), None) or None
+    return Credential(tokens[0]) if tokens and tokens[0] else found
 
 
 def _subject(principal: Principal) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What a service removes by itself: rows beyond their retention, revocations that have ended, and old acts."""
+"""What a service removes by itself: rows beyond their retention, ended revocations and sessions, and old acts."""
 
 import asyncio
 import random
@@ -16,6 +16,7 @@ from storage.model import clock
 from storage.model.changes import Change
 from storage.retention.prune import prune, read_tenants
 from storage.retention.steps import Steps
+from storage.sessions import remove_ended
 from web.settings import Settings
 
 log = structlog.get_logger()
@@ -74,6 +75,7 @@ class Housekeeping:
 
     async def _expire(self) -> None:
         await self._database.write(lambda connection: expire(connection, self._audit_before()))
+        await self._database.write(remove_ended)
 
     async def _tenants(self) -> list[str]:
         if not self._retention.removes:

@@ -19,7 +19,7 @@ from storage.model.changes import minute_items, plain
 from storage.model.metrics import summary
 from storage.read.reports import Page
 from storage.read.snapshots import read_head, read_snapshot, read_totals
-from web.auth.tokens import Verifier, bearer
+from web.auth.admin import MISSING, AdminAuthenticator, find_credential
 from web.http.accept import prefers, takes_gzip
 from web.http.connections import mark_authenticated, network_of
 from web.http.etag import matches, weak
@@ -52,7 +52,7 @@ MAX_QUERY = 16 << 10
 """Bytes; more than all parameters need. To take 60 KB of them apart would take 25 ms."""
 JSON = "application/json"
 CSV = "text/csv"
-VARY = {"Vary": "Authorization, Origin, Accept, Accept-Encoding"}
+VARY = {"Vary": "Authorization, Cookie, Origin, Accept, Accept-Encoding"}
 HEADERS = {**VARY, "Cache-Control": "private, no-cache"}
 CSV_SHAPE: JsonSchema = {"type": "string", "description": "All that is selected, unless a limit is given."}
 
@@ -74,10 +74,15 @@ class Reports:
     """The endpoints."""
 
     def __init__(
-        self, database: Database, verifier: Verifier, heartbeat_seconds: float, admission: Admission, copies: Copies
+        self,
+        database: Database,
+        admins: AdminAuthenticator,
+        heartbeat_seconds: float,
+        admission: Admission,
+        copies: Copies,
     ) -> None:
         self._database = database
-        self._verifier = verifier
+        self._admins = admins
         self._heartbeat_seconds = heartbeat_seconds
         self._admission = admission
         self._exports = Exports(database, copies)
@@ -139,19 +144,21 @@ class Reports:
 
     async def _admit(self, request: Request) -> str:
         """Name the tenant whose admin asks; raises a :exc:`Problem`, and as :meth:`FairShares.take` does."""
-        token = bearer(request.headers.get("authorization"))
-        await self._admission.begin(token or "", network_of(request.client.host) if request.client else "")
+        credential = find_credential(request.headers)
+        token = "" if credential is None else credential.text
+        address = request.client.host if request.client else ""
+        await self._admission.begin(token, network_of(address) if address else "")
         if len(request.scope["query_string"]) > MAX_QUERY:
             raise Problem(414, f"the query is longer than {MAX_QUERY:,} bytes")
-        if token is None:
-            raise unauthorized("send the token as Authorization: Bearer")
+        if credential is None:
+            raise unauthorized(MISSING)
         try:
-            principal = request.scope[PRINCIPAL] = await self._verifier.verify(token)
+            principal = request.scope[PRINCIPAL] = await self._admins.authenticate(credential, address)
         except Problem:
             self._admission.drop_token(token)
             raise
         mark_authenticated(request.scope)
-        self._verifier.check_admin(principal)
+        self._admins.check_admin(principal)
         self._admission.admit(request, token, principal)
         return principal.tenant_id
 

@@ -23,8 +23,10 @@ from storage.engine.urls import database_at
 from storage.fairness.shares import FairShares
 from storage.retention.policy import Earliest
 from storage.write.writer import Writer
+from web.auth.admin import AdminAuthenticator
 from web.auth.credentials import Credentials
 from web.auth.ingest import IngestAuthenticator
+from web.auth.sessions import Sessions
 from web.auth.tokens import Verifier, verifier
 from web.http.operations import Operation
 from web.http.problems import HANDLERS
@@ -46,6 +48,7 @@ from web.reports.copies import Copies
 from web.reports.endpoints import Reports
 from web.server.cors import Cors
 from web.settings import Settings
+from web.sign_in.endpoints import SignIn
 from web.site import docs, openapi
 from web.site.assets import FOLDER, Assets
 
@@ -65,6 +68,7 @@ class Service:
     database: Database
     credentials: Credentials
     verifier: Verifier
+    sessions: Sessions
     memory: FairShares
     hub: Hub
     node: Node
@@ -110,8 +114,10 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     hub, broker = _hub(settings, telemetry), _broker(settings, database.epoch)
     node = Node(database, broker, hub, settings.change_log_entries)
     authenticator, audit = IngestAuthenticator(settings, credentials), Audit(settings.audit_log == "on")
-    live = Live(settings, node, tokens, authenticator, telemetry, audit)
-    await credentials.start(partial(live.end_revoked, credentials.revokes))
+    sessions = Sessions(database, credentials.revokes)
+    admins = AdminAuthenticator(tokens, sessions)
+    live = Live(settings, node, admins, authenticator, telemetry, audit)
+    await credentials.start(partial(_end_revoked, credentials, sessions, live))
     opened.push_async_callback(credentials.stop)
     await node.start()
     opened.push_async_callback(node.stop)
@@ -124,14 +130,16 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     health.start()
     opened.push_async_callback(health.stop)
     tracking = _tracking(settings, database, writer, authenticator, memory, telemetry)
-    reports = _reports(settings, database, tokens, memory)
-    app = _application(settings, telemetry, audit, _operations(tracking, reports, live, health), live, static)
+    reports = _reports(settings, database, admins, memory)
+    sign_in = SignIn(admins, sessions)
+    app = _application(settings, telemetry, audit, _operations(tracking, reports, live, health, sign_in), live, static)
     return Service(
         settings,
         telemetry,
         database,
         credentials,
         tokens,
+        sessions,
         memory,
         hub,
         node,
@@ -149,6 +157,12 @@ def _telemetry(is_worker: bool) -> Telemetry:
     for stream in (STDOUT, STDERR):
         stream.dropped = partial(telemetry.log_dropped, stream.name)
     return telemetry
+
+
+async def _end_revoked(credentials: Credentials, sessions: Sessions, live: Live) -> None:
+    """Close the connections of tokens that were revoked and of sessions that were ended."""
+    ended = await sessions.reread(live.open_sessions())
+    live.end_revoked(lambda principal: credentials.revokes(principal) or principal.session in ended)
 
 
 def _hub(settings: Settings, telemetry: Telemetry) -> Hub:
@@ -192,12 +206,12 @@ def _tracking(
     return Tracking(writer, authenticator, Intake(rates, memory), earliest, telemetry.tracked, telemetry.client_dropped)
 
 
-def _reports(settings: Settings, database: Database, tokens: Verifier, memory: FairShares) -> Reports:
+def _reports(settings: Settings, database: Database, admins: AdminAuthenticator, memory: FairShares) -> Reports:
     admission, copies = Admission(memory), Copies(settings.exports_mb << 20)
-    return Reports(database, tokens, settings.heartbeat_seconds, admission, copies)
+    return Reports(database, admins, settings.heartbeat_seconds, admission, copies)
 
 
-def _operations(tracking: Tracking, reports: Reports, live: Live, health: Health) -> list[Operation]:
+def _operations(tracking: Tracking, reports: Reports, live: Live, health: Health, sign_in: SignIn) -> list[Operation]:
     return [
         *tracking.operations(),
         *reports.operations(),
@@ -205,6 +219,7 @@ def _operations(tracking: Tracking, reports: Reports, live: Live, health: Health
         response_times.operation(reports),
         active_users.operation(reports),
         live.operation(),
+        *sign_in.operations(),
         *health.operations(),
     ]
 
@@ -225,8 +240,8 @@ def _application(
 
 
 def _route(operation: Operation, audit: Audit) -> Route:
-    """Make an endpoint's route. Reports are audited, and held until they are taken: what services post is short."""
-    if operation.access != "admin":
+    """Make an endpoint's route. What admins do is audited, and held until it is taken: what services post is short."""
+    if operation.access not in ("admin", "session", "token"):
         return Route(operation.path, operation.endpoint, methods=[operation.method])
     parameters = frozenset(parameter.name for parameter in operation.parameters)
     middleware = [Middleware(AuditMiddleware, audit, operation.path, parameters)]

@@ -59,7 +59,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """All connections of the process."""
     left_over: SharedSlicer
     """Slices the reading of the rests of bodies that were answered before their end."""
-    turn: Callable[[str, Headers], Awaitable[None]]
+    turn: Callable[[str, Headers, str], Awaitable[None]]
     """Waits until a WebSocket for that path, with those headers, may be made; raises a :exc:`Problem`."""
 
     def connection_made(self, transport: Any) -> None:
@@ -253,7 +253,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     async def _await_handshake(self) -> None:
         try:
-            await self.turn(self.url.partition(b"?")[0].decode("latin-1"), Headers(raw=self.headers))
+            address = self.client[0] if self.client else ""
+            await self.turn(self.url.partition(b"?")[0].decode("latin-1"), Headers(raw=self.headers), address)
         except Problem as problem:
             headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
             self._say(problem.status, problem.detail, headers)

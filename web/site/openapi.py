@@ -22,6 +22,9 @@ _PROBLEM = {
         "field": {"type": "string", "description": "The input at fault."},
     },
 }
+_UNREACHABLE = "The database or the keys of the auth service are out of reach; come back after Retry-After."
+_TOO_LARGE = "The body is too large."
+_NO_SUCH_BODY = "The body is not of this shape."
 _SHARED: dict[str | None, dict[int, str]] = {
     "tracking": {
         400: "The body is not JSON.",
@@ -37,7 +40,21 @@ _SHARED: dict[str | None, dict[int, str]] = {
         401: "The token is missing, invalid, expired or revoked.",
         403: "The token does not have the role admin.",
         422: "A parameter breaks a rule; `field` names it.",
-        503: "The database or the keys of the auth service are out of reach; come back after Retry-After.",
+        503: _UNREACHABLE,
+    },
+    "token": {
+        413: _TOO_LARGE,
+        422: _NO_SUCH_BODY,
+        401: "The token is missing, invalid, expired or revoked.",
+        403: "The token does not have the role admin.",
+        503: _UNREACHABLE,
+    },
+    "session": {
+        413: _TOO_LARGE,
+        422: _NO_SUCH_BODY,
+        401: "The token, the code or the session is missing, invalid, expired, used or revoked.",
+        403: "It does not have the role admin, or the request does not name the service's own origin.",
+        503: _UNREACHABLE,
     },
     None: {},
 }
@@ -65,7 +82,9 @@ _CUSTOM: dict[Any, JsonSchema] = {
     },
 }
 _SECURITY: dict[str | None, list[JsonSchema]] = {
-    "admin": [{"adminToken": []}],
+    "admin": [{"adminToken": []}, {"session": []}],
+    "token": [{"adminToken": []}],
+    "session": [{"session": []}, {"adminToken": []}],
     # The empty alternative: peers in the trusted networks need no key.
     "tracking": [{"trackingKey": []}, {"trackingBearer": []}, {}],
     None: [],
@@ -91,6 +110,13 @@ def document(operations: Iterable[Operation], version: str) -> JsonSchema:
             "schemas": {"Problem": _PROBLEM, **_event_schemas()},
             "securitySchemes": {
                 "adminToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "__Host-convoai-analytics",
+                    "description": "For the service's own pages, which name their origin; over plain HTTP without "
+                    "`__Host-`, and with the port, if there is one, at the end.",
+                },
                 "trackingBearer": {"type": "http", "scheme": "bearer", "description": "A tracking key."},
                 "trackingKey": {"type": "apiKey", "in": "header", "name": "X-Tracking-Key"},
             },

@@ -45,7 +45,8 @@ def require_tokens(connection: Connection) -> None:
 
 
 def drop_histograms(connection: Connection) -> None:
-    """Drop the histograms by hour and by day, which migration 0008 made."""
+    """Drop the histograms by hour and by day, which migration 0008 made, and the sessions of 0011."""
+    connection.execute(text("DROP TABLE sessions"))
     for name in ("response_hours", "response_days"):
         for prefix in ("", "carried_"):
             connection.execute(text(f"DROP TABLE {prefix}{name}"))

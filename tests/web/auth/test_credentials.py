@@ -8,7 +8,6 @@ from typing import Any
 
 import jwt
 import pytest
-from starlette.routing import Route, WebSocketRoute
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
@@ -19,41 +18,11 @@ from tests.samples.events import BATCH, EVENTS
 from tests.servers.process import Process
 from tests.servers.service import Running, start
 from tests.servers.settings import SECRET
+from tests.web.auth.routes import ADMINS, CODES, LIVE, OPEN, OWN_PAGES, RENEWALS, STREAM, TRACKERS, routes
 from tests.web.auth.signing import unsigned
 from web.auth.tokens import ADMIN
 
 KEY = "acme-key-0123456789"
-
-ADMINS = [
-    f"GET {API}/{path}"
-    for path in (
-        "summary",
-        "users/activities",
-        "users/top",
-        "users/list",
-        "conversations",
-        "messages",
-        "api-usage",
-        "api-usage/endpoints",
-        "daily-stats",
-        "series?metrics=messages",
-        "snapshot",
-    )
-]
-TRACKERS = [f"POST {TRACK}/{name}" for name in (*EVENTS, "batch")]
-OPEN = {
-    "GET /health": 200,
-    "GET /ready": 200,
-    "GET /metrics": 200,
-    "GET /docs": 200,
-    "GET /openapi.json": 200,
-    "GET /analytics": 200,
-    "GET /analytics/": 200,
-    "GET /analytics/panel.js": 200,
-    "GET /analytics/assets/{name}": 404,
-}
-LIVE = f"WS {API}/live"
-STREAM = f"GET {API}/live"
 
 ADMITTED = {"admin": 200, "admin of another tenant": 200, "admin with another revoked": 200}
 NOT_ADMIN = {"not admin": 403}
@@ -171,18 +140,12 @@ def rows() -> dict[str, dict[str, int]]:
         **{name: dict.fromkeys((*ADMIN_ROWS, *TRACKING_ROWS), status) for name, status in OPEN.items()},
         LIVE: {**dict.fromkeys(ADMITTED, 101), **NOT_ADMIN, **dict.fromkeys(BAD_TOKENS, 401)},
         STREAM: ADMIN_ROWS,
+        # They name no origin: what pages of the service may do is in tests/web/sign_in/test_matrix.py.
+        **dict.fromkeys(OWN_PAGES, dict.fromkeys(ADMIN_ROWS, 403)),
+        CODES: {**ADMIN_ROWS, **dict.fromkeys(ADMITTED, 201)},
+        # Nobody has handed over a session.
+        RENEWALS: {**ADMIN_ROWS, **dict.fromkeys(ADMITTED, 404)},
     }
-
-
-def routes(running: Running) -> set[str]:
-    found = set()
-    for route in running.service.app.routes:
-        if isinstance(route, WebSocketRoute):
-            found.add(f"WS {route.path}")
-        else:
-            assert isinstance(route, Route), f"{route} is of a kind that this matrix does not know"
-            found |= {f"{method} {route.path}" for method in (route.methods or {"GET"}) - {"HEAD"}}
-    return found
 
 
 async def test_every_route_has_a_row(guarded: Running) -> None:
@@ -207,7 +170,8 @@ async def ask(running: Running, endpoint: str, headers: dict[str, str]) -> tuple
             # One that is open never ends.
             return answer.status_code, "" if answer.status_code == 200 else (await answer.aread()).decode()
     name = path.rpartition("/")[2]
-    body = None if method == "GET" else BATCH if name == "batch" else EVENTS[name]
+    bodies = {**EVENTS, "batch": BATCH, "renewals": {"code": "x" * 43}}
+    body = bodies.get(name) if method == "POST" else None
     response = await running.http.request(method, url.replace("{name}", "none"), json=body, headers=headers)
     return response.status_code, response.text
 
@@ -228,7 +192,9 @@ async def test_no_other_method_opens_anything(guarded: Running, credentials: dic
     """Whatever the credential, a route answers no method but its own (and HEAD), and HEAD asks for what GET does."""
     for endpoint in rows():
         method, _, path = endpoint.partition(" ")
-        own = {"GET": ("GET", "HEAD"), "WS": ("GET", "HEAD")}.get(method, (method,))
+        own = {"GET", "HEAD"} if method in ("GET", "WS") else {method}
+        if endpoint in OWN_PAGES:
+            own = {"GET", "HEAD", "POST", "DELETE"}
         for other in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"):
             if other not in own:
                 response = await guarded.http.request(other, path, headers=credentials["admin"])
@@ -243,7 +209,7 @@ async def test_another_tenant_is_another_world(guarded: Running, credentials: di
     """What one tenant posts is in no answer to the admin of another, whatever the endpoint and the filters."""
     marked = [{**item, **{key: "acme-only" for key in item if key.endswith("_id")}} for item in BATCH]
     answer = await guarded.http.post(f"{TRACK}/batch", json=marked, headers={"X-Tracking-Key": KEY})
-    assert answer.json()["recorded"] == 4
+    assert answer.json()["recorded"] == len(BATCH)
     for endpoint in ADMINS:
         path = endpoint.partition(" ")[2]
         for query in ("", "user_id=acme-only&conversation_id=acme-only&search=acme&tenant=acme&tenant_id=acme"):

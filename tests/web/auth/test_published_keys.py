@@ -9,10 +9,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.paths import API
 from tests.servers.service import start
 from tests.servers.settings import SECRET
 from tests.web.auth.auth_service import AuthService, status
 from tests.web.auth.signing import CLAIMS, confused, sign
+from tests.web.sign_in.browser import Browser
 from web.auth import key_set
 
 
@@ -76,19 +78,23 @@ async def test_unknown_keys_are_not_asked_for_each_time(tmp_path: Path, auth_ser
 async def test_keys_are_fetched_again_by_themselves(
     tmp_path: Path, auth_service: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A key that the auth service takes back is worth nothing after a while, also if nobody asks meanwhile."""
+    """A key that the auth service takes back is worth nothing after a while, nor is a session of such a token."""
     monkeypatch.setattr(key_set, "KEYS_SECONDS", 0.1)
     key = rsa.generate_private_key(65537, 2048)
     auth_service.add("r", key)
     found = await start(tmp_path, JWKS_URL=auth_service.url)
     try:
         assert await status(found, sign(CLAIMS, key, "RS256", kid="r")) == 200
+        browser = Browser(found)
+        await browser.sign_in(sign(CLAIMS, key, "RS256", kid="r"))
+        assert (await browser.ask("GET", f"{API}/summary")).status_code == 200
         del auth_service.keys["r"]
         fetches = auth_service.fetches
         async with asyncio.timeout(20):
             while auth_service.fetches < fetches + 2:  # noqa: ASYNC110 - the service asks by itself
                 await asyncio.sleep(0.02)
         assert await status(found, sign(CLAIMS, key, "RS256", kid="r")) == 401
+        assert (await browser.ask("GET", f"{API}/summary")).status_code == 401
     finally:
         await found.stop()
 

@@ -121,7 +121,7 @@ async def test_keys_that_cannot_be_had_end_no_session(running: Running, monkeypa
         raise unavailable("the keys cannot be had")
 
     panel = await running.panel()
-    monkeypatch.setattr(running.service.verifier, "verify_admin", fail)
+    monkeypatch.setattr(running.service.verifier, "verify", fail)
     await panel.send(type="refresh", token="new")
     beats = len(panel.frames)
     await panel.until(lambda: len(panel.frames) > beats + 1)

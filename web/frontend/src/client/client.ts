@@ -5,8 +5,8 @@
  * of the page.
  */
 
-import { identity } from "./auth/claims";
-import { Credentials, type TokenSource } from "./auth/credentials";
+import { type Credential, identityOf } from "./auth/credential";
+import { type CredentialSource, Credentials, type TokenSource } from "./auth/credentials";
 import { Renewal } from "./auth/renewal";
 import { Backoff, Throttle } from "./backoff";
 import { type Frame, SUBPROTOCOL } from "./catalogue";
@@ -22,7 +22,7 @@ export type { Figures, Status, TokenSource };
 export interface ClientOptions {
   /** The address of the service, such as "https://analytics.example.com"; "" is this page's own origin. */
   readonly url: string;
-  readonly token: TokenSource;
+  readonly token: CredentialSource;
   /** Share one connection with all tabs of this origin that show the same figures. */
   readonly share?: boolean;
 }
@@ -137,7 +137,7 @@ export class AnalyticsClient {
   async #connect(): Promise<void> {
     this.#startNumber += 1;
     const start = this.#startNumber;
-    let token: string | null;
+    let token: Credential | null;
     try {
       token = await this.#credentials.token();
     } catch {
@@ -158,7 +158,7 @@ export class AnalyticsClient {
     this.#onStatus({ kind: "reconnecting", at: Date.now() + ms });
   }
 
-  #goLive(token: string): void {
+  #goLive(token: Credential): void {
     const figures = () => this.#figures;
     const listener = {
       frame: (frame: Frame) => this.#onFrame(frame),
@@ -167,7 +167,7 @@ export class AnalyticsClient {
     };
     const options = { figures, serviceNow: this.#serviceNow };
     const connect = (target: LiveListener) => new Connection(this.#url, this.#credentials, target, options);
-    const person = identity(token);
+    const person = identityOf(token);
     // If the token names no subject, it is unknown whether other tabs show the same figures.
     const isShared = this.#share && person !== null && canShare();
     this.#source = isShared
@@ -181,7 +181,7 @@ export class AnalyticsClient {
   async #checkSource(): Promise<void> {
     this.#isSourceNew = false;
     const start = this.#startNumber;
-    let token: string | null;
+    let token: Credential | null;
     try {
       token = await this.#credentials.reload();
     } catch {
@@ -245,8 +245,8 @@ export class AnalyticsClient {
     this.#notify();
   }
 
-  #onToken(token: string, before: string | null): void {
-    if (before !== null && identity(token) !== identity(before)) {
+  #onToken(token: Credential, before: Credential | null): void {
+    if (before !== null && identityOf(token) !== identityOf(before)) {
       // Another person, or other roles: no figures of the one before may stay on screen.
       this.#figures = EMPTY;
       this.#onStatus(this.#disconnectedStatus());

@@ -6,6 +6,7 @@
  * after a machine slept, so each one compares with the clocks when it fires, and so does `wake`.
  */
 
+import { type Credential, isSame } from "./auth/credential";
 import type { Credentials } from "./auth/credentials";
 import { Backoff } from "./backoff";
 import { Stopwatch } from "./clock";
@@ -59,8 +60,8 @@ export class Connection implements LiveSource {
   #choice = new TransportChoice();
   /** The transport that is tried, or in use. */
   #transport: Transport = "websocket";
-  /** The token that opened the connection. */
-  #token = "";
+  /** What opened the connection. */
+  #token: Credential = "";
   /** Whether a frame has arrived since the last subscription. */
   #isUpToDate = false;
   readonly #sinceLastFrame = new Stopwatch();
@@ -117,7 +118,7 @@ export class Connection implements LiveSource {
     }
   }
 
-  renew(token: string): void {
+  renew(token: Credential): void {
     // In every other phase the next handshake brings the new token.
     if (this.#phase === "open") this.#channel?.renew(token);
   }
@@ -159,7 +160,7 @@ export class Connection implements LiveSource {
     const phase = this.#enter("opening");
     this.#tryAt = Date.now();
     this.#reportStatus();
-    let token: string | null;
+    let token: Credential | null;
     try {
       token = await this.#credentials.token();
     } catch {
@@ -171,11 +172,11 @@ export class Connection implements LiveSource {
     else this.#open(token);
   }
 
-  #open(token: string): void {
+  #open(token: Credential): void {
     this.#token = token;
     this.#transport = this.#choice.choose();
     this.#timer = setTimeout(() => void this.#diagnose(), OPEN_MS);
-    const options = { url: this.#url, token, position: () => this.#figures().position };
+    const options = { url: this.#url, credential: token, position: () => this.#figures().position };
     const listener: ChannelListener = {
       opened: () => this.#onOpen(),
       received: (text) => this.#onFrame(text),
@@ -320,7 +321,7 @@ export class Connection implements LiveSource {
         this.#connectAfter(this.#poll === null ? delayAfter(error, this.#backoff.next()) : RETRY_MS);
         this.#mayHurry = this.#poll === null && requestedDelay(error) === 0;
       });
-    } else if ((await this.#credentials.token().catch(() => this.#token)) !== this.#token) {
+    } else if (!isSame(await this.#credentials.token().catch(() => this.#token), this.#token)) {
       // REST succeeded with a new token.
       if (phase === this.#phaseNumber) void this.#connect();
     } else if (phase === this.#phaseNumber) {

@@ -1,5 +1,6 @@
 /** The interface of what delivers live figures, a connection of this tab or of another one, and the status of it. */
 
+import type { Credential } from "./auth/credential";
 import { type Frame, HEARTBEAT_SECONDS } from "./catalogue";
 import type { Figures } from "./store";
 
@@ -29,8 +30,8 @@ export interface LiveSource {
   stop(): void;
   /** Try now, or fetch a snapshot: a person asked for it. */
   refresh(): void;
-  /** Use this token of the same subject and tenant from now on. */
-  renew(token: string): void;
+  /** Use this credential of the same subject and tenant from now on. */
+  renew(credential: Credential): void;
   /** Compare with the clocks now: the page was hidden or the machine slept, so timers may be late. */
   wake(): void;
   /** The page is visible again: as `wake`, and try now, unless the service asked to wait. */

@@ -1,7 +1,7 @@
 /** Requests to the service's REST endpoints: JSON, pages of lists, CSV, and the service's error messages. */
 
-import { isWellFormed } from "./auth/claims";
-import { Credentials, type TokenSource } from "./auth/credentials";
+import { type Credential, canBeSent, requestOf } from "./auth/credential";
+import { type CredentialSource, Credentials } from "./auth/credentials";
 import { API_PREFIX } from "./catalogue";
 
 /** Query parameters; null and undefined are left out, lists are joined by commas. */
@@ -40,7 +40,7 @@ export class Rest {
   readonly #url: string;
   readonly #credentials: Credentials;
 
-  constructor(url: string, token: TokenSource | Credentials) {
+  constructor(url: string, token: CredentialSource | Credentials) {
     this.#url = url;
     this.#credentials = token instanceof Credentials ? token : new Credentials(token);
   }
@@ -66,47 +66,59 @@ export class Rest {
   }
 
   /** Send a request, and again with a new token if the first is refused; throws {@link RestError}. */
-  async fetch(path: string, params: Params, headers: Record<string, string>, signal?: AbortSignal): Promise<Response> {
+  async fetch(
+    path: string,
+    params: Params,
+    headers: Record<string, string>,
+    signal?: AbortSignal,
+    options: RequestInit = {},
+  ): Promise<Response> {
     const address = endpoint(this.#url, path) + query(params);
     const token = await this.#token();
-    const first = await send(address, token, headers, signal);
+    const first = await send(address, token, headers, signal, options);
     const renewed = first.status === 401 ? await fromSource(this.#credentials.replacement(token)) : null;
-    const response = renewed === null ? first : await send(address, renewed, headers, signal);
+    const response = renewed === null ? first : await send(address, renewed, headers, signal, options);
     if (response.ok || response.status === 304) return response;
     throw await problem(response);
   }
 
-  async #token(): Promise<string> {
+  async #token(): Promise<Credential> {
     const token = await fromSource(this.#credentials.token());
     if (token === null) throw new RestError(401, "there is no token", null);
     return token;
   }
 }
 
-/** Send one request with this token; throws {@link RestError} if there is no response. */
+/** Send one request with this credential; throws {@link RestError} if there is no response. */
 export async function send(
   address: string,
-  token: string,
+  credential: Credential,
   headers: Record<string, string>,
-  signal: AbortSignal | undefined,
+  signal?: AbortSignal | undefined,
+  options: RequestInit = {},
 ): Promise<Response> {
-  if (!isWellFormed(token)) throw new RestError(401, "this is not a token", null);
+  if (!canBeSent(credential)) throw new RestError(401, "this is not a token", null);
+  const shown = requestOf(credential);
+  return reply(address, {
+    ...options,
+    headers: { Accept: "application/json", ...headers, ...shown.headers },
+    credentials: shown.credentials,
+    signal: signal ?? null,
+  });
+}
+
+/** Get the response to a request, whatever its status; throws {@link RestError} if there is none. */
+export async function reply(address: string, options: RequestInit): Promise<Response> {
   try {
-    return await fetch(address, {
-      headers: { Accept: "application/json", ...headers, Authorization: `Bearer ${token}` },
-      // An admin's figures stay out of the browser's cache; the token alone identifies the person.
-      cache: "no-store",
-      credentials: "omit",
-      referrerPolicy: "no-referrer",
-      signal: signal ?? null,
-    });
+    // An admin's figures stay out of the browser's cache.
+    return await fetch(address, { cache: "no-store", referrerPolicy: "no-referrer", ...options });
   } catch (error) {
     throw asRestError(error);
   }
 }
 
 /** Wait for the token source. If it fails, the error is not a 401, which would sign the person out. */
-async function fromSource(token: Promise<string | null>): Promise<string | null> {
+async function fromSource(token: Promise<Credential | null>): Promise<Credential | null> {
   try {
     return await token;
   } catch {
@@ -135,7 +147,7 @@ function asRestError(error: unknown): unknown {
 }
 
 /** Read a problem document (RFC 9457). Of any other body, such as a proxy's error page, only the status is used. */
-async function problem(response: Response): Promise<RestError> {
+export async function problem(response: Response): Promise<RestError> {
   const document = await response.json().catch(() => null);
   const seconds = Number(response.headers.get("Retry-After"));
   return new RestError(

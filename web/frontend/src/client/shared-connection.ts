@@ -8,6 +8,7 @@
  * lock. Tokens are never sent to other tabs.
  */
 
+import type { Credential } from "./auth/credential";
 import type { Frame } from "./catalogue";
 import { Stopwatch } from "./clock";
 import { type LiveListener, type LiveSource, type Status, silenceLimit } from "./live";
@@ -112,8 +113,8 @@ export class SharedConnection implements LiveSource {
     else this.#send({ kind: "refresh" });
   }
 
-  renew(token: string): void {
-    this.#source?.renew(token);
+  renew(credential: Credential): void {
+    this.#source?.renew(credential);
   }
 
   wake(): void {

@@ -39,16 +39,18 @@ export const german: DashboardText = {
     nobody: "jemand, den er nicht nennt,",
     use: "Link verwenden",
     stay: "Angemeldet bleiben",
+    refused: (reason) => `Der Link konnte Sie nicht anmelden: ${reason}`,
+    close: "Schließen",
   },
   signedOut: {
     missing: { title: "Anmelden", body: "Diese Seite zeigt Zahlen für Admins, die ein Token haben." },
     expired: {
       title: "Abgemeldet",
-      body: "Ihr Token ist abgelaufen oder ungültig. Die Zahlen erscheinen wieder, sobald es ein neues gibt.",
+      body: "Ihre Sitzung ist zu Ende, in diesem Tab und in allen anderen. Melden Sie sich an, um wieder Zahlen zu sehen.",
     },
     "not-allowed": {
       title: "Nicht erlaubt",
-      body: "Dieses Token hat nicht die Rolle eines Admins, oder der Dienst nimmt es nicht an.",
+      body: "Sie sind angemeldet, aber der Dienst nimmt Sie nicht als Admin an.",
     },
     how: "Ein Token erhalten Sie dort, wo der Dienst läuft:",
     orElse: "oder vom Anmeldedienst Ihrer Plattform.",
@@ -56,7 +58,9 @@ export const german: DashboardText = {
     field: "Token",
     send: "Anmelden",
     empty: "Fügen Sie zuerst ein Token ein.",
-    kept: "Es bleibt in diesem Tab und wird vergessen, wenn der Tab geschlossen wird.",
+    kept: "Es wird zu einer Sitzung dieses Browsers, die mit dem Token endet oder wenn Sie sich abmelden.",
+    unreachable: "Der Dienst antwortet nicht. Versuchen Sie es noch einmal.",
+    refused: "Der Dienst lehnt ab:",
   },
   totals: {
     title: "Seit Beginn",

@@ -43,16 +43,18 @@ export const english = {
     nobody: "somebody whom it does not name",
     use: "Use the link",
     stay: "Stay",
+    refused: (reason: string) => `The link could not sign you in: ${reason}`,
+    close: "Close",
   },
   signedOut: {
     missing: { title: "Sign in", body: "This page shows figures to admins who have a token." },
     expired: {
       title: "Signed out",
-      body: "Your token has expired, or is not valid. Figures are shown again as soon as there is a new one.",
+      body: "Your session has ended, in this tab and in all others. Sign in to see figures again.",
     },
     "not-allowed": {
       title: "Not allowed",
-      body: "This token does not carry the role admin, or is not accepted by the service.",
+      body: "You are signed in, but the service does not accept you as an admin.",
     },
     how: "Get a token where the service runs:",
     orElse: "or from your platform's auth service.",
@@ -60,7 +62,9 @@ export const english = {
     field: "Token",
     send: "Sign in",
     empty: "Paste a token first.",
-    kept: "It stays in this tab, and is forgotten when the tab is closed.",
+    kept: "It becomes a session of this browser, which ends with the token or when you sign out.",
+    unreachable: "The service does not answer. Try again.",
+    refused: "The service refused:",
   },
   totals: {
     title: "All time",

@@ -21,6 +21,7 @@ import { Yesterday } from "../ui/yesterday";
 import { isAdmin } from "./admin";
 import "./figure-card";
 import { focusedElement, isBehindModal, isUserActive } from "./focus";
+import { HandOver } from "./hand-over";
 import { followLanguage } from "./language";
 import { layout } from "./layout";
 import { type Notice, notice, noticeStyles } from "./notice";
@@ -80,6 +81,7 @@ export class AnalyticsPanel extends LitElement {
   #service = DEFAULT_SERVICE;
   #client: AnalyticsClient | null = null;
   #yesterday: Yesterday | null = null;
+  #handOver: HandOver | null = null;
   #unsubscribe: (() => void) | undefined;
   #disconnectTimer: ReturnType<typeof setTimeout> | undefined;
   #opener: HTMLElement | null = null;
@@ -141,6 +143,7 @@ export class AnalyticsPanel extends LitElement {
     this.#languageChange.disconnect();
     this.#adminCheck.cancel();
     clearTimeout(this.#sourceTimer);
+    this.#endHandOver();
     this.#disconnect();
   }
 
@@ -166,6 +169,7 @@ export class AnalyticsPanel extends LitElement {
   /** Use the service at another address: no figures of the one before may stay on screen. */
   #changeService(): void {
     this.#disconnect();
+    this.#endHandOver();
     this.#client = null;
     const address = absoluteAddress(this.url ?? DEFAULT_SERVICE, location.href);
     if (address === null) console.error("<convoai-analytics-panel>: the attribute url is not an http(s) address");
@@ -339,6 +343,8 @@ export class AnalyticsPanel extends LitElement {
         rel="noopener"
         title=${dashboard}
         aria-label=${dashboard}
+        @click=${this.#openDashboard}
+        @auxclick=${this.#openDashboard}
         >${expandIcon()}</a
       >
       <button class="icon-button" type="button" title=${close} aria-label=${close} @click=${this.hide}>
@@ -346,6 +352,19 @@ export class AnalyticsPanel extends LitElement {
       </button>
       <convoai-status .client=${this.open ? client : null}></convoai-status>
     </div>`;
+  }
+
+  /** Open the dashboard signed in as this reader; with the other buttons, and from the menu, the link opens it as it is. */
+  #openDashboard(event: MouseEvent): void {
+    if (event.button > 1 || !this.#hasSource) return;
+    event.preventDefault();
+    this.#handOver ??= new HandOver(this.#service, () => this.#source());
+    void this.#handOver.open();
+  }
+
+  #endHandOver(): void {
+    this.#handOver?.stop();
+    this.#handOver = null;
   }
 
   #refresh(event: Event): void {

@@ -1,7 +1,7 @@
-/** Gets the next token before the one in use expires: the service closes a connection in the second its token expires. */
+/** Gets the next credential before the one in use expires: the service closes a connection in the second it does. */
 
 import { Backoff } from "../backoff";
-import { readClaims } from "./claims";
+import { type Credential, expiryOf } from "./credential";
 import type { Credentials } from "./credentials";
 
 /** A browser's timer cannot hold more ms: it would fire at once. */
@@ -16,7 +16,7 @@ export class Renewal {
   readonly #isClockKnown: () => boolean;
   readonly #backoff = new Backoff();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #token: string | null = null;
+  #token: Credential | null = null;
   #renewAt = 0;
   #expires = 0;
 
@@ -37,11 +37,11 @@ export class Renewal {
   }
 
   /** Renew `token` in time, instead of any token before it. */
-  watch(token: string): void {
+  watch(token: Credential): void {
     if (token === this.#token) return;
     this.stop();
     this.#token = token;
-    this.#expires = readClaims(token)?.expires ?? Number.POSITIVE_INFINITY;
+    this.#expires = expiryOf(token) ?? Number.POSITIVE_INFINITY;
     this.#backoff.reset();
     this.#schedule();
   }
@@ -66,10 +66,10 @@ export class Renewal {
     this.check();
   }
 
-  async #renew(token: string): Promise<void> {
+  async #renew(token: Credential): Promise<void> {
     // A new token is announced by `Credentials.onChange`, which leads to `watch`.
     const next = await this.#credentials.replacement(token).catch(() => undefined);
-    if (token !== this.#token || typeof next === "string") return;
+    if (token !== this.#token || next) return;
     // The source failed, which does not end the session: after a sleep the network may not be up yet.
     if (next === undefined) this.#retry();
     else if (this.#serviceNow() < this.#expires) this.#schedule();

@@ -1,63 +1,23 @@
-/**
- * Links that sign in, such as `/analytics#token=...`. A link that somebody else made must not switch a person to another
- * account silently, so a person who is signed in already has to confirm it.
- */
+/** Links that sign in, such as `/analytics#token=...`, or with a code of 30 seconds that a panel was given. */
 
-import { type Claims, readClaims } from "./claims";
-import { storedToken, storeToken } from "./token-storage";
+/** What a session is opened by: an admin's token, or a code that becomes one once. */
+export type Key = { readonly token: string } | { readonly code: string };
 
-/** A link that waits for the person's answer: the claims of its token (null: it has none), and those of the current one. */
-export interface PendingLink {
-  readonly link: Claims | null;
-  readonly current: Claims;
-}
-
-/** What the address held: no token, a token that is stored now, or one that waits for the person's answer. */
-export type LinkResult = "none" | "signed-in" | "needs-answer";
-
-let pending: { token: string; link: PendingLink } | null = null;
-
-/** Take the token out of the address, and store it unless somebody else is signed in in this tab. */
-export function takeLinkToken(): LinkResult {
+/** Take the key out of the address; null if the address has none. */
+export function takeLinkKey(): Key | null {
   const fragment = new URLSearchParams(location.hash.slice(1));
-  const token = fragment.get("token");
-  if (token === null) return "none";
+  const [token, code] = [fragment.get("token"), fragment.get("code")];
+  if (token === null && code === null) return null;
   fragment.delete("token");
+  fragment.delete("code");
   const rest = fragment.toString();
-  // Removed first, so that it leaves the address, the history and bookmarks even if the storage fails.
+  // Removed first, so that it leaves the address, the history and bookmarks whatever follows.
   history.replaceState(history.state, "", location.pathname + location.search + (rest && `#${rest}`));
-  if (token.trim() === "") return "none";
-  const link = readClaims(token);
-  const current = currentClaims();
-  pending = current === null || isSamePerson(current, link) ? null : { token, link: { link, current } };
-  if (pending !== null) return "needs-answer";
-  storeToken(token);
-  return "signed-in";
+  if (token?.trim()) return { token: plainToken(token) };
+  return code?.trim() ? { code: code.trim() } : null;
 }
 
-/** The link that waits for the person's answer; null if there is none. */
-export function pendingLink(): PendingLink | null {
-  return pending?.link ?? null;
-}
-
-/** Sign in with the link's token. */
-export function acceptLink(): void {
-  if (pending !== null) storeToken(pending.token);
-  pending = null;
-}
-
-/** Stay signed in as before; the link's token is dropped. */
-export function rejectLink(): void {
-  pending = null;
-}
-
-/** The claims of the stored token; null if there is none, or it has expired. */
-function currentClaims(): Claims | null {
-  const current = readClaims(storedToken() ?? "");
-  const expires = current?.expires ?? Number.POSITIVE_INFINITY;
-  return current === null || current.subject === null || expires <= Date.now() ? null : current;
-}
-
-function isSamePerson(current: Claims, link: Claims | null): boolean {
-  return link !== null && link.subject === current.subject && link.tenant === current.tenant;
+/** The token that a person pasted, without spaces around it and "Bearer " before it. */
+export function plainToken(pasted: string): string {
+  return pasted.trim().replace(/^bearer\s+/i, "");
 }

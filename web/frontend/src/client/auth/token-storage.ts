@@ -1,4 +1,4 @@
-/** The token of a page that stands alone, kept in this tab's session storage. */
+/** The token of a tab whose browser keeps no cookies, in the tab's session storage. */
 
 const KEY = "convoai-analytics.token";
 
@@ -13,17 +13,14 @@ export function storedToken(): string | null {
   }
 }
 
-/** Store a token that a person pasted, with or without "Bearer " before it. Returns false if the text is empty. */
-export function storeToken(pasted: string): boolean {
-  const token = pasted.trim().replace(/^bearer\s+/i, "");
-  if (token === "") return false;
+/** Store a token. */
+export function storeToken(token: string): void {
   inMemory = token;
   try {
     sessionStorage.setItem(KEY, token);
   } catch {
     // A sandboxed frame has no storage: the token lasts as long as the page.
   }
-  return true;
 }
 
 /** Remove the stored token. */

@@ -1,12 +1,14 @@
 /** The interface of a connection that delivers frames, whatever its transport. A channel is used once. */
 
+import type { Credential } from "../auth/credential";
+
 export interface Channel {
   /** Subscribe from `position` on (null: from a snapshot on), instead of any subscription before. */
   subscribe(position: string | null): void;
   /** Report that the figures at `position` do not have the digest of the heartbeat, and subscribe from a snapshot on. */
   disagree(position: string): void;
-  /** Continue with a new token of the same subject and tenant. */
-  renew(token: string): void;
+  /** Continue with a new credential of the same subject and tenant. Of a session the service knows by itself. */
+  renew(credential: Credential): void;
   /** Close the channel; its listener is not called any more. */
   close(): void;
 }
@@ -26,7 +28,7 @@ export interface ChannelListener {
 /** How a channel is opened; `position` is where to resume, read when it is needed. */
 export interface ChannelOptions {
   readonly url: string;
-  readonly token: string;
+  readonly credential: Credential;
   readonly position: () => string | null;
 }
 

@@ -3,6 +3,7 @@
  * browser's EventSource cannot send a token. Nothing can be sent over a stream: to send something, another one is opened.
  */
 
+import type { Credential } from "../auth/credential";
 import { CLOSES } from "../catalogue";
 import { parse } from "../protocol";
 import { endpoint, send } from "../rest";
@@ -16,7 +17,7 @@ const OVER_CAPACITY = 1013;
 export class EventStreamChannel implements Channel {
   readonly #url: string;
   readonly #listener: ChannelListener;
-  #token: string;
+  #credential: Credential;
   #position: string | null;
   #opened = false;
   #request = new AbortController();
@@ -24,7 +25,7 @@ export class EventStreamChannel implements Channel {
   constructor(options: ChannelOptions, listener: ChannelListener) {
     this.#url = endpoint(options.url, "live");
     this.#listener = listener;
-    this.#token = options.token;
+    this.#credential = options.credential;
     this.#position = options.position();
     void this.#open();
   }
@@ -39,9 +40,9 @@ export class EventStreamChannel implements Channel {
     void this.#open(`?${new URLSearchParams({ disagree: position })}`);
   }
 
-  renew(token: string): void {
-    this.#token = token;
-    void this.#open();
+  renew(credential: Credential): void {
+    this.#credential = credential;
+    if (typeof credential === "string") void this.#open();
   }
 
   close(): void {
@@ -64,7 +65,7 @@ export class EventStreamChannel implements Channel {
 
   async #read(query: string, signal: AbortSignal): Promise<StreamClose> {
     const resume: Record<string, string> = this.#position === null ? {} : { "Last-Event-ID": this.#position };
-    const response = await send(this.#url + query, this.#token, { Accept: MEDIA_TYPE, ...resume }, signal);
+    const response = await send(this.#url + query, this.#credential, { Accept: MEDIA_TYPE, ...resume }, signal);
     const close = { code: response.status === 503 ? OVER_CAPACITY : ABNORMAL_CLOSURE, reason: "" };
     const isStream = response.ok && response.headers.get("Content-Type")?.startsWith(MEDIA_TYPE);
     if (signal.aborted || !isStream || response.body === null) return close;

@@ -1,6 +1,7 @@
 /** The channel over a WebSocket, which is tried first. */
 
-import { BEARER, SUBPROTOCOL } from "../catalogue";
+import { type Credential, subprotocolsOf } from "../auth/credential";
+import { SUBPROTOCOL } from "../catalogue";
 import { disagree, refresh, subscribe } from "../protocol";
 import { endpoint } from "../rest";
 import type { Channel, ChannelListener, ChannelOptions } from "./channel";
@@ -10,7 +11,7 @@ export class WebSocketChannel implements Channel {
 
   /** Throws what the browser throws if the page may not open a WebSocket, or the token has characters that are not allowed. */
   constructor(options: ChannelOptions, listener: ChannelListener, Implementation: typeof WebSocket) {
-    const socket = new Implementation(liveUrl(options.url), [SUBPROTOCOL, BEARER + options.token]);
+    const socket = new Implementation(liveUrl(options.url), [SUBPROTOCOL, ...subprotocolsOf(options.credential)]);
     this.#socket = socket;
     socket.onopen = () => {
       if (socket.protocol !== SUBPROTOCOL) {
@@ -33,8 +34,8 @@ export class WebSocketChannel implements Channel {
     this.subscribe(null);
   }
 
-  renew(token: string): void {
-    this.#socket.send(refresh(token));
+  renew(credential: Credential): void {
+    if (typeof credential === "string") this.#socket.send(refresh(credential));
   }
 
   close(): void {

@@ -1,11 +1,11 @@
-/** Asks whether a link may sign in another person than the current one. */
+/** Asks whether a link may sign in another person than the current one, or says why it could not. */
 
 import { css, html, LitElement } from "lit";
-import type { Claims } from "../../client/auth/claims";
-import type { PendingLink } from "../../client/auth/sign-in-link";
+import type { Person } from "../../client/session";
 import { define } from "../../ui/define";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
+import type { PendingLink } from "./session";
 
 const words = dashboardText.link;
 
@@ -18,10 +18,18 @@ export class LinkAnswered extends Event {
 }
 
 export class LinkBar extends LitElement {
-  static override properties = { pending: {} };
-  declare pending: PendingLink;
+  static override properties = { pending: {}, refusal: {} };
+  declare pending: PendingLink | null;
+  /** Why the link could not sign in, if none is pending. */
+  declare refusal: string | null;
 
   override render() {
+    if (this.pending === null) {
+      return html`<section class="notice" role="alert">
+        <p>${words.refused(this.refusal ?? "")}</p>
+        <button class="button" type="button" @click=${() => this.#answer(false)}>${words.close}</button>
+      </section>`;
+    }
     const { link, current } = this.pending;
     const question = words.asks(name(link, current), name(current, link));
     return html`<section class="notice" role="alert">
@@ -56,10 +64,10 @@ export class LinkBar extends LitElement {
 }
 
 /** The name of a person, with the tenant if it differs from the other's. */
-function name(person: Claims | null, other: Claims | null): string {
-  if (person === null || person.subject === null) return words.nobody;
+function name(person: Person, other: Person): string {
+  if (person.subject === null) return words.nobody;
   const subject = shorten(person.subject);
-  return person.tenant === other?.tenant ? subject : words.of(subject, shorten(person.tenant));
+  return person.tenant === other.tenant ? subject : words.of(subject, shorten(person.tenant));
 }
 
 /** Shorten text of the link, and remove control characters, which could change the direction of the text around it. */

@@ -2,8 +2,7 @@
 
 import { html, LitElement, nothing, type PropertyValues } from "lit";
 import { cache } from "lit/directives/cache.js";
-import { acceptLink, pendingLink, rejectLink, takeLinkToken } from "../../client/auth/sign-in-link";
-import { removeToken } from "../../client/auth/token-storage";
+import { takeLinkKey } from "../../client/auth/sign-in-link";
 import type { Series } from "../../client/catalogue";
 import { ClockController } from "../../ui/clock-controller";
 import { define } from "../../ui/define";
@@ -39,7 +38,7 @@ import { Appearance, type Theme } from "./appearance";
 import type { LinkAnswered } from "./link-bar";
 import "./copy-link";
 import "./link-bar";
-import { client } from "./session";
+import { acceptLink, client, followLink, lastRefusal, pendingLink, rejectLink, reload, signOut } from "./session";
 import { layout } from "./shell-layout";
 import "./signed-out";
 
@@ -100,7 +99,7 @@ export class Dashboard extends LitElement {
     return status.kind === "signed-out"
       ? html`${this.#head(false)}${this.#link()}
           <main>
-            <dashboard-signed-out .reason=${status.reason} @analytics-signed-in=${() => client.signIn()}></dashboard-signed-out>
+            <dashboard-signed-out .reason=${status.reason} .refusal=${lastRefusal()}></dashboard-signed-out>
           </main>`
       : html`${this.#head(true)}${this.#link()}
           <div class="frame">
@@ -138,21 +137,17 @@ export class Dashboard extends LitElement {
       </header>`;
   }
 
-  /** Asks before a link signs in another person than the current one. */
+  /** Asks before a link signs in another person than the current one, and says why a link could not sign in. */
   #link() {
-    const pending = pendingLink();
-    if (pending === null) return nothing;
-    return html`<dashboard-link-bar .pending=${pending} @analytics-link-answered=${this.#onLinkAnswer}></dashboard-link-bar>`;
+    const [pending, refusal] = [pendingLink(), lastRefusal()];
+    if (pending === null && (refusal === null || client.status.kind === "signed-out")) return nothing;
+    return html`<dashboard-link-bar .pending=${pending} .refusal=${refusal} @analytics-link-answered=${this.#onLinkAnswer}></dashboard-link-bar>`;
   }
 
-  #onLinkAnswer = ({ accepted }: LinkAnswered): void => {
-    if (accepted) {
-      acceptLink();
-      this.#reload();
-    } else {
-      rejectLink();
-      this.requestUpdate();
-    }
+  #onLinkAnswer = async ({ accepted }: LinkAnswered): Promise<void> => {
+    if (!accepted) rejectLink();
+    else if (await acceptLink().catch(() => false)) reload();
+    this.requestUpdate();
   };
 
   #button(label: string, icon: unknown, act: () => void) {
@@ -239,15 +234,14 @@ export class Dashboard extends LitElement {
     if (query !== location.search) this.#writeAddress(true);
   }
 
-  #onAddressChange = (): void => {
-    // A link with a new token was opened in this tab; it may be another tenant's.
-    const result = takeLinkToken();
-    if (result === "signed-in") this.#reload();
-    else {
-      this.#show(parseRoute(location.hash, location.search));
-      this.#tidyAddress();
-    }
-    if (result === "needs-answer") this.requestUpdate();
+  #onAddressChange = async (): Promise<void> => {
+    const key = takeLinkKey();
+    this.#show(parseRoute(location.hash, location.search));
+    this.#tidyAddress();
+    if (key === null) return;
+    // A link that signs in was opened in this tab; it may be another tenant's.
+    if (await followLink(key).catch(() => false)) reload();
+    this.requestUpdate();
   };
 
   #show(route: Route): void {
@@ -268,16 +262,15 @@ export class Dashboard extends LitElement {
     this.requestUpdate();
   };
 
-  #signOut = (): void => {
-    removeToken();
-    this.#reload();
+  #signOut = async (): Promise<void> => {
+    try {
+      await signOut();
+      reload();
+    } catch {
+      // Without an answer the session goes on: the status says that the service is out of reach.
+      client.refresh();
+    }
   };
-
-  /** Reload the page, so that nothing remains of the figures of the token before. */
-  #reload(): void {
-    client.stop();
-    location.reload();
-  }
 
   static override styles = [...baseStyles, layout];
 }

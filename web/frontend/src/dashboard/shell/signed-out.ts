@@ -1,37 +1,36 @@
-/** The page without a valid token: the reason, how to get a token, and an input for it. */
+/** The page without a session: the reason, in the service's own words, and what signs in. */
 
 import { css, html, LitElement, nothing } from "lit";
-import { storeToken } from "../../client/auth/token-storage";
+import { plainToken } from "../../client/auth/sign-in-link";
 import type { SignOutReason } from "../../client/live";
 import { define } from "../../ui/define";
 import { lockedIcon } from "../../ui/icons";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
+import { signIn } from "./session";
 
 const words = dashboardText.signedOut;
 
-/** A new token was stored. */
-export class SignedIn extends Event {
-  static readonly kind = "analytics-signed-in";
-  constructor() {
-    super(SignedIn.kind, { bubbles: true, composed: true });
-  }
-}
-
 export class SignedOut extends LitElement {
-  static override properties = { reason: {}, isEmpty: { state: true } };
+  static override properties = { reason: {}, refusal: {}, mistake: { state: true }, isSending: { state: true } };
   declare reason: SignOutReason;
-  /** Whether an empty input was sent. */
-  declare isEmpty: boolean;
+  /** Why the service refused the last token or code; null if it did not. */
+  declare refusal: string | null;
+  /** What is wrong with what was sent. */
+  declare mistake: string | null;
+  declare isSending: boolean;
 
   constructor() {
     super();
     this.reason = "missing";
-    this.isEmpty = false;
+    this.refusal = null;
+    this.mistake = null;
+    this.isSending = false;
   }
 
   override render() {
     const { title, body } = words[this.reason];
+    const refusal = this.mistake === null ? this.refusal : null;
     return html`<form class="card" @submit=${this.#send}>
       <span class="mark">${lockedIcon()}</span>
       <h1 tabindex="-1">${title}</h1>
@@ -47,25 +46,30 @@ export class SignedOut extends LitElement {
           autocomplete="off"
           spellcheck="false"
           aria-describedby="kept"
-          aria-invalid=${this.isEmpty}
+          aria-invalid=${this.mistake !== null || refusal !== null}
         />
       </label>
-      <p class="bad" role="alert">${this.isEmpty ? words.empty : nothing}</p>
-      <button class="button primary" type="submit">${words.send}</button>
+      <p class="bad" role="alert">${refusal === null ? (this.mistake ?? nothing) : explained(refusal)}</p>
+      <button class="button primary" type="submit" ?disabled=${this.isSending}>${words.send}</button>
       <p id="kept" class="soft small">${words.kept}</p>
     </form>`;
   }
 
-  #send = (event: Event): void => {
+  #send = async (event: Event): Promise<void> => {
     event.preventDefault();
     const input = this.renderRoot.querySelector("input");
-    this.isEmpty = !storeToken(input?.value ?? "");
-    if (this.isEmpty) {
-      input?.focus();
-      return;
+    const token = plainToken(input?.value ?? "");
+    this.mistake = token === "" ? words.empty : null;
+    if (token !== "") {
+      this.isSending = true;
+      this.refusal = await signIn({ token }).catch(() => {
+        this.mistake = words.unreachable;
+        return null;
+      });
+      this.isSending = false;
     }
-    if (input) input.value = "";
-    this.dispatchEvent(new SignedIn());
+    if (this.mistake !== null || this.refusal !== null) input?.focus();
+    else if (input) input.value = "";
   };
 
   static override styles = [
@@ -115,12 +119,19 @@ export class SignedOut extends LitElement {
       }
       .bad {
         color: var(--bad);
+        overflow-wrap: anywhere;
       }
       .button {
         min-height: 40px;
       }
     `,
   ];
+}
+
+/** The service's reason; the settings that it names are set off as code. */
+function explained(reason: string) {
+  const parts = reason.split(/(ANALYTICS_[A-Z_]+)/);
+  return html`${words.refused} ${parts.map((part, index) => (index % 2 ? html`<code>${part}</code>` : part))}`;
 }
 
 define("dashboard-signed-out", SignedOut);

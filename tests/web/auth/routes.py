@@ -1,0 +1,57 @@
+"""The routes of the application, by who may use them. A test compares them with the application's own."""
+
+from starlette.routing import Route, WebSocketRoute
+
+from tests.paths import API, TRACK
+from tests.samples.events import EVENTS
+from tests.servers.service import Running
+
+ADMINS = [
+    f"GET {API}/{path}"
+    for path in (
+        "summary",
+        "users/activities",
+        "users/top",
+        "users/list",
+        "conversations",
+        "messages",
+        "llm-calls",
+        "api-usage",
+        "api-usage/endpoints",
+        "daily-stats",
+        "series?metrics=messages",
+        "response-times?of=messages",
+        "snapshot",
+    )
+]
+TRACKERS = [f"POST {TRACK}/{name}" for name in (*EVENTS, "batch")]
+OPEN = {
+    "GET /health": 200,
+    "GET /ready": 200,
+    "GET /metrics": 200,
+    "GET /docs": 200,
+    "GET /openapi.json": 200,
+    "GET /analytics": 200,
+    "GET /analytics/": 200,
+    "GET /analytics/panel.js": 200,
+    "GET /analytics/assets/{name}": 404,
+}
+LIVE = f"WS {API}/live"
+STREAM = f"GET {API}/live"
+
+OWN_PAGES = [f"{method} {API}/session" for method in ("GET", "POST", "DELETE")]
+"""For the service's own pages only."""
+CODES, RENEWALS = f"POST {API}/session/codes", f"POST {API}/session/renewals"
+"""For those who have a token."""
+
+
+def routes(running: Running) -> set[str]:
+    """Name the routes of the application, each with its method."""
+    found = set()
+    for route in running.service.app.routes:
+        if isinstance(route, WebSocketRoute):
+            found.add(f"WS {route.path}")
+        else:
+            assert isinstance(route, Route), f"{route} is of a kind that this matrix does not know"
+            found |= {f"{method} {route.path}" for method in (route.methods or {"GET"}) - {"HEAD"}}
+    return found

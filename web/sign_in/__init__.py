@@ -1,0 +1,1 @@
+"""Signing in: sessions of dashboards, and what begins one."""
