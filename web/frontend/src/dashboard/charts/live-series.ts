@@ -1,8 +1,8 @@
 /**
  * A series over a range, updated with the live figures.
  *
- * Minutes arrive with the live frames, and are merged. Of hours and days, the last two points are loaded again, at most
- * every two seconds. The whole range is loaded again once a minute if anything changed, since events may have old
+ * Minutes arrive with the live frames, and are merged. Of hours and days, and of minutes with active users, which no frame has,
+ * the last two points are loaded again, at most every two seconds. The whole range is loaded again once a minute if anything changed, since events may have old
  * timestamps, and whenever the range moves. A failed request is repeated every ten seconds.
  */
 
@@ -12,7 +12,7 @@ import { currentFreshness } from "../../ui/freshness";
 import { MINUTE } from "../../ui/time";
 import { LatestRequest, type Problem, RETRY_MS } from "../latest-request";
 import { type Span, writeBound } from "../ranges/range";
-import { dayNumber, fromSeries, type Points, removeBefore, withMinutes, withTail } from "./points";
+import { ACTIVE_USERS, dayNumber, fromSeries, type Points, removeBefore, withMinutes, withTail } from "./points";
 
 const TAIL_MS = 2000;
 
@@ -30,6 +30,8 @@ export class LiveSeries {
   #from = 0;
   #allAt = 0;
   #tailAt = 0;
+  /** The number of the minute up to which live minutes were merged. */
+  #mergedAt = 0;
   /** The position of the figures that the points include. */
   #position: string | null = null;
   #minutes: unknown = null;
@@ -108,10 +110,11 @@ export class LiveSeries {
   }
 
   #updateEnd(query: SeriesQuery, points: Points, span: Span, now: number): void {
-    if (query.interval === "minute") {
-      // Not after a gap, since its minutes would be drawn as if they had no events.
-      if (this.#isLive && !this.#hasGap) this.#merge(now, span);
-    } else if (this.#isBehind && !this.#tail.isLoading) {
+    const isByMinute = query.interval === "minute";
+    // Not after a gap, since its minutes would be drawn as if they had no events.
+    if (isByMinute && this.#isLive && !this.#hasGap) this.#merge(now, span);
+    if (isByMinute && !query.metrics.includes(ACTIVE_USERS)) return;
+    if (this.#isBehind && !this.#tail.isLoading) {
       const pause = this.#tail.problem ? RETRY_MS : TAIL_MS;
       if (now - this.#tailAt >= pause) this.#loadTail(query, points, span, now);
     }
@@ -120,9 +123,9 @@ export class LiveSeries {
   #merge(now: number, span: Span): void {
     const { minutes } = this.client().figures;
     const minute = Math.floor(now / MINUTE);
-    if (this.#minutes === minutes && this.#tailAt === minute) return;
+    if (this.#minutes === minutes && this.#mergedAt === minute) return;
     this.#minutes = minutes;
-    this.#tailAt = minute;
+    this.#mergedAt = minute;
     const until = Math.min(now, span.to - 1);
     this.all.update((points) => removeBefore(withMinutes(points, minutes, until), span.from));
   }

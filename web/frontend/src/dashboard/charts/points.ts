@@ -1,6 +1,6 @@
 /**
  * The points of a chart: a series of the service, updated by live minutes and later series, and compared with the period
- * before. All values are amounts that can be added; means are computed from two of them. Pure: each function returns new
+ * before. All values but active users are amounts that can be added; means are computed from two of them. Pure: each function returns new
  * points.
  */
 
@@ -48,12 +48,15 @@ export function withMinutes(points: Points, minutes: readonly Minute[], now: num
   const models = inRange.flatMap(([, minute]) => Object.keys(minute).filter((name) => name.startsWith(MODEL_PREFIX)));
   const columns = [...new Set([...Object.keys(amounts), ...models])].map((name) => {
     const column = [...(amounts[name] ?? start.map(() => 0))];
+    if (name === ACTIVE_USERS) return [name, column] as const;
     for (const [index, minute] of inRange) column[index] = amountOf(minute, name);
     return [name, column] as const;
   });
   return { ...points, start, amounts: Object.fromEntries(columns) };
 }
 
+/** The one metric whose minutes are no sums: live minutes count a user once a day, those of a series once a minute. */
+export const ACTIVE_USERS = "active_users";
 const MODEL_PREFIX = "model_messages:";
 
 function amountOf(minute: Minute, name: string): number {
