@@ -45,15 +45,15 @@ def require_tokens(connection: Connection) -> None:
 
 
 def drop_histograms(connection: Connection) -> None:
-    """Drop the histograms by hour and by day, which migration 0008 made, and the sessions of 0011."""
-    connection.execute(text("DROP TABLE sessions"))
+    """Drop the histograms by hour and by day, which migration 0008 made."""
     for name in ("response_hours", "response_days"):
         for prefix in ("", "carried_"):
             connection.execute(text(f"DROP TABLE {prefix}{name}"))
 
 
 def without_returns(connection: Connection) -> None:
-    """Take away what migration 0010 made: the hours and returns of users."""
+    """Take away what migration 0010 made, the hours and returns of users, and what came after it."""
+    connection.execute(text("DROP TABLE sessions"))
     connection.execute(text("DROP INDEX user_days_user"))
     for name in ("user_returns", "carried_user_returns", "carried_last_days"):
         connection.execute(text(f"DROP TABLE {name}"))
