@@ -1,5 +1,5 @@
-"""Tracking keys and revoked tokens, and the audit of what is done to them and of erasures: every statement about these
-three tables.
+"""Tracking keys and revoked tokens, and the audit of what is done to them, of erasures and of saved views: every
+statement about these three tables.
 
 A key is kept as its SHA-256. A slow hash would protect what people choose; a key is 256 random bits, which cannot be
 found by trying, and it is looked up at every request.
@@ -134,12 +134,19 @@ def revoke(connection: Connection, actor: str, revocation: Revocation) -> None:
     same = (table.tenant_id == revocation.tenant_id, table.kind == revocation.kind, table.value == revocation.value)
     connection.execute(delete(revocations).where(*same))
     connection.execute(revocations.insert(), [vars(revocation)])
-    _write(connection, revocation.tenant_id, actor, "tokens revoked", f"{revocation.kind} {revocation.value}")
+    record(connection, revocation.tenant_id, actor, "tokens revoked", f"{revocation.kind} {revocation.value}")
+    _move_tag(connection)
+
+
+def record(connection: Connection, tenant_id: str, actor: str, action: str, target: str) -> None:
+    """Write one act."""
+    act = AuditEntry(tenant_id, now(), secrets.token_hex(ID_BYTES), actor, action, target)
+    connection.execute(audit.insert(), [vars(act)])
 
 
 def record_erasure(connection: Connection, actor: str, tenant_id: str, rows: int) -> None:
     """Record that a user was erased; not which one, nor anything by which that could be tried out."""
-    _write(connection, tenant_id, actor, "user forgotten", f"{rows} rows removed")
+    record(connection, tenant_id, actor, "user forgotten", f"{rows} rows removed")
 
 
 def expire(connection: Connection, audit_before: str | None) -> None:
@@ -185,10 +192,10 @@ def _end(connection: Connection, key: TrackingKey, moment: str) -> None:
 
 
 def _record(connection: Connection, actor: str, action: str, key: TrackingKey, more: str = "") -> None:
-    _write(connection, key.tenant_id, actor, action, f"{key.id} {key.name}{more}")
+    record(connection, key.tenant_id, actor, action, f"{key.id} {key.name}{more}")
+    _move_tag(connection)
 
 
-def _write(connection: Connection, tenant_id: str, actor: str, action: str, target: str) -> None:
-    act = AuditEntry(tenant_id, now(), secrets.token_hex(ID_BYTES), actor, action, target)
-    connection.execute(audit.insert(), [vars(act)])
-    _TAG.write(connection, [(TAG, f"{act.at} {act.id}")])
+def _move_tag(connection: Connection) -> None:
+    """Have all processes read keys and revocations again."""
+    _TAG.write(connection, [(TAG, f"{now()} {secrets.token_hex(ID_BYTES)}")])

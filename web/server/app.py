@@ -43,7 +43,9 @@ from web.reports import response_times, series
 from web.reports.admission import Admission
 from web.reports.answers import PiecewiseMiddleware
 from web.reports.copies import Copies
+from web.reports.details import reports as details
 from web.reports.endpoints import Reports
+from web.saved_views import SavedViews
 from web.server.cors import Cors
 from web.settings import Settings
 from web.site import docs, openapi
@@ -125,7 +127,7 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     opened.push_async_callback(health.stop)
     tracking = _tracking(settings, database, writer, authenticator, memory, telemetry)
     reports = _reports(settings, database, tokens, memory)
-    app = _application(settings, telemetry, audit, _operations(tracking, reports, live, health), live, static)
+    app = _application(settings, telemetry, audit, _operations(database, tracking, reports, live, health), live, static)
     return Service(
         settings,
         telemetry,
@@ -197,12 +199,16 @@ def _reports(settings: Settings, database: Database, tokens: Verifier, memory: F
     return Reports(database, tokens, settings.heartbeat_seconds, admission, copies)
 
 
-def _operations(tracking: Tracking, reports: Reports, live: Live, health: Health) -> list[Operation]:
+def _operations(
+    database: Database, tracking: Tracking, reports: Reports, live: Live, health: Health
+) -> list[Operation]:
     return [
         *tracking.operations(),
         *reports.operations(),
         series.operation(reports),
         response_times.operation(reports),
+        *details.operations(reports),
+        *SavedViews(database, reports).operations(),
         live.operation(),
         *health.operations(),
     ]

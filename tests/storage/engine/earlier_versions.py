@@ -44,10 +44,16 @@ def drop_histograms(connection: Connection) -> None:
             connection.execute(text(f"DROP TABLE {prefix}{name}"))
 
 
+def drop_later_tables(connection: Connection) -> None:
+    """Drop the tables that migrations behind 0008 made."""
+    connection.execute(text("DROP TABLE saved_views"))
+
+
 def as_first(connection: Connection) -> None:
     """Turn a database of the newest tables into one of the first ones, as migration 0001 made them."""
     forget_llm_calls(connection)
     require_tokens(connection)
+    drop_later_tables(connection)
     keyed = " WITHOUT ROWID" if connection.dialect.name == "sqlite" else ""
     connection.execute(text("DROP VIEW daily_stats"))
     for name in ("audit", "revocations", "tracking_keys"):

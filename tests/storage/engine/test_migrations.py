@@ -24,6 +24,7 @@ from tests.storage.databases import opened
 from tests.storage.engine.earlier_versions import (
     as_first,
     drop_histograms,
+    drop_later_tables,
     earlier_events,
     forget_llm_calls,
     require_tokens,
@@ -61,6 +62,7 @@ async def test_tokens_become_optional(database_url: str) -> None:
     await database.write(forget_llm_calls)
     await database.write(require_tokens)
     await database.write(drop_histograms)
+    await database.write(drop_later_tables)
     await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0004'")))
     with pytest.raises(DataRefused):
         await database.write(
@@ -90,6 +92,7 @@ async def test_histograms_are_filled(database_url: str, zone: str) -> None:
     await forget(steps, "default", "u3")
     await prune(steps, "default", Cutoffs.at(cutoff(database.days, "2026-03-08")))
     await database.write(drop_histograms)
+    await database.write(drop_later_tables)
     await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0007'")))
     await database.close()
     later = await opened(database_url, zone, [])
@@ -139,6 +142,7 @@ async def test_llm_calls_leave_expired_users_expired(database_url: str) -> None:
     assert len(removed) > 4
     await database.write(forget_llm_calls)
     await database.write(drop_histograms)
+    await database.write(drop_later_tables)
     await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0006'")))
     await database.close()
     later = database_at(database_url, "UTC")
