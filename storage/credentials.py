@@ -1,5 +1,5 @@
-"""Tracking keys and revoked tokens, and the audit of what is done to them, to prices and to users: every statement
-about these three tables.
+"""Tracking keys and revoked tokens, and the audit of what is done to them, to prices, users and saved views: every
+statement about these three tables.
 
 A key is kept as its SHA-256. A slow hash would protect what people choose; a key is 256 random bits, which cannot be
 found by trying, and it is looked up at every request.
@@ -134,7 +134,14 @@ def revoke(connection: Connection, actor: str, revocation: Revocation) -> None:
     same = (table.tenant_id == revocation.tenant_id, table.kind == revocation.kind, table.value == revocation.value)
     connection.execute(delete(revocations).where(*same))
     connection.execute(revocations.insert(), [vars(revocation)])
-    _write(connection, revocation.tenant_id, actor, "tokens revoked", f"{revocation.kind} {revocation.value}")
+    record(connection, revocation.tenant_id, actor, "tokens revoked", f"{revocation.kind} {revocation.value}")
+    touch(connection)
+
+
+def record(connection: Connection, tenant_id: str, actor: str, action: str, target: str) -> None:
+    """Write one act."""
+    act = AuditEntry(tenant_id, now(), secrets.token_hex(ID_BYTES), actor, action, target)
+    connection.execute(audit.insert(), [vars(act)])
 
 
 def touch(connection: Connection) -> None:
@@ -144,12 +151,13 @@ def touch(connection: Connection) -> None:
 
 def record_erasure(connection: Connection, actor: str, tenant_id: str, rows: int) -> None:
     """Record that a user was erased; not which one, nor anything by which that could be tried out."""
-    _write(connection, tenant_id, actor, "user forgotten", f"{rows} rows removed")
+    record(connection, tenant_id, actor, "user forgotten", f"{rows} rows removed")
 
 
 def record_prices(connection: Connection, actor: str, tenant_id: str, action: str, target: str) -> None:
     """Record what was done to a tenant's prices."""
-    _write(connection, tenant_id, actor, action, target)
+    record(connection, tenant_id, actor, action, target)
+    touch(connection)
 
 
 def expire(connection: Connection, audit_before: str | None) -> None:
@@ -195,10 +203,5 @@ def _end(connection: Connection, key: TrackingKey, moment: str) -> None:
 
 
 def _record(connection: Connection, actor: str, action: str, key: TrackingKey, more: str = "") -> None:
-    _write(connection, key.tenant_id, actor, action, f"{key.id} {key.name}{more}")
-
-
-def _write(connection: Connection, tenant_id: str, actor: str, action: str, target: str) -> None:
-    act = AuditEntry(tenant_id, now(), secrets.token_hex(ID_BYTES), actor, action, target)
-    connection.execute(audit.insert(), [vars(act)])
+    record(connection, key.tenant_id, actor, action, f"{key.id} {key.name}{more}")
     touch(connection)

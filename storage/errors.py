@@ -6,6 +6,8 @@ StorageError
   WrongDatabase       the database does not fit the settings or this version: the text says what to do
   DataRefused         the database does not take these events: to send them again does not help
   BackupFailed        no backup was made: the text says why
+  NameTaken           something has this name already: choose another one
+  TooManyViews        the tenant has as many saved views as it may have: delete one
   RowsRemoved         rows went while they were read page by page: start again
   StorageUnavailable  the database cannot be written or read just now: try again after ``retry_after`` seconds
     Overloaded        more is asked of this process than it may take on: the same
@@ -43,6 +45,14 @@ class BackupFailed(StorageError):
 
 class RowsRemoved(StorageError):
     """Some of the rows that were to be read page by page have been removed meanwhile: what was read is not whole."""
+
+
+class NameTaken(StorageError):
+    """Something of the same kind has this name already."""
+
+
+class TooManyViews(StorageError):
+    """The tenant has as many saved views as it may have."""
 
 
 class StorageUnavailable(StorageError):

@@ -330,7 +330,10 @@ class Settings(_Kept):
         "100", "The time between two batches of subscribers that are closed.", _whole(10, 10_000), "milliseconds"
     )
     retention_audit_days: int = _setting(
-        "0", "How many days the audit of keys, tokens and erasures is kept. 0: for ever.", _whole(0, 36_500), "days"
+        "0",
+        "How many days the audit of keys, tokens, erasures and saved views is kept. 0: for ever.",
+        _whole(0, 36_500),
+        "days",
     )
     log_level: str = _setting("info", "debug, info, warning or error.", _choice("debug", "info", "warning", "error"))
     log_format: str = _setting(
@@ -340,7 +343,7 @@ class Settings(_Kept):
         "errors", "Requests to log: off, errors (status 400 or more) or all.", _choice("off", "errors", "all")
     )
     audit_log: str = _setting(
-        "on", "A line on standard output for each read by an admin: on or off.", _choice("on", "off")
+        "on", "A line on standard output for each request of an admin: on or off.", _choice("on", "off")
     )
 
     @property

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, FromClause, Row, Select, String, and_, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Row, Select, String, and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.fairness.slicing import collect
@@ -78,6 +78,18 @@ class Order:
     descending: bool = False
 
 
+@dataclass(frozen=True)
+class Calls:
+    """Which API calls: to one endpoint, of one user, with a status from one code to another; None: of any."""
+
+    endpoint: str | None = None
+    user_id: str | None = None
+    statuses: tuple[int, int] | None = None
+
+
+ALL_CALLS = Calls()
+
+
 def mean_us(total_us: Any, count: Any) -> Any:
     """Say in SQL what a mean is sorted by: whole microseconds; -1 where nothing was counted."""
     return func.coalesce(total_us // func.nullif(count, 0, type_=BigInteger), -1)
@@ -122,6 +134,14 @@ CALL_ORDERS: dict[str, tuple[Order, ...]] = {
     ),
 }
 """What API calls can be sorted by. Only ``timestamp`` has an index; the others read all calls that are selected."""
+MESSAGE_ORDERS: dict[str, tuple[Order, ...]] = {
+    "newest": _newest(schema.message_metrics, "created_at"),
+    "oldest": (
+        Order(schema.message_metrics.c.created_at, "created_at"),
+        Order(schema.message_metrics.c.id, "id"),
+    ),
+}
+"""What messages can be sorted by: both orders have an index, of all messages and of those of a conversation."""
 DAY_ORDERS = (
     "date",
     "active_users",
@@ -169,19 +189,37 @@ async def activities(
     table = schema.user_activity
     where = _events(table, tenant_id, page, "timestamp", user_id=user_id, activity_type=activity_type)
     if type_contains is not None:
-        where.append(_contains(table.c.activity_type, type_contains))
+        where.append(contains(table.c.activity_type, type_contains))
     query = select(*_shown(table)).where(*where)
     return await read_page(connection, query, page, _newest(table, "timestamp"), _activity)
 
 
 async def messages(
-    connection: AsyncConnection, tenant_id: str, page: Page, conversation_id: str | None = None
+    connection: AsyncConnection,
+    tenant_id: str,
+    page: Page,
+    conversation_id: str | None = None,
+    user_id: str | None = None,
+    model_used: str | None = None,
+    sort: str = "newest",
 ) -> Listing:
-    """List messages, newest first, of all conversations or of one."""
+    """List messages in one of the ``MESSAGE_ORDERS``, of all conversations, users and models or of one.
+
+    No index knows of models, and that of users not of times: messages of a user are sorted, those of a model are read
+    from the first one on until the page is full.
+    """
     table = schema.message_metrics
-    where = _events(table, tenant_id, page, "created_at", conversation_id=conversation_id)
+    where = _events(
+        table,
+        tenant_id,
+        page,
+        "created_at",
+        conversation_id=conversation_id,
+        user_id=user_id,
+        model_used=model_used,
+    )
     query = select(*_shown(table)).where(*where)
-    return await read_page(connection, query, page, _newest(table, "created_at"), _timed)
+    return await read_page(connection, query, page, MESSAGE_ORDERS[sort], _timed)
 
 
 async def llm_calls(
@@ -242,7 +280,7 @@ async def users(
         active = and_(days.tenant_id == table.tenant_id, days.user_id == table.user_id, days.day == active_on)
         query = query.join(schema.user_days, active)
     if search is not None:
-        query = query.where(or_(_contains(table.user_id, search), _contains(table.username, search)))
+        query = query.where(or_(contains(table.user_id, search), contains(table.username, search)))
     return await read_page(connection, query, page, USER_ORDERS[sort], dict)
 
 
@@ -252,39 +290,51 @@ async def conversations(
     page: Page,
     user_id: str | None = None,
     status: str | None = None,
+    model_used: str | None = None,
     sort: str = "created_at",
 ) -> Listing:
-    """List conversations in one of the ``CONVERSATION_ORDERS``, of all owners or of one, of any status or of one."""
-    table = schema.conversation_metrics.c
+    """List conversations in one of the ``CONVERSATION_ORDERS``, of all owners or of one, of any status or of one.
+
+    *model_used*: only those with a message of this model; the messages of each conversation are looked at for it.
+    """
+    table, message = schema.conversation_metrics.c, schema.message_metrics.c
     where = [
         table.tenant_id == tenant_id,
         *_range(table.created_at, page),
         *_equal(table, user_id=user_id, status=status),
     ]
+    if model_used is not None:
+        ours = and_(message.tenant_id == table.tenant_id, message.conversation_id == table.conversation_id)
+        where.append(exists().where(ours, message.model_used == model_used))
     mean = mean_us(table.response_time_us, table.response_count).label(_MEAN)
     query = select(*_listed(CONVERSATIONS), mean).where(*where)
-    return await read_page(connection, query, page, CONVERSATION_ORDERS[sort], _conversation)
+    return await read_page(connection, query, page, CONVERSATION_ORDERS[sort], conversation_item)
 
 
 async def api_calls(
-    connection: AsyncConnection, tenant_id: str, page: Page, endpoint: str | None = None, sort: str = "timestamp"
+    connection: AsyncConnection, tenant_id: str, page: Page, chosen: Calls = ALL_CALLS, sort: str = "timestamp"
 ) -> Listing:
-    """List API calls in one of the ``CALL_ORDERS``, to all endpoints or to one."""
-    table = schema.api_usage
-    query = select(*_shown(table)).where(*_events(table, tenant_id, page, "timestamp", endpoint=endpoint))
+    """List the API calls that are *chosen* in one of the ``CALL_ORDERS``."""
+    query = select(*_shown(schema.api_usage)).where(*_calls(tenant_id, page, chosen))
     return await read_page(connection, query, page, CALL_ORDERS[sort], _timed)
 
 
 async def api_stats(
-    connection: AsyncConnection, tenant_id: str, page: Page, endpoint: str | None = None
+    connection: AsyncConnection, tenant_id: str, page: Page, chosen: Calls = ALL_CALLS
 ) -> dict[str, int | float | None]:
     """Sum up all calls that :func:`api_calls` selects, whatever the page. Its cost grows with their number."""
     table = schema.api_usage.c
     query = select(
         func.count(), func.count().filter(table.status_code >= 500), func.coalesce(func.sum(table.response_time_us), 0)
-    ).where(*_events(schema.api_usage, tenant_id, page, "timestamp", endpoint=endpoint))
+    ).where(*_calls(tenant_id, page, chosen))
     count, errors, total_us = (await connection.execute(query)).one()
     return {"count": count, "error_count": errors, "avg_response_time": mean_seconds(int(total_us), count)}
+
+
+def _calls(tenant_id: str, page: Page, chosen: Calls) -> list[ColumnElement[bool]]:
+    table = schema.api_usage
+    where = _events(table, tenant_id, page, "timestamp", endpoint=chosen.endpoint, user_id=chosen.user_id)
+    return where if chosen.statuses is None else [*where, table.c.status_code.between(*chosen.statuses)]
 
 
 async def daily_stats(
@@ -394,7 +444,7 @@ def _range(column: Any, page: Page) -> list[ColumnElement[bool]]:
     return bounds
 
 
-def _contains(column: Any, part: str) -> ColumnElement[bool]:
+def contains(column: Any, part: str) -> ColumnElement[bool]:
     """Select text that has this *part*, in small or capital letters (ASCII)."""
     # Both databases make small letters of ASCII's capitals alone, in columns whose order is that of code points.
     lowered: ColumnElement[str] = func.lower(column, type_=String)
@@ -491,7 +541,8 @@ def _llm_call(row: Mapping[str, Any]) -> Item:
     return {**item, "cost": None if cost is None else write_dollars(cost)}
 
 
-def _conversation(row: Mapping[str, Any]) -> Item:
+def conversation_item(row: Mapping[str, Any]) -> Item:
+    """Make an item of the columns that a list of conversations reads."""
     return {
         "id": row["id"],
         "conversation_id": row["conversation_id"],

@@ -41,9 +41,9 @@ Column = Sequence[Value]
 """One value a point; None where there is none, or where it has expired: rows of that time were removed."""
 Amounts = list[int | None]
 
-_STEP = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
-_WIDTH = {"minute": 16, "hour": 13}
-_REST = {"minute": ":00.000Z", "hour": ":00:00.000Z"}
+STEP = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
+WIDTH = {"minute": 16, "hour": 13}
+REST = {"minute": ":00.000Z", "hour": ":00:00.000Z"}
 """What makes a timestamp of the key of a point."""
 
 _TIMELESS = "deleted_conversations"
@@ -79,13 +79,13 @@ class Points:
 
 def measure(interval: Interval, start: str, end: str) -> int:
     """Say how many points lie between two timestamps, or up to two more, without making them."""
-    return int((clock.moment(end) - clock.moment(start)) / _STEP[interval]) + 2
+    return int((clock.moment(end) - clock.moment(start)) / STEP[interval]) + 2
 
 
 async def points(days: Days, interval: Interval, start: str, end: str) -> Points:
     """Make the points from the one that holds *start* to the one that holds the last moment before *end*."""
     keys = await collect(_keys(days, interval, start, end))
-    starts = await collect(days.start(key) if interval == "day" else key + _REST[interval] for key in keys)
+    starts = await collect(days.start(key) if interval == "day" else key + REST[interval] for key in keys)
     return Points(interval, keys, starts)
 
 
@@ -96,10 +96,10 @@ def _keys(days: Days, interval: Interval, start: str, end: str) -> Iterator[str]
             yield day
             day = days.shift(day, 1)
         return
-    at, until = clock.moment(start[: _WIDTH[interval]] + _REST[interval]), clock.moment(end)
+    at, until = clock.moment(start[: WIDTH[interval]] + REST[interval]), clock.moment(end)
     while at < until:
-        yield clock.text(at)[: _WIDTH[interval]]
-        at += _STEP[interval]
+        yield clock.text(at)[: WIDTH[interval]]
+        at += STEP[interval]
 
 
 async def read_series(
@@ -133,6 +133,14 @@ async def read_series(
             standing = zip(*[await rollups.standing(name) for name in needs], strict=True)
             columns[metric] = await collect(_figure(metric, dict(zip(needs, row, strict=True))) for row in standing)
     return columns
+
+
+async def read_counter(
+    connection: AsyncConnection, tenant_id: str, days: Days, metric: str, covered: Points
+) -> Amounts:
+    """Read what each point that is *covered* added to one counter, such as ``model_messages:gpt-4o``."""
+    rollups = _Rollups(connection, tenant_id, days, covered, await read_cutoffs(connection, tenant_id))
+    return await rollups.amounts(metric)
 
 
 def _mean(us: int | None, among: int | None) -> float | None:
@@ -210,8 +218,8 @@ class _Rollups:
         earlier_days = and_(_counters.grain == "day", _counters.start < day)
         same_day = and_(
             _counters.grain == "minute",
-            _counters.start >= self._days.start(day)[: _WIDTH["minute"]],
-            _counters.start < first[: _WIDTH["minute"]],
+            _counters.start >= self._days.start(day)[: WIDTH["minute"]],
+            _counters.start < first[: WIDTH["minute"]],
         )
         total = 0
         for part in (earlier_days, same_day):
@@ -235,7 +243,7 @@ class _Rollups:
         if covered.interval == "day":
             return await self.amounts(ACTIVE_USERS)
         grain = await self._grain_within_days()
-        morning = days.start(days.of(covered.starts[0]))[: _WIDTH[grain]]
+        morning = days.start(days.of(covered.starts[0]))[: WIDTH[grain]]
         last = covered.keys[-1] + (":59" if grain != covered.interval else "")
         found = await self._read(grain, ACTIVE_USERS, morning, last)
         running = await collect(_running(days, grain, found, covered.interval))
@@ -253,7 +261,7 @@ class _Rollups:
 
     @property
     def _end(self) -> str:
-        return clock.text(clock.moment(self._covered.starts[-1]) + _STEP[self._covered.interval])
+        return clock.text(clock.moment(self._covered.starts[-1]) + STEP[self._covered.interval])
 
     async def _grain_within_days(self) -> Interval:
         """Say which rows belong to one day each: hours do, unless some day of the range begins within one."""
@@ -284,6 +292,6 @@ def _running(
     """Add up rows within each local day; gives the point of each row, its day, and the sum so far."""
     day, so_far = "", 0
     for key, value in found.items():
-        today = days.of(key + _REST[grain])
+        today = days.of(key + REST[grain])
         day, so_far = (today, value) if today != day else (day, so_far + value)
-        yield key[: _WIDTH[interval]], day, so_far
+        yield key[: WIDTH[interval]], day, so_far

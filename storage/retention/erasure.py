@@ -13,6 +13,7 @@ from storage.model.rollups import CONVERSATIONS, NOBODY, ROLLUPS, USER_DAYS
 from storage.retention.archive import archive_hours, archive_returns, archive_sums, counts_of, remove
 from storage.retention.prune import newest_activities
 from storage.retention.steps import NOTHING, ROWS, Done, Step, Steps
+from storage.saved_views import forget_user
 from storage.tables import schema
 from storage.tables.heads import Head
 from storage.tables.rollup_rows import ARCHIVE, LIVE
@@ -42,6 +43,8 @@ def _forget(user_id: str, days: Days) -> Step:
             shown = newest_activities(connection, head.tenant_id) if table is schema.user_activity else set()
             if ids := remove(connection, head, days, table, table.c.user_id == user_id, ROWS):
                 return Done(len(ids), table.name, reset=not shown.isdisjoint(ids))
+        if views := forget_user(connection, head.tenant_id, user_id):
+            return Done(views, schema.saved_views.name)
         if done := _remove_owner(connection, head, user_id, days):
             return done
         return _anonymize(connection, head, user_id, days)

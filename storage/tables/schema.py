@@ -352,7 +352,25 @@ sessions = _support(
 )
 Index("sessions_subject", sessions.c.tenant_id, sessions.c.sub, sessions.c.created_at)
 
-# What was done to keys and tokens, and by whom. No row is ever changed.
+# Views of the dashboard that admins of a tenant saved: a name, the page, its range, and what it is limited to.
+saved_views = _support(
+    "saved_views",
+    _column("tenant_id", Key),
+    _column("id", _ordered(16)),
+    _column("name", _ordered(100)),
+    _column("page", String(40)),
+    _column("range", String(60), null=True),
+    _column("user_id", Key, null=True),
+    _column("conversation_id", Key, null=True),
+    _column("model_used", Key, null=True),
+    _column("endpoint", Endpoint, null=True),
+    _column("activity_type", String(100), null=True),
+    _column("status", String(16), null=True),
+    _column("created_at", Stamp),
+    key=("tenant_id", "id"),
+)
+
+# What was done to keys, tokens and saved views, and by whom. No row is ever changed.
 audit = _support(
     "audit",
     _column("tenant_id", Key),

@@ -7,6 +7,11 @@ BUILD = hashlib.sha256(version("convoai-analytics").encode()).hexdigest()[:8]
 """The code that answers: another version may answer otherwise from the same data. A digest, as no answer names it."""
 
 
+def digest(body: bytes) -> str:
+    """Name the state of an answer by its *body*, where nothing else does."""
+    return hashlib.sha256(body).hexdigest()[:32]
+
+
 def weak(state: str) -> str:
     """Write the header ETag of an answer that this version makes of a *state*."""
     return f'W/"{BUILD}.{state}"'

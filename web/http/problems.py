@@ -16,6 +16,8 @@ from storage.model.parsing import InvalidEvent, MalformedJson
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+"""The shape of the documents, as OpenAPI names it."""
 
 
 class Problem(Exception):
@@ -65,6 +67,11 @@ def unauthorized(detail: str) -> Problem:
 def invalid(field: str, detail: str) -> Problem:
     """Make a 422 for one input."""
     return Problem(422, f"{field or 'event'}: {detail}", field)
+
+
+def not_found(field: str, detail: str) -> Problem:
+    """Make a 404 for one input that names nothing."""
+    return Problem(404, f"{field}: {detail}", field)
 
 
 def unavailable(detail: str, retry_after: int = 1) -> Problem:

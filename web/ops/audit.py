@@ -1,7 +1,9 @@
-"""The audit of reads: which admin read what. One line of JSON each on standard output, where nothing else is written.
+"""The audit of admins' requests: who read or changed what. One line of JSON each on standard output, where nothing else
+is written.
 
 Who: the token's subject, tenant and id. What: the route, and the names of the parameters that were given, never their
-values; the status. Only requests whose token was valid are here: the others are in the access log.
+values; the status; of a change the method, too. Only requests whose token was valid are here: the others are in the
+access log. What was changed, by whom, is in the database, too (``storage/credentials.py``).
 """
 
 from typing import TextIO, cast
@@ -27,10 +29,16 @@ class Audit:
 
     def read(self, principal: Principal, route: str, status: int, filters: list[str]) -> None:
         """Record that someone read *route*, by which *filters*."""
-        if not self._on:
-            return
-        who = {"sub": principal.subject, "tenant": principal.tenant_id, "jti": principal.token_id}
-        self._log.info("read", **who, route=route, filters=filters, status=status)
+        self._write("read", principal, route=route, filters=filters, status=status)
+
+    def change(self, principal: Principal, route: str, status: int, method: str) -> None:
+        """Record that someone changed *route*, or was refused to, by which *method*."""
+        self._write("change", principal, route=route, method=method, status=status)
+
+    def _write(self, event: str, principal: Principal, **what: object) -> None:
+        if self._on:
+            who = {"sub": principal.subject, "tenant": principal.tenant_id, "jti": principal.token_id}
+            self._log.info(event, **who, **what)
 
 
 class AuditMiddleware:
@@ -48,11 +56,17 @@ class AuditMiddleware:
 
         async def note(message: Message) -> None:
             if message["type"] == "http.response.start" and PRINCIPAL in scope:
-                filters = sorted(self._parameters & set(Request(scope).query_params))
-                self._audit.read(scope[PRINCIPAL], self._route, message["status"], filters)
+                self._record(scope, message["status"])
             await send(message)
 
         await self._app(scope, receive, note)
+
+    def _record(self, scope: Scope, status: int) -> None:
+        if scope["method"] in ("GET", "HEAD"):
+            filters = sorted(self._parameters & set(Request(scope).query_params))
+            self._audit.read(scope[PRINCIPAL], self._route, status, filters)
+        else:
+            self._audit.change(scope[PRINCIPAL], self._route, status, scope["method"])
 
 
 PRINCIPAL = "convoai.principal"

@@ -7,6 +7,7 @@ an answer is read, written and compressed; what it then holds is counted until t
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 
@@ -37,7 +38,7 @@ from web.http.operations import (
     whole,
     write_cursor,
 )
-from web.http.problems import Problem, invalid, unauthorized
+from web.http.problems import MEDIA_TYPE, PROBLEM, Problem, invalid, unauthorized
 from web.ops.audit import PRINCIPAL
 from web.reports import shapes
 from web.reports.admission import ALLOCATION, Admission
@@ -108,15 +109,16 @@ class Reports:
         *,
         moving: bool = False,
         is_heavy: Cost = is_long,
+        missing: str | None = None,
     ) -> Operation:
         """Make an endpoint that answers with what *read* gives, and the position; ``ask.page`` holds its range.
 
         One that is *moving* answers differently every minute, also if nothing was committed. *is_heavy* says in which
-        line it waits.
+        line it waits, *missing* what a 404 means (None: there is none).
         """
 
         async def endpoint(request: Request) -> Response:
-            tenant_id = await self._admit(request)
+            tenant_id = await self.admit(request)
             values = read_query(request.query_params, parameters, self._database.days)
             start, end = _range(values)
             page = Page(1, None, start, end)
@@ -124,13 +126,13 @@ class Reports:
             async with self._admission.turn(request, heavy=is_heavy(page, values)):
                 return await self._answer(request, tenant_id, page, values, read, stamp)
 
-        return _operation(path, name, title, endpoint, Answer("The report.", shape), parameters)
+        return _operation(path, name, title, endpoint, Answer("The report.", shape), parameters, missing)
 
     def _list(self, source: List) -> Operation:
         parameters = (*source.filters, _FROM, _TO, _limit(source), _CURSOR, _BOM)
 
         async def endpoint(request: Request) -> Response:
-            tenant_id = await self._admit(request)
+            tenant_id = await self.admit(request)
             values = read_query(request.query_params, parameters, self._database.days)
             page = _page(source, values)
             if prefers(request.headers.get("accept", ""), CSV, JSON):
@@ -142,8 +144,11 @@ class Reports:
         answer = Answer("The report.", _shape(source), also={CSV: CSV_SHAPE})
         return _operation(source.path, source.operation, source.title, endpoint, answer, parameters)
 
-    async def _admit(self, request: Request) -> str:
-        """Name the tenant whose admin asks; raises a :exc:`Problem`, and as :meth:`FairShares.take` does."""
+    async def admit(self, request: Request) -> str:
+        """Name the tenant whose admin asks; raises a :exc:`Problem`, and as :meth:`FairShares.take` does.
+
+        Who asks is in the scope then, under :data:`PRINCIPAL`.
+        """
         credential = find_credential(request.headers)
         token = "" if credential is None else credential.text
         address = request.client.host if request.client else ""
@@ -161,6 +166,10 @@ class Reports:
         self._admins.check_admin(principal)
         self._admission.admit(request, token, principal)
         return principal.tenant_id
+
+    def light_turn(self, request: Request) -> AbstractAsyncContextManager[None]:
+        """Wait for the turn of who asks for what costs little, and end it; raises as :meth:`Admission.turn` does."""
+        return self._admission.turn(request, heavy=False)
 
     async def _download(self, request: Request, source: List, wanted: Selection) -> Response:
         request.scope[ALLOCATION].grow(HELD_BYTES)
@@ -206,9 +215,17 @@ class Reports:
 
 
 def _operation(
-    path: str, name: str, title: str, endpoint: Endpoint, answer: Answer, parameters: tuple[Parameter, ...]
+    path: str,
+    name: str,
+    title: str,
+    endpoint: Endpoint,
+    answer: Answer,
+    parameters: tuple[Parameter, ...],
+    missing: str | None = None,
 ) -> Operation:
     answers = {200: answer, 304: Answer("Nothing changed since the ETag in If-None-Match.")}
+    if missing is not None:
+        answers[404] = Answer(missing, PROBLEM, MEDIA_TYPE)
     return Operation(
         "GET", f"{PREFIX}/{path}", name, "Reports", title, endpoint, answers, access="admin", parameters=parameters
     )

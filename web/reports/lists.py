@@ -1,5 +1,6 @@
 """The lists that admins read, each said once: from it come its endpoint, its CSV and its export by command."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +9,16 @@ from storage.engine.database import ReadTransaction
 from storage.model.clock import Days
 from storage.read import reports
 from storage.read.endpoints import ENDPOINT_ORDERS, endpoints
-from storage.read.reports import CALL_ORDERS, CONVERSATION_ORDERS, DAY_ORDERS, INDEXED_USER_ORDERS, Listing, Page
+from storage.read.reports import (
+    CALL_ORDERS,
+    CONVERSATION_ORDERS,
+    DAY_ORDERS,
+    INDEXED_USER_ORDERS,
+    MESSAGE_ORDERS,
+    Calls,
+    Listing,
+    Page,
+)
 from web.http.operations import JsonSchema, Parameter, boolean, choice, text, whole
 from web.http.problems import invalid
 from web.reports import shapes
@@ -59,8 +69,13 @@ def _of_users(page: Page, values: Mapping[str, Any]) -> bool:
 
 
 def _of_conversations(page: Page, values: Mapping[str, Any]) -> bool:
-    """Only one order has an index."""
-    return is_long(page, values) or values["sort"] != "created_at"
+    """Only one order has an index, and none knows of models."""
+    return is_long(page, values) or values["sort"] != "created_at" or values["model_used"] is not None
+
+
+def _of_messages(page: Page, values: Mapping[str, Any]) -> bool:
+    """The index of users does not know of times, and none knows of models."""
+    return is_long(page, values) or values["user_id"] is not None or values["model_used"] is not None
 
 
 def _of_days(page: Page, values: Mapping[str, Any]) -> bool:
@@ -131,6 +146,13 @@ def _one_of(*choices: str) -> JsonSchema:
     return {"type": "string", "enum": list(choices)}
 
 
+def _codes(value: str, _days: Days) -> tuple[int, int]:
+    """Read a status code, or a class of them, as its first and its last one."""
+    if not re.fullmatch("[1-5]([0-9][0-9]|xx)", value):
+        raise ValueError("must be a status code, or a class of them such as 5xx")
+    return int(value.replace("x", "0")), int(value.replace("x", "9"))
+
+
 _SORTS = {"user_id": "s", "username": "ss", "activity_count": "is", "first_seen": "ss", "last_seen": "ss"}
 _STATUSES = ("active", "deleted")
 _USER = Parameter("user_id", "Only of this user.", _text(255), text(255))
@@ -139,6 +161,14 @@ _TYPE_PART = Parameter("type_contains", "A part of the type; capital letters do 
 _CONVERSATION = Parameter("conversation_id", "Only of this conversation.", _text(255), text(255))
 _MODEL = Parameter("model", "Only of this model.", _text(255), text(255))
 _ENDPOINT = Parameter("endpoint", "Only of this endpoint.", _text(512), text(512))
+_MODEL_USED = Parameter("model_used", "Only of this model.", _text(255), text(255))
+_WITH_MODEL = Parameter("model_used", "Only those with a message of this model.", _text(255), text(255))
+_CODES = Parameter(
+    "status",
+    "Only calls with this status code, or with one of a class: `503`, `5xx`.",
+    {"type": "string", "pattern": "^[1-5]([0-9][0-9]|xx)$"},
+    _codes,
+)
 _STATUS = Parameter("status", "Only those that are active, or deleted.", _one_of(*_STATUSES), choice(*_STATUSES))
 _ACTIVE = Parameter("active_only", "Only users with an event today.", {"type": "boolean"}, boolean, default=False)
 _SEARCH = Parameter(
@@ -160,6 +190,7 @@ def _sorted_by(meaning: str, *orders: str) -> Parameter:
 
 
 _CONVERSATION_SORT = _sorted_by("Descending; ties newest first.", *CONVERSATION_ORDERS)
+_MESSAGE_SORT = _sorted_by("By time; ties by id.", *MESSAGE_ORDERS)
 _CALL_SORT = _sorted_by("Descending; ties newest first.", *CALL_ORDERS)
 _ENDPOINT_SORT = _sorted_by("endpoint ascending, the others descending; ties by endpoint.", *ENDPOINT_ORDERS)
 _DAY_SORT = _sorted_by("Descending; ties newest first.", *DAY_ORDERS)
@@ -184,7 +215,16 @@ async def _activities(ask: Ask) -> Listing:
 
 
 async def _messages(ask: Ask) -> Listing:
-    return await reports.messages(ask.connection, ask.tenant_id, ask.page, ask.values.get("conversation_id"))
+    wanted = ask.values
+    return await reports.messages(
+        ask.connection,
+        ask.tenant_id,
+        ask.page,
+        wanted.get("conversation_id"),
+        wanted.get("user_id"),
+        wanted.get("model_used"),
+        wanted.get("sort", "newest"),
+    )
 
 
 async def _llm_calls(ask: Ask) -> Listing:
@@ -206,20 +246,28 @@ async def _users(ask: Ask) -> Listing:
 
 async def _conversations(ask: Ask) -> Listing:
     wanted = ask.values
-    sort = wanted.get("sort", "created_at")
     return await reports.conversations(
-        ask.connection, ask.tenant_id, ask.page, wanted.get("user_id"), wanted.get("status"), sort
+        ask.connection,
+        ask.tenant_id,
+        ask.page,
+        wanted.get("user_id"),
+        wanted.get("status"),
+        wanted.get("model_used"),
+        wanted.get("sort", "created_at"),
     )
 
 
 async def _api_calls(ask: Ask) -> Listing:
     sort = ask.values.get("sort", "timestamp")
-    return await reports.api_calls(ask.connection, ask.tenant_id, ask.page, ask.values.get("endpoint"), sort)
+    return await reports.api_calls(ask.connection, ask.tenant_id, ask.page, _chosen(ask), sort)
 
 
 async def _api_stats(ask: Ask) -> Values:
-    stats = await reports.api_stats(ask.connection, ask.tenant_id, ask.page, ask.values.get("endpoint"))
-    return {"stats": stats}
+    return {"stats": await reports.api_stats(ask.connection, ask.tenant_id, ask.page, _chosen(ask))}
+
+
+def _chosen(ask: Ask) -> Calls:
+    return Calls(*map(ask.values.get, ("endpoint", "user_id", "status")))
 
 
 async def _endpoints(ask: Ask) -> Listing:
@@ -285,7 +333,7 @@ LISTS = (
         shapes.CONVERSATION,
         _conversations,
         {"": "si", "updated_at": "si", "message_count": "ii", "total_tokens": "ii", "avg_response_time": "ii"},
-        (_USER, _STATUS, _CONVERSATION_SORT),
+        (_USER, _STATUS, _WITH_MODEL, _CONVERSATION_SORT),
         table="conversation_metrics",
         is_heavy=_of_conversations,
     ),
@@ -293,13 +341,14 @@ LISTS = (
         "messages",
         "messages",
         "getMessages",
-        "Messages, newest first",
+        "Messages, by default newest first",
         shapes.MESSAGE,
         _messages,
-        {"": "si"},
-        (_CONVERSATION,),
+        {"": "si", "oldest": "si"},
+        (_CONVERSATION, _USER, _MODEL_USED, _MESSAGE_SORT),
         table="message_metrics",
         appended=True,
+        is_heavy=_of_messages,
     ),
     List(
         "llm-calls",
@@ -321,7 +370,7 @@ LISTS = (
         shapes.API_CALL,
         _api_calls,
         {"": "si", "response_time": "ii", "status_code": "ii"},
-        (_ENDPOINT, _CALL_SORT),
+        (_ENDPOINT, _USER, _CODES, _CALL_SORT),
         table="api_usage",
         appended=True,
         beside=_api_stats,

@@ -7,7 +7,7 @@ from typing import Any
 from storage.model import clock
 from storage.model.clock import Days
 from storage.read.reports import Page
-from storage.read.series import ACTIVE_USERS, METRICS, Interval, measure, points, read_series
+from storage.read.series import ACTIVE_USERS, METRICS, Interval, Points, measure, points, read_series
 from web.http.operations import Operation, Parameter, choice, moment
 from web.http.problems import invalid
 from web.reports import shapes
@@ -36,13 +36,13 @@ def _metrics(value: str, _days: Days) -> tuple[str, ...]:
     return names
 
 
-_PARAMETERS = (
-    Parameter(
-        "metrics",
-        f"Names separated by commas: {', '.join(METRICS)}. What each means: docs/reference.md.",
-        {"type": "string"},
-        _metrics,
-    ),
+_METRICS = Parameter(
+    "metrics",
+    f"Names separated by commas: {', '.join(METRICS)}. What each means: docs/reference.md.",
+    {"type": "string"},
+    _metrics,
+)
+RANGE = (
     Parameter(
         "interval",
         "What a point is: a minute or an hour of UTC, or a day of the tenant's zone.",
@@ -59,13 +59,14 @@ _PARAMETERS = (
     ),
     Parameter("to", "The last point holds the last moment before this one. Default: now.", {"type": "string"}, moment),
 )
+"""The parameters of the points that a report has."""
 
 
 def operation(reports: Reports) -> Operation:
     """Make the endpoint."""
     title = "Metrics over time, from a minute to a day a point"
     return reports.report(
-        "series", "getSeries", title, _read, shapes.SERIES, _PARAMETERS, moving=True, is_heavy=_is_heavy
+        "series", "getSeries", title, _read, shapes.SERIES, (_METRICS, *RANGE), moving=True, is_heavy=_is_heavy
     )
 
 
@@ -85,19 +86,31 @@ def _reads_events(interval: Interval, metrics: Collection[str]) -> bool:
 
 
 async def _read(ask: Ask) -> Values:
-    metrics, (interval, _) = ask.values["metrics"], INTERVALS[ask.values["interval"]]
+    metrics = ask.values["metrics"]
     if metrics is None:
         raise invalid("metrics", f"is required: some of {', '.join(METRICS)}, separated by commas")
+    interval, _ = INTERVALS[ask.values["interval"]]
+    if _reads_events(interval, metrics) and measure(interval, *_range(ask.page, ask.values)) > MAX_COUNTED_MINUTES:
+        raise invalid(
+            "interval",
+            f"makes more than {MAX_COUNTED_MINUTES:,} minutes, too many for {ACTIVE_USERS}: take hours or days",
+        )
+    covered = await cover(ask)
+    columns = await read_series(ask.connection, ask.tenant_id, ask.days, metrics, covered)
+    return {**describe(ask, covered), "metrics": columns}
+
+
+async def cover(ask: Ask) -> Points:
+    """Make the points that the parameters :data:`RANGE` ask for; raises a 422 :exc:`Problem`."""
+    interval, _ = INTERVALS[ask.values["interval"]]
     start, end = _range(ask.page, ask.values)
     if start >= end:
         raise invalid("to", "must lie after from")
     if measure(interval, start, end) > MAX_POINTS:
         raise invalid("interval", f"makes more than {MAX_POINTS:,} points of this range: take a longer one")
-    if _reads_events(interval, metrics) and measure(interval, start, end) > MAX_COUNTED_MINUTES:
-        raise invalid(
-            "interval",
-            f"makes more than {MAX_COUNTED_MINUTES:,} minutes, too many for {ACTIVE_USERS}: take hours or days",
-        )
-    covered = await points(ask.days, interval, start, end)
-    columns = await read_series(ask.connection, ask.tenant_id, ask.days, metrics, covered)
-    return {"interval": interval, "timezone": ask.days.zone.key, "start": covered.starts, "metrics": columns}
+    return await points(ask.days, interval, start, end)
+
+
+def describe(ask: Ask, covered: Points) -> Values:
+    """Say what the points of an answer are."""
+    return {"interval": covered.interval, "timezone": ask.days.zone.key, "start": covered.starts}

@@ -45,7 +45,9 @@ from web.reports import active_users, response_times, series
 from web.reports.admission import Admission
 from web.reports.answers import PiecewiseMiddleware
 from web.reports.copies import Copies
+from web.reports.details import reports as details
 from web.reports.endpoints import Reports
+from web.saved_views import SavedViews
 from web.server.cors import Cors
 from web.settings import Settings
 from web.sign_in.endpoints import SignIn
@@ -131,8 +133,8 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     opened.push_async_callback(health.stop)
     tracking = _tracking(settings, database, writer, authenticator, memory, telemetry)
     reports = _reports(settings, database, admins, memory)
-    sign_in = SignIn(admins, sessions)
-    app = _application(settings, telemetry, audit, _operations(tracking, reports, live, health, sign_in), live, static)
+    operations = _operations(database, tracking, reports, live, health, SignIn(admins, sessions))
+    app = _application(settings, telemetry, audit, operations, live, static)
     return Service(
         settings,
         telemetry,
@@ -211,13 +213,17 @@ def _reports(settings: Settings, database: Database, admins: AdminAuthenticator,
     return Reports(database, admins, settings.heartbeat_seconds, admission, copies)
 
 
-def _operations(tracking: Tracking, reports: Reports, live: Live, health: Health, sign_in: SignIn) -> list[Operation]:
+def _operations(
+    database: Database, tracking: Tracking, reports: Reports, live: Live, health: Health, sign_in: SignIn
+) -> list[Operation]:
     return [
         *tracking.operations(),
         *reports.operations(),
         series.operation(reports),
         response_times.operation(reports),
         active_users.operation(reports),
+        *details.operations(reports),
+        *SavedViews(database, reports).operations(),
         live.operation(),
         *sign_in.operations(),
         *health.operations(),

@@ -19,7 +19,7 @@ class Cors:
         self._shared = CORSMiddleware(
             answered,
             allow_origins=origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "If-None-Match", "Last-Event-ID", KEY_HEADER],
             expose_headers=["Content-Disposition", "ETag", "Retry-After"],
             max_age=600,

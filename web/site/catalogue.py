@@ -16,8 +16,10 @@ from storage.read.series import AMOUNTS, Interval
 from web.auth.claims import ADMIN
 from web.http.operations import JsonSchema
 from web.reports import shapes
+from web.reports.details import shapes as details
 from web.reports.endpoints import PREFIX
 from web.reports.lists import DEFAULT_LIMIT, MAX_LIMIT
+from web.saved_views import VIEW, VIEW_FILTERS
 from web.settings import Settings
 
 COMMAND = "make catalogue"
@@ -33,11 +35,33 @@ SHAPES = {
     "Conversation": shapes.CONVERSATION,
     "Message": shapes.MESSAGE,
     "DailyStatistics": shapes.DAY,
+    "ApiCall": shapes.API_CALL,
     "EndpointUsage": shapes.ENDPOINT,
     "Series": shapes.SERIES,
     "ActiveUsers": shapes.ACTIVE_USERS,
+    "TypeCount": details.TYPE_COUNT,
+    "ModelSums": details.MODEL_SUMS,
+    "EndpointSums": details.ENDPOINT_SUMS,
+    "StatusSums": details.STATUS_SUMS,
+    "MethodSums": details.METHOD_SUMS,
+    "CallerSums": details.CALLER_SUMS,
+    "AuthorSums": details.AUTHOR_SUMS,
+    "UserFigures": details.USER_FIGURES,
+    "EndpointFigures": details.ENDPOINT_FIGURES,
+    "ModelFigures": details.MODEL_FIGURES,
+    "UserDetail": details.USER,
+    "ConversationDetail": details.CONVERSATION,
+    "EndpointDetail": details.ENDPOINT,
+    "ModelDetail": details.MODEL,
+    "FoundUser": details.FOUND_USER,
+    "FoundConversation": details.FOUND_CONVERSATION,
+    "FoundEndpoint": details.FOUND_ENDPOINT,
+    "FoundModel": details.FOUND_MODEL,
+    "Found": details.FOUND,
+    "ViewFilters": VIEW_FILTERS,
+    "SavedView": VIEW,
 }
-"""The rows of lists and the parts of frames, by the name of their TypeScript interface."""
+"""The rows of lists, reports and their parts, and the parts of frames, by the name of their TypeScript interface."""
 FRAMES = {
     "Snapshot": shapes.FRAMES["snapshot"],
     "Delta": shapes.FRAMES["delta"],

@@ -8,7 +8,7 @@ import msgspec
 from storage.model import events
 from storage.model.events import EARLIEST, KINDS, MAX_EXTRA_BYTES, MAX_EXTRA_DEPTH, MAX_RESPONSE_SECONDS
 from web.http.operations import Answer, JsonSchema, Operation
-from web.http.problems import MEDIA_TYPE
+from web.http.problems import MEDIA_TYPE, PROBLEM
 
 _PROBLEM = {
     "type": "object",
@@ -139,8 +139,8 @@ def _operation(operation: Operation) -> JsonSchema:
         written["parameters"] = [
             {
                 "name": parameter.name,
-                "in": "query",
-                "required": False,
+                "in": "path" if f"{{{parameter.name}}}" in operation.path else "query",
+                "required": f"{{{parameter.name}}}" in operation.path,
                 "description": parameter.meaning,
                 "schema": parameter.schema,
             }
@@ -160,7 +160,7 @@ def _answer(answer: Answer) -> JsonSchema:
 
 
 def _problem(meaning: str) -> JsonSchema:
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    content = {MEDIA_TYPE: {"schema": PROBLEM}}
     return {"description": meaning, "content": content}
 
 

@@ -53,7 +53,8 @@ def drop_histograms(connection: Connection) -> None:
 
 def without_returns(connection: Connection) -> None:
     """Take away what migration 0010 made, the hours and returns of users, and what came after it."""
-    connection.execute(text("DROP TABLE sessions"))
+    for name in ("sessions", "saved_views"):
+        connection.execute(text(f"DROP TABLE {name}"))
     connection.execute(text("DROP INDEX user_days_user"))
     for name in ("user_returns", "carried_user_returns", "carried_last_days"):
         connection.execute(text(f"DROP TABLE {name}"))

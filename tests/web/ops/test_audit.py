@@ -52,6 +52,27 @@ async def test_each_read_is_a_line(tmp_path: Path) -> None:
     assert tokens["ada"] not in process.audit()
 
 
+async def test_each_change_is_a_line(tmp_path: Path) -> None:
+    """Who changed what, by which method and with what answer; nothing of the body."""
+    process = Process(tmp_path, AUDIT_LOG="on")
+    await process.start()
+    bearer = {"Authorization": f"Bearer {process.command('token', '--sub', 'ada').stdout.strip()}"}
+    async with httpx2.AsyncClient(base_url=f"{process.url}{API}", headers=bearer) as http:
+        view = (await http.post("/views", json={"name": "secret", "page": "users"})).json()
+        await http.patch(f"/views/{view['id']}", json={"name": "secret too"})
+        await http.delete(f"/views/{view['id']}")
+        await http.delete("/views/secret")
+    assert process.terminate() == 0
+    lines = [json.loads(line) for line in process.audit().splitlines()]
+    assert [(line["event"], line["method"], line["route"].removeprefix(API), line["status"]) for line in lines] == [
+        ("change", "POST", "/views", 201),
+        ("change", "PATCH", "/views/{view_id}", 200),
+        ("change", "DELETE", "/views/{view_id}", 204),
+        ("change", "DELETE", "/views/{view_id}", 404),
+    ]
+    assert "secret" not in process.audit()
+
+
 async def test_it_can_be_switched_off(tmp_path: Path) -> None:
     """With ANALYTICS_AUDIT_LOG=off, as these tests have it, nothing is written."""
     process = Process(tmp_path)

@@ -228,6 +228,17 @@ export interface DailyStatistics {
   readonly total_tokens: number;
 }
 
+export interface ApiCall {
+  readonly id: number;
+  readonly endpoint: string;
+  readonly method: string;
+  readonly user_id: string | null;
+  readonly status_code: number;
+  /** Seconds. */
+  readonly response_time: number;
+  readonly timestamp: string;
+}
+
 export interface EndpointUsage {
   /** Null: all endpoints beyond the bound of a day, together. */
   readonly endpoint: string | null;
@@ -258,6 +269,213 @@ export interface ActiveUsers {
   /** Null where it cannot be known. */
   readonly active_users: number | null;
   readonly position: string;
+}
+
+export interface TypeCount {
+  readonly activity_type: string;
+  readonly count: number;
+}
+
+export interface ModelSums {
+  /** Null: messages that name no model. */
+  readonly model_used: string | null;
+  readonly message_count: number;
+  readonly total_tokens: number;
+  /** Seconds; null where nothing was measured. */
+  readonly avg_response_time: number | null;
+}
+
+export interface EndpointSums {
+  readonly endpoint: string;
+  readonly count: number;
+  readonly error_count: number;
+  /** Seconds; null where nothing was measured. */
+  readonly avg_response_time: number | null;
+}
+
+export interface StatusSums {
+  readonly status_code: number;
+  readonly count: number;
+  readonly error_count: number;
+  /** Seconds; null where nothing was measured. */
+  readonly avg_response_time: number | null;
+}
+
+export interface MethodSums {
+  readonly method: string;
+  readonly count: number;
+  readonly error_count: number;
+  /** Seconds; null where nothing was measured. */
+  readonly avg_response_time: number | null;
+}
+
+export interface CallerSums {
+  readonly user_id: string;
+  readonly username: string | null;
+  readonly count: number;
+  readonly error_count: number;
+  /** Seconds; null where nothing was measured. */
+  readonly avg_response_time: number | null;
+}
+
+export interface AuthorSums {
+  readonly user_id: string;
+  readonly username: string | null;
+  readonly message_count: number;
+  readonly total_tokens: number;
+  /** Seconds; null where nothing was measured. */
+  readonly avg_response_time: number | null;
+}
+
+export interface UserFigures {
+  readonly activities: number;
+  readonly conversations: number;
+  readonly messages: number;
+  readonly tokens: number;
+  readonly api_calls: number;
+  readonly api_errors: number;
+  /** Seconds; null where nothing was measured. */
+  readonly avg_response_time: number | null;
+  /** Seconds; null where nothing was measured. */
+  readonly avg_api_response_time: number | null;
+}
+
+export interface EndpointFigures {
+  readonly count: number;
+  readonly error_count: number;
+  /** Seconds; null where nothing was measured. */
+  readonly avg_response_time: number | null;
+}
+
+export interface ModelFigures {
+  readonly messages: number;
+  readonly tokens: number;
+  /** Seconds; null where nothing was measured. */
+  readonly avg_response_time: number | null;
+}
+
+export interface UserDetail {
+  readonly interval: "minute" | "hour" | "day";
+  /** The tenant's zone, which cuts the days. */
+  readonly timezone: string;
+  /** When each point starts, without a gap. */
+  readonly start: readonly string[];
+  readonly user_id: string;
+  /** Null for a user without an activity. */
+  readonly username: string | null;
+  readonly first_seen: string;
+  readonly last_seen: string;
+  readonly activity_count: number;
+  readonly figures: UserFigures;
+  readonly activity_types: readonly TypeCount[];
+  readonly models: readonly ModelSums[];
+  readonly endpoints: readonly EndpointSums[];
+  /** Rows from before have been removed, and are missing in what is counted from rows; null: none are. */
+  readonly kept_from: string | null;
+  /** A value for each point, by name. */
+  readonly metrics: Readonly<Record<string, readonly (number | null)[]>>;
+  readonly position: string;
+}
+
+export interface ConversationDetail {
+  readonly id: number;
+  readonly conversation_id: string;
+  readonly user_id: string;
+  readonly message_count: number;
+  readonly total_tokens: number;
+  /** Seconds; null where nothing was measured. */
+  readonly avg_response_time: number | null;
+  readonly status: "active" | "deleted";
+  readonly created_at: string;
+  readonly updated_at: string;
+  readonly username: string | null;
+  /** Null: it was not deleted, or when is not kept any more. */
+  readonly deleted_at: string | null;
+  /** Of `message_count`, those that have not been removed. */
+  readonly kept_messages: number;
+  readonly first_message_at: string | null;
+  readonly last_message_at: string | null;
+  readonly models: readonly ModelSums[];
+  readonly authors: readonly AuthorSums[];
+  readonly position: string;
+}
+
+export interface EndpointDetail {
+  readonly interval: "minute" | "hour" | "day";
+  /** The tenant's zone, which cuts the days. */
+  readonly timezone: string;
+  /** When each point starts, without a gap. */
+  readonly start: readonly string[];
+  readonly endpoint: string;
+  readonly figures: EndpointFigures;
+  readonly status_codes: readonly StatusSums[];
+  readonly methods: readonly MethodSums[];
+  readonly users: readonly CallerSums[];
+  /** Rows from before have been removed, and are missing in what is counted from rows; null: none are. */
+  readonly kept_from: string | null;
+  /** A value for each point, by name. */
+  readonly metrics: Readonly<Record<string, readonly (number | null)[]>>;
+  readonly position: string;
+}
+
+export interface ModelDetail {
+  readonly interval: "minute" | "hour" | "day";
+  /** The tenant's zone, which cuts the days. */
+  readonly timezone: string;
+  /** When each point starts, without a gap. */
+  readonly start: readonly string[];
+  readonly model_used: string;
+  readonly figures: ModelFigures;
+  readonly users: readonly AuthorSums[];
+  /** Rows from before have been removed, and are missing in what is counted from rows; null: none are. */
+  readonly kept_from: string | null;
+  /** A value for each point, by name. */
+  readonly metrics: Readonly<Record<string, readonly (number | null)[]>>;
+  readonly position: string;
+}
+
+export interface FoundUser {
+  readonly user_id: string;
+  readonly username: string | null;
+}
+
+export interface FoundConversation {
+  readonly conversation_id: string;
+  readonly user_id: string;
+}
+
+export interface FoundEndpoint {
+  readonly endpoint: string;
+}
+
+export interface FoundModel {
+  readonly model_used: string;
+}
+
+export interface Found {
+  readonly users: readonly FoundUser[];
+  readonly conversations: readonly FoundConversation[];
+  readonly endpoints: readonly FoundEndpoint[];
+  readonly models: readonly FoundModel[];
+  readonly position: string;
+}
+
+export interface ViewFilters {
+  readonly user_id: string | null;
+  readonly conversation_id: string | null;
+  readonly model_used: string | null;
+  readonly endpoint: string | null;
+  readonly activity_type: string | null;
+  readonly status: string | null;
+}
+
+export interface SavedView {
+  readonly id: string;
+  readonly name: string;
+  readonly page: string;
+  readonly filters: ViewFilters;
+  readonly range: string | null;
+  readonly created_at: string;
 }
 
 export interface Snapshot {
