@@ -79,7 +79,7 @@ async def test_large_numbers_stay_in_their_places(service: Served, visit: Visit)
     for width in (360, 560, 640, 768, 1020, 1366, 1440):
         await page.set_viewport_size({"width": width, "height": 900})
         await page.wait_for_timeout(100)
-        for box, values in ((".figure", ".value, .change"), ("dashboard-totals", "dd")):
+        for box, values in ((".figure", ".value, .change [aria-hidden]"), ("dashboard-totals", "dd")):
             beyond = await page.locator(f"dashboard-overview {box}").evaluate_all(
                 """(boxes, values) => boxes.flatMap(box => {
                     const inside = box.getBoundingClientRect().right - parseFloat(getComputedStyle(box).paddingRight);

@@ -29,6 +29,8 @@ export const theme = css`
     --series-5: light-dark(#a8326b, #f08bb6);
     --series-6: light-dark(#5a6272, #9ba5b4);
     --series-7: light-dark(#8d7440, #bfa876);
+    --percentile-50: color-mix(in srgb, var(--accent) 45%, var(--surface));
+    --percentile-99: var(--series-3);
     --faded: light-dark(#b9c0cc, #4a5362);
     --shadow: 0 1px 2px light-dark(#1015220f, #0006), 0 8px 24px light-dark(#10152214, #0008);
 

@@ -17,6 +17,7 @@ import {
   type Values,
   withoutModel,
 } from "./points";
+import { alignTimes, type ComparedTimes, type Percentiles, type TimesOf } from "./response-times";
 
 const words = dashboardText.charts;
 
@@ -34,8 +35,16 @@ export const KEY_FIGURES = [
   "api_errors",
 ] as const satisfies readonly ChartName[];
 
-/** The charts of messages: all of them as one line, or by model. */
-export const PARTS: readonly (keyof typeof words.parts & ChartName)[] = ["messages", "models"];
+/** The charts that show one key figure in several ways, the usual one first. */
+export const PARTS: readonly (readonly (keyof typeof words.parts & ChartName)[])[] = [
+  ["messages", "models"],
+  ["response_time", "response_time_models", "api_time", "api_time_endpoints"],
+];
+
+/** The key figure of a chart. */
+export function keyFigureOf(name: ChartName): ChartName {
+  return PARTS.find((parts) => parts.some((part) => part === name))?.[0] ?? name;
+}
 
 /** The share of API calls that failed from which on the figure needs attention. */
 const TOO_MANY_FAILURES = 0.05;
@@ -50,7 +59,6 @@ export interface Line {
 export interface ChartData {
   readonly name: ChartName;
   readonly title: string;
-  readonly note: string;
   readonly unit: "count" | "seconds";
   /** Whether the lines are stacked; else each begins at zero. */
   readonly stacked: boolean;
@@ -71,9 +79,10 @@ export interface ChartData {
   readonly needsAttention: boolean;
   /** The values of the period before, at the points of this one. */
   readonly previous: Values | null;
-  /** The total of the range, and its unit. */
+  /** The total of the range. */
   readonly total: number | null;
-  readonly totalUnit: "" | "per-day";
+  /** What kind of value the total is, where its name does not say it: a mean, or a percentile. */
+  readonly qualifier: string;
   /** The totals of this period and the one before, of the points that have ended, which can be compared. */
   readonly compared: readonly [now: number | null, before: number | null] | null;
 }
@@ -103,9 +112,9 @@ interface Earlier {
 interface ChartKind {
   readonly name: ChartName;
   readonly unit?: "seconds";
+  readonly isMean?: true;
   readonly stacked?: true;
   readonly moreIs: MoreIs;
-  readonly note?: (points: Points) => string;
   readonly lines: (points: Points) => Line[];
   /** The values to compare with the period before. */
   readonly main: (points: Points) => Values;
@@ -135,7 +144,6 @@ const KINDS: readonly ChartKind[] = [
       return points.interval === "day" && all !== null ? (count === 0 ? null : all / count) : all;
     },
     perDay: true,
-    note: (points) => (points.interval === "day" ? "" : words.notes.firstOfDay),
   },
   counter("new_users", "better", "users"),
   counter("conversations", "better", "conversations"),
@@ -153,6 +161,7 @@ const KINDS: readonly ChartKind[] = [
   {
     name: "response_time",
     unit: "seconds",
+    isMean: true,
     moreIs: "worse",
     lines: (points) => [{ label: words.mean, colour: "--series-1", values: responseTimes(points) }],
     main: responseTimes,
@@ -186,13 +195,16 @@ function modelLines(points: Points): Line[] {
 export function makeCharts(points: Points, earlier: Earlier | null, now: number, to: number): ChartData[] {
   const endedCount = countEnded(points, now);
   const complete = { ...points, start: upTo(points, to) };
+  const compared = (kind: ChartKind) =>
+    earlier && endedCount > 0
+      ? ([kind.total(points, endedCount), kind.total(earlier.points, endedCount)] as const)
+      : null;
   return KINDS.map((kind) => {
     const total = kind.total(points, points.start.length);
     const whole = kind.partOf ? sumIfKnown(amountsOf(points, kind.partOf)) : null;
     return {
       name: kind.name,
       title: words.names[kind.name],
-      note: kind.note?.(points) ?? "",
       unit: kind.unit ?? "count",
       stacked: kind.stacked ?? false,
       interval: points.interval,
@@ -207,11 +219,64 @@ export function makeCharts(points: Points, earlier: Earlier | null, now: number,
       needsAttention: whole !== null && total !== null && whole > 0 && total / whole >= TOO_MANY_FAILURES,
       previous: earlier && alignEarlier(complete, earlier.points, earlier.shift, kind.main(earlier.points)),
       total,
-      totalUnit: kind.perDay && points.interval === "day" ? "per-day" : "",
-      compared:
-        earlier && endedCount > 0 ? [kind.total(points, endedCount), kind.total(earlier.points, endedCount)] : null,
+      qualifier: kind.isMean ? words.mean : kind.perDay && points.interval === "day" ? words.perDay : "",
+      compared: compared(kind),
     };
   });
+}
+
+const P95 = "p95";
+const PERCENTILES = [
+  ["p50_response_time", "--percentile-50"],
+  ["p95_response_time", "--series-1"],
+  ["p99_response_time", "--percentile-99"],
+] as const;
+
+/** Whose response times a chart shows, and whether by model or endpoint. */
+export const TIME_CHARTS: readonly (readonly [name: ChartName, of: TimesOf, isDivided: boolean])[] = [
+  ["response_time", "messages", false],
+  ["response_time_models", "messages", true],
+  ["api_time", "api_calls", false],
+  ["api_time_endpoints", "api_calls", true],
+];
+
+/** The charts of response times: as `like`, the chart of the mean, but of percentiles. Their main value is the 95th. */
+export function makeTimeCharts(
+  like: ChartData,
+  earlier: Earlier | null,
+  times: Readonly<Record<TimesOf, ComparedTimes | null>>,
+): ChartData[] {
+  return TIME_CHARTS.flatMap(([name, of, isDivided]) => {
+    const found = times[of];
+    if (found === null) return [];
+    const begun = like.start.slice(0, like.count);
+    const values = (of: Percentiles, percentile: (typeof PERCENTILES)[number][0]) =>
+      alignTimes(found.now, of.points[percentile], begun);
+    const lines: Line[] = isDivided
+      ? found.now.items.slice(0, TOP_MODELS).map((item, index) => ({
+          label: item.label,
+          colour: `--series-${index + 1}`,
+          values: values(item, "p95_response_time"),
+        }))
+      : PERCENTILES.map(([key, colour]) => ({ label: key.slice(0, 3), colour, values: values(found.now, key) }));
+    const total = found.now.total.p95_response_time;
+    return {
+      ...like,
+      name,
+      title: words.names[name],
+      lines,
+      main: values(found.now, "p95_response_time"),
+      previous: !isDivided && found.before && earlier ? alignBefore(like, earlier, found.before) : null,
+      total,
+      qualifier: P95,
+      compared: found.before && ([total, found.before.total.p95_response_time] as const),
+    };
+  });
+}
+
+function alignBefore({ interval, zone, start }: ChartData, { shift }: Earlier, before: ComparedTimes["now"]): Values {
+  const earlier = { interval, zone, start: before.start.map((iso) => Date.parse(iso)), amounts: {} };
+  return alignEarlier({ interval, zone, start, amounts: {} }, earlier, shift, before.points.p95_response_time);
 }
 
 /** The starts of all points up to the end of a range, which may be in the future: today is shown up to midnight. */

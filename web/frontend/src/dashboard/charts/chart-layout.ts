@@ -89,9 +89,6 @@ export const layout = css`
     gap: 5px;
     min-width: 0;
   }
-  .legend:not(.tall):has(.note) .item {
-    flex: none;
-  }
   .item bdi {
     overflow: hidden;
     text-overflow: ellipsis;
@@ -138,13 +135,6 @@ export const layout = css`
     font-weight: var(--bold);
     text-align: end;
     white-space: nowrap;
-  }
-  .note {
-    flex: 0 100 auto;
-    min-width: 0;
-    margin-left: auto;
-    overflow: hidden;
-    text-overflow: ellipsis;
   }
   .plot {
     position: relative;

@@ -117,10 +117,11 @@ export class Chart extends LitElement {
     const { data } = this;
     if (!data)
       return html`<div class="head"><span class="skeleton title"></span></div><div class="skeleton plot"></div>`;
-    const empty = data.total === null || data.total === 0;
+    const empty = !data.main.some(Boolean);
     return html`<div class="head">
         <h2>${data.title}</h2>
-        <span class="total">${this.#format(data.total)}${data.totalUnit ? html`<small class="small soft"> ${words.perDay}</small>` : nothing}</span>
+        <span class="total">${this.#format(data.total)}</span>
+        ${data.qualifier ? html`<span class="small soft">${data.qualifier}</span>` : nothing}
         ${this.#change(data)} ${this.#tools(data)}
       </div>
       ${this.#legend(data)}
@@ -160,7 +161,7 @@ export class Chart extends LitElement {
       html`<button class="icon-button" type="button" aria-label=${label} title=${label} aria-pressed=${pressed ?? nothing} @click=${act}>${icon}</button>`;
     const zoom = (to: "in" | "out") => () => this.dispatchEvent(new ZoomRequested(to));
     return html`<div class="tools">
-      ${PARTS.some((name) => name === data.name) ? this.#parts(data) : nothing} ${this.#intervals(data)}
+      ${this.#parts(data)} ${this.#intervals(data)}
       <div class="buttons" role="group" aria-label=${data.title}>
         ${this.isZoomed ? html`<button class="button" type="button" @click=${() => this.dispatchEvent(new ZoomRequested("reset"))}>${words.reset}</button>` : nothing}
         ${button(words.zoomOut, minusIcon(), zoom("out"))} ${button(words.zoomIn, plusIcon(), zoom("in"))}
@@ -171,11 +172,14 @@ export class Chart extends LitElement {
     </div>`;
   }
 
-  /** The lines of one figure: all, or by model. */
+  /** The ways to show one key figure. */
   #parts(data: ChartData) {
+    const parts = PARTS.find((names) => names.some((name) => name === data.name)) ?? [];
+    // Minutes have no percentiles, and so no other ways to show response times.
+    if (data.name === "response_time" && data.interval === "minute") return nothing;
     return segments(
       words.parts.label,
-      PARTS.map((name) => [words.parts[name], name === data.name, () => this.dispatchEvent(new FigureChosen(name))]),
+      parts.map((name) => [words.parts[name], name === data.name, () => this.dispatchEvent(new FigureChosen(name))]),
     );
   }
 
@@ -195,7 +199,6 @@ export class Chart extends LitElement {
     return html`<div class="legend small soft ${data.stacked ? "tall" : ""}">
       ${data.lines.map(({ label, colour }) => item(colour, label))}
       ${data.previous ? item("--faded", words.before) : nothing}
-      <span class="note" title=${data.note}>${data.note}</span>
     </div>`;
   }
 

@@ -3,23 +3,32 @@
 import { css, html, LitElement, nothing } from "lit";
 import { define } from "../../ui/define";
 import "../../ui/elements/sparkline";
-import { count, rate } from "../../ui/format";
+import { count, rate, seconds } from "../../ui/format";
 import { skeleton } from "../../ui/theme";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
 import { changeOf } from "./change";
 import { type Points, rankModels } from "./points";
+import type { ResponseTimes } from "./response-times";
 
 const words = dashboardText.models;
 
 export class Models extends LitElement {
-  static override properties = { points: { attribute: false }, earlier: { attribute: false }, ended: {} };
+  static override properties = {
+    points: { attribute: false },
+    earlier: { attribute: false },
+    ended: {},
+    times: { attribute: false },
+  };
   /** Null while they are loading; the last ones stay until then. */
   declare points: Points | null;
   declare earlier: Points | null;
 
   /** How many of the points have ended. */
   declare ended: number;
+
+  /** Their response times; null while they are loading, or where there are no percentiles. */
+  declare times: ResponseTimes | null;
 
   #shown: Points | null = null;
 
@@ -28,6 +37,7 @@ export class Models extends LitElement {
     this.points = null;
     this.earlier = null;
     this.ended = 0;
+    this.times = null;
   }
 
   override render() {
@@ -46,6 +56,7 @@ export class Models extends LitElement {
           <th scope="col">${words.model}</th>
           <th scope="col" class="number">${words.messages}</th>
           <th scope="col" class="number">${words.share}</th>
+          <th scope="col" class="number time" title=${words.p95Of}>${words.p95}</th>
           <th scope="col" class="trend">${words.trend}</th>
           <th scope="col" class="number change">${words.change}</th>
         </tr>
@@ -61,12 +72,18 @@ export class Models extends LitElement {
             </th>
             <td class="number">${count(total)}</td>
             <td class="number">${rate(total, all) ?? ""}</td>
+            <td class="number time">${kind === "model" ? seconds(this.#p95(name)) : ""}</td>
             <td class="trend"><convoai-sparkline kind="line" .values=${amounts}></convoai-sparkline></td>
             <td class="number change soft" title=${change?.spoken ?? nothing}>${change?.text ?? ""}</td>
           </tr>`;
         })}
       </tbody>
     </table>`;
+  }
+
+  /** The 95th percentile of a model's response times in the range, in seconds; null if it is not known. */
+  #p95(model: string): number | null {
+    return this.times?.items.find(({ label }) => label === model)?.total.p95_response_time ?? null;
   }
 
   static override styles = [
@@ -100,11 +117,14 @@ export class Models extends LitElement {
         font-size: var(--text-small);
       }
       .number {
-        width: 92px;
+        width: 72px;
         text-align: end;
       }
+      .change {
+        width: 88px;
+      }
       .trend {
-        width: 110px;
+        width: 88px;
       }
       tbody th {
         position: relative;

@@ -106,13 +106,19 @@ export function canReuse(one: ChartData, other: ChartData): boolean {
 
 function lines(data: ChartData, colour: Colour): uPlot.Series[] {
   const shown = data.stacked ? [...data.lines].reverse() : data.lines;
+  const isCount = data.unit === "count";
   return shown.map((line, index): uPlot.Series => {
     const stroke = colour(`var(${line.colour})`);
-    // In a stack each line covers those behind it; of other lines only the first is filled.
+    // In a stack each line covers those behind it; of other lines only the first is filled, unless each is of another thing.
     const fill = data.stacked
       ? colour(`color-mix(in srgb, var(${line.colour}) 35%, var(--surface))`)
       : colour(`color-mix(in srgb, var(${line.colour}) 10%, transparent)`);
-    return { stroke, width: 2, ...(data.stacked || index === 0 ? { fill } : {}), points: isolatedPoints(stroke) };
+    return {
+      stroke,
+      width: 2,
+      ...(data.stacked || (index === 0 && (isCount || shown.length === 1)) ? { fill } : {}),
+      points: isolatedPoints(stroke),
+    };
   });
 }
 

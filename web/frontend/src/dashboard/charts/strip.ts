@@ -49,18 +49,18 @@ export class Strip extends LitElement {
     const full = writeValue(data, data.total);
     const [now, before] = data.compared ?? [null, null];
     const change = changeOf(now, before, data.moreIs);
-    const share = data.whole === null ? null : rate(data.total ?? 0, data.whole);
+    const share = data.whole === null ? data.qualifier : rate(data.total ?? 0, data.whole);
     return html`<button
       type="button"
       class="figure ${name}"
       aria-pressed=${name === this.chosen}
-      aria-label=${[title, full, share, change?.spoken].filter(Boolean).join(", ")}
-      title=${data.note || nothing}
       @click=${() => this.dispatchEvent(new FigureChosen(name))}
     >
       <span class="name">${title}</span>
       <span class="value ${data.needsAttention ? "attention" : ""}" title=${full}>${full.length > ROOM ? short(data.total) : full}${share ? html`<small> ${share}</small>` : nothing}</span>
-      <span class="change ${change?.tone ?? ""}">${change?.text ?? ""}</span>
+      <span class="change ${change?.tone ?? ""}">
+        <span aria-hidden="true">${change?.text ?? ""}</span><span class="visually-hidden">${change?.spoken ?? ""}</span>
+      </span>
       <convoai-sparkline kind="line" .values=${data.main}></convoai-sparkline>
     </button>`;
   }

@@ -190,12 +190,12 @@ export class Table extends LitElement {
       }
       .bar {
         position: absolute;
-        inset: 4px var(--space-2);
-        width: calc(100% - 2 * var(--space-2));
-        height: calc(100% - 8px);
+        inset: auto var(--space-4) 4px;
+        width: calc(100% - 2 * var(--space-4));
+        height: 3px;
       }
       .bar rect {
-        fill: var(--accent-wash);
+        fill: color-mix(in srgb, var(--accent) 55%, var(--surface));
       }
       .text {
         position: relative;
@@ -273,7 +273,9 @@ export class Table extends LitElement {
           scrollbar-width: none;
         }
         thead th {
+          flex: none;
           position: static;
+          max-width: none;
           padding: var(--space-1) var(--space-2);
           border: 0;
           box-shadow: none;
@@ -297,6 +299,8 @@ export class Table extends LitElement {
           padding: 0;
           border: 0;
           background: none;
+        }
+        tbody .number {
           text-align: start;
         }
         tbody th {
@@ -367,7 +371,7 @@ function cell(column: Column<AnyRow>, row: AnyRow, most: number): TemplateResult
   if (column.rowHeader) return html`<th role="rowheader" scope="row" title=${title}>${content}</th>`;
   const bar = column.bar && most > 0 ? column.bar(row) / most : 0;
   return html`<td role="cell" class="${column.number ? "number" : ""} ${content === "" ? "blank" : ""}" data-label=${column.label} title=${title}>
-    ${bar > 0 ? html`<svg class="bar" aria-hidden="true"><rect x="${100 - bar * 100}%" width="${bar * 100}%" height="100%" rx="3" /></svg>` : nothing}<span class="text">${content}</span>
+    ${bar > 0 ? html`<svg class="bar" aria-hidden="true"><rect x="${100 - bar * 100}%" width="${bar * 100}%" height="100%" rx="1.5" /></svg>` : nothing}<span class="text">${content}</span>
   </td>`;
 }
 

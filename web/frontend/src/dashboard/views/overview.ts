@@ -5,7 +5,7 @@ import { ClockController } from "../../ui/clock-controller";
 import { define } from "../../ui/define";
 import { daysLabel, spanLabel, zoneOf } from "../../ui/format";
 import type { IntervalChosen, ZoomRequested } from "../charts/chart";
-import { type ChartName, KEY_FIGURES } from "../charts/chart-data";
+import { type ChartName, KEY_FIGURES, keyFigureOf } from "../charts/chart-data";
 import "../charts/models";
 import { coveredSpan } from "../charts/points";
 import { RangeSeries } from "../charts/range-series";
@@ -96,14 +96,14 @@ export class Overview extends LiveElement {
       <dashboard-strip
         class=${isOld ? "dim" : ""}
         .charts=${charts}
-        .chosen=${this.#figure === "models" ? "messages" : this.#figure}
+        .chosen=${keyFigureOf(this.#figure)}
         aria-busy=${points === null}
         @analytics-figure=${this.#chooseFigure}
       ></dashboard-strip>
       <section class=${isOld ? "dim" : ""} aria-busy=${points === null}>${this.#chart()}</section>
       <dashboard-totals .client=${this.client}></dashboard-totals>
       <div class="cards">
-        <dashboard-models class="card" .points=${points} .earlier=${before} .ended=${charts?.[0]?.ended ?? 0}></dashboard-models>
+        <dashboard-models class="card" .points=${points} .earlier=${before} .ended=${charts?.[0]?.ended ?? 0} .times=${this.#series.modelTimes}></dashboard-models>
         <dashboard-top-users class="card" .client=${this.client} .params=${this.params} .zone=${this.zone}></dashboard-top-users>
         <dashboard-recent class="card" .client=${this.client} .params=${this.params} .zone=${this.zone}></dashboard-recent>
       </div>`;
@@ -112,7 +112,10 @@ export class Overview extends LiveElement {
   #chart() {
     if (!this.isChartLoaded) return html`<div class="card place"></div>`;
     const { charts, range } = this.#series;
-    const data = charts?.find(({ name }) => name === this.#figure) ?? null;
+    const data =
+      charts?.find(({ name }) => name === this.#figure) ??
+      charts?.find(({ name }) => name === keyFigureOf(this.#figure)) ??
+      null;
     const span = this.#series.span(this.now);
     return html`<dashboard-chart
       class="card ${data?.name ?? ""}"

@@ -6,11 +6,8 @@ import { ClockController } from "../../ui/clock-controller";
 import { LatestRequest } from "../latest-request";
 import { timeBounds } from "../lists/list-view";
 import { LiveElement } from "../live-element";
+import { Pace } from "../pace";
 import type { Params } from "../route";
-
-/** The shortest time between two loads, in ms; and how many times as long as a load took the pause after it is. */
-const PAUSE_MS = 2000;
-const PAUSES = 5;
 
 export abstract class RangeList<Row> extends LiveElement {
   static override properties = { ...LiveElement.properties, params: { attribute: false }, zone: {} };
@@ -24,9 +21,7 @@ export abstract class RangeList<Row> extends LiveElement {
 
   readonly #request = new LatestRequest<readonly Row[]>(() => this.requestUpdate());
   #bounds: { from: string | null; to: string | null } = { from: null, to: null };
-  #position: string | null = null;
-  #sentAt = 0;
-  #tookMs = 0;
+  readonly #pace = new Pace();
 
   constructor() {
     super();
@@ -73,20 +68,18 @@ export abstract class RangeList<Row> extends LiveElement {
     }
   }
 
-  /** Whether the figures have changed, and the pause is over. */
+  /** Whether the figures have changed since the list was loaded, and the range has no end. */
   get #isBehind(): boolean {
     if (this.#bounds.to !== null || this.#request.isLoading || this.#request.problem) return false;
-    if (this.client.figures.position === this.#position) return false;
-    return Date.now() - this.#sentAt >= Math.max(PAUSE_MS, PAUSES * this.#tookMs);
+    return this.#pace.isDue(this.client.figures.position);
   }
 
   #load(discard: boolean): void {
-    this.#position = this.client.figures.position;
-    this.#sentAt = Date.now();
-    void this.#request.load(async (signal) => {
-      const { items } = await this.client.rest.list<Row>(this.path, { ...this.query, ...this.#bounds }, signal);
-      this.#tookMs = Date.now() - this.#sentAt;
-      return items;
-    }, discard);
+    const query = { ...this.query, ...this.#bounds };
+    const read = (signal: AbortSignal) => this.client.rest.list<Row>(this.path, query, signal);
+    void this.#request.load(
+      async (signal) => (await this.#pace.load(this.client.figures.position, () => read(signal))).items,
+      discard,
+    );
   }
 }

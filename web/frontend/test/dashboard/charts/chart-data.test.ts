@@ -1,6 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { type ChartName, METRICS, makeCharts, readout, stackLines } from "../../../src/dashboard/charts/chart-data";
+import {
+  type ChartName,
+  METRICS,
+  makeCharts,
+  makeTimeCharts,
+  readout,
+  stackLines,
+} from "../../../src/dashboard/charts/chart-data";
 import type { Points } from "../../../src/dashboard/charts/points";
+import type { ResponseTimes } from "../../../src/dashboard/charts/response-times";
 
 const HOUR = 3_600_000;
 const START = Date.parse("2026-11-22T00:00:00Z");
@@ -52,7 +60,7 @@ describe("the charts", () => {
 
   it("give the active users of several days as a mean of the days, since they are not distinct any more", () => {
     const days: Points = { ...hours({ active_users: [10, 20] }), interval: "day" };
-    expect(chart("active_users", days)).toMatchObject({ total: 15, totalUnit: "per-day" });
+    expect(chart("active_users", days)).toMatchObject({ total: 15, qualifier: "a day" });
   });
 
   it("tell of failed calls which share of all calls they are, and that it needs attention from 5 % on", () => {
@@ -115,5 +123,42 @@ describe("the charts", () => {
       [3, 0],
       [4, 2],
     ]);
+  });
+});
+
+describe("the charts of response times", () => {
+  const iso = (hour: number) => new Date(START + hour * HOUR).toISOString();
+  function times(p95: (number | null)[], first = 0): ResponseTimes {
+    const figures = <Value>(value: Value) => ({
+      p50_response_time: value,
+      p95_response_time: value,
+      p99_response_time: value,
+    });
+    const percentiles = { total: figures(9), points: figures(p95) };
+    const start = p95.map((_, index) => iso(first + index));
+    return { ...percentiles, interval: "hour", start, items: [{ label: "a", ...percentiles }] };
+  }
+  const like = chart("response_time", hours({ response_time_us: [1, 1], responses: [1, 1] }));
+
+  it("have the percentiles at the points of the other charts, none at points that began since, and the total of the range", () => {
+    const [messages, byModel, ...others] = makeTimeCharts(like, null, {
+      messages: { now: times([3]), before: null },
+      api_calls: null,
+    });
+    expect(others).toEqual([]);
+    expect(messages?.lines.map(({ label, values }) => [label, values])).toEqual([
+      ["p50", [3, null]],
+      ["p95", [3, null]],
+      ["p99", [3, null]],
+    ]);
+    expect(messages).toMatchObject({ name: "response_time", total: 9, qualifier: "p95", compared: null });
+    expect(byModel).toMatchObject({ name: "response_time_models", lines: [{ label: "a", values: [3, null] }] });
+  });
+
+  it("compare with the 95th percentile of the period before, point by point", () => {
+    const earlier = { points: hours({}, START - 24 * HOUR), shift: 24 * HOUR };
+    const before = times([5, 6], -24);
+    const [messages] = makeTimeCharts(like, earlier, { messages: { now: times([3, 4]), before }, api_calls: null });
+    expect(messages).toMatchObject({ previous: [5, 6], compared: [9, 9] });
   });
 });

@@ -17,6 +17,7 @@ const CATALOGUES: Record<string, readonly [english: Tree, german: Tree]> = {
 const SAME = new Set([
   "Dashboard",
   "Live",
+  "p95",
   "Status",
   "Token",
   "Tokens",
