@@ -49,7 +49,7 @@ FOLDERS = {
         ("connection", "shared-connection", "client"),
     ),
     "dashboard": (
-        ("text", "german", "language", "styles", "route", "live-element", "latest-request"),
+        ("text", "german", "language", "styles", "route", "live-element", "latest-request", "pace", "download"),
         ("ranges",),
         ("lists",),
         ("charts",),
