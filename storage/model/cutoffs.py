@@ -22,12 +22,16 @@ _NONE = dict.fromkeys(TABLES, "")
 class Cutoffs:
     """The minutes of UTC (``2026-11-22T05:30``) at which local days begin, before which each table's rows may be gone.
 
-    ``user_days`` is a local day: the users who were active before it are counted, but their ids are gone. ``""``:
-    nothing was ever removed. ``tables`` gets every table of events; one that is left out has ``""``.
+    ``user_days`` is a local day: the users who were active before it are counted, but their ids are gone. Of the days
+    before ``user_hours`` it is not known in which hours users were active, of those before ``user_returns`` not on
+    which day before: an older version removed the rows. ``""``: nothing was ever removed. ``tables`` gets every table
+    of events; one that is left out has ``""``.
     """
 
     tables: Mapping[str, str] = field(default_factory=dict)
     user_days: str = ""
+    user_hours: str = ""
+    user_returns: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tables", {**_NONE, **self.tables})

@@ -47,6 +47,11 @@ def last(column: str) -> Measure:
     return Measure((column,), "if values[{0}] > into[{0}]: into[{0}] = values[{0}]")
 
 
+def bits(column: str) -> Measure:
+    """Keep the bits that any has: a set of up to 63 small numbers, as an integer."""
+    return Measure((column,), "into[{0}] |= values[{0}]")
+
+
 def earliest(*columns: str) -> Measure:
     """Keep the columns that come first together; the last ones come along with those by which they do."""
     return Measure(columns, "if tuple(values[{0}:{1}]) < tuple(into[{0}:{1}]): into[{0}:{1}] = values[{0}:{1}]")

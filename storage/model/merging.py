@@ -14,7 +14,8 @@ from storage.model.cutoffs import Cutoffs
 from storage.model.events import Activity, AnyEvent, Message
 from storage.model.metrics import COUNTERS, LABELLED, LABELS, OTHERS, labelled, one
 from storage.model.rollup import Entry, Fact, Key, Rollup, Row, Values
-from storage.model.rollups import ROLLUPS, USERS
+from storage.model.rollups import ROLLUPS, USER_DAYS, USER_RETURNS, USERS
+from storage.model.user_days import HOURLY_USERS, new_hours
 
 _AMOUNTS: dict[type[AnyEvent], tuple[tuple[str, Callable[[AnyEvent], int]], ...]] = {
     kind: tuple((counter.name, counter.amount) for counter in COUNTERS if counter.event is kind)
@@ -121,13 +122,15 @@ class Known:
     """The rows that a batch touches and the database holds already, by the rollup's name and by key.
 
     ``named`` are further keys of rollups with a bound that have a row of their own, ``labels`` how many labels the rows
-    with the same beginning of the key have; ``models`` are the models with counters of their own.
+    with the same beginning of the key have; ``models`` are the models with counters of their own. ``beside`` has the
+    hours of users' days that share one with days of the batch.
     """
 
     rows: dict[str, dict[Key, Row]] = field(default_factory=lambda: {rollup.name: {} for rollup in ROLLUPS})
     named: set[tuple[str, Key]] = field(default_factory=set)
     labels: dict[tuple[str, Key], int] = field(default_factory=dict)
     models: set[str] = field(default_factory=set)
+    beside: dict[Key, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -144,6 +147,7 @@ class Rolled:
 
 
 NOTHING_REMOVED = Cutoffs()
+NO_RETURNS: Mapping[Key, Values] = {}
 
 
 def roll(batch: Batch, known: Known, day_of: Callable[[str], str], cutoffs: Cutoffs = NOTHING_REMOVED) -> Rolled:
@@ -162,6 +166,7 @@ def roll(batch: Batch, known: Known, day_of: Callable[[str], str], cutoffs: Cuto
     rows = {rollup.name: _merge(rollup, batch.facts[rollup.name], known, cutoffs) for rollup in ROLLUPS}
     for rollup in ROLLUPS:
         _count(rollup, rows[rollup.name], counters)
+    counters.add_hours(new_hours(rows[USER_DAYS.name], known.beside, day_of))
     return Rolled(
         rows=rows,
         counters={key: value for key, value in counters.values.items() if value},
@@ -171,11 +176,16 @@ def roll(batch: Batch, known: Known, day_of: Callable[[str], str], cutoffs: Cuto
 
 
 def roll_archive(
-    known: Known, sums: Iterable[tuple[str, str, int]], day_of: Callable[[str], str], cutoffs: Cutoffs
+    known: Known,
+    sums: Iterable[tuple[str, str, int]],
+    day_of: Callable[[str], str],
+    cutoffs: Cutoffs,
+    returns: Mapping[Key, Values] = NO_RETURNS,
 ) -> Rolled:
     """Make rollups of the archive alone: of the *known* rows, as if none was counted yet, and archived counters.
 
-    *sums* are (metric, start, value): start is a minute, a local day, or "" for what has no time.
+    *sums* are (metric, start, value): start is a minute, an hour, a local day, or "" for what has no time. *returns*
+    are added to the known ones.
     """
     counters = _Sums(day_of, cutoffs)
     rows: dict[str, list[Row]] = {}
@@ -183,12 +193,15 @@ def roll_archive(
         found = (Row(key, row.values) for key, row in known.rows[rollup.name].items())
         rows[rollup.name] = [row for row in found if not rollup.expires(row.key, cutoffs)]
         _count(rollup, rows[rollup.name], counters)
+    if returns:
+        rows[USER_RETURNS.name] = _merge(USER_RETURNS, returns, known, cutoffs)
+    counters.add_hours(new_hours(rows[USER_DAYS.name], known.beside, day_of))
     for name, start, value in sums:
         counters.add_archived(name, start, value)
     return Rolled(rows, {key: value for key, value in counters.values.items() if value}, [], [])
 
 
-def _merge(rollup: Rollup, facts: dict[Key, Values], known: Known, cutoffs: Cutoffs) -> list[Row]:
+def _merge(rollup: Rollup, facts: Mapping[Key, Values], known: Known, cutoffs: Cutoffs) -> list[Row]:
     """Merge facts into the known rows of one rollup; gives the rows that they touch."""
     rows, merge, has_expired = known.rows[rollup.name], rollup.merge, rollup.has_expired
     touched: dict[Key, Row] = {}
@@ -253,12 +266,21 @@ class _Sums:
         self.values["day", name, self._day_of(at)] += value
 
     def add_archived(self, name: str, start: str, value: int) -> None:
-        """Add what was archived by minute, by local day, or without a time."""
+        """Add what was archived by minute, by hour, by local day, or without a time."""
+        if name == HOURLY_USERS:
+            self.add_hours({start: value})
+            return
         in_total = name not in _NOT_IN_TOTAL
         if len(start) == DAY_LENGTH:
             self.values["day", name, start] += value
             start = ""
         self.add(name, start, value, in_total)
+
+    def add_hours(self, users: Mapping[str, int]) -> None:
+        """Add distinct users by hour of UTC."""
+        for hour, value in users.items():
+            if not self._cutoffs.has_expired(HOURLY_USERS, hour):
+                self.values["hour", HOURLY_USERS, hour] += value
 
 
 DAY_LENGTH = len("2026-11-22")

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from storage.model.cutoffs import Cutoffs
 from storage.model.events import KIND_OF, KINDS, Activity, AnyEvent, ApiUsage, Conversation, LlmCall, Message
 from storage.model.histogram import bucket
-from storage.model.measures import distribution, earliest, first, last, latest, total
+from storage.model.measures import bits, distribution, earliest, first, last, latest, total
 from storage.model.rollup import Count, Entry, Fact, Key, Rollup
+from storage.model.user_days import hour_mask
 
 ENDPOINTS = 250
 """How many endpoints of a local day have a row of their own. A row is read and written whole by each commit that
@@ -38,7 +39,7 @@ def _user(event: AnyEvent, entry: Entry) -> Fact | None:
 
 def _user_day(event: AnyEvent, entry: Entry) -> Fact | None:
     user_id = event.user_id
-    return None if user_id is None else ((entry.day, user_id), (entry.at,))
+    return None if user_id is None else ((entry.day, user_id), (entry.at, hour_mask(entry.at[:13], entry.day)))
 
 
 def _message(event: Message, entry: Entry) -> Fact:
@@ -122,13 +123,21 @@ USERS = Rollup(
 )
 USER_DAYS = Rollup(
     "user_days",
-    "The users who were active on each local day, with the time of the first event.",
+    "The users who were active on each local day, with the time of the first event, and a bit for each hour with one.",
     ("day", "user_id"),
-    (first("first_at"),),
+    (first("first_at"), bits("hours")),
     dict.fromkeys(_OF_USERS, _user_day),
     counts=(Count("active_users", "first_at", in_total=False),),
     # The users of days before are counted, but their ids are gone.
     has_expired=lambda key, cutoffs: key[0] < cutoffs.user_days,
+)
+USER_RETURNS = Rollup(
+    "user_returns",
+    "How many users were active on each local day, by the day on which they were active before; empty for none.",
+    ("day", "previous"),
+    (total("users"),),
+    # No event tells it: it follows from the rows of user_days.
+    {},
 )
 CONVERSATIONS = Rollup(
     "conversation_metrics",
@@ -193,4 +202,5 @@ RESPONSE_DAYS = Rollup(
     spread=_of_day,
     bound=RESPONSE_LABELS,
 )
-ROLLUPS = (USERS, USER_DAYS, CONVERSATIONS, ENDPOINT_DAYS, RESPONSE_HOURS, RESPONSE_DAYS)
+# Returns before the days from which they follow: so the archived ones are rebuilt first, and those of days are added.
+ROLLUPS = (USERS, USER_RETURNS, USER_DAYS, CONVERSATIONS, ENDPOINT_DAYS, RESPONSE_HOURS, RESPONSE_DAYS)

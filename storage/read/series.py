@@ -1,8 +1,9 @@
 """Series: metrics over time, read from the rollups alone, so that they cost what their points cost, not their events.
 
 A point is a minute or an hour of UTC, or a local day; days stay for ever, minutes and hours before a cutoff are None,
-never 0. There are three kinds of metrics: an **amount** is what a point
-added; a **mean** is one within a point; a **figure** of the summary is given as it stood at the end of a point.
+never 0. There are three kinds of metrics: an **amount** is what a point added; a **mean** is one within a point; a
+**figure** of the summary is given as it stood at the end of a point. Of the amounts only active users do not add up,
+and only their minutes are counted by events.
 """
 
 from bisect import bisect_left
@@ -31,6 +32,7 @@ from storage.model.metrics import (
     tokens_per_second,
 )
 from storage.model.money import write_dollars
+from storage.read.active_users import read_by_hour, read_by_minute
 from storage.read.snapshots import read_cutoffs
 from storage.tables import schema
 
@@ -47,6 +49,8 @@ _REST = {"minute": ":00.000Z", "hour": ":00:00.000Z"}
 _TIMELESS = "deleted_conversations"
 """The one counter without a time: when a conversation was deleted is not kept."""
 
+ACTIVE_USERS = "active_users"
+"""The one amount that does not add up: a user counts once in each point."""
 AMOUNTS = tuple(name for name in NAMES if name != _TIMELESS)
 BY_MODEL = tuple(counter.name for counter in LABELLED)
 MEANS = {
@@ -108,7 +112,9 @@ async def read_series(
     rollups = _Rollups(connection, tenant_id, days, covered, await read_cutoffs(connection, tenant_id))
     columns: dict[str, Column] = {}
     for metric in metrics:
-        if metric in MONEY:
+        if metric == ACTIVE_USERS:
+            columns[metric] = await rollups.active_users()
+        elif metric in MONEY:
             columns[metric] = await collect(map(_dollars, await rollups.amounts(metric)))
         elif metric in AMOUNTS:
             columns[metric] = await rollups.amounts(metric)
@@ -215,18 +221,26 @@ class _Rollups:
             total += int(await self._connection.scalar(query) or 0)
         return total
 
+    async def active_users(self) -> Column:
+        """Give the distinct users of each point."""
+        keys = self._covered.keys
+        if self._covered.interval == "day":
+            return await self.amounts(ACTIVE_USERS)
+        read = read_by_hour if self._covered.interval == "hour" else read_by_minute
+        return await read(self._connection, self._tenant_id, self._days, keys)
+
     async def active_so_far(self) -> Column:
         """Give the distinct users of the local day up to the end of each point; within a day they add up."""
         covered, days = self._covered, self._days
         if covered.interval == "day":
-            return await self.amounts("active_users")
+            return await self.amounts(ACTIVE_USERS)
         grain = await self._grain_within_days()
         morning = days.start(days.of(covered.starts[0]))[: _WIDTH[grain]]
         last = covered.keys[-1] + (":59" if grain != covered.interval else "")
-        found = await self._read(grain, "active_users", morning, last)
+        found = await self._read(grain, ACTIVE_USERS, morning, last)
         running = await collect(_running(days, grain, found, covered.interval))
         column = await collect(self._so_far({key: (day, count) for key, day, count in running}))
-        expired = self._expired_points("active_users")
+        expired = self._expired_points(ACTIVE_USERS)
         return [None] * expired + column[expired:]
 
     def _so_far(self, counts: dict[str, tuple[str, int]]) -> Iterator[int]:

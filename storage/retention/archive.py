@@ -5,16 +5,17 @@ a recount over archive and raw rows gives.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, text
 
 from storage.model.clock import Days
 from storage.model.cutoffs import Cutoffs
 from storage.model.merging import Batch, Known, Rolled, gather, roll
 from storage.model.metrics import DERIVED
-from storage.model.rollup import Entry, Rollup, Row
-from storage.model.rollups import ROLLUPS
+from storage.model.rollup import Entry, Key, Rollup, Row
+from storage.model.rollups import ROLLUPS, USER_DAYS, USER_RETURNS
+from storage.model.user_days import HOURLY_USERS, hours
 from storage.tables import schema
 from storage.tables.bulk import add
 from storage.tables.heads import Head
@@ -22,6 +23,7 @@ from storage.tables.rollup_rows import ARCHIVE, LIVE, by_group
 from storage.tables.rows import TIMES, columns, entry
 
 _ADD = add(schema.archived_counters)
+_ADD_RETURNS = add(schema.ARCHIVE[USER_RETURNS.name])
 
 
 def remove(
@@ -92,3 +94,48 @@ def counts_of(rollup: Rollup, rows: Iterable[Row], cutoffs: Cutoffs, days: Days)
             for count, at in rollup.counted(row.values):
                 sums[count.metric, start_of(count.metric, at, cutoffs, days) if at else ""] += 1
     return sums
+
+
+def archive_hours(connection: Connection, tenant_id: str, rows: Mapping[Key, Row], cutoffs: Cutoffs) -> None:
+    """Keep a user counted in each hour of the days that will be deleted."""
+    place = USER_DAYS.place("hours")
+    active = {hour for (day, _), row in rows.items() for hour in hours(day, row.values[place])}
+    sums = {(HOURLY_USERS, hour): 1 for hour in active if not cutoffs.has_expired(HOURLY_USERS, hour)}
+    archive_sums(connection, tenant_id, sums)
+
+
+def archive_returns(
+    connection: Connection, tenant_id: str, user_id: str, cutoffs: Cutoffs, active: Iterable[str]
+) -> None:
+    """Keep a user counted on each of the *active* days that will be deleted, by the day before; forget the last one
+    that was counted for good.
+    """
+    of_user = and_(_counted.tenant_id == tenant_id, _counted.user_id == user_id)
+    previous = connection.scalar(select(_counted.day).where(of_user)) or ""
+    rows = []
+    for day in sorted(day for day in active if day >= cutoffs.user_days):
+        rows.append((tenant_id, day, previous, 1))
+        previous = day
+    _ADD_RETURNS.write(connection, rows)
+    connection.execute(delete(schema.last_counted_days).where(of_user))
+
+
+def count_for_good(connection: Connection, tenant_id: str, day: str) -> None:
+    """Archive the returns of a *day* as they are, and that of all its users it is the last day counted for good."""
+    values = {"tenant": tenant_id, "day": day}
+    for statement in _COUNT_FOR_GOOD:
+        connection.execute(statement, values)
+
+
+_counted = schema.last_counted_days.c
+_COUNT_FOR_GOOD = tuple(
+    text(statement)
+    for statement in (
+        "DELETE FROM carried_user_returns WHERE tenant_id = :tenant AND day = :day",
+        "INSERT INTO carried_user_returns SELECT tenant_id, day, previous, users FROM user_returns "
+        "WHERE tenant_id = :tenant AND day = :day AND users <> 0",
+        "INSERT INTO carried_last_days SELECT tenant_id, user_id, day FROM user_days "
+        "WHERE tenant_id = :tenant AND day = :day "
+        "ON CONFLICT (tenant_id, user_id) DO UPDATE SET day = excluded.day",
+    )
+)

@@ -9,8 +9,8 @@ from collections import Counter
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, update
 
 from storage.model.clock import Days
-from storage.model.rollups import CONVERSATIONS, NOBODY, ROLLUPS
-from storage.retention.archive import archive_sums, counts_of, remove
+from storage.model.rollups import CONVERSATIONS, NOBODY, ROLLUPS, USER_DAYS
+from storage.retention.archive import archive_hours, archive_returns, archive_sums, counts_of, remove
 from storage.retention.prune import newest_activities
 from storage.retention.steps import NOTHING, ROWS, Done, Step, Steps
 from storage.tables import schema
@@ -104,6 +104,9 @@ def _anonymize(connection: Connection, head: Head, user_id: str, days: Days) -> 
         live, archived = LIVE.tables[rollup.name], ARCHIVE.tables[rollup.name]
         rows = live.select(connection, *_own_rows(live.table, head, user_id, active))
         archive_sums(connection, head.tenant_id, counts_of(rollup, rows.values(), head.cutoffs, days))
+        if rollup is USER_DAYS:
+            archive_hours(connection, head.tenant_id, rows, head.cutoffs)
+            archive_returns(connection, head.tenant_id, user_id, head.cutoffs, (day for day, _ in rows))
         for table in (live.table, archived.table):
             connection.execute(delete(table).where(*_own_rows(table, head, user_id, active)))
     return Done(1, schema.users.name, reset=True)

@@ -17,8 +17,9 @@ from storage.model.clock import Days
 from storage.model.cutoffs import Cutoffs
 from storage.model.metrics import NAMES
 from storage.model.rollups import EVENTS_OF, RESPONSE_HOURS, USER_DAYS
+from storage.model.user_days import HOURLY_USERS
 from storage.read.snapshots import NEWEST_STARTS
-from storage.retention.archive import archive_sums, remove
+from storage.retention.archive import archive_sums, count_for_good, remove
 from storage.retention.steps import NOTHING, ROWS, Done, Step, Steps
 from storage.tables import schema
 from storage.tables.heads import Head, move_cutoffs
@@ -117,6 +118,7 @@ def _count_users_of_day(days: Days) -> Step:
         if day is not None:
             active = select(func.count()).where(known.tenant_id == head.tenant_id, known.day == day)
             archive_sums(connection, head.tenant_id, {(_ACTIVE_USERS, day): connection.scalar(active) or 0})
+            count_for_good(connection, head.tenant_id, day)
             end = days.shift(day, 1)
         move_cutoffs(connection, head.tenant_id, cutoffs.with_counted_days(end))
         return Done()
@@ -142,13 +144,17 @@ def _deletions(connection: Connection, head: Head, days: Days) -> Iterator[Calla
     """Say what there may be to delete: each deletes up to so many rows, and gives how many it did."""
     tenant_id, cutoffs = head.tenant_id, head.cutoffs
     totals = select(_counters.metric).where(_counters.tenant_id == tenant_id, _counters.grain == "total")
-    for metric in sorted({*connection.scalars(totals), *NAMES}):
+    for metric in sorted({*connection.scalars(totals), *NAMES, HOURLY_USERS}):
         if before := cutoffs.of(metric):
             for grain, end in (("minute", before), ("hour", _past_hour(before))):
                 of_grain = and_(_counters.tenant_id == tenant_id, _counters.grain == grain, _counters.metric == metric)
                 expired = and_(of_grain, _counters.start < end)
                 yield partial(_delete_first, connection, schema.counters, (_counters.start,), expired)
             yield partial(_archive_by_day, connection, tenant_id, metric, before, days)
+            if metric == HOURLY_USERS:
+                of_metric = and_(_archived.tenant_id == tenant_id, _archived.metric == metric)
+                expired = and_(of_metric, _archived.start < _past_hour(before))
+                yield partial(_delete_first, connection, schema.archived_counters, (_archived.start,), expired)
     for table in (schema.user_days, schema.ARCHIVE[USER_DAYS.name]):
         settled = and_(table.c.tenant_id == tenant_id, table.c.day < cutoffs.user_days)
         yield partial(_delete_first, connection, table, (table.c.day, table.c.user_id), settled)

@@ -122,6 +122,40 @@ class Lookup:
             yield text, (*where, list(keys))
 
 
+class Each:
+    """Runs a query for each of many rows, which it reads as a table ``rows`` of text columns."""
+
+    def __init__(self, columns: Sequence[str], query: str) -> None:
+        """*query* has ``{}`` for each value given first, in their order."""
+        self._columns = columns
+        self._query = query
+        types = ", ".join(f"{name} text" for name in columns)
+        self._document = f"WITH rows AS (SELECT * FROM json_to_recordset(%s) AS given ({types})) {query}"  # noqa: S608
+        self._most = _power_of_two(MAX_PARAMETERS // len(columns))
+
+    def find(self, connection: Connection, where: Row, rows: Sequence[Row]) -> list[Row]:
+        """Read what the query gives for all *rows*, in no order."""
+        found: list[Row] = []
+        statements = self._with_document(where, rows) if _is_postgres(connection) else self._with_values(where, rows)
+        for text, parameters in statements:
+            found += connection.exec_driver_sql(text, parameters).fetchall()
+        return found
+
+    def _with_values(self, where: Row, rows: Sequence[Row]) -> Iterator[Statement]:
+        row, query, done = f"({_markers(len(self._columns))})", self._query.replace("{}", "?"), 0
+        while done < len(rows):
+            left = len(rows) - done
+            size = left if left <= EXACT else min(self._most, _power_of_two(left))
+            text = f"WITH rows ({', '.join(self._columns)}) AS (VALUES {', '.join([row] * size)}) {query}"
+            yield text, (*chain.from_iterable(rows[done : done + size]), *where)
+            done += size
+
+    def _with_document(self, where: Row, rows: Sequence[Row]) -> Iterator[Statement]:
+        if rows:
+            document = [dict(zip(self._columns, row, strict=True)) for row in rows]
+            yield self._document.replace("{}", "%s"), (msgspec.json.encode(document).decode(), *where)
+
+
 def _is_postgres(connection: Connection) -> bool:
     return connection.dialect.name == "postgresql"
 

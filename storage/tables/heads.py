@@ -15,7 +15,7 @@ CUT_EVERY = 256
 
 _heads = schema.heads.c
 _log = schema.changes.c
-CUTOFF_COLUMNS = tuple(_heads[f"{name}_from"] for name in (*TABLES, "user_days"))
+CUTOFF_COLUMNS = tuple(_heads[f"{name}_from"] for name in (*TABLES, "user_days", "user_hours", "user_returns"))
 _NO_CUTOFFS = ("",) * len(CUTOFF_COLUMNS)
 _HEAD = (
     select(_heads.sequence, _heads.tag, _heads.last_id, *CUTOFF_COLUMNS)
@@ -66,11 +66,13 @@ def append(connection: Connection, change: Change, last_id: int, keep: int) -> N
 
 def move_cutoffs(connection: Connection, tenant_id: str, cutoffs: Cutoffs) -> None:
     """Write how far back the tenant's tables reach from now on."""
-    values = dict(zip(CUTOFF_COLUMNS, (*(cutoffs.tables[name] for name in TABLES), cutoffs.user_days), strict=True))
+    of_tables = (cutoffs.tables[name] for name in TABLES)
+    of_users = (cutoffs.user_days, cutoffs.user_hours, cutoffs.user_returns)
+    values = dict(zip(CUTOFF_COLUMNS, (*of_tables, *of_users), strict=True))
     connection.execute(update(schema.heads).where(_heads.tenant_id == tenant_id).values(values))
 
 
 def cutoffs_of(row: Sequence[str]) -> Cutoffs:
     """Make cutoffs of the values of :data:`CUTOFF_COLUMNS`."""
-    *tables, user_days = row
-    return Cutoffs(dict(zip(TABLES, tables, strict=True)), user_days)
+    *tables, user_days, user_hours, user_returns = row
+    return Cutoffs(dict(zip(TABLES, tables, strict=True)), user_days, user_hours, user_returns)

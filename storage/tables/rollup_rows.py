@@ -139,21 +139,6 @@ class RollupStore:
             table.write(connection, tenant_id, rolled.rows[name])
 
 
-def read_known(connection: Connection, tenant_id: str, batch: Batch, kept: Known | None = None) -> Known:
-    """Read the live rows that a batch touches, and how many labels have rows where the batch may bring new ones.
-
-    What is *kept* is not read again: it must be what the transaction would read.
-    """
-    known = LIVE.read(connection, tenant_id, batch, kept)
-    for rollup in ROLLUPS:
-        if rollup.bound is not None:
-            rows = known.rows[rollup.name]
-            for group in by_group(key for key in batch.facts[rollup.name] if key not in rows):
-                count = LIVE.tables[rollup.name].count_labels(connection, tenant_id, group)
-                known.labels[rollup.name, group] = count
-    return known
-
-
 LIVE = RollupStore(schema.ROLLUPS)
 ARCHIVE = RollupStore(schema.ARCHIVE)
 

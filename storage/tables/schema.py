@@ -169,7 +169,8 @@ _TYPES = {
     "status": _ordered(8),
     "founding_rank": Integer,
     "buckets": Text,
-    **dict.fromkeys(("id", "named_id", "founding_id"), BigInteger),
+    "previous": Day,
+    **dict.fromkeys(("id", "named_id", "founding_id", "hours"), BigInteger),
     **dict.fromkeys(("named_at", "first_seen", "last_seen", "first_at", "created_at", "updated_at"), Stamp),
 }
 """The types of columns of rollups that are no sums."""
@@ -191,6 +192,7 @@ ROLLUPS = {rollup.name: _rollup(rollup) for rollup in rollups.ROLLUPS}
 """The tables of the rollups, by the rollup's name."""
 users = ROLLUPS[rollups.USERS.name]
 user_days = ROLLUPS[rollups.USER_DAYS.name]
+user_returns = ROLLUPS[rollups.USER_RETURNS.name]
 conversation_metrics = ROLLUPS[rollups.CONVERSATIONS.name]
 endpoint_days = ROLLUPS[rollups.ENDPOINT_DAYS.name]
 response_hours = ROLLUPS[rollups.RESPONSE_HOURS.name]
@@ -217,6 +219,8 @@ Index(
     conversation_metrics.c.id,
 )
 
+# By it the days before and after a day of a user are found, and whether a user was active within some days.
+Index("user_days_user", user_days.c.tenant_id, user_days.c.user_id, user_days.c.day)
 Index("users_rank", users.c.tenant_id, users.c.activity_count.desc(), users.c.user_id)
 
 # Every counter of the catalogue by grain. start: "" for the total, 2026-11-22 for a local day,
@@ -237,8 +241,17 @@ ARCHIVE = {rollup.name: _rollup(rollup, "carried_") for rollup in rollups.ROLLUP
 _owned = ARCHIVE[rollups.CONVERSATIONS.name].c
 Index("carried_conversation_metrics_user", _owned.tenant_id, _owned.user_id)
 
+# The last of the days of each user that were counted for good: the first later one continues from it.
+last_counted_days = _support(
+    "carried_last_days",
+    _column("tenant_id", Key),
+    _column("user_id", Key),
+    _column("day", Day),
+    key=("tenant_id", "user_id"),
+)
+
 # What removed rows, and users and conversations that were erased, had added to counters. start: a local day; a minute
-# of UTC where the counter of that minute is still kept; "" for what has no time.
+# or an hour of UTC where the counter of that time is still kept; "" for what has no time.
 archived_counters = _support(
     "carried_counters",
     _column("tenant_id", Key),
@@ -249,7 +262,8 @@ archived_counters = _support(
 )
 
 # One row a tenant: the newest sequence, its tag, and the last id given to a row. Then the cutoffs: the minutes of UTC
-# before which rows of a table may have been removed, and the local day before which user_days may have; "" for none.
+# before which rows of a table may have been removed, the local day before which user_days may have, and those before
+# which the hours and returns of users are not known; "" for none.
 heads = _support(
     "heads",
     _column("tenant_id", Key),
@@ -258,6 +272,8 @@ heads = _support(
     _column("last_id", BigInteger),
     *(_column(f"{kind.table}_from", _ordered(16)) for kind in KINDS),
     _column("user_days_from", Day),
+    _column("user_hours_from", Day),
+    _column("user_returns_from", Day),
     key=("tenant_id",),
 )
 

@@ -4,9 +4,10 @@ It is SQL over the raw rows, written apart from ``rollups.py`` and ``merging.py`
 and the bounds of labels and endpoints are shared.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -18,7 +19,8 @@ from storage.model.cutoffs import Cutoffs
 from storage.model.events import KIND_OF, KINDS
 from storage.model.metrics import COUNTERS, LABELLED, LABELS, OTHERS, label_bounds
 from storage.model.rollup import Rollup
-from storage.model.rollups import CONVERSATIONS, ROLLUPS, USER_DAYS, USERS
+from storage.model.rollups import CONVERSATIONS, ROLLUPS, USER_DAYS, USER_RETURNS, USERS
+from storage.model.user_days import HOURLY_USERS
 from storage.tables import schema
 from storage.tables.heads import CUTOFF_COLUMNS, cutoffs_of
 from storage.verify.histograms import count_durations
@@ -57,10 +59,10 @@ async def recount(connection: AsyncConnection, days: Days) -> Recount:
     rows = {name: await count(connection, days) for name, count in _RECOUNTS.items()}
     rows |= await count_durations(connection, days)
     counted = Recount({tenant_id: cutoffs_of(cutoffs) for tenant_id, *cutoffs in heads}, {}, rows)
-    for rollup in ROLLUPS:
-        rows[rollup.name] = {
-            key: row for key, row in rows[rollup.name].items() if not counted.row_has_expired(rollup, key)
-        }
+    for name, found in rows.items():
+        rollup = _NAMED[name]
+        rows[name] = {key: row for key, row in found.items() if not counted.row_has_expired(rollup, key)}
+    rows[USER_RETURNS.name] = await _returns(connection, rows[USER_DAYS.name])
     found = await _counters(connection, days, counted)
     counted.counters.update({key: value for key, value in found.items() if value and not counted.has_expired(key)})
     return counted
@@ -136,9 +138,46 @@ async def _user_days(connection: AsyncConnection, days: Days) -> Table:
     found = await read_archive(connection, USER_DAYS)
     seen = f"SELECT tenant_id, user_id, MIN(at) FROM ({_USER_EVENTS}) AS events GROUP BY 1, 2, SUBSTR(at, 1, 16)"  # noqa: S608
     async for tenant_id, user_id, at in await connection.stream(text(seen)):
-        key = (tenant_id, days.of(at), user_id)
-        found[key] = (min(at, *found.get(key, (at,))),)
+        day = days.of(at)
+        since, bits = found.get((tenant_id, day, user_id), (at, 0))
+        found[tenant_id, day, user_id] = (min(at, since), bits | 1 << _hour_number(at, day))
     return found
+
+
+def _hour_number(at: str, day: str) -> int:
+    """Count the hours of UTC since the first one that a day has in any zone."""
+    return (datetime.fromisoformat(at[:13]) - datetime.fromisoformat(day) + timedelta(hours=14)) // timedelta(hours=1)
+
+
+def _hours(day: str, bits: int) -> list[str]:
+    first = datetime.fromisoformat(day) - timedelta(hours=14)
+    return [(first + timedelta(hours=bit)).isoformat()[:13] for bit in range(bits.bit_length()) if bits >> bit & 1]
+
+
+def _count_hours(user_days: Table) -> Counter[tuple[str, str]]:
+    """Count the users of each tenant by hour; an hour that two days of a user share counts for the first of them."""
+    found = Counter[tuple[str, str]]()
+    hours_of: dict[tuple[str, int], list[str]] = {}
+    for (tenant_id, day, user_id), (_, bits) in user_days.items():
+        if (day, bits) not in hours_of:
+            hours_of[day, bits] = _hours(day, bits)
+        before = user_days.get((tenant_id, Days.shift(day, -1), user_id))
+        counted = () if before is None else _hours(Days.shift(day, -1), before[1])[-1:]
+        found.update((tenant_id, hour) for hour in hours_of[day, bits] if hour not in counted)
+    return found
+
+
+async def _returns(connection: AsyncConnection, user_days: Table) -> Table:
+    """Count each user's days by the one before, which may be one that was counted for good."""
+    found = Counter[tuple[str, ...]]()
+    for key, (users,) in (await read_archive(connection, USER_RETURNS)).items():
+        found[key] += users
+    counted = await read_rows(connection, "SELECT tenant_id, user_id, day FROM carried_last_days")
+    before = {(tenant_id, user_id): day for tenant_id, user_id, day in counted}
+    for tenant_id, day, user_id in sorted(user_days):
+        found[tenant_id, day, before.get((tenant_id, user_id), "")] += 1
+        before[tenant_id, user_id] = day
+    return {key: (users,) for key, users in found.items()}
 
 
 # Every event of a conversation; the rank says how well it can found one: 0 created, 1 message, 2 LLM call with a user,
@@ -222,7 +261,9 @@ class _Counters:
         self._days = days
 
     def add(self, tenant_id: str, metric: str, start: str, value: int, *, total: bool = True) -> None:
-        if len(start) > len("2026-11-22"):
+        if metric == HOURLY_USERS:
+            self.values[tenant_id, "hour", metric, start] += value
+        elif len(start) > len("2026-11-22"):
             self.values[tenant_id, "minute", metric, start] += value
             self.values[tenant_id, "hour", metric, start[:13]] += value
             self.values[tenant_id, "day", metric, self._days.of(start)] += value
@@ -237,7 +278,7 @@ async def _counters(connection: AsyncConnection, days: Days, counted: Recount) -
     counters = _Counters(days)
     archived = await read_rows(connection, "SELECT tenant_id, metric, start, value FROM carried_counters")
     for tenant_id, metric, start, value in archived:
-        counters.add(tenant_id, metric, start, value, total=metric != "active_users")
+        counters.add(tenant_id, metric, start, value, total=metric not in ("active_users", HOURLY_USERS))
     for tenant_id, metric, minute, value in await _by_minute(connection):
         counters.add(tenant_id, metric, minute, value)
     for tenant_id, metric, minute, value in await _by_model(connection, archived):
@@ -248,8 +289,10 @@ async def _counters(connection: AsyncConnection, days: Days, counted: Recount) -
         conversation = _Conversation(*row)
         counters.add(tenant_id, "conversations", conversation.created_at[:16], 1)
         counters.values[tenant_id, "total", "deleted_conversations", ""] += conversation.status == "deleted"
-    for (tenant_id, *_key), (at,) in counted.rows[USER_DAYS.name].items():
+    for (tenant_id, *_key), (at, _) in counted.rows[USER_DAYS.name].items():
         counters.add(tenant_id, "active_users", at[:16], 1, total=False)
+    for (tenant_id, hour), users in _count_hours(counted.rows[USER_DAYS.name]).items():
+        counters.add(tenant_id, HOURLY_USERS, hour, users, total=False)
     return dict(counters.values)
 
 
@@ -303,3 +346,4 @@ _RECOUNTS: dict[str, Callable[[AsyncConnection, Days], Awaitable[Table]]] = {
     USER_DAYS.name: _user_days,
     CONVERSATIONS.name: _conversations,
 }
+_NAMED = {rollup.name: rollup for rollup in ROLLUPS}

@@ -20,7 +20,8 @@ from storage.model.merging import Known, gather, roll, roll_archive
 from storage.model.rollup import Entry
 from storage.tables import schema
 from storage.tables.heads import CUTOFF_COLUMNS, Head, append, lock
-from storage.tables.rollup_rows import ARCHIVE, read_known
+from storage.tables.known import read_known, read_returns
+from storage.tables.rollup_rows import ARCHIVE
 from storage.tables.rows import TIMES, columns, entry
 from storage.write.commit import write_rollups
 
@@ -28,7 +29,7 @@ PAGE_EVENTS = 2000
 """Events that are rolled up at a time, as in a commit."""
 
 TABLES = (*schema.ROLLUPS.values(), schema.counters)
-ARCHIVE_TABLES = (*schema.ARCHIVE.values(), schema.archived_counters)
+ARCHIVE_TABLES = (*schema.ARCHIVE.values(), schema.last_counted_days, schema.archived_counters)
 
 Progress = Callable[[int, int], None]
 """Called with the id that was reached, and the last one."""
@@ -80,7 +81,8 @@ def _rebuild(connection: Connection, epoch: str, days: Days, tenant_id: str, pro
     for table in TABLES:
         connection.execute(delete(table).where(table.c.tenant_id == tenant_id))
     for known in ARCHIVE.pages(connection, tenant_id):
-        write_rollups(connection, tenant_id, roll_archive(known, [], days.of, head.cutoffs))
+        returns = read_returns(connection, tenant_id, known, days, head.cutoffs)
+        write_rollups(connection, tenant_id, roll_archive(known, [], days.of, head.cutoffs, returns))
     archived = schema.archived_counters.c
     sums = connection.execute(
         select(archived.metric, archived.start, archived.value).where(archived.tenant_id == tenant_id)
@@ -89,7 +91,8 @@ def _rebuild(connection: Connection, epoch: str, days: Days, tenant_id: str, pro
     count, last_id = 0, head.last_id
     for entries in _pages(connection, tenant_id, days):
         batch = gather(entries)
-        rolled = roll(batch, read_known(connection, tenant_id, batch), days.of, head.cutoffs)
+        known = read_known(connection, tenant_id, batch, days, head.cutoffs)
+        rolled = roll(batch, known, days.of, head.cutoffs)
         write_rollups(connection, tenant_id, rolled)
         count += len(entries)
         last_id = max(last_id, entries[-1].id)

@@ -17,7 +17,8 @@ from storage.prices.pricing import price_calls
 from storage.tables import schema
 from storage.tables.bulk import Lookup, add
 from storage.tables.heads import append, lock
-from storage.tables.rollup_rows import LIVE, read_known
+from storage.tables.known import read_known
+from storage.tables.rollup_rows import LIVE
 from storage.tables.rows import TABLES, insert
 from storage.write.row_cache import KeptRows, kept_after
 
@@ -62,7 +63,7 @@ def commit(
         entries.append(Entry(event, row_id, at, days.of(at)))
     price_calls(connection, tenant_id, entries)
     batch = gather(entries)
-    known = read_known(connection, tenant_id, batch, None if kept is None else kept.known)
+    known = read_known(connection, tenant_id, batch, days, head.cutoffs, None if kept is None else kept.known)
     rolled = roll(batch, known, days.of, head.cutoffs)
     insert(connection, tenant_id, entries)
     sums = write_rollups(connection, tenant_id, rolled)

@@ -1,13 +1,13 @@
 """The endpoint of charts: metrics over time, read from the rollups."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
 from storage.model import clock
 from storage.model.clock import Days
 from storage.read.reports import Page
-from storage.read.series import METRICS, Interval, measure, points, read_series
+from storage.read.series import ACTIVE_USERS, METRICS, Interval, measure, points, read_series
 from web.http.operations import Operation, Parameter, choice, moment
 from web.http.problems import invalid
 from web.reports import shapes
@@ -16,6 +16,8 @@ from web.reports.lists import Ask, Values
 
 MAX_POINTS = 11_000
 """A week of minutes, a year of hours or thirty years of days."""
+MAX_COUNTED_MINUTES = 2880
+"""Two days: the distinct users of minutes are counted by their events."""
 LIGHT_VALUES = 2000
 """Up to so many, points times metrics, a series costs little: a chart has some 60 to 720 of them."""
 INTERVALS: dict[str, tuple[Interval, timedelta]] = {
@@ -74,7 +76,12 @@ def _range(page: Page, values: Mapping[str, Any]) -> tuple[str, str]:
 
 def _is_heavy(page: Page, values: Mapping[str, Any]) -> bool:
     interval, _ = INTERVALS[values["interval"]]
-    return measure(interval, *_range(page, values)) * len(values["metrics"] or ()) > LIGHT_VALUES
+    metrics = values["metrics"] or ()
+    return _reads_events(interval, metrics) or measure(interval, *_range(page, values)) * len(metrics) > LIGHT_VALUES
+
+
+def _reads_events(interval: Interval, metrics: Collection[str]) -> bool:
+    return interval == "minute" and ACTIVE_USERS in metrics
 
 
 async def _read(ask: Ask) -> Values:
@@ -86,6 +93,11 @@ async def _read(ask: Ask) -> Values:
         raise invalid("to", "must lie after from")
     if measure(interval, start, end) > MAX_POINTS:
         raise invalid("interval", f"makes more than {MAX_POINTS:,} points of this range: take a longer one")
+    if _reads_events(interval, metrics) and measure(interval, start, end) > MAX_COUNTED_MINUTES:
+        raise invalid(
+            "interval",
+            f"makes more than {MAX_COUNTED_MINUTES:,} minutes, too many for {ACTIVE_USERS}: take hours or days",
+        )
     covered = await points(ask.days, interval, start, end)
     columns = await read_series(ask.connection, ask.tenant_id, ask.days, metrics, covered)
     return {"interval": interval, "timezone": ask.days.zone.key, "start": covered.starts, "metrics": columns}

@@ -204,6 +204,15 @@ RESPONSE_TIMES = record(
         "position": STRING,
     }
 )
+ACTIVE_USERS = record(
+    {
+        "from": TIME,
+        "to": TIME,
+        "timezone": {"type": "string", "description": "The tenant's zone, which cuts the days."},
+        "active_users": {**COUNT, "type": ["integer", "null"], "description": "Null where it cannot be known."},
+        "position": STRING,
+    }
+)
 _TOPICS: JsonSchema = {
     "summary": record(FIGURES_OF_NOW),
     "activities": {"type": "array", "items": RECENT_ACTIVITY},

@@ -39,7 +39,7 @@ from web.ops.housekeeping import Housekeeping
 from web.ops.log_stream import STDERR, STDOUT
 from web.ops.logs import AccessLog
 from web.ops.telemetry import Telemetry
-from web.reports import response_times, series
+from web.reports import active_users, response_times, series
 from web.reports.admission import Admission
 from web.reports.answers import PiecewiseMiddleware
 from web.reports.copies import Copies
@@ -203,6 +203,7 @@ def _operations(tracking: Tracking, reports: Reports, live: Live, health: Health
         *reports.operations(),
         series.operation(reports),
         response_times.operation(reports),
+        active_users.operation(reports),
         live.operation(),
         *health.operations(),
     ]

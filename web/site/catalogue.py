@@ -35,6 +35,7 @@ SHAPES = {
     "DailyStatistics": shapes.DAY,
     "EndpointUsage": shapes.ENDPOINT,
     "Series": shapes.SERIES,
+    "ActiveUsers": shapes.ACTIVE_USERS,
 }
 """The rows of lists and the parts of frames, by the name of their TypeScript interface."""
 FRAMES = {

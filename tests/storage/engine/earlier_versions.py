@@ -51,8 +51,23 @@ def drop_histograms(connection: Connection) -> None:
             connection.execute(text(f"DROP TABLE {prefix}{name}"))
 
 
+def without_returns(connection: Connection) -> None:
+    """Take away what migration 0010 made: the hours and returns of users."""
+    connection.execute(text("DROP INDEX user_days_user"))
+    for name in ("user_returns", "carried_user_returns", "carried_last_days"):
+        connection.execute(text(f"DROP TABLE {name}"))
+    for name in ("user_days", "carried_user_days"):
+        connection.execute(text(f"ALTER TABLE {name} DROP COLUMN hours"))
+    for name in ("user_hours", "user_returns"):
+        connection.execute(text(f"ALTER TABLE heads DROP COLUMN {name}_from"))
+    for name in ("counters", "carried_counters"):
+        connection.execute(text(f"DELETE FROM {name} WHERE metric = 'hourly_users'"))
+    connection.execute(text("UPDATE alembic_version SET version_num = '0009'"))
+
+
 def as_first(connection: Connection) -> None:
     """Turn a database of the newest tables into one of the first ones, as migration 0001 made them."""
+    without_returns(connection)
     forget_llm_calls(connection)
     require_tokens(connection)
     keyed = " WITHOUT ROWID" if connection.dialect.name == "sqlite" else ""

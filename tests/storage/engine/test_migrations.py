@@ -12,6 +12,7 @@ from storage.engine.database import REVISION, Database, migrate, revision
 from storage.engine.urls import database_at
 from storage.errors import DataRefused, WrongDatabase
 from storage.model.cutoffs import Cutoffs, cutoff
+from storage.read.active_users import count_active_users
 from storage.read.response_times import Wanted, read_response_times
 from storage.read.series import Interval, points
 from storage.retention.erasure import forget
@@ -28,6 +29,7 @@ from tests.storage.engine.earlier_versions import (
     earlier_events,
     forget_llm_calls,
     require_tokens,
+    without_returns,
 )
 
 pytestmark = pytest.mark.each_database
@@ -51,6 +53,56 @@ async def test_the_first_tables_become_the_newest(database_url: str, zone: str) 
     await later.close()
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+async def test_distinct_users_of_the_past_are_right_or_not_known(database_url: str, zone: str) -> None:
+    """A database from before distinct users of ranges opens with all of them: after rows were pruned and a user was
+    erased, those that are not known have no value, and all others are as they were; what comes later continues them.
+    """
+    database = await opened(database_url, zone, made_up(seed=14))
+    days = database.days
+    steps = Steps(database, 100, rest=0)
+    await prune(steps, "default", Cutoffs({"user_activity": cutoff(days, "2026-03-08")}))
+    before = await _distinct(database)
+    await database.write(without_returns)
+    await database.close()
+    later = database_at(database_url, zone)
+    await later.open()
+    after = await _distinct(later)
+    assert after == {**before, **dict.fromkeys(_unknown(before, after))}
+    assert not any(span[0] >= days.start("2026-03-08") for span in _unknown(before, after))
+    await forget(Steps(later, 100, rest=0), "default", "u3")
+    await prune(Steps(later, 100, rest=0), "default", Cutoffs.at(cutoff(days, "2026-03-07")))
+    before = await _distinct(later)
+    await later.write(without_returns)
+    await later.close()
+    last = await opened(database_url, zone, [])
+    after = await _distinct(last)
+    assert after == {**before, **dict.fromkeys(_unknown(before, after))}
+    await last.close()
+    last = await opened(database_url, zone, made_up(seed=15, count=40))
+    async with last.read() as connection:
+        assert (await verify(connection, last.days)).differences == []
+    await last.close()
+
+
+async def _distinct(database: Database) -> dict[tuple[str, str], int | None]:
+    """The distinct users of ranges by days and by hours."""
+    days = database.days
+    ends = [days.start(f"2026-03-{day:02}") for day in range(6, 12)]
+    ends += [f"2026-03-{day:02}T{hour:02}:00:00.000Z" for day in range(6, 11) for hour in (5, 16)]
+    found: dict[tuple[str, str], int | None] = {}
+    async with database.read() as connection:
+        for start in ends:
+            for end in ends:
+                if start < end:
+                    found[start, end] = await count_active_users(connection, "default", days, start, end)
+    return found
+
+
+def _unknown(before: dict[Any, int | None], after: dict[Any, int | None]) -> list[Any]:
+    return [span for span in before if after[span] is None]
+
+
 UNKNOWN = {"type": "message", "message_id": "new", "conversation_id": "c0", "user_id": "u", "role": "assistant"}
 
 
@@ -59,6 +111,7 @@ async def test_tokens_become_optional(database_url: str) -> None:
     counted right; before it is migrated it takes none."""
     database = await opened(database_url, "UTC", earlier_events(seed=12))
     before, indexes = await database.write(_rows), await database.write(_indexes)
+    await database.write(without_returns)
     await database.write(forget_llm_calls)
     await database.write(require_tokens)
     await database.write(drop_histograms)
@@ -90,6 +143,7 @@ async def test_histograms_are_filled(database_url: str, zone: str) -> None:
     steps = Steps(database, 100, rest=0)
     await forget(steps, "default", "u3")
     await prune(steps, "default", Cutoffs.at(cutoff(database.days, "2026-03-08")))
+    await database.write(without_returns)
     await database.write(drop_prices)
     await database.write(drop_histograms)
     await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0007'")))
@@ -139,6 +193,7 @@ async def test_llm_calls_leave_expired_users_expired(database_url: str) -> None:
     database = await opened(database_url, "UTC", earlier_events(seed=14))
     removed = await prune(Steps(database, 100, rest=0), "default", Cutoffs.at("2026-03-08T00:00"))
     assert len(removed) > 4
+    await database.write(without_returns)
     await database.write(forget_llm_calls)
     await database.write(drop_histograms)
     await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0006'")))

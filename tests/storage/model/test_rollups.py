@@ -85,6 +85,7 @@ def test_a_batch_names_every_row_that_it_touches() -> None:
     )
     assert {name: set(facts) for name, facts in batch.facts.items()} == {
         "users": {("u",)},
+        "user_returns": set(),
         "user_days": {("2026-03-06", "u")},
         "conversation_metrics": {("c",)},
         "endpoint_days": {("2026-03-06", "/")},

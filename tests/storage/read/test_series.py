@@ -44,7 +44,7 @@ def recount(events: list[Json], days: Days, starts: list[str], end: str) -> dict
             **_amounts(within),
             "users": sum(begin <= at < until for at in users.values()),
             "conversations": sum(begin <= at < until for at in conversations.values()),
-            "active_users": sum(begin <= at < until for at in active.values()),
+            "active_users": len({fields["user_id"] for fields in within if fields.get("user_id") is not None}),
             "total_users": sum(at < until for at in users.values()),
             "total_conversations": sum(at < until for at in conversations.values()),
             "active_users_today": sum(at < until for (of, _), at in active.items() if of == day),

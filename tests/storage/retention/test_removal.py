@@ -74,7 +74,9 @@ async def test_figures_stay_and_stay_proved(database_url: str, seed: int) -> Non
             case 1:
                 await prune(watched.steps, TENANT, drawn(draw, watched.database.days))
             case _:
-                await forget(watched.steps, TENANT, f"u{draw.randrange(6)}")
+                user = f"u{draw.randrange(6)}"
+                await forget(watched.steps, TENANT, user)
+                watched.forgotten(user)
     await end(watched)
 
 
@@ -196,6 +198,7 @@ async def test_a_forgotten_user_is_nowhere(database_url: str) -> None:
         ]
     )  # fmt: skip
     removed = await forget(watched.steps, TENANT, name)
+    watched.forgotten(name)
     assert removed == {
         "user_activity": 1,
         "message_metrics": 1,
@@ -233,6 +236,7 @@ async def test_the_log_does_not_lead_over_a_reset(database_url: str) -> None:
     assert state is not None
     before = state.position
     assert await forget(watched.steps, TENANT, "u1")
+    watched.forgotten("u1")
     state = watched.feed.state
     assert state is not None
     behind = state.position

@@ -1,4 +1,4 @@
-"""Databases whose every change is compared with a recount, and events to remove from them."""
+"""Databases whose every change is compared with a recount and with what was posted, and events to remove from them."""
 
 import random
 from collections.abc import Iterator
@@ -13,8 +13,9 @@ from storage.engine.database import Database
 from storage.engine.urls import database_at
 from storage.model import clock
 from storage.model.changes import Change
+from storage.read.active_users import count_active_users
 from storage.read.reports import Page, daily_stats
-from storage.read.snapshots import read_snapshot
+from storage.read.snapshots import read_cutoffs, read_snapshot
 from storage.retention.steps import Done, Step, Steps
 from storage.tables import schema
 from storage.verify.comparison import verify
@@ -68,10 +69,25 @@ class Watched:
         self.writer = Writer(database, self.feed.receive, queue_events=10_000, change_log=1000, observer=Silent())
         self.steps = Watching(self)
         self.resets = 0
+        self.active: list[tuple[str, str]] = []
+        """User and time of each event that counts for its day; who comes back after an erasure is another user."""
+        self.draw = random.Random(1)
 
     async def post(self, events: list[Json]) -> None:
+        """Post events; those of days that were counted for good add no active user."""
+        async with self.database.read() as connection:
+            cutoffs = await read_cutoffs(connection, TENANT)
         await self.writer.write(TENANT, [event(**fields) for fields in events])
+        for fields in events:
+            at = fields.get("timestamp", clock.text(NOW))
+            if fields.get("user_id") is not None and self.database.days.of(at) >= cutoffs.user_days:
+                self.active.append((fields["user_id"], at))
         await self.check()
+
+    def forgotten(self, user_id: str) -> None:
+        """Note that a user was erased."""
+        number = len(self.active)
+        self.active = [(f"{user}, erased {number}" if user == user_id else user, at) for user, at in self.active]
 
     async def figures(self) -> Any:
         """All that must not move when rows are removed."""
@@ -85,6 +101,25 @@ class Watched:
             stats = await daily_stats(connection, TENANT, days, days.shift(days.today(), -15), days.today(), Page(50))
             return list(map(tuple, rows)), stats.items
 
+    async def check_active_users(self) -> None:
+        """Hold the distinct users of some ranges against the events that were posted."""
+        days = self.database.days
+        for _ in range(2):
+            day = days.shift(days.today(), -self.draw.randrange(11))
+            start, end = days.start(day), days.start(days.shift(day, self.draw.randrange(1, 9)))
+            assert await self._count(start, end) == self._distinct(start, end), (start, end)
+            hour = start[:13] + ":00:00.000Z"
+            moment = clock.text(clock.moment(start) + timedelta(hours=self.draw.uniform(1, 72)))
+            end = self.draw.choice([moment, moment[:13] + ":00:00.000Z"])
+            assert await self._count(hour, end) in (None, self._distinct(hour, end)), (hour, end)
+
+    async def _count(self, start: str, end: str) -> int | None:
+        async with self.database.read() as connection:
+            return await count_active_users(connection, TENANT, self.database.days, start, end)
+
+    def _distinct(self, start: str, end: str) -> int:
+        return len({user for user, at in self.active if start <= at < end})
+
     async def check(self) -> None:
         """Hold the rollups against a recount, and the live feed against the database."""
         database = self.database
@@ -92,6 +127,7 @@ class Watched:
             verdict = await verify(connection, database.days)
             fresh = await read_snapshot(connection, database.epoch, TENANT, database.days.today())
         assert verdict.differences == []
+        await self.check_active_users()
         assert await self.feed.verify()
         await self.feed.compare_and_catch_up()
         assert self.feed.state is not None

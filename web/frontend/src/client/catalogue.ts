@@ -250,6 +250,16 @@ export interface Series {
   readonly position: string;
 }
 
+export interface ActiveUsers {
+  readonly from: string;
+  readonly to: string;
+  /** The tenant's zone, which cuts the days. */
+  readonly timezone: string;
+  /** Null where it cannot be known. */
+  readonly active_users: number | null;
+  readonly position: string;
+}
+
 export interface Snapshot {
   readonly type: "snapshot";
   readonly position: string;
