@@ -99,7 +99,7 @@ async def test_charts_show_what_the_service_counts(
 
 
 async def test_the_active_users_of_a_range_are_distinct(service: Served, visit: Visit) -> None:
-    """Whatever the range and its points, the figure counts each user once, as the service and the events do; and it moves
+    """Whatever the range and its points, the figure counts each user once, as the service and the events do; it moves
     when another user comes.
     """
     active = {"ada": (0, 25, 49, 73), "bob": (25, 49), "cyd": (480,)}
