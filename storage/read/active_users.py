@@ -19,12 +19,14 @@ from storage.model import clock
 from storage.model.clock import Days
 from storage.model.cutoffs import Cutoffs
 from storage.model.events import EARLIEST
-from storage.model.user_days import HOURLY_USERS, hour_bit
+from storage.model.rollups import USER_DAYS
+from storage.model.user_days import HOURLY_USERS, hour_bit, hours
 from storage.read.snapshots import read_cutoffs
 from storage.tables import schema
 from storage.tables.rows import TIMES
 
 _counters = schema.counters.c
+_removed = schema.ARCHIVE[USER_DAYS.name].c
 _archived = schema.archived_counters.c
 _days = schema.user_days.c
 _returns = schema.user_returns.c
@@ -102,6 +104,9 @@ async def count_active_users(
         return None
     if found.touched & await _erased_hours(connection, tenant_id, start, end):
         return None
+    for since, until in found.spans:
+        if await _hours_without_events(connection, tenant_id, days, since, until):
+            return None
     users = 0
     if found.has_days:
         users += await _count(connection, _within_days(tenant_id, found))
@@ -206,8 +211,9 @@ async def read_by_minute(
     users = union(*events).subquery()
     rows = await connection.execute(select(users.c.minute, func.count()).group_by(users.c.minute))
     found = dict(map(tuple, rows))
-    erased = await _erased_hours(connection, tenant_id, keys[0], keys[-1])
-    return [found.get(key, 0) if key >= since and key[:13] not in erased else None for key in keys]
+    gone = await _erased_hours(connection, tenant_id, keys[0], keys[-1])
+    gone |= await _hours_without_events(connection, tenant_id, days, since, keys[-1] + _REST_OF_LAST_MINUTE)
+    return [found.get(key, 0) if key >= since and key[:13] not in gone else None for key in keys]
 
 
 def _known_since(cutoff: str, cutoffs: Cutoffs, days: Days) -> str:
@@ -224,3 +230,17 @@ async def _erased_hours(connection: AsyncConnection, tenant_id: str, first: str,
         _archived.value > 0,
     )
     return set(await connection.scalars(query))
+
+
+async def _hours_without_events(
+    connection: AsyncConnection, tenant_id: str, days: Days, since: str, until: str
+) -> set[str]:
+    """Name the hours of UTC between two times of which events of users were removed, while a user is being erased."""
+    rows = await connection.execute(
+        select(_removed.day, _removed.hours)
+        .where(_removed.tenant_id == tenant_id, _removed.day.between(days.of(since), days.of(until)))
+        .distinct()
+    )
+    return {
+        hour for day, bits in rows for hour in hours(day, bits) if since[:13] <= hour and hour + _REST_OF_HOUR < until
+    }

@@ -98,6 +98,29 @@ async def test_charts_show_what_the_service_counts(
     assert sum(points["metrics"]["api_errors"]) == 1
 
 
+async def test_the_active_users_of_a_range_are_distinct(service: Served, visit: Visit) -> None:
+    """Whatever the range and its points, the figure counts each user once, as the service and the events do; it moves
+    when another user comes.
+    """
+    active = {"ada": (0, 25, 49, 73), "bob": (25, 49), "cyd": (480,)}
+    now = datetime.now(UTC)
+    for user, hours in active.items():
+        for ago in hours:
+            await service.login(user, timestamp=clock.text(now - timedelta(hours=ago)))
+    page = await opened(service, visit, "overview?figure=active_users")
+    total = page.locator("dashboard-chart.active_users .total")
+    for preset, days, users in (("7 days", 7, 2), ("30 days", 30, 3), ("24 hours", 1, 1), ("Last hour", 0, 1)):
+        await choose(page, preset)
+        await expect(total).to_have_text(str(users))
+        begin = now - timedelta(days=days, hours=not days)
+        counted = await service.get("active-users", **{"from": clock.text(begin)})
+        assert counted["active_users"] == users
+    for preset, users in (("Last hour", 2), ("7 days", 4)):
+        await choose(page, preset)
+        await service.login(f"new in {preset}")
+        await expect(total).to_have_text(str(users), timeout=15_000)
+
+
 async def test_one_range_is_that_of_every_view(service: Served, visit: Visit) -> None:
     """The range of the top right chooses what charts and lists show, stays through the views, and is in the address."""
     now = datetime.now(UTC)

@@ -48,6 +48,7 @@ def recount(events: list[Event], begin: str, end: str) -> dict[str, int]:
     messages = [event for event in chosen if event["type"] == "message"]
     calls = [event for event in chosen if event["type"] == "api_usage"]
     return {
+        "active_users": len({event["user_id"] for event in chosen}),
         "messages": len(messages),
         "tokens": sum(event["token_count"] for event in messages),
         "api": len(calls),
@@ -93,6 +94,8 @@ async def test_what_means_the_same_is_the_same(service: Served, visit: Visit, se
         for figure, value in expected.items():
             assert await shown(page, figure) == f"{value:,}", (address, figure)
             assert await chart_total(page, figure) == f"{value:,}", (address, figure)
+        users = await service.get("active-users", **bounds)
+        assert users["active_users"] == expected["active_users"], address
         series = await service.get("series", metrics="messages,tokens,api_calls,api_errors", interval="hour", **bounds)
         sums = [sum(column) for column in series["metrics"].values()]
         assert sums == [expected[name] for name in ("messages", "tokens", "api", "api_errors")], address

@@ -114,7 +114,6 @@ export const german: DashboardText = {
     withoutModel: "Ohne Modell",
     all: "Alle Nachrichten",
     before: "Zeitraum davor",
-    perDay: "am Tag",
     mean: "Mittelwert",
     time: "Zeit",
     points: "Punkte",

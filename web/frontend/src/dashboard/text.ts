@@ -118,7 +118,6 @@ export const english = {
     withoutModel: "Without a model",
     all: "All messages",
     before: "Period before",
-    perDay: "a day",
     mean: "Mean",
     time: "Time",
     points: "Points",

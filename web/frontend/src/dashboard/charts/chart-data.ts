@@ -6,6 +6,7 @@ import { INTERVAL_MS } from "../ranges/interval";
 import { dashboardText } from "../text";
 import type { MoreIs } from "./change";
 import {
+  ACTIVE_USERS,
   alignEarlier,
   amountsOf,
   countEnded,
@@ -17,6 +18,7 @@ import {
   type Values,
   withoutModel,
 } from "./points";
+import type { UserCounts } from "./range-users";
 import { alignTimes, type ComparedTimes, type Percentiles, type TimesOf } from "./response-times";
 
 const words = dashboardText.charts;
@@ -122,7 +124,6 @@ interface ChartKind {
   readonly total: (points: Points, count: number) => number | null;
   /** The metric that the total is a part of. */
   readonly partOf?: (typeof METRICS)[number];
-  readonly perDay?: true;
 }
 
 function counter(name: ChartName, moreIs: MoreIs, metric: (typeof METRICS)[number]): ChartKind {
@@ -136,15 +137,7 @@ function counter(name: ChartName, moreIs: MoreIs, metric: (typeof METRICS)[numbe
 }
 
 const KINDS: readonly ChartKind[] = [
-  {
-    ...counter("active_users", "better", "active_users"),
-    // A sum over several days would count the same users again, so the total is the mean of the days.
-    total: (points, count) => {
-      const all = sumIfKnown(amountsOf(points, "active_users").slice(0, count));
-      return points.interval === "day" && all !== null ? (count === 0 ? null : all / count) : all;
-    },
-    perDay: true,
-  },
+  counter("active_users", "better", ACTIVE_USERS),
   counter("new_users", "better", "users"),
   counter("conversations", "better", "conversations"),
   counter("messages", "better", "messages"),
@@ -191,16 +184,22 @@ function modelLines(points: Points): Line[] {
   return sum(without) > 0 ? [...models, { label: words.withoutModel, colour: "--series-7", values: without }] : models;
 }
 
-/** Make the data of all charts from the points of a range that ends at `to`, and those of the period before. */
-export function makeCharts(points: Points, earlier: Earlier | null, now: number, to: number): ChartData[] {
+/**
+ * Make the data of all charts from the points of a range that ends at `to`, those of the period before, and its distinct
+ * users; null: they are not known.
+ */
+export function makeCharts(
+  points: Points,
+  earlier: Earlier | null,
+  now: number,
+  to: number,
+  users: UserCounts | null = null,
+): ChartData[] {
   const endedCount = countEnded(points, now);
   const complete = { ...points, start: upTo(points, to) };
-  const compared = (kind: ChartKind) =>
-    earlier && endedCount > 0
-      ? ([kind.total(points, endedCount), kind.total(earlier.points, endedCount)] as const)
-      : null;
   return KINDS.map((kind) => {
-    const total = kind.total(points, points.start.length);
+    const isOfUsers = kind.name === "active_users";
+    const total = isOfUsers ? (users?.total ?? null) : kind.total(points, points.start.length);
     const whole = kind.partOf ? sumIfKnown(amountsOf(points, kind.partOf)) : null;
     return {
       name: kind.name,
@@ -219,10 +218,15 @@ export function makeCharts(points: Points, earlier: Earlier | null, now: number,
       needsAttention: whole !== null && total !== null && whole > 0 && total / whole >= TOO_MANY_FAILURES,
       previous: earlier && alignEarlier(complete, earlier.points, earlier.shift, kind.main(earlier.points)),
       total,
-      qualifier: kind.isMean ? words.mean : kind.perDay && points.interval === "day" ? words.perDay : "",
-      compared: compared(kind),
+      qualifier: kind.isMean ? words.mean : "",
+      compared: isOfUsers ? (users?.compared ?? null) : compared(kind, points, earlier, endedCount),
     };
   });
+}
+
+/** The totals of the points that have ended, and of as many of the period before. */
+function compared(kind: ChartKind, points: Points, earlier: Earlier | null, ended: number): ChartData["compared"] {
+  return earlier && ended > 0 ? [kind.total(points, ended), kind.total(earlier.points, ended)] : null;
 }
 
 const P95 = "p95";

@@ -1,9 +1,10 @@
 /**
  * A series over a range, updated with the live figures.
  *
- * Minutes arrive with the live frames, and are merged. Of hours and days, and of minutes with active users, which no frame has,
- * the last two points are loaded again, at most every two seconds. The whole range is loaded again once a minute if anything changed, since events may have old
- * timestamps, and whenever the range moves. A failed request is repeated every ten seconds.
+ * Minutes arrive with the live frames, and are merged, but for active users, which are loaded every ten seconds. Of hours and
+ * days, the last two points are loaded again, at most every two seconds. The whole range is loaded again once a minute if
+ * anything changed, since events may have old timestamps, and whenever the range moves. A failed request is repeated every ten
+ * seconds.
  */
 
 import type { Interval, Series } from "../../client/catalogue";
@@ -12,9 +13,20 @@ import { currentFreshness } from "../../ui/freshness";
 import { MINUTE } from "../../ui/time";
 import { LatestRequest, type Problem, RETRY_MS } from "../latest-request";
 import { type Span, writeBound } from "../ranges/range";
-import { ACTIVE_USERS, dayNumber, fromSeries, type Points, removeBefore, withMinutes, withTail } from "./points";
+import {
+  ACTIVE_USERS,
+  dayNumber,
+  fromSeries,
+  type Points,
+  removeBefore,
+  withActiveUsers,
+  withMinutes,
+  withTail,
+} from "./points";
 
 const TAIL_MS = 2000;
+/** How often the active users of the last minutes are loaded: the service reads their events. */
+const USERS_MS = 10_000;
 
 export interface SeriesQuery {
   metrics: readonly string[];
@@ -30,8 +42,7 @@ export class LiveSeries {
   #from = 0;
   #allAt = 0;
   #tailAt = 0;
-  /** The number of the minute up to which live minutes were merged. */
-  #mergedAt = 0;
+  #usersAt = 0;
   /** The position of the figures that the points include. */
   #position: string | null = null;
   #minutes: unknown = null;
@@ -110,11 +121,12 @@ export class LiveSeries {
   }
 
   #updateEnd(query: SeriesQuery, points: Points, span: Span, now: number): void {
-    const isByMinute = query.interval === "minute";
-    // Not after a gap, since its minutes would be drawn as if they had no events.
-    if (isByMinute && this.#isLive && !this.#hasGap) this.#merge(now, span);
-    if (isByMinute && !query.metrics.includes(ACTIVE_USERS)) return;
-    if (this.#isBehind && !this.#tail.isLoading) {
+    if (query.interval === "minute") {
+      // Not after a gap, since its minutes would be drawn as if they had no events.
+      if (this.#isLive && !this.#hasGap) this.#merge(now, span);
+      const isDue = this.#isBehind && !this.#tail.isLoading && now - this.#usersAt >= USERS_MS;
+      if (isDue && query.metrics.includes(ACTIVE_USERS)) this.#loadUsers(query, points, span, now);
+    } else if (this.#isBehind && !this.#tail.isLoading) {
       const pause = this.#tail.problem ? RETRY_MS : TAIL_MS;
       if (now - this.#tailAt >= pause) this.#loadTail(query, points, span, now);
     }
@@ -123,9 +135,9 @@ export class LiveSeries {
   #merge(now: number, span: Span): void {
     const { minutes } = this.client().figures;
     const minute = Math.floor(now / MINUTE);
-    if (this.#minutes === minutes && this.#mergedAt === minute) return;
+    if (this.#minutes === minutes && this.#tailAt === minute) return;
     this.#minutes = minutes;
-    this.#mergedAt = minute;
+    this.#tailAt = minute;
     const until = Math.min(now, span.to - 1);
     this.all.update((points) => removeBefore(withMinutes(points, minutes, until), span.from));
   }
@@ -138,7 +150,7 @@ export class LiveSeries {
     const losses = this.#losses;
     this.#tail.abort();
     this.#from = span.from;
-    this.#allAt = this.#tailAt = now;
+    this.#allAt = this.#tailAt = this.#usersAt = now;
     this.#minutes = null;
     this.onLoad(span);
     void this.all.load(async (signal) => {
@@ -159,6 +171,18 @@ export class LiveSeries {
       const tail = await this.#read(query, new Date(from).toISOString(), span, now, signal);
       this.#position = position;
       this.all.update((points) => removeBefore(withTail(points, tail), span.from));
+      return tail;
+    });
+  }
+
+  /** Load the active users of the last two minutes, which do not arrive with the live frames. */
+  #loadUsers(query: SeriesQuery, { start }: Points, span: Span, now: number): void {
+    const from = start.at(-2) ?? start.at(-1) ?? span.from;
+    this.#usersAt = now;
+    void this.#tail.load(async (signal) => {
+      const ofUsers = { ...query, metrics: [ACTIVE_USERS] };
+      const tail = await this.#read(ofUsers, new Date(from).toISOString(), span, now, signal);
+      this.all.update((points) => withActiveUsers(points, tail));
       return tail;
     });
   }

@@ -1,6 +1,6 @@
 /**
  * The points of a chart: a series of the service, updated by live minutes and later series, and compared with the period
- * before. All values but active users are amounts that can be added; means are computed from two of them. Pure: each function returns new
+ * before. All values are amounts that can be added; means are computed from two of them. Pure: each function returns new
  * points.
  */
 
@@ -34,9 +34,13 @@ export function fromSeries({ interval, start, metrics, timezone }: Series): Poin
   };
 }
 
+/** The one metric whose points do not add up: each is a number of different users. */
+export const ACTIVE_USERS = "active_users";
+
 /**
  * Update points of minutes: add one for each minute up to `now`, and take over the amounts of the live minutes, which are
- * absolute, so that repeating this changes nothing.
+ * absolute, so that repeating this changes nothing. Active users are not among them: a live minute has those whose first
+ * event of the day lies in it. They are unknown until they are loaded.
  */
 export function withMinutes(points: Points, minutes: readonly Minute[], now: number): Points {
   const first = points.start[0];
@@ -48,15 +52,13 @@ export function withMinutes(points: Points, minutes: readonly Minute[], now: num
   const models = inRange.flatMap(([, minute]) => Object.keys(minute).filter((name) => name.startsWith(MODEL_PREFIX)));
   const columns = [...new Set([...Object.keys(amounts), ...models])].map((name) => {
     const column = [...(amounts[name] ?? start.map(() => 0))];
-    if (name === ACTIVE_USERS) return [name, column] as const;
+    if (name === ACTIVE_USERS) return [name, column.fill(null, points.start.length)] as const;
     for (const [index, minute] of inRange) column[index] = amountOf(minute, name);
     return [name, column] as const;
   });
   return { ...points, start, amounts: Object.fromEntries(columns) };
 }
 
-/** The one metric whose minutes are no sums: live minutes count a user once a day, those of a series once a minute. */
-export const ACTIVE_USERS = "active_users";
 const MODEL_PREFIX = "model_messages:";
 
 function amountOf(minute: Minute, name: string): number {
@@ -70,6 +72,14 @@ function extendTo(points: Points, now: number): Points {
   if (missing === 0) return points;
   const more = Array.from({ length: missing }, (_, index) => end + (index + 1) * MINUTE);
   return eachColumn({ ...points, start: [...points.start, ...more] }, (column) => [...column, ...more.map(() => 0)]);
+}
+
+/** Take over the active users of the points that a later series has too. */
+export function withActiveUsers(points: Points, later: Points): Points {
+  const found = new Map(later.start.map((start, index) => [start, later.amounts[ACTIVE_USERS]?.[index] ?? null]));
+  const before = amountsOf(points, ACTIVE_USERS);
+  const column = points.start.map((start, index) => found.get(start) ?? before[index] ?? null);
+  return { ...points, amounts: { ...points.amounts, [ACTIVE_USERS]: column } };
 }
 
 /** Replace the end of the points by a later series; models that are new in it were 0 before. */

@@ -23,6 +23,7 @@ import type { Params } from "../route";
 import { type ChartData, METRICS, makeCharts, makeTimeCharts, TIME_CHARTS } from "./chart-data";
 import { LiveSeries } from "./live-series";
 import { fromSeries, type Points } from "./points";
+import { RangeUsers } from "./range-users";
 import { BY, type ComparedTimes, type ResponseTimes, type TimesOf } from "./response-times";
 
 /** How many models or endpoints are told apart. */
@@ -47,6 +48,7 @@ export class RangeSeries {
   readonly #timesPace = { messages: new Pace(), api_calls: new Pace() };
   /** Whether the chosen chart is one of API calls' response times, which are loaded only then. */
   #isOfCalls = false;
+  readonly #users: RangeUsers;
 
   constructor(
     private readonly client: () => AnalyticsClient,
@@ -58,6 +60,7 @@ export class RangeSeries {
     });
     this.#before = new LatestRequest(onChange);
     this.#times = { messages: new LatestRequest(onChange), api_calls: new LatestRequest(onChange) };
+    this.#users = new RangeUsers(client, onChange);
   }
 
   /** Null while another range is loading. */
@@ -90,6 +93,7 @@ export class RangeSeries {
     if (!isOther && this.#series.points) return;
     this.#before.result = null;
     for (const request of Object.values(this.#times)) request.result = null;
+    this.#users.reset();
     this.#series.show({ metrics: METRICS, interval, span: (at) => this.span(at) }, now);
   }
 
@@ -104,6 +108,7 @@ export class RangeSeries {
       if (isMissing || request.isRetryDue || this.#isBehind(request, this.#timesPace[of], span, now))
         this.#loadTimes(of, span);
     }
+    if (this.points && !this.#before.isLoading) this.#users.update(this.points, this.before, now);
     this.#make(now);
   }
 
@@ -114,6 +119,7 @@ export class RangeSeries {
   stop(): void {
     this.#series.stop();
     this.#before.abort();
+    this.#users.stop();
     for (const request of Object.values(this.#times)) request.abort();
   }
 
@@ -146,7 +152,9 @@ export class RangeSeries {
     if (!points && !all.problem) return;
     const { result, problem } = this.#times.messages;
     if (this.#timesWanted.length && !result && !problem) return;
-    const inputs = [points, this.#before.result, ...this.#allTimes, Math.floor(now / 60_000)];
+    const { counts, isPending } = this.#users;
+    if (points && isPending) return;
+    const inputs = [points, this.#before.result, counts, ...this.#allTimes, Math.floor(now / 60_000)];
     if (inputs.every((input, index) => input === this.#inputs[index])) return;
     this.#inputs = inputs;
     this.charts = points && this.#chartsOf(points, now);
@@ -157,7 +165,7 @@ export class RangeSeries {
   }
 
   #chartsOf(points: Points, now: number): ChartData[] {
-    const charts = makeCharts(points, this.#before.result, now, this.span(now).to);
+    const charts = makeCharts(points, this.#before.result, now, this.span(now).to, this.#users.counts);
     const mean = charts.find(({ name }) => name === "response_time");
     const [messages, calls] = this.#allTimes;
     if (!mean || !this.#timesWanted.length) return charts;

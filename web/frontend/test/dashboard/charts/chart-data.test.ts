@@ -58,9 +58,13 @@ describe("the charts", () => {
     expect(chart("response_time", points).total).toBe(2.5);
   });
 
-  it("give the active users of several days as a mean of the days, since they are not distinct any more", () => {
-    const days: Points = { ...hours({ active_users: [10, 20] }), interval: "day" };
-    expect(chart("active_users", days)).toMatchObject({ total: 15, qualifier: "a day" });
+  it("take the active users of a range from the service, since points count one user many times", () => {
+    const points = hours({ active_users: [10, 20] });
+    const before = { points: hours({ active_users: [9, 9] }, START - 24 * HOUR), shift: 24 * HOUR };
+    const users = { total: 21, compared: [10, 12] as const };
+    const made = makeCharts(points, before, START + 99 * HOUR, 0, users).find(({ name }) => name === "active_users");
+    expect(made).toMatchObject({ total: 21, compared: [10, 12], lines: [{ values: [10, 20] }] });
+    expect(chart("active_users", points, before.points)).toMatchObject({ total: null, compared: null });
   });
 
   it("tell of failed calls which share of all calls they are, and that it needs attention from 5 % on", () => {

@@ -19,9 +19,16 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
+interface Query {
+  metrics: readonly string[];
+  interval: Interval;
+  from: string;
+  to: string;
+}
+
 /** A service of a zone ahead of UTC, a message in each point; and a client of it that is live while it is up. */
 class Service {
-  readonly asked: { from: string; to: string }[] = [];
+  readonly asked: Query[] = [];
   up = true;
   ahead = 0;
   zone = "UTC";
@@ -39,7 +46,7 @@ class Service {
     return client as unknown as AnalyticsClient;
   };
 
-  readonly #answer = async (_path: string, params: { interval: Interval; from: string; to: string }) => {
+  readonly #answer = async (_path: string, params: Query) => {
     this.asked.push(params);
     if (!this.up) throw new Error("unreachable");
     const width = { minute: MINUTE, hour: HOUR, day: 24 * HOUR }[params.interval];
@@ -50,7 +57,8 @@ class Service {
     const start: string[] = [];
     for (let time = cut(params.from); time < Date.parse(params.to); time += width)
       start.push(new Date(time).toISOString());
-    return { interval: params.interval, metrics: { messages: start.map(() => 1) }, start, timezone: this.zone };
+    const metrics = Object.fromEntries(params.metrics.map((name) => [name, start.map(() => 1)]));
+    return { interval: params.interval, metrics, start, timezone: this.zone };
   };
 }
 
@@ -77,6 +85,19 @@ function moves(service: Service, position: string): void {
 }
 
 describe("the end of a range", () => {
+  it("by minutes has active users from the service, every ten seconds while events arrive", async () => {
+    const service = new Service();
+    const series = new LiveSeries(service.client, () => {});
+    const query = { metrics: ["messages", "active_users"], interval: "minute" as const };
+    series.show({ ...query, span: (now) => spanOf("1h", now) }, Date.now());
+    await pass(series, 30);
+    expect(service.asked).toHaveLength(1);
+    moves(service, "p1");
+    await pass(series, 20);
+    expect(service.asked.slice(1).map(({ metrics }) => metrics)).toEqual([["active_users"], ["active_users"]]);
+    expect(series.points?.amounts.active_users?.at(-1)).toBe(1);
+  });
+
   it("that could not be loaded is a problem, and is loaded again although nothing else happens", async () => {
     const service = new Service();
     const series = await opened(service, "24h", "hour");

@@ -9,6 +9,7 @@ import {
   removeBefore,
   responseTimes,
   topModels,
+  withActiveUsers,
   withMinutes,
   withTail,
 } from "../../../src/dashboard/charts/points";
@@ -52,6 +53,18 @@ describe("live minutes", () => {
     const grown = withMinutes(points, [{ start: iso(START + 4 * MINUTE), messages: 9 }], START + 4.5 * MINUTE);
     expect(grown.start).toHaveLength(5);
     expect(grown.amounts.messages).toEqual([1, 2, 3, 0, 9]);
+  });
+
+  it("leave the active users as they are, and those of new minutes unknown", () => {
+    const active = minutes({ messages: [1, 2], active_users: [1, 2] });
+    const live = [
+      { start: iso(START + MINUTE), messages: 5, active_users: 9 },
+      { start: iso(START + 2 * MINUTE), messages: 6, active_users: 9 },
+    ];
+    const grown = withMinutes(active, live, START + 2 * MINUTE);
+    expect(grown.amounts).toEqual({ messages: [1, 5, 6], active_users: [1, 2, null] });
+    const later = { ...minutes({ active_users: [3, 4] }), start: [START + MINUTE, START + 2 * MINUTE] };
+    expect(withActiveUsers(grown, later).amounts).toEqual({ messages: [1, 5, 6], active_users: [1, 3, 4] });
   });
 
   it("outside of the range are left out", () => {
