@@ -7,7 +7,7 @@ NPM := cd web/frontend && PATH="$(CURDIR)/$(BIN):$$PATH" npm --no-audit --no-fun
 LOCKED := $(addprefix web/frontend/,package.json package-lock.json .npmrc)
 PANEL := $(filter-out $(LOCKED),$(wildcard web/frontend/*.*) $(shell find web/frontend/src -type f))
 
-.PHONY: run cluster platform test check faults bench lint catalogue dist lock clean
+.PHONY: run demo cluster platform test check faults bench lint catalogue dist lock clean
 
 # To try it out: programs of this machine post without a key, and on a terminal the audit of reads would bury the link.
 run: export ANALYTICS_TRUSTED_NETWORKS ?= 127.0.0.0/8,::1/128
@@ -15,6 +15,10 @@ run: export ANALYTICS_AUDIT_LOG ?= off
 run: .venv/runtime .venv/panel
 	@$(BIN)/python -m web.cli.welcome
 	@exec $(BIN)/convoai-analytics serve
+
+# A month of made-up events and traffic that goes on, in data/demo/: never on the database of make run.
+demo: .venv/runtime .venv/panel
+	@exec $(BIN)/convoai-analytics demo $(OPTIONS)
 
 # The example platform, examples/convoai/: a chat with analytics beside it. make platform OPTIONS="--page-port 3001"
 platform: .venv/platform .venv/panel

@@ -49,10 +49,10 @@ FOLDERS = {
         ("connection", "shared-connection", "client"),
     ),
     "dashboard": (
-        ("text", "german", "language", "styles", "route", "live-element", "latest-request", "pace", "download"),
+        ("text", "german", "language", "styles", "route", "live-element", "latest-request", "download", "pace"),
         ("ranges",),
         ("lists",),
-        ("charts",),
+        ("charts", "first-day"),
         ("views",),
         ("shell",),
     ),

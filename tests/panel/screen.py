@@ -23,6 +23,11 @@ async def figures(page: Page) -> dict[str, str]:
     return dict(zip(names, values, strict=True))
 
 
+def total(page: Page, name: str) -> Locator:
+    """One of the figures of all time of the dashboard."""
+    return page.locator("dashboard-totals div").filter(has_text=name).locator("dd")
+
+
 async def equal_snapshot(page: Page, service: Served) -> None:
     """Wait until what is on screen is the service's own snapshot."""
     await until_equal(lambda: figures(page), service)

@@ -211,6 +211,7 @@ async def test_empty_lists_agree_with_the_figures(service: Served, visit: Visit)
 
 async def test_a_mean_is_a_line(service: Served, visit: Visit) -> None:
     """The course of a mean is drawn as a line, since bars would stand for amounts."""
+    await service.login("ada")
     page = await opened(service, visit, "overview")
     await expect(page.locator("dashboard-strip .response_time convoai-sparkline svg.line")).to_be_visible()
 

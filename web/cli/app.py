@@ -293,3 +293,24 @@ def simulate(
         raise fail(str(error)) from None
     if counts.failures:
         raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    days: Annotated[int, typer.Option(help="How many days of past it has.", min=1, max=365)] = 30,
+    seed: Annotated[int, typer.Option(help="Draws who comes when, and what they do.")] = 1,
+    folder: Annotated[Path, typer.Option(help="Where its database is, which each start makes anew.")] = Path(
+        "data/demo"
+    ),
+) -> None:
+    """Serve made-up events: a month of past, and traffic that goes on, on a database of their own, until Ctrl-C."""
+    from web.cli.demo.demo import DemoError, demo_settings
+    from web.cli.demo.demo import demo as play
+    from web.ops import logs
+
+    try:
+        settings = demo_settings(os.environ, folder)
+        logs.configure(settings.log_level, settings.log_format)
+        play(settings, folder, seed, days)
+    except (StorageError, InvalidSetting, DemoError) as error:
+        raise fail(str(error)) from None

@@ -181,7 +181,8 @@ def _retry_after(response: httpx2.Response) -> float | None:
     return float(value) if value.isdecimal() else None
 
 
-def _client(url: str, key: str | None) -> httpx2.AsyncClient:
+def connect(url: str, key: str | None) -> httpx2.AsyncClient:
+    """Make the client that posts batches to the service at *url*; raises :exc:`ReplayError` if it can be none."""
     address = urlsplit(url)
     if address.scheme not in ("http", "https") or not address.hostname:
         raise ReplayError("the URL of the service begins with http:// or https:// and names a host")
@@ -198,7 +199,7 @@ async def replay(source: Source, url: str, key: str | None, speed: float, keep_t
     last one is now, unless *keep_times*. *key* is a tracking key (None: none is needed). Raises :exc:`ReplayError`.
     """
     shift = 0 if keep_times else int(time.time() * 1000) - source.events[-1].at
-    async with _client(url, key) as client:
+    async with connect(url, key) as client:
         player, began = Player(source, client, shift), time.monotonic()
         meter = asyncio.create_task(_show_progress(player, began))
         try:

@@ -26,7 +26,7 @@ _LAST = (
     "Abel Berg Costa Dahl Endo Fuchs Greco Haas Ito Jansen Kaya Lund Moreau Nagy Okafor Park Quist Ricci Silva Weiss"
 )
 _NAMES = product(_FIRST.split(), _LAST.split())
-_MODELS = (("atlas-large", 40, 200), ("atlas-small", 12, 120), ("lyra-2", 25, 100))
+MODELS = (("atlas-large", 40, 200), ("atlas-small", 12, 120), ("lyra-2", 25, 100))
 """Name, milliseconds a token, mean tokens of an answer."""
 
 
@@ -146,7 +146,7 @@ def _read_trace(lines: list[bytes], draw: random.Random) -> Source:
             malformed += 1
             continue
         user = users.someone()
-        events += _turn(at, user, *users.conversation(user), *turn)
+        events += turn_events(at, user, *users.conversation(user), *turn)
     return _ordered(iter(events), malformed)
 
 
@@ -174,7 +174,7 @@ class SampleUsers:
         return conversation, turn
 
 
-def _turn(
+def turn_events(
     at: int,
     user: User,
     conversation: str,
@@ -201,40 +201,44 @@ def _turn(
     }
     return [
         Timed(at, question),
-        Timed(at, _activity(user, "message_sent")),
+        Timed(at, activity(user, "message_sent")),
         Timed(at + milliseconds, answer),
-        Timed(at + milliseconds, _call(user, 200, milliseconds)),
+        Timed(at + milliseconds, call(user, 200, milliseconds)),
     ]
 
 
-def _call(user: User, status: int, milliseconds: int) -> Json:
-    call = {"type": "api_usage", "endpoint": "/v1/chat/completions", "method": "POST", "user_id": user.user_id}
-    return {**call, "status_code": status, "response_time": milliseconds / 1000}
+def call(
+    user: User, status: int, milliseconds: int, endpoint: str = "/v1/chat/completions", method: str = "POST"
+) -> Json:
+    """Make an API call of a user."""
+    called = {"type": "api_usage", "endpoint": endpoint, "method": method, "user_id": user.user_id}
+    return {**called, "status_code": status, "response_time": milliseconds / 1000}
 
 
-def _activity(user: User, kind: str) -> Json:
+def activity(user: User, kind: str) -> Json:
+    """Make an activity of a user."""
     return {"type": "activity", **user._asdict(), "activity_type": kind}
 
 
 def _session(draw: random.Random, at: int, user: User, conversation: str, is_new: bool) -> Iterator[Timed]:
     """Make what one user does between coming and going."""
     talk = {"type": "conversation", "conversation_id": conversation, "user_id": user.user_id}
-    model, pace, length = draw.choice(_MODELS)
+    model, pace, length = draw.choice(MODELS)
     if is_new:
-        yield Timed(at, _activity(user, "registration"))
-    yield Timed(at, _activity(user, "login"))
+        yield Timed(at, activity(user, "registration"))
+    yield Timed(at, activity(user, "login"))
     at += draw.randrange(2_000, 20_000)
     yield Timed(at, {**talk, "action": "created"})
-    yield Timed(at, _activity(user, "conversation_started"))
+    yield Timed(at, activity(user, "conversation_started"))
     for turn in range(1 + int(draw.expovariate(1 / 4))):
         asked, answered = int(draw.lognormvariate(6, 1)), 1 + int(draw.expovariate(1 / length))
         if draw.random() < 0.02:
-            yield Timed(at, _call(user, draw.choice((500, 503)), 900))
+            yield Timed(at, call(user, draw.choice((500, 503)), 900))
         else:
-            yield from _turn(at, user, conversation, turn, asked, answered, model, pace)
+            yield from turn_events(at, user, conversation, turn, asked, answered, model, pace)
         at += pace * answered + draw.randrange(5_000, 60_000)
-    yield Timed(at, _activity(user, "conversation_ended"))
+    yield Timed(at, activity(user, "conversation_ended"))
     if draw.random() < 0.1:
         yield Timed(at, {**talk, "action": "deleted"})
     if draw.random() < 0.6:
-        yield Timed(at + 1_000, _activity(user, "logout"))
+        yield Timed(at + 1_000, activity(user, "logout"))

@@ -1,4 +1,4 @@
-"""What ``make run`` says before it serves: where the panel is, what can be asked, and how to post an event."""
+"""What ``make run`` says before it serves: where the dashboard is, and what to do in a second terminal."""
 
 import os
 import shlex
@@ -54,15 +54,20 @@ ConvoAI Analytics
 
   Dashboard (an admin's link, valid for {HOURS} hours):
     {url}/analytics#token={token}
-  The same live, in a terminal:
-    {_variables(settings)}.venv/bin/convoai-analytics watch
+
+  In a second terminal, in this folder:
+    post an event, and see it arrive:
+      curl {url}{TRACK}/activity-public -H 'Content-Type: application/json' \\{_key(settings)}
+        -d '{{"user_id": "u-1", "username": "Ada", "activity_type": "login"}}'
+    post an hour of made-up traffic in a minute:
+      {_variables(settings)}.venv/bin/convoai-analytics replay --sample --speed 60{_key_file(settings)}
+    show the figures in the terminal:
+      {_variables(settings)}.venv/bin/convoai-analytics watch
+    make a key for your own services:
+      {_variables(settings)}.venv/bin/convoai-analytics keys add --name my-service
 
   Admin endpoints (Authorization: Bearer <the token above>):
 {reports}
-
-  Post an event:
-    curl {url}{TRACK}/activity-public -H 'Content-Type: application/json' \\{_key(settings)}
-      -d '{{"user_id": "u-1", "username": "Ada", "activity_type": "login"}}'
 """
 
 
@@ -88,8 +93,15 @@ def _variables(settings: Settings) -> str:
 
 def _key(settings: Settings) -> str:
     """Write the header that this machine needs, if it is not trusted."""
-    trusted = any(network.is_loopback for network in settings.trusted_networks)
-    return "" if trusted else '\n      -H "X-Tracking-Key: $KEY" \\'
+    return "" if _is_trusted(settings) else '\n        -H "X-Tracking-Key: $KEY" \\'
+
+
+def _key_file(settings: Settings) -> str:
+    return "" if _is_trusted(settings) else " --key-file KEY_FILE"
+
+
+def _is_trusted(settings: Settings) -> bool:
+    return any(network.is_loopback for network in settings.trusted_networks)
 
 
 def _token(secret: str, settings: Settings) -> str:

@@ -38,6 +38,20 @@ def test_watch_goes_to_the_service_that_is_started(tmp_path: Path, monkeypatch: 
     assert "hunter2" not in watch_of(greeting(Settings.read({**variables, "ANALYTICS_DATABASE_URL": server})))
 
 
+def test_a_second_terminal_has_something_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command for a second terminal goes to the service that is started, and has a key where one is needed."""
+    monkeypatch.chdir(tmp_path)
+    trusted = greeting(Settings.read({"ANALYTICS_PORT": "9123", "ANALYTICS_TRUSTED_NETWORKS": "127.0.0.0/8"}))
+    second = trusted.partition("second terminal")[2].partition("Admin endpoints")[0]
+    assert "curl http://127.0.0.1:9123/api/v1/analytics/track/activity-public" in second
+    for command in ("replay --sample --speed 60", "watch", "keys add --name my-service"):
+        assert f"ANALYTICS_PORT=9123 .venv/bin/convoai-analytics {command}\n" in second
+    assert "KEY" not in second
+    untrusted = greeting(Settings.read({}))
+    assert "--key-file KEY_FILE" in untrusted
+    assert '-H "X-Tracking-Key: $KEY"' in untrusted
+
+
 async def test_a_second_run_says_where_the_first_one_is(tmp_path: Path) -> None:
     """While a service runs on the file, make run prints one line that says so and where, and no link and no token."""
     first = Process(tmp_path)

@@ -62,6 +62,28 @@ export const german: DashboardText = {
     unreachable: "Der Dienst antwortet nicht. Versuchen Sie es noch einmal.",
     refused: "Der Dienst lehnt ab:",
   },
+  firstDay: {
+    title: "Senden Sie Ihr erstes Ereignis",
+    body: "Ihre Dienste senden Ereignisse, und diese Seite zeigt jedes innerhalb von Millisekunden.",
+    key: "Einen Tracking-Schlüssel anlegen",
+    keyBody:
+      "Mit ihm dürfen Ihre Dienste senden. Geben Sie dies dort ein, wo der Dienst läuft. Ein Dienst, der mit make run gestartet wurde, braucht auf demselben Rechner für Python und curl keinen.",
+    post: "Ein Ereignis senden",
+    language: "Sprache des Programms",
+    run: {
+      python:
+        "Installieren Sie die Client-Bibliothek (pip install ./client), speichern Sie dies als first.py, und starten Sie: python first.py",
+      node: "Speichern Sie dies als first.mjs, und starten Sie: node first.mjs",
+      curl: "Geben Sie dies in einem Terminal ein.",
+    },
+    waiting: "Warten auf Ihr erstes Ereignis",
+    waitingBody: "Diese Seite ändert sich von selbst, sobald es eintrifft.",
+    arrived: "Ihr erstes Ereignis ist eingetroffen",
+    arrivedBody: "Von jetzt an sind alle Zahlen live.",
+    copy: "Kopieren",
+    copied: "Kopiert",
+    selected: "Markiert: Strg+C drücken",
+  },
   totals: {
     title: "Seit Beginn",
   },
@@ -138,6 +160,8 @@ export const german: DashboardText = {
     custom: "Eigener",
     from: "Von",
     to: "Bis",
+    datePattern: "JJJJ-MM-TT",
+    calendar: "Kalender öffnen",
     apply: "Diese Tage zeigen",
     earlier: "Schritt zurück",
     later: "Schritt vor",
@@ -190,6 +214,8 @@ export const german: DashboardText = {
   },
   activity: {
     title: "Aktivitätsprotokoll",
+    empty:
+      "Keine Aktivitäten in diesem Zeitraum. Dienste senden sie mit track_user_activity oder als Ereignisse der Art activity.",
     time: "Zeit",
     user: "Nutzer",
     type: "Typ",
@@ -202,6 +228,7 @@ export const german: DashboardText = {
   },
   users: {
     title: "Nutzer",
+    empty: "Keine Nutzer in diesem Zeitraum. Jedes Ereignis, das einen Nutzer nennt, fügt einen hinzu.",
     id: "Nutzer-ID",
     name: "Nutzername",
     activities: "Aktivitäten",
@@ -219,6 +246,8 @@ export const german: DashboardText = {
   },
   conversations: {
     title: "Unterhaltungen",
+    empty:
+      "Keine Unterhaltungen in diesem Zeitraum. Dienste senden sie mit track_conversation und track_message oder als Ereignisse dieser Arten.",
     id: "Unterhaltung",
     user: "Besitzer",
     author: "Nutzer",
@@ -241,6 +270,8 @@ export const german: DashboardText = {
   },
   api: {
     title: "API-Nutzung nach Endpunkt",
+    empty:
+      "Keine API-Aufrufe in diesem Zeitraum. Die Middleware der Client-Bibliothek sendet sie, oder track_api_usage.",
     endpoint: "Endpunkt",
     others: "Alle anderen Endpunkte",
     calls: "Aufrufe",
@@ -252,6 +283,7 @@ export const german: DashboardText = {
   },
   days: {
     title: "Tagesstatistik",
+    empty: "Keine Tage in diesem Zeitraum.",
     date: "Datum",
     active: "Aktive Nutzer",
     created: "Neue Nutzer",

@@ -66,6 +66,27 @@ export const english = {
     unreachable: "The service does not answer. Try again.",
     refused: "The service refused:",
   },
+  firstDay: {
+    title: "Send your first event",
+    body: "Your services post events, and this page shows each of them within milliseconds.",
+    key: "Make a tracking key",
+    keyBody:
+      "With it your services may post. Enter this where the service runs. A service that was started by make run needs none for Python and curl on its own machine.",
+    post: "Post an event",
+    language: "Language of the program",
+    run: {
+      python: "Install the client library (pip install ./client), save this as first.py, and run: python first.py",
+      node: "Save this as first.mjs, and run: node first.mjs",
+      curl: "Enter this in a terminal.",
+    },
+    waiting: "Waiting for your first event",
+    waitingBody: "This page changes by itself as soon as it arrives.",
+    arrived: "Your first event has arrived",
+    arrivedBody: "From now on all figures are live.",
+    copy: "Copy",
+    copied: "Copied",
+    selected: "Selected: press Ctrl+C",
+  },
   totals: {
     title: "All time",
   },
@@ -142,6 +163,8 @@ export const english = {
     custom: "Custom",
     from: "From",
     to: "To",
+    datePattern: "YYYY-MM-DD",
+    calendar: "Open the calendar",
     apply: "Show these days",
     earlier: "Step back",
     later: "Step forward",
@@ -194,6 +217,7 @@ export const english = {
   },
   activity: {
     title: "Activity log",
+    empty: "No activities in this range. Services post them by track_user_activity, or as events of the kind activity.",
     time: "Time",
     user: "User",
     type: "Type",
@@ -206,6 +230,7 @@ export const english = {
   },
   users: {
     title: "Users",
+    empty: "No users in this range. Each event that names a user adds one.",
     id: "User id",
     name: "Username",
     activities: "Activities",
@@ -223,6 +248,8 @@ export const english = {
   },
   conversations: {
     title: "Conversations",
+    empty:
+      "No conversations in this range. Services post them by track_conversation and track_message, or as events of these kinds.",
     id: "Conversation",
     user: "Owner",
     author: "User",
@@ -245,6 +272,7 @@ export const english = {
   },
   api: {
     title: "API usage by endpoint",
+    empty: "No API calls in this range. The middleware of the client library posts them, or track_api_usage.",
     endpoint: "Endpoint",
     others: "All other endpoints",
     calls: "Calls",
@@ -256,6 +284,7 @@ export const english = {
   },
   days: {
     title: "Daily statistics",
+    empty: "No days in this range.",
     date: "Date",
     active: "Active users",
     created: "New users",

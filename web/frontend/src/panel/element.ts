@@ -10,7 +10,7 @@ import { ClockController } from "../ui/clock-controller";
 import "../ui/elements/activity-list";
 import "../ui/elements/ranking";
 import "../ui/elements/status-pill";
-import { emptyLists } from "../ui/empty-lists";
+import { emptyLists, isEmpty } from "../ui/empty-lists";
 import { FIGURES, type FigureName, type Hour, lastHour } from "../ui/figures";
 import { currentFreshness } from "../ui/freshness";
 import { chartIcon, closeIcon, expandIcon, lockedIcon, refreshIcon, unreachableIcon } from "../ui/icons";
@@ -428,14 +428,13 @@ export class AnalyticsPanel extends LitElement {
         ></convoai-figure>
       </li>`,
     );
-    const isEmpty = summary !== null && summary.total_users === 0 && summary.total_messages === 0;
     return html`<section aria-label=${panelText.figures}>
         <ul class="grid" role="list">
           ${cards}
         </ul>
       </section>
       ${
-        isEmpty && summary.total_api_calls === 0
+        isEmpty(summary)
           ? notice(this.#firstSteps())
           : html`<section aria-labelledby="activities">
                 <h3 id="activities">${panelText.activities}</h3>

@@ -72,6 +72,9 @@ export const linkIcon: Icon = () =>
     svg`<path d="M8.3 11.7a3 3 0 0 0 4.3 0l3-3a3 3 0 0 0-4.3-4.3l-1 1M11.7 8.3a3 3 0 0 0-4.3 0l-3 3a3 3 0 0 0 4.3 4.3l1-1"/>`,
   );
 export const downloadIcon: Icon = () => framed(svg`<path d="M10 3.5v8.5M6.5 8.8 10 12.3l3.5-3.5M4 16.5h12"/>`);
+export const copyIcon: Icon = () =>
+  framed(svg`<rect x="7" y="7" width="9.5" height="9.5" rx="1.5"/><path d="M13 4.5v-1H5A1.5 1.5 0 0 0 3.5 5v8h1"/>`);
+export const checkIcon: Icon = () => framed(svg`<path d="m4 10.5 4 4 8-9"/>`);
 
 function framed(drawing: SVGTemplateResult): TemplateResult {
   return html`<svg

@@ -7,6 +7,8 @@ import { calendarIcon, downIcon, leftIcon, rightIcon } from "../../ui/icons";
 import type { Params } from "../route";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
+import "./date-input";
+import type { DateInput } from "./date-input";
 import {
   COMPARISONS,
   type Comparison,
@@ -106,10 +108,8 @@ export class RangeMenu extends LitElement {
   }
 
   #custom({ from, to, zone }: Span) {
-    const field = (id: string, label: string, time: number) => html`<label class="field">
-      ${label}
-      <input id=${id} type="date" .value=${writeDate(time, zone)} max=${writeDate(this.now, zone)} aria-invalid=${this.isInvalid} />
-    </label>`;
+    const field = (id: string, label: string, time: number) =>
+      html`<dashboard-date id=${id} .label=${label} .value=${writeDate(time, zone)} .max=${writeDate(this.now, zone)} ?invalid=${this.isInvalid}></dashboard-date>`;
     return html`<form class="days" @submit=${this.#apply}>
       ${field("from", words.from, from)} ${field("to", words.to, to - 1)}
       <button class="button" type="submit">${words.apply}</button>
@@ -157,7 +157,7 @@ export class RangeMenu extends LitElement {
   };
 
   #input(id: string): string {
-    return this.renderRoot.querySelector<HTMLInputElement>(`#${id}`)?.value ?? "";
+    return this.renderRoot.querySelector<DateInput>(`#${id}`)?.value ?? "";
   }
 
   #choose(range: Range): void {

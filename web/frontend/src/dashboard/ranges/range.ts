@@ -173,8 +173,17 @@ function writeTime(time: number | null): string {
 
 /** The first moment of a date that `<input type="date">` gives; null while it is empty. */
 export function readDate(value: string, zone?: string): number | null {
-  const local = readTime(value);
+  const local = readTime(dateOf(value));
   return local === null ? null : fromLocal(local, zone);
+}
+
+/** A date that was typed, such as 2026-11-30 or 30.11.2026, as the service takes it; empty if it is none. */
+export function dateOf(typed: string): string {
+  const [, year, month, day] = /^(\d{4})-(\d{1,2})-(\d{1,2})$/.exec(typed.trim()) ?? [];
+  const [, lastDay, lastMonth, lastYear] = /^(\d{1,2})\.(\d{1,2})\.(\d{4})$/.exec(typed.trim()) ?? [];
+  const date = [year ?? lastYear, month ?? lastMonth, day ?? lastDay].map((part) => part?.padStart(2, "0")).join("-");
+  const time = Date.parse(date);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(date) ? date : "";
 }
 
 /** A bound of a range for the service: as a date if it is the start of a day, which the service reads in its own zone. */

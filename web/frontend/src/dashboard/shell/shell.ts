@@ -7,6 +7,7 @@ import type { Series } from "../../client/catalogue";
 import { ClockController } from "../../ui/clock-controller";
 import { define } from "../../ui/define";
 import "../../ui/elements/status-pill";
+import { isEmpty } from "../../ui/empty-lists";
 import { BROWSER_ZONE, dateTime, timeOfDay } from "../../ui/format";
 import { currentFreshness } from "../../ui/freshness";
 import {
@@ -23,6 +24,7 @@ import {
   refreshIcon,
   systemThemeIcon,
 } from "../../ui/icons";
+import "../first-day/first-day";
 import "../ranges/range-menu";
 import type { RangeChosen } from "../ranges/range-menu";
 import { keepParams, Navigate, parseRoute, type Route, VIEWS, type View, writeAddress, writeRoute } from "../route";
@@ -187,7 +189,7 @@ export class Dashboard extends LitElement {
       case "overview": {
         const { kind } = currentFreshness(client);
         const stale = kind === "stale" || kind === "reconnecting";
-        return html`<dashboard-overview .client=${client} .params=${params} .scheme=${this.#appearance.scheme} .zone=${this.#zone} .stale=${stale}></dashboard-overview>`;
+        return html`<dashboard-first-day .client=${client}></dashboard-first-day>${isEmpty(client.figures.summary) ? nothing : html`<dashboard-overview .client=${client} .params=${params} .scheme=${this.#appearance.scheme} .zone=${this.#zone} .stale=${stale}></dashboard-overview>`}`;
       }
       case "activity":
         return html`<dashboard-activity .client=${client} .params=${params} .zone=${this.#zone}></dashboard-activity>`;

@@ -79,6 +79,7 @@ export class ActivityView extends ListView {
         .keyOf=${ORDER.key}
         .timeOf=${({ timestamp }: Row) => timestamp}
         .caption=${words.title}
+        .empty=${words.empty}
         file="activities"
         .filtered=${isFiltered(this.query, this.params)}
         .liveRows=${this.#liveRows()}

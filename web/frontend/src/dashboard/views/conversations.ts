@@ -130,6 +130,7 @@ export class ConversationsView extends ListView {
         .columns=${COLUMNS}
         .keyOf=${keyOf}
         .caption=${words.title}
+        .empty=${words.empty}
         .sorted=${String(this.query.sort)}
         file="conversations"
         .filtered=${isFiltered(this.query, this.params)}

@@ -90,6 +90,7 @@ export class DaysView extends ListView {
         .columns=${COLUMNS}
         .keyOf=${({ date: day }: DailyStatistics) => day}
         .caption=${words.title}
+        .empty=${words.empty}
         .sorted=${String(this.query.sort)}
         file="daily-stats"
         .filtered=${isFiltered(this.query, this.params)}

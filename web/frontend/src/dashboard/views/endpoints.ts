@@ -74,6 +74,7 @@ export class EndpointsView extends ListView {
         .columns=${COLUMNS}
         .keyOf=${({ endpoint }: EndpointUsage) => endpoint}
         .caption=${words.title}
+        .empty=${words.empty}
         .sorted=${String(this.query.sort)}
         file="endpoints"
         .filtered=${isFiltered(this.query, this.params)}

@@ -90,6 +90,7 @@ export class UsersView extends ListView {
         .columns=${COLUMNS}
         .keyOf=${({ user_id }: User) => user_id}
         .caption=${words.title}
+        .empty=${words.empty}
         .sorted=${String(this.query.sort)}
         file="users"
         .filtered=${isFiltered(this.query, this.params)}

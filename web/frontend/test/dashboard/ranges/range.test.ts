@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
+  dateOf,
   dayStart,
   fixed,
   pan,
@@ -224,4 +225,15 @@ it("whole days are asked for by their dates, which the service takes in its own 
   expect(writeBound(midnight, true)).toBe("2026-11-22");
   expect(writeBound(midnight, false)).toBe("2026-11-21T23:00:00.000Z");
   expect(writeBound(midnight + 1, true)).toBe("2026-11-21T23:00:00.001Z");
+});
+
+describe("a date that is typed", () => {
+  it("is read as it is written in the page or in German, and as none if there is no such day", () => {
+    expect(dateOf("2026-11-30")).toBe("2026-11-30");
+    expect(dateOf(" 2026-2-5 ")).toBe("2026-02-05");
+    expect(dateOf("5.2.2026")).toBe("2026-02-05");
+    for (const none of ["", "2026-02-30", "31.11.2026", "11/30/2026", "2026", "tomorrow"])
+      expect(dateOf(none)).toBe("");
+    expect(readDate("30.11.2026", "Europe/Berlin")).toBe(readDate("2026-11-30", "Europe/Berlin"));
+  });
 });
