@@ -9,7 +9,7 @@ from playwright.async_api import expect
 
 from tests.panel.browser import Visitor
 from tests.panel.proxy import Proxy
-from tests.panel.screen import SECONDS, equal_snapshot, shown, status, until_equal
+from tests.panel.screen import SECONDS, equal_snapshot, shown, status, total, until_equal
 from tests.panel.served import Served
 from tests.samples.events import MESSAGE
 
