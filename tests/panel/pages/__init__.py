@@ -1,0 +1,1 @@
+"""Pages of the dashboard other than its overview and its lists, in a browser."""
