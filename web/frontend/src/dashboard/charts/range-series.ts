@@ -150,11 +150,16 @@ export class RangeSeries {
     const { points, all } = this.#series;
     // While a new range is loading, the old charts stay, so that the page does not jump or lose the focus.
     if (!points && !all.problem) return;
-    const { result, problem } = this.#times.messages;
-    if (this.#timesWanted.length && !result && !problem) return;
     const { counts, isPending } = this.#users;
     if (points && isPending) return;
-    const inputs = [points, this.#before.result, counts, ...this.#allTimes, Math.floor(now / 60_000)];
+    const inputs = [
+      points,
+      this.#before.result,
+      counts,
+      ...this.#allTimes,
+      this.#times.messages.problem,
+      Math.floor(now / 60_000),
+    ];
     if (inputs.every((input, index) => input === this.#inputs[index])) return;
     this.#inputs = inputs;
     this.charts = points && this.#chartsOf(points, now);
@@ -169,6 +174,9 @@ export class RangeSeries {
     const mean = charts.find(({ name }) => name === "response_time");
     const [messages, calls] = this.#allTimes;
     if (!mean || !this.#timesWanted.length) return charts;
+    const others = charts.filter(({ name }) => name !== "response_time");
+    // The mean is not shown in place of percentiles that are loading, for which the other figures do not wait.
+    if (messages === null && !this.#times.messages.problem) return others;
     const times = { messages: messages ?? null, api_calls: calls ?? null };
     const made = makeTimeCharts(mean, this.#before.result, times);
     return [...charts.filter(({ name }) => made.every((one) => one.name !== name)), ...made];
