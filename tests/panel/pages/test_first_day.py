@@ -67,7 +67,7 @@ async def test_the_first_event_is_seen_as_it_arrives(
     """Each program works as it is copied, and the page shows its event at once: it is pushed, nothing is asked for."""
     page = await waiting(service, visit)
     await expect(page.get_by_role("heading", name="Waiting for your first event")).to_be_visible()
-    await expect(page.locator("dashboard-overview")).to_have_count(0)
+    await expect(page.locator("dashboard-overview")).to_be_hidden()
     await page.get_by_role("button", name=language, exact=True).click()
     file, command = PROGRAMS[language]
     (tmp_path / file).write_text(await copied(page, 1))

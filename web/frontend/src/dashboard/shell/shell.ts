@@ -189,7 +189,7 @@ export class Dashboard extends LitElement {
       case "overview": {
         const { kind } = currentFreshness(client);
         const stale = kind === "stale" || kind === "reconnecting";
-        return html`<dashboard-first-day .client=${client}></dashboard-first-day>${isEmpty(client.figures.summary) ? nothing : html`<dashboard-overview .client=${client} .params=${params} .scheme=${this.#appearance.scheme} .zone=${this.#zone} .stale=${stale}></dashboard-overview>`}`;
+        return html`<dashboard-first-day .client=${client}></dashboard-first-day><dashboard-overview ?hidden=${isEmpty(client.figures.summary)} .client=${client} .params=${params} .scheme=${this.#appearance.scheme} .zone=${this.#zone} .stale=${stale}></dashboard-overview>`;
       }
       case "activity":
         return html`<dashboard-activity .client=${client} .params=${params} .zone=${this.#zone}></dashboard-activity>`;
