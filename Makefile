@@ -28,7 +28,7 @@ platform: .venv/platform .venv/panel
 cluster: .venv/dev .venv/panel .venv/proxies
 	@exec $(BIN)/python -m tests.servers.cluster
 
-test: .venv/dev .venv/panel-dev .venv/browser .venv/proxies .venv/frameworks lint
+test: .venv/dev .venv/panel-dev .venv/browser .venv/proxies .venv/frameworks .venv/provider lint
 	@$(NPM) run --silent test -- --no-color
 	@# Three processes on two cores, a file to each: a third of the time is waiting for others.
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
@@ -110,6 +110,12 @@ FRAMEWORKS := fastapi-old fastapi-new
 		--disable-pip-version-check --require-hashes --requirement tests/client/frameworks/$$name.lock || exit 1; done
 	@touch $@
 
+# The OpenID provider that the tests sign in with, for the Node that builds the panel.
+PROVIDER := tests/web/sign_in/open_id
+.venv/provider: $(addprefix $(PROVIDER)/,package.json package-lock.json .npmrc) | .venv/runtime
+	@cd $(PROVIDER) && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error >/dev/null
+	@touch $@
+
 # The panel, from web/frontend/ into web/static/. Without a network, what is built already is served.
 .venv/panel: .venv/panel-packages $(PANEL)
 	@$(NPM) run --silent build >/dev/null
@@ -136,6 +142,7 @@ lock: .venv/runtime
 	printf '%s\n' 'fastapi>=0.137' 'uvicorn>=0.54' httptools websockets | \
 		$(LOCK) - --output-file tests/client/frameworks/fastapi-new.lock
 	$(NPM) run --silent lock
+	cd $(PROVIDER) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent lock
 
 clean:
 	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis web/static web/frontend/node_modules

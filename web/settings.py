@@ -112,6 +112,12 @@ def _name(value: str) -> str:
     return value
 
 
+def _scopes(value: str) -> str:
+    if "openid" not in value.split() or not value.isprintable():
+        raise ValueError("must be scopes separated by spaces, one of them openid")
+    return value
+
+
 def _networks(value: str) -> tuple[Network, ...]:
     if value == "none":
         return ()
@@ -214,6 +220,23 @@ class Settings(_Kept):
         "tenant",
         "The claim that holds the tenant: its name, or a path. A token without it is of the default tenant.",
         _name,
+    )
+    oidc_issuer: str = _setting(
+        "",
+        "The OpenID provider that admins may sign in with, as it names itself in its tokens. Empty: none.",
+        _url("http", "https"),
+    )
+    oidc_client_id: str = _setting("", "As which client the service is registered at the provider.", _name)
+    oidc_client_secret: str = _setting("", "The client's secret. Empty: a public client, with PKCE alone.", _text)
+    oidc_scopes: str = _setting(
+        "openid email profile", "What the provider is asked for, separated by spaces; openid is needed.", _scopes
+    )
+    oidc_name: str = _setting("", "The provider's name on the button. Empty: its host.", _name)
+    oidc_session_hours: float = _setting(
+        "8",
+        "How long a session lasts that was opened with the provider; then the page leads there again.",
+        _number(0.05, 9_000),
+        "hours",
     )
     tracking_keys: Mapping[str, str] = _setting(
         "", "Keys of services that post, each as key or tenant:key, separated by commas.", _keys

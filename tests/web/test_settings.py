@@ -64,6 +64,11 @@ WRONG = {
     "JWT_ROLES_CLAIM": ["a\nb", " roles", "x" * 256],
     "JWT_ADMIN_ROLE": ["a\0b", "admin "],
     "JWT_TENANT_CLAIM": ["\n"],
+    "OIDC_ISSUER": ["login.example.com", "file:///etc/passwd"],
+    "OIDC_CLIENT_ID": ["\n"],
+    "OIDC_SCOPES": ["email", "profile email"],
+    "OIDC_NAME": ["\n"],
+    "OIDC_SESSION_HOURS": ["0", "-1", "soon"],
     "TRUSTED_NETWORKS": ["10.0.0.0/99", "everyone", "10.0.0.1/8"],
     "TRUSTED_PROXIES": ["proxy"],
     "ALLOWED_ORIGINS": ["*", "panel.example.org", "https://a.example/path"],
@@ -94,6 +99,7 @@ WRONG = {
     "RETENTION_MESSAGE_DAYS": ["-1", "90d"],
     "RETENTION_API_USAGE_DAYS": ["-1", "forever"],
     "RETENTION_CONVERSATION_DAYS": ["-1", "1.5"],
+    "RETENTION_LLM_CALL_DAYS": ["-1", "1.5"],
     "RETENTION_AUDIT_DAYS": ["-1", "1.5"],
     "LOG_LEVEL": ["loud"],
     "LOG_FORMAT": ["xml"],
@@ -115,7 +121,7 @@ def test_nonsense_is_refused(name: str, value: str) -> None:
 def test_every_setting_has_its_nonsense() -> None:
     """A new setting without a check of its values fails here; host and secret take any text."""
     names = {field.name.upper() for field in dataclasses.fields(Settings)}
-    assert names - {"HOST", "JWT_SECRET"} == set(WRONG)
+    assert names - {"HOST", "JWT_SECRET", "OIDC_CLIENT_SECRET"} == set(WRONG)
 
 
 def test_unknown_variables_are_found() -> None:

@@ -24,6 +24,7 @@ API_PATH = "/api/v1/analytics"
 _ORIGIN = re.compile(r"(https?)://([^/\s@]{1,255})", re.IGNORECASE)
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 """32 bytes as base64url."""
+_VALUE = re.compile(r"[A-Za-z0-9_-]{1,1000}")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,13 @@ def session_secret(headers: Headers) -> str | None:
 
 def read_cookie(headers: Headers, name: str) -> str | None:
     """Read a cookie that holds a secret; None if it is missing, given twice with other values, or holds none."""
+    value = read_value(headers, name)
+    return value if value is not None and _SECRET.fullmatch(value) else None
+
+
+def read_value(headers: Headers, name: str) -> str | None:
+    """Read a cookie of base64url; None if it is missing, given twice with other values, or something else."""
     pairs = (pair.strip().partition("=") for line in headers.getlist("cookie") for pair in line.split(";"))
     found = {value for key, _, value in pairs if key == name}
     value = found.pop() if len(found) == 1 else ""
-    return value if _SECRET.fullmatch(value) else None
+    return value if _VALUE.fullmatch(value) else None

@@ -51,6 +51,7 @@ from web.saved_views import SavedViews
 from web.server.cors import Cors
 from web.settings import Settings
 from web.sign_in.endpoints import SignIn
+from web.sign_in.oidc import OpenId
 from web.site import docs, openapi
 from web.site.assets import FOLDER, Assets
 
@@ -109,6 +110,10 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     # Settings that make no sense are told before a database that cannot be reached.
     tokens = verifier(settings, credentials.revokes)
     opened.push_async_callback(tokens.close)
+    sessions = Sessions(database, credentials.revokes)
+    admins = AdminAuthenticator(tokens, sessions)
+    open_id = OpenId(settings, admins, sessions)
+    opened.push_async_callback(open_id.close)
     # Before it is open: what it took until it failed is given back, too.
     opened.push_async_callback(database.close)
     await database.open()
@@ -116,8 +121,6 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     hub, broker = _hub(settings, telemetry), _broker(settings, database.epoch)
     node = Node(database, broker, hub, settings.change_log_entries)
     authenticator, audit = IngestAuthenticator(settings, credentials), Audit(settings.audit_log == "on")
-    sessions = Sessions(database, credentials.revokes)
-    admins = AdminAuthenticator(tokens, sessions)
     live = Live(settings, node, admins, authenticator, telemetry, audit)
     await credentials.start(partial(_end_revoked, credentials, sessions, live))
     opened.push_async_callback(credentials.stop)
@@ -133,7 +136,8 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     opened.push_async_callback(health.stop)
     tracking = _tracking(settings, database, writer, authenticator, memory, telemetry)
     reports = _reports(settings, database, admins, memory)
-    operations = _operations(database, tracking, reports, live, health, SignIn(admins, sessions))
+    operations = _operations(database, tracking, reports, live, health)
+    operations += [*SignIn(admins, sessions).operations(), *open_id.operations()]
     app = _application(settings, telemetry, audit, operations, live, static)
     return Service(
         settings,
@@ -214,7 +218,7 @@ def _reports(settings: Settings, database: Database, admins: AdminAuthenticator,
 
 
 def _operations(
-    database: Database, tracking: Tracking, reports: Reports, live: Live, health: Health, sign_in: SignIn
+    database: Database, tracking: Tracking, reports: Reports, live: Live, health: Health
 ) -> list[Operation]:
     return [
         *tracking.operations(),
@@ -225,7 +229,6 @@ def _operations(
         *details.operations(reports),
         *SavedViews(database, reports).operations(),
         live.operation(),
-        *sign_in.operations(),
         *health.operations(),
     ]
 
@@ -247,7 +250,7 @@ def _application(
 
 def _route(operation: Operation, audit: Audit) -> Route:
     """Make an endpoint's route. What admins do is audited, and held until it is taken: what services post is short."""
-    if operation.access not in ("admin", "session", "token"):
+    if operation.access in ("tracking", None):
         return Route(operation.path, operation.endpoint, methods=[operation.method])
     parameters = frozenset(parameter.name for parameter in operation.parameters)
     middleware = [Middleware(AuditMiddleware, audit, operation.path, parameters)]

@@ -56,6 +56,8 @@ _SHARED: dict[str | None, dict[int, str]] = {
         403: "It does not have the role admin, or the request does not name the service's own origin.",
         503: _UNREACHABLE,
     },
+    "page": {403: "The request does not name the service's own origin."},
+    "provider": {},
     None: {},
 }
 _CUSTOM: dict[Any, JsonSchema] = {
@@ -85,6 +87,8 @@ _SECURITY: dict[str | None, list[JsonSchema]] = {
     "admin": [{"adminToken": []}, {"session": []}],
     "token": [{"adminToken": []}],
     "session": [{"session": []}, {"adminToken": []}],
+    "page": [],
+    "provider": [],
     # The empty alternative: peers in the trusted networks need no key.
     "tracking": [{"trackingKey": []}, {"trackingBearer": []}, {}],
     None: [],

@@ -117,7 +117,7 @@ async def test_the_panel_hands_its_reader_over(service: Served, visit: Visit, bu
 
 async def test_the_panel_renews_what_it_handed_over(service: Served, visit: Visit) -> None:
     """The dashboard outlives the token that it was opened with, for as long as the panel's page has newer ones."""
-    with service.site(seconds=4) as site:
+    with service.site(seconds=6) as site:
         visitor = await visit()
         host = await visitor.tab(site.origin)
         await host.get_by_role("button", name="📊 Analytics").click()
@@ -126,7 +126,7 @@ async def test_the_panel_renews_what_it_handed_over(service: Served, visit: Visi
             await host.get_by_label("Open the full dashboard").click()
         tab = await opened.value
         await status(tab, "live")
-        await tab.wait_for_timeout(9000)
+        await tab.wait_for_timeout(10_000)
         await status(tab, "live")
         await host.close()
         await tab.bring_to_front()

@@ -35,11 +35,14 @@ OPEN = {
     "GET /analytics/": 200,
     "GET /analytics/panel.js": 200,
     "GET /analytics/assets/{name}": 404,
+    # Whoever comes without an attempt is led to the dashboard, and signed in by nothing.
+    f"GET {API}/sign-in/oidc/callback": 303,
 }
 LIVE = f"WS {API}/live"
 STREAM = f"GET {API}/live"
 
 OWN_PAGES = [f"{method} {API}/session" for method in ("GET", "POST", "DELETE")]
+OWN_PAGES += [f"GET {API}/sign-in", f"POST {API}/sign-in/oidc"]
 """For the service's own pages only."""
 CODES, RENEWALS = f"POST {API}/session/codes", f"POST {API}/session/renewals"
 """For those who have a token."""

@@ -28,7 +28,8 @@ class Browser:
         """The headers of a request of this page: its origin, and the cookies."""
         cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         host = {"Host": self.host} if self.host else {}
-        return {**(cookies if self.cookies else {}), "X-Page-Origin": self.origin, **host, **more}
+        origin = {"X-Page-Origin": self.origin} if self.origin else {}
+        return {**(cookies if self.cookies else {}), **origin, **host, **more}
 
     async def ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """Send a request, and keep the cookies of the answer."""

@@ -41,8 +41,34 @@ export async function endSession(): Promise<void> {
   if (!response.ok) throw await problem(response);
 }
 
-function request(method: string, headers: Record<string, string> = {}, body?: unknown): Promise<Response> {
-  return reply(endpoint("", "session"), {
+/** How to sign in here: with a provider of this name, or (null) with a token alone; and why the last attempt failed. */
+export interface Ways {
+  readonly provider: string | null;
+  readonly reason: string | null;
+}
+
+/** Read how to sign in. Throws {@link RestError}. */
+export async function readWays(): Promise<Ways> {
+  const response = await request("GET", {}, undefined, "sign-in");
+  if (!response.ok) throw await problem(response);
+  return response.json();
+}
+
+/** Begin to sign in with the provider; gives the address to go to. Throws {@link RestError} with the service's reason. */
+export async function beginSignIn(): Promise<string> {
+  const response = await request("POST", {}, undefined, "sign-in/oidc");
+  if (!response.ok) throw await problem(response);
+  const { location } = await response.json();
+  return location;
+}
+
+function request(
+  method: string,
+  headers: Record<string, string> = {},
+  body?: unknown,
+  path = "session",
+): Promise<Response> {
+  return reply(endpoint("", path), {
     method,
     headers: { ...ownOrigin(), ...headers, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),

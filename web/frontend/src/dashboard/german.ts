@@ -43,7 +43,7 @@ export const german: DashboardText = {
     close: "Schließen",
   },
   signedOut: {
-    missing: { title: "Anmelden", body: "Diese Seite zeigt Zahlen für Admins, die ein Token haben." },
+    missing: { title: "Anmelden", body: "Diese Seite zeigt Zahlen für Admins." },
     expired: {
       title: "Abgemeldet",
       body: "Ihre Sitzung ist zu Ende, in diesem Tab und in allen anderen. Melden Sie sich an, um wieder Zahlen zu sehen.",
@@ -52,6 +52,8 @@ export const german: DashboardText = {
       title: "Nicht erlaubt",
       body: "Sie sind angemeldet, aber der Dienst nimmt Sie nicht als Admin an.",
     },
+    continueWith: (provider) => `Weiter mit ${provider}`,
+    advanced: "Erweitert: mit einem Token anmelden",
     how: "Ein Token erhalten Sie dort, wo der Dienst läuft:",
     orElse: "oder vom Anmeldedienst Ihrer Plattform.",
     command: english.signedOut.command,

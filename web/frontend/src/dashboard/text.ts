@@ -47,7 +47,7 @@ export const english = {
     close: "Close",
   },
   signedOut: {
-    missing: { title: "Sign in", body: "This page shows figures to admins who have a token." },
+    missing: { title: "Sign in", body: "This page shows figures to admins." },
     expired: {
       title: "Signed out",
       body: "Your session has ended, in this tab and in all others. Sign in to see figures again.",
@@ -56,6 +56,8 @@ export const english = {
       title: "Not allowed",
       body: "You are signed in, but the service does not accept you as an admin.",
     },
+    continueWith: (provider: string) => `Continue with ${provider}`,
+    advanced: "Advanced: sign in with a token",
     how: "Get a token where the service runs:",
     orElse: "or from your platform's auth service.",
     command: ".venv/bin/convoai-analytics token",

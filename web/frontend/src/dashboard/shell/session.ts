@@ -10,7 +10,7 @@ import { type Key, takeLinkKey } from "../../client/auth/sign-in-link";
 import { removeToken, storedToken, storeToken } from "../../client/auth/token-storage";
 import { AnalyticsClient } from "../../client/client";
 import { RestError } from "../../client/rest";
-import { endSession, openSession, type Person, readSession } from "../../client/session";
+import { beginSignIn, endSession, openSession, type Person, readSession } from "../../client/session";
 
 /** A link that waits for the person's answer: whom it signs in, and who is signed in. */
 export interface PendingLink {
@@ -18,8 +18,12 @@ export interface PendingLink {
   readonly current: Person;
 }
 
+/** Where a tab keeps the address that it left for the provider's pages. */
+const LEFT = "convoai-analytics.left";
 /** The name of the channel by which tabs hear that somebody signed in or out. */
 const CHANNEL = "convoai-analytics.session";
+
+returnToView();
 
 /** A key that was not tried yet: of the link that opened this page. */
 let untried: Key | null = takeLinkKey();
@@ -49,6 +53,17 @@ export async function signIn(key: Key): Promise<string | null> {
   await use(key, true);
   if (refusal === null) client.signIn();
   return refusal;
+}
+
+/** Leave for the provider's pages. Throws `RestError` with the reason if that is not possible. */
+export async function continueWithProvider(): Promise<void> {
+  const address = await beginSignIn();
+  try {
+    sessionStorage.setItem(LEFT, location.search + location.hash);
+  } catch {
+    // Without storage the person comes back to the overview.
+  }
+  location.assign(address);
 }
 
 /** Use the key of a link that was opened in this page. Tells whether somebody is signed in by it. */
@@ -110,6 +125,18 @@ async function use(key: Key, replace: boolean): Promise<void> {
   } catch (error) {
     if (!(error instanceof RestError) || error.status < 400 || error.status >= 500) throw error;
     refusal = error.detail;
+  }
+}
+
+/** Show the view that this tab showed before it left for the provider's pages. */
+function returnToView(): void {
+  try {
+    const left = sessionStorage.getItem(LEFT);
+    sessionStorage.removeItem(LEFT);
+    if (left && location.search + location.hash === "")
+      history.replaceState(history.state, "", location.pathname + left);
+  } catch {
+    // Without storage nothing was kept.
   }
 }
 

@@ -3,19 +3,29 @@
 import { css, html, LitElement, nothing } from "lit";
 import { plainToken } from "../../client/auth/sign-in-link";
 import type { SignOutReason } from "../../client/live";
+import { RestError } from "../../client/rest";
+import { readWays, type Ways } from "../../client/session";
 import { define } from "../../ui/define";
 import { lockedIcon } from "../../ui/icons";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
-import { signIn } from "./session";
+import { continueWithProvider, signIn } from "./session";
 
 const words = dashboardText.signedOut;
 
 export class SignedOut extends LitElement {
-  static override properties = { reason: {}, refusal: {}, mistake: { state: true }, isSending: { state: true } };
+  static override properties = {
+    reason: {},
+    refusal: {},
+    ways: { state: true },
+    mistake: { state: true },
+    isSending: { state: true },
+  };
   declare reason: SignOutReason;
   /** Why the service refused the last token or code; null if it did not. */
   declare refusal: string | null;
+  /** How to sign in; null while that is not known. */
+  declare ways: Ways | null;
   /** What is wrong with what was sent. */
   declare mistake: string | null;
   declare isSending: boolean;
@@ -24,19 +34,48 @@ export class SignedOut extends LitElement {
     super();
     this.reason = "missing";
     this.refusal = null;
+    this.ways = null;
     this.mistake = null;
     this.isSending = false;
   }
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    void this.#loadWays();
+  }
+
   override render() {
     const { title, body } = words[this.reason];
-    const refusal = this.mistake === null ? this.refusal : null;
-    return html`<form class="card" @submit=${this.#send}>
+    return html`<div class="card">
       <span class="mark">${lockedIcon()}</span>
       <h1 tabindex="-1">${title}</h1>
       <p class="soft">${body}</p>
+      <p class="bad" role="alert">${this.#problem()}</p>
+      ${this.ways === null ? nothing : this.ways.provider === null ? this.#form() : this.#provider(this.ways.provider)}
+    </div>`;
+  }
+
+  #problem() {
+    if (this.mistake !== null) return this.mistake;
+    const refusal = this.refusal ?? this.ways?.reason ?? null;
+    return refusal === null ? nothing : explained(refusal);
+  }
+
+  #provider(name: string) {
+    return html`<button class="button primary" type="button" ?disabled=${this.isSending} @click=${this.#continue}>
+        ${words.continueWith(name)}
+      </button>
+      <details ?open=${this.refusal !== null}>
+        <summary>${words.advanced}</summary>
+        ${this.#form()}
+      </details>`;
+  }
+
+  #form() {
+    const isSecond = this.ways?.provider != null;
+    return html`<form @submit=${this.#send}>
       <p>${words.how}</p>
-      <pre tabindex="0">${words.command}</pre>
+      <pre>${words.command}</pre>
       <p class="soft">${words.orElse}</p>
       <label class="field">
         ${words.field}
@@ -46,31 +85,54 @@ export class SignedOut extends LitElement {
           autocomplete="off"
           spellcheck="false"
           aria-describedby="kept"
-          aria-invalid=${this.mistake !== null || refusal !== null}
+          aria-invalid=${this.mistake !== null || this.refusal !== null}
         />
       </label>
-      <p class="bad" role="alert">${refusal === null ? (this.mistake ?? nothing) : explained(refusal)}</p>
-      <button class="button primary" type="submit" ?disabled=${this.isSending}>${words.send}</button>
+      <button class=${isSecond ? "button" : "button primary"} type="submit" ?disabled=${this.isSending}>
+        ${words.send}
+      </button>
       <p id="kept" class="soft small">${words.kept}</p>
     </form>`;
+  }
+
+  async #loadWays(): Promise<void> {
+    this.ways = await readWays().catch(() => ({ provider: null, reason: null }));
   }
 
   #send = async (event: Event): Promise<void> => {
     event.preventDefault();
     const input = this.renderRoot.querySelector("input");
     const token = plainToken(input?.value ?? "");
-    this.mistake = token === "" ? words.empty : null;
-    if (token !== "") {
-      this.isSending = true;
-      this.refusal = await signIn({ token }).catch(() => {
-        this.mistake = words.unreachable;
-        return null;
-      });
-      this.isSending = false;
+    if (token === "") {
+      this.mistake = words.empty;
+    } else if (await this.#attempt(async () => signIn({ token }))) {
+      if (input) input.value = "";
+      return;
     }
-    if (this.mistake !== null || this.refusal !== null) input?.focus();
-    else if (input) input.value = "";
+    input?.focus();
   };
+
+  #continue = (): void => {
+    void this.#attempt(async () => {
+      await continueWithProvider();
+      return null;
+    });
+  };
+
+  /** Do what signs in, which gives the reason of a refusal. Tells whether it was not refused. */
+  async #attempt(act: () => Promise<string | null>): Promise<boolean> {
+    this.mistake = null;
+    this.isSending = true;
+    try {
+      this.refusal = await act();
+    } catch (error) {
+      const detail = error instanceof RestError ? error.detail : "";
+      this.refusal = detail || null;
+      this.mistake = detail ? null : words.unreachable;
+    }
+    this.isSending = false;
+    return this.mistake === null && this.refusal === null;
+  }
 
   static override styles = [
     ...baseStyles,
@@ -81,12 +143,24 @@ export class SignedOut extends LitElement {
         min-height: 70dvh;
         padding: var(--space-4);
       }
+      .card,
       form {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         gap: var(--space-3);
+      }
+      .card {
         width: min(100%, 420px);
         padding: var(--space-6) var(--space-5);
         box-shadow: var(--shadow);
+      }
+      details form {
+        padding-top: var(--space-3);
+      }
+      summary {
+        padding: var(--space-2) 0;
+        color: var(--soft);
+        cursor: pointer;
       }
       .mark {
         display: grid;
@@ -115,7 +189,8 @@ export class SignedOut extends LitElement {
         border-radius: var(--radius-small);
         background: var(--raised);
         font: 13px/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
-        overflow-x: auto;
+        white-space: pre-wrap;
+        overflow-wrap: anywhere;
       }
       .bad {
         color: var(--bad);
