@@ -202,5 +202,72 @@ RESPONSE_DAYS = Rollup(
     spread=_of_day,
     bound=RESPONSE_LABELS,
 )
+LLM_MODELS = 250
+"""How many models of a local day have a row of their own: names of models are an open set from outside."""
+SEPARATOR = "\t"
+"""Stands between provider and model in a label."""
+
+
+def model_label(provider: str, model: str) -> str:
+    """Name a model of a provider: both, with :data:`SEPARATOR` between them, which a provider's name cannot have."""
+    return f"{provider.replace(SEPARATOR, ' ')}{SEPARATOR}{model}"
+
+
+def _llm_sums(call: LlmCall) -> tuple[int, ...]:
+    read, written = call.input_tokens or 0, call.output_tokens or 0
+    is_unpriced = call.cost is None
+    tokens = (read, call.cached_input_tokens or 0, written, call.reasoning_tokens or 0)
+    cost = (int(call.cost or 0), int(is_unpriced), read + written if is_unpriced else 0)
+    return (1, int(call.error_type is not None), *tokens, *cost)
+
+
+def _llm_model_day(call: LlmCall, entry: Entry) -> Fact:
+    return (entry.day, model_label(call.provider, call.model)), _llm_sums(call)
+
+
+def _llm_user_day(call: LlmCall, entry: Entry) -> Fact | None:
+    return None if call.user_id is None else ((entry.day, call.user_id), _llm_sums(call))
+
+
+def _llm_conversation_day(call: LlmCall, entry: Entry) -> Fact | None:
+    return None if call.conversation_id is None else ((entry.day, call.conversation_id), _llm_sums(call))
+
+
+_LLM_SUMS = (
+    "calls",
+    "failed_calls",
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost_nanodollars",
+    "unpriced_calls",
+    "unpriced_tokens",
+)
+_LLM_MEASURES = tuple(map(total, _LLM_SUMS))
+LLM_MODEL_DAYS = Rollup(
+    "llm_model_days",
+    "The LLM calls of each model on each local day. model is provider and model with a tab between them.",
+    ("day", "model"),
+    _LLM_MEASURES,
+    {LlmCall: _llm_model_day},
+    bound=LLM_MODELS,
+)
+LLM_USER_DAYS = Rollup(
+    "llm_user_days",
+    "The LLM calls of each user on each local day.",
+    ("day", "user_id"),
+    _LLM_MEASURES,
+    {LlmCall: _llm_user_day},
+)
+LLM_CONVERSATION_DAYS = Rollup(
+    "llm_conversation_days",
+    "The LLM calls of each conversation on each local day.",
+    ("day", "conversation_id"),
+    _LLM_MEASURES,
+    {LlmCall: _llm_conversation_day},
+)
+LLM_DAYS = (LLM_MODEL_DAYS, LLM_USER_DAYS, LLM_CONVERSATION_DAYS)
+"""What breakdowns and budgets of LLM calls read: a row for each day, whatever the number of calls."""
 # Returns before the days from which they follow: so the archived ones are rebuilt first, and those of days are added.
-ROLLUPS = (USERS, USER_RETURNS, USER_DAYS, CONVERSATIONS, ENDPOINT_DAYS, RESPONSE_HOURS, RESPONSE_DAYS)
+ROLLUPS = (USERS, USER_RETURNS, USER_DAYS, CONVERSATIONS, ENDPOINT_DAYS, RESPONSE_HOURS, RESPONSE_DAYS, *LLM_DAYS)

@@ -67,6 +67,7 @@ def _remove_owner(connection: Connection, head: Head, user_id: str, days: Days) 
             connection.execute(delete(table).where(of_tenant, column.in_(ended)))
             mine = and_(*_owned(table, head, user_id), column.in_(left))
             connection.execute(update(table).where(mine).values(user_id=NOBODY))
+        _remove_days(connection, head, ended)
         return Done(len(ids), live.table.name)
     # The user began them as far as the removed rows go; by those that are left, another one owns them.
     table = archived.table
@@ -76,6 +77,15 @@ def _remove_owner(connection: Connection, head: Head, user_id: str, days: Days) 
     mine = and_(*_owned(table, head, user_id), table.c.conversation_id.in_(begun))
     connection.execute(update(table).where(mine).values(user_id=NOBODY))
     return Done(what=table.name)
+
+
+def _remove_days(connection: Connection, head: Head, conversation_ids: list[str]) -> None:
+    """Delete what is kept by day of conversations of which no event is left."""
+    for rollup in _OF_CONVERSATION:
+        for store in (LIVE, ARCHIVE):
+            table = store.tables[rollup.name].table
+            of_tenant, column = table.c.tenant_id == head.tenant_id, table.c.conversation_id
+            connection.execute(delete(table).where(of_tenant, column.in_(conversation_ids)))
 
 
 def _owned(table: Table, head: Head, user_id: str) -> tuple[ColumnElement[bool], ...]:
@@ -115,6 +125,8 @@ def _anonymize(connection: Connection, head: Head, user_id: str, days: Days) -> 
     return Done(1, schema.users.name, reset=True)
 
 
+_OF_CONVERSATION = tuple(rollup for rollup in ROLLUPS if "conversation_id" in rollup.key[1:])
+"""The rollups that have rows of a conversation by day."""
 _PERSONAL = tuple(rollup for rollup in ROLLUPS if "user_id" in rollup.key)
 """The rollups that have rows of a user."""
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from storage.model import rollups
 from storage.model.events import KINDS
 from storage.model.rollup import Rollup
+from storage.model.rollups import LLM_CONVERSATION_DAYS
 
 metadata = MetaData()
 
@@ -160,6 +161,7 @@ def _support(name: str, *columns: Column[Any], key: tuple[str, ...]) -> Table:
 _TYPES = {
     "user_id": Key,
     "conversation_id": Key,
+    "model": Endpoint,
     "username": Key,
     "day": Day,
     "hour": _ordered(13),
@@ -240,6 +242,9 @@ ARCHIVE = {rollup.name: _rollup(rollup, "carried_") for rollup in rollups.ROLLUP
 """The tables of the same facts about rows that were removed: a recount merges them with the raw rows."""
 _owned = ARCHIVE[rollups.CONVERSATIONS.name].c
 Index("carried_conversation_metrics_user", _owned.tenant_id, _owned.user_id)
+for _stored, _prefix in ((ROLLUPS, ""), (ARCHIVE, "carried_")):
+    _of_day = _stored[LLM_CONVERSATION_DAYS.name].c
+    Index(f"{_prefix}llm_conversation_days_conversation", _of_day.tenant_id, _of_day.conversation_id)
 
 # The last of the days of each user that were counted for good: the first later one continues from it.
 last_counted_days = _support(

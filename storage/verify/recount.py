@@ -24,6 +24,7 @@ from storage.model.user_days import HOURLY_USERS
 from storage.tables import schema
 from storage.tables.heads import CUTOFF_COLUMNS, cutoffs_of
 from storage.verify.histograms import count_durations
+from storage.verify.llm_days import count_llm_days
 from storage.verify.rows import Table, read_archive, read_rows
 
 
@@ -58,6 +59,7 @@ async def recount(connection: AsyncConnection, days: Days) -> Recount:
     heads = await connection.execute(select(schema.heads.c.tenant_id, *CUTOFF_COLUMNS))
     rows = {name: await count(connection, days) for name, count in _RECOUNTS.items()}
     rows |= await count_durations(connection, days)
+    rows |= await count_llm_days(connection, days)
     counted = Recount({tenant_id: cutoffs_of(cutoffs) for tenant_id, *cutoffs in heads}, {}, rows)
     for name, found in rows.items():
         rollup = _NAMED[name]

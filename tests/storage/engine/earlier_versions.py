@@ -11,8 +11,11 @@ def earlier_events(seed: int) -> list[Json]:
 
 
 def drop_prices(connection: Connection) -> None:
-    """Drop the prices of LLM calls, which migration 0009 made."""
+    """Drop the prices of LLM calls, and what is kept of them by day, which migrations 0009 and 0011 made."""
     connection.execute(text("DROP TABLE prices"))
+    for name in ("llm_model_days", "llm_user_days", "llm_conversation_days"):
+        for prefix in ("", "carried_"):
+            connection.execute(text(f"DROP TABLE {prefix}{name}"))
     connection.execute(text("ALTER TABLE llm_calls DROP COLUMN price_id"))
 
 

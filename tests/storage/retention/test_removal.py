@@ -13,7 +13,7 @@ from storage.model import clock
 from storage.model.changes import Change
 from storage.model.clock import Days
 from storage.model.cutoffs import TABLES, Cutoffs, cutoff
-from storage.model.rollups import ENDPOINT_DAYS, RESPONSE_DAYS, RESPONSE_HOURS
+from storage.model.rollups import ENDPOINT_DAYS, LLM_MODEL_DAYS, RESPONSE_DAYS, RESPONSE_HOURS
 from storage.read.reports import Item
 from storage.read.response_times import Wanted, read_response_times
 from storage.read.series import METRICS, Column, Interval, points, read_series
@@ -43,10 +43,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         "storage.verify.recount.LABELS": 2,
         "storage.verify.histograms.ENDPOINTS": 2,
         "storage.verify.histograms.RESPONSE_LABELS": 2,
+        "storage.verify.llm_days.LLM_MODELS": 2,
         "realtime.feed.VERIFY_SECONDS": 0.0,
     }.items():
         monkeypatch.setattr(name, value)
-    for rollup in (ENDPOINT_DAYS, RESPONSE_HOURS, RESPONSE_DAYS):
+    for rollup in (ENDPOINT_DAYS, RESPONSE_HOURS, RESPONSE_DAYS, LLM_MODEL_DAYS):
         monkeypatch.setitem(vars(rollup), "bound", 2)
 
 

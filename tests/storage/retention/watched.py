@@ -47,7 +47,9 @@ def made_up(draw: random.Random, count: int, serial: Iterator[int]) -> list[Json
                 fields = {"type": "conversation", "conversation_id": f"c{draw.randrange(12)}", "user_id": user}
                 fields |= {"action": draw.choice(["created", "created", "deleted"])}
             case 3:
-                fields = {"type": "llm_call", "provider": "openai", "model": "gpt-5-mini", "operation": "chat"}
+                fields = {"type": "llm_call", "provider": "openai", "operation": "chat", "output_tokens": 5}
+                fields |= {"model": draw.choice(["gpt-5-mini", "gpt-4o", "a", "b"])}
+                fields |= {"cost": draw.choice([None, None, "0.5"])}
                 fields |= {"user_id": draw.choice([None, user])}
                 fields |= {"conversation_id": draw.choice([None, f"c{draw.randrange(15)}"])}
                 fields |= {"input_tokens": draw.choice([None, draw.randrange(100)])}
