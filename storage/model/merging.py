@@ -14,7 +14,7 @@ from storage.model.cutoffs import Cutoffs
 from storage.model.events import Activity, AnyEvent, Message
 from storage.model.metrics import COUNTERS, LABELLED, LABELS, OTHERS, labelled, one
 from storage.model.rollup import Entry, Fact, Key, Rollup, Row, Values
-from storage.model.rollups import ROLLUPS, USER_DAYS, USER_RETURNS, USERS
+from storage.model.rollups import LLM_DAYS, ROLLUPS, USER_DAYS, USER_RETURNS, USERS
 from storage.model.user_days import HOURLY_USERS, new_hours
 
 _AMOUNTS: dict[type[AnyEvent], tuple[tuple[str, Callable[[AnyEvent], int]], ...]] = {
@@ -66,6 +66,23 @@ def gather(entries: Iterable[Entry]) -> Batch:
         if kind is Message:
             _gather_models(group, minutes, batch.by_model)
     return batch
+
+
+def subtract(after: Batch, before: Batch) -> Batch:
+    """Give what has to be added if calls that told *before* tell *after*: both are of the same calls at the same times.
+
+    Only sums can differ, so only rollups of sums are changed.
+    """
+    facts: dict[str, dict[Key, Values]] = {rollup.name: {} for rollup in ROLLUPS}
+    for rollup in LLM_DAYS:
+        told = before.facts[rollup.name]
+        for key, values in after.facts[rollup.name].items():
+            facts[rollup.name][key] = [new - old for new, old in zip(values, told[key], strict=True)]
+    sums: dict[str, Mapping[str, int]] = {
+        name: {minute: value - before.sums[name].get(minute, 0) for minute, value in minutes.items()}
+        for name, minutes in after.sums.items()
+    }
+    return Batch(facts, sums, {}, [])
 
 
 def _gather_facts(rollup: Rollup, tell: Tell, group: Group, facts: dict[Key, Values]) -> None:

@@ -16,7 +16,7 @@ from storage.model.rollup import Entry
 from storage.prices.pricing import price_calls
 from storage.tables import schema
 from storage.tables.bulk import Lookup, add
-from storage.tables.heads import append, lock
+from storage.tables.heads import Head, append, lock
 from storage.tables.known import read_known
 from storage.tables.rollup_rows import LIVE
 from storage.tables.rows import TABLES, insert
@@ -67,8 +67,15 @@ def commit(
     rolled = roll(batch, known, days.of, head.cutoffs)
     insert(connection, tenant_id, entries)
     sums = write_rollups(connection, tenant_id, rolled)
-    change = Change(
-        tenant_id=tenant_id,
+    change = change_of(head, epoch, days, rolled, sums)
+    append(connection, change, entries[-1].id, keep)
+    return Outcome(recorded, change.position, change, kept_after(known, change.position, kept))
+
+
+def change_of(head: Head, epoch: str, days: Days, rolled: Rolled, sums: "Sums") -> Change:
+    """Make the change after *head* of what was written to the rollups."""
+    return Change(
+        tenant_id=head.tenant_id,
         epoch=epoch,
         sequence=head.sequence + 1,
         tag=secrets.token_hex(4),
@@ -79,8 +86,6 @@ def commit(
         top_users=rolled.top_users,
         minutes=_newest_minutes(sums, head.cutoffs.latest),
     )
-    append(connection, change, entries[-1].id, keep)
-    return Outcome(recorded, change.position, change, kept_after(known, change.position, kept))
 
 
 _IDS = {kind.event: ("event_id", *kind.ids) for kind in KINDS}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from web.cli.command import actor, check, fail, run
+from web.cli.command import actor, check, fail, read_settings, run
 from web.settings import DEFAULT_TENANT
 
 if TYPE_CHECKING:
@@ -128,6 +128,47 @@ def remove(
         typer.echo(f"removed: {_line(_write(work))}")
     except KeyError:
         raise fail("there is no such price of the tenant's own: see convoai-analytics prices list") from None
+
+
+@app.command()
+def reprice(
+    start: Annotated[str, typer.Option("--from", help="Inclusive: a date of the service's zone, or an ISO 8601 time.")],
+    end: Annotated[str, typer.Option("--to", help="Exclusive: the same.")],
+    apply: Annotated[bool, typer.Option("--apply", help="Change the costs. Without it nothing is changed.")] = False,
+    tenant: _TENANT = DEFAULT_TENANT,
+) -> None:
+    """Say what calls would cost by the prices of now; with --apply change that. What a sender told stays."""
+    from storage.credentials import record_prices
+    from storage.model.money import write_dollars
+    from storage.write.reprice import Repriced
+    from storage.write.reprice import reprice as price_again
+
+    settings = read_settings()
+
+    async def work(database: "Database") -> Repriced:
+        begin, until = (_range_end(name, value, database) for name, value in (("--from", start), ("--to", end)))
+        done = await price_again(database, tenant, begin, until, settings.change_log_entries, is_dry=not apply)
+        if apply:
+            costs = f"{write_dollars(done.before)} to {write_dollars(done.after)} dollars"
+            said = f"{begin} to {until}: {done.changed} calls, {costs}"
+            await database.write(lambda connection: record_prices(connection, actor(), tenant, "calls repriced", said))
+        return done
+
+    done = run(work)
+    typer.echo(f"{done.calls:,} calls, of which {done.changed:,} {'changed' if apply else 'would change'}:")
+    typer.echo(f"  {write_dollars(done.before)} dollars and {done.unpriced_before:,} without a cost before")
+    typer.echo(f"  {write_dollars(done.after)} dollars and {done.unpriced_after:,} without a cost after")
+    if not apply and done.changed:
+        typer.echo("nothing was changed: --apply does it")
+
+
+def _range_end(option: str, value: str, database: "Database") -> str:
+    from web.http.operations import moment
+
+    try:
+        return moment(value, database.days)
+    except ValueError as error:
+        raise fail(f"{option} {error}") from None
 
 
 @app.command()
