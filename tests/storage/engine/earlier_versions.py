@@ -5,17 +5,14 @@ from sqlalchemy import Connection, text
 from tests.samples.history import Json, made_up
 
 
-def earlier_events(seed: int) -> list[Json]:
+def earlier_events(seed: int, count: int = 300) -> list[Json]:
     """Events of the kinds that there were from the first version on."""
-    return [event for event in made_up(seed) if event["type"] != "llm_call"]
+    return [event for event in made_up(seed, count) if event["type"] != "llm_call"]
 
 
 def drop_prices(connection: Connection) -> None:
-    """Drop the prices of LLM calls, and what is kept of them by day, which migrations 0009 and 0011 made."""
+    """Drop the prices of LLM calls, which migration 0009 made."""
     connection.execute(text("DROP TABLE prices"))
-    for name in ("llm_model_days", "llm_user_days", "llm_conversation_days"):
-        for prefix in ("", "carried_"):
-            connection.execute(text(f"DROP TABLE {prefix}{name}"))
     connection.execute(text("ALTER TABLE llm_calls DROP COLUMN price_id"))
 
 
@@ -58,6 +55,9 @@ def without_returns(connection: Connection) -> None:
     """Take away what migration 0010 made, the hours and returns of users, and what came after it."""
     for name in ("sessions", "saved_views"):
         connection.execute(text(f"DROP TABLE {name}"))
+    for name in ("llm_model_days", "llm_user_days", "llm_conversation_days"):
+        for prefix in ("", "carried_"):
+            connection.execute(text(f"DROP TABLE {prefix}{name}"))
     connection.execute(text("DROP INDEX user_days_user"))
     for name in ("user_returns", "carried_user_returns", "carried_last_days"):
         connection.execute(text(f"DROP TABLE {name}"))

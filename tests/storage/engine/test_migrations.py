@@ -58,7 +58,7 @@ async def test_distinct_users_of_the_past_are_right_or_not_known(database_url: s
     """A database from before distinct users of ranges opens with all of them: after rows were pruned and a user was
     erased, those that are not known have no value, and all others are as they were; what comes later continues them.
     """
-    database = await opened(database_url, zone, made_up(seed=14))
+    database = await opened(database_url, zone, earlier_events(seed=14))
     days = database.days
     steps = Steps(database, 100, rest=0)
     await prune(steps, "default", Cutoffs({"user_activity": cutoff(days, "2026-03-08")}))
@@ -137,7 +137,7 @@ async def test_tokens_become_optional(database_url: str) -> None:
 async def test_histograms_are_filled(database_url: str, zone: str) -> None:
     """Histograms of response times are filled from the rows that are left, and of removed API calls by day from the
     archive; the messages that were removed are counted as unknown. The recount agrees."""
-    database = await opened(database_url, zone, made_up(seed=14, count=400))
+    database = await opened(database_url, zone, earlier_events(seed=14, count=500))
     calls, messages, whole = Wanted("api_calls"), Wanted("messages"), ("2026-03-06", "2026-03-11")
     before = {wanted: await _response_times(database, "day", whole, wanted) for wanted in (calls, messages)}
     steps = Steps(database, 100, rest=0)
