@@ -49,11 +49,12 @@ FOLDERS = {
         ("connection", "shared-connection", "client"),
     ),
     "dashboard": (
-        ("text", "german", "language", "styles", "route", "live-element", "latest-request", "download", "pace"),
+        ("text", "german", "language", "styles", "route", "links", "live-element", "latest-request", "download", "pace"),
         ("ranges",),
         ("lists",),
         ("charts", "first-day"),
         ("views",),
+        ("details", "finder"),
         ("shell",),
     ),
 }

@@ -439,12 +439,12 @@ async def test_a_conversation_opens(service: Served, visit: Visit) -> None:
     await service.post("message-public", **{**MESSAGE, "conversation_id": "open", "model_used": "small"})
     await service.post("conversation-public", conversation_id="gone", user_id="u", action="deleted")
     page = await opened(service, visit, "conversations")
-    await page.get_by_label("Status").select_option("deleted")
+    await page.get_by_label("Status", exact=True).select_option("deleted")
     await expect(rows(page)).to_have_count(1)
     await expect(rows(page).first).to_contain_text("gone")
-    await page.get_by_label("Status").select_option("active")
+    await page.get_by_label("Status", exact=True).select_option("active")
     await page.get_by_role("link", name="open", exact=True).click()
-    await expect(rows(page).first).to_contain_text("small")
+    await expect(page.locator("detail-conversation li.message")).to_contain_text("small")
     await page.go_back()
     await expect(rows(page).first).to_contain_text("open")
 
@@ -452,7 +452,7 @@ async def test_a_conversation_opens(service: Served, visit: Visit) -> None:
 async def test_an_unknown_conversation_is_told(service: Served, visit: Visit) -> None:
     """A link to a conversation that does not exist says so, with its id."""
     page = await opened(service, visit, "conversations?id=c-404")
-    await expect(page.locator("dashboard-list")).to_contain_text("There is no conversation with the id c-404")
+    await expect(page.get_by_role("main")).to_contain_text("There is no conversation with the id c-404")
 
 
 async def test_endpoints_and_days(service: Served, visit: Visit) -> None:

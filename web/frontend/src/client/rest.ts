@@ -65,6 +65,17 @@ export class Rest {
     return readBody(() => response.blob());
   }
 
+  /**
+   * Change something: `body` is sent as JSON. The result is the JSON of the response, null if it has none; throws
+   * {@link RestError}.
+   */
+  async change<T>(method: "POST" | "PATCH" | "DELETE", path: string, body?: unknown): Promise<T | null> {
+    const headers: Record<string, string> = body === undefined ? {} : { "Content-Type": "application/json" };
+    const options = body === undefined ? { method } : { method, body: JSON.stringify(body) };
+    const response = await this.fetch(path, {}, headers, undefined, options);
+    return response.status === 204 ? null : ((await readBody(() => response.json())) as T);
+  }
+
   /** Send a request, and again with a new token if the first is refused; throws {@link RestError}. */
   async fetch(
     path: string,

@@ -4,10 +4,15 @@
 
 import { dashboardText } from "./text";
 
-/** An error for people: the `detail` of a problem document, which is English, or a text of ours, and the parameter at fault. */
+/**
+ * An error for people: the `detail` of a problem document, which is English, or a text of ours, the parameter at fault, and the
+ * status of the response.
+ */
 export interface Problem {
   detail: string;
   field: string | null;
+  /** Null if the error is not one of a response. */
+  status: number | null;
 }
 
 /** A failed request is repeated after so many milliseconds. */
@@ -75,6 +80,7 @@ export function problemOf(error: unknown): Problem {
   return {
     detail: typeof detail === "string" && detail !== "" ? detail : messageOf(error, status),
     field: typeof field === "string" ? field : null,
+    status: typeof status === "number" ? status : null,
   };
 }
 

@@ -6,8 +6,12 @@
  * `#activity?from=...&to=...` opens the view with another range.
  */
 
-export const VIEWS = ["overview", "activity", "users", "conversations", "api", "days"] as const;
-export type View = (typeof VIEWS)[number];
+/** The views of the navigation. */
+export const VIEWS = ["overview", "activity", "users", "conversations", "messages", "api", "calls", "days"] as const;
+/** The pages about one thing, whose id is the parameter `id`, each with the view that lists such things. */
+export const PAGES = { user: "users", conversation: "conversations", endpoint: "api", model: "messages" } as const;
+export type Page = keyof typeof PAGES;
+export type View = (typeof VIEWS)[number] | Page;
 
 export type Params = Readonly<Record<string, string>>;
 
@@ -16,16 +20,27 @@ export interface Route {
   params: Params;
 }
 
+/** The filters that stay while one moves through the views, under the service's names of them. */
+export const FILTERS = ["user_id", "model_used", "endpoint", "activity_type", "status"] as const;
+export type FilterName = (typeof FILTERS)[number];
+
 /** The parameters that stay; to set one of a group replaces the whole group. */
-const KEPT: readonly (readonly string[])[] = [["range", "from", "to"], ["compare"]];
+const KEPT: readonly (readonly string[])[] = [["range", "from", "to"], ["compare"], ...FILTERS.map((name) => [name])];
 
 /** Read an address, such as `#users?sort=last_seen` and `?range=7d`; an unknown view is the overview. */
 export function parseRoute(hash: string, search = ""): Route {
   const kept = onlyKept(Object.fromEntries(new URLSearchParams(search)), true);
   const [name = "", query = ""] = splitOnce(hash.replace(/^#/, ""), "?");
-  const view = VIEWS.find((known) => known === name);
-  if (!view) return { view: "overview", params: kept };
-  return { view, params: keepParams(kept, Object.fromEntries(new URLSearchParams(query))) };
+  const params = keepParams(kept, Object.fromEntries(new URLSearchParams(query)));
+  // Links of earlier versions.
+  if (name === "conversations" && params.id) return { view: "conversation", params };
+  const view = isPage(name) ? (params.id ? name : PAGES[name]) : VIEWS.find((known) => known === name);
+  return view ? { view, params } : { view: "overview", params: kept };
+}
+
+/** Whether a view is a page about one thing. */
+export function isPage(view: string): view is Page {
+  return Object.hasOwn(PAGES, view);
 }
 
 /** Write a link to a route. Empty parameters are left out, so that each state has one address. */
@@ -47,7 +62,9 @@ export function keepParams(current: Params, wanted: Params): Params {
 
 function onlyKept(params: Params, isKept: boolean): Params {
   const names = KEPT.flat();
-  return Object.fromEntries(Object.entries(params).filter(([name]) => names.includes(name) === isKept));
+  if (!isKept) return Object.fromEntries(Object.entries(params).filter(([name]) => !names.includes(name)));
+  // In one order, so that each state has one address.
+  return Object.fromEntries(names.flatMap((name) => (params[name] === undefined ? [] : [[name, params[name]]])));
 }
 
 function writeQuery(params: Params): string {

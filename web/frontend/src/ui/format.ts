@@ -76,6 +76,25 @@ export function seconds(value: number | null): string {
   return `${whole().format(Math.floor(rounded / 60))} min ${whole().format(rounded % 60)} s`;
 }
 
+/** A length of time in its two largest units: 12 min, 3 hr 5 min, 2 days 4 hr. */
+export function length(ms: number): string {
+  const minutes = Math.max(0, Math.round(ms / 60_000));
+  const [days, hours] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24];
+  if (days > 0) return joined(unit(days, "day"), hours > 0 ? unit(hours, "hour") : "");
+  return joined(
+    hours > 0 ? unit(hours, "hour") : "",
+    minutes % 60 > 0 || hours === 0 ? unit(minutes % 60, "minute") : "",
+  );
+}
+
+function joined(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== "").join(" ");
+}
+
+function unit(value: number, name: "day" | "hour" | "minute"): string {
+  return new Intl.NumberFormat(currentLanguage(), { style: "unit", unit: name, unitDisplay: "short" }).format(value);
+}
+
 /** The age of figures in whole units: now, 2 s old, 3 min old. */
 export function age(passedMs: number): string {
   const passed = Math.max(0, Math.floor(passedMs / 1000));

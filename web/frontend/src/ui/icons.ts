@@ -37,6 +37,10 @@ export const expandIcon: Icon = () =>
   framed(
     svg`<path d="M11.5 3.5h5v5M16.3 3.7 10 10M8 4.5H5A1.5 1.5 0 0 0 3.5 6v9A1.5 1.5 0 0 0 5 16.5h9a1.5 1.5 0 0 0 1.5-1.5v-3"/>`,
   );
+export const searchIcon: Icon = () => framed(svg`<circle cx="9" cy="9" r="5"/><path d="m12.7 12.7 4 4"/>`);
+export const bookmarkIcon: Icon = () => framed(svg`<path d="M5.5 3.5h9v13L10 13l-4.5 3.5z"/>`);
+export const textIcon: Icon = () => framed(svg`<path d="M4.5 3.5h11v13h-11zM7 7h6M7 10h6M7 13h3.5"/>`);
+export const linesIcon: Icon = () => framed(svg`<path d="M3.5 5.5h13M3.5 10h13M3.5 14.5h8"/>`);
 export const closeIcon: Icon = () => framed(svg`<path d="m5 5 10 10M15 5 5 15"/>`);
 export const lockedIcon: Icon = () =>
   framed(svg`<rect x="4" y="9" width="12" height="8" rx="1.5"/><path d="M6.8 9V6.7a3.2 3.2 0 0 1 6.4 0V9"/>`);

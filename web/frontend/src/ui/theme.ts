@@ -114,6 +114,11 @@ export const listRows = css`
   :host {
     display: block;
   }
+  a {
+    color: inherit;
+    text-decoration-color: color-mix(in srgb, currentColor 35%, transparent);
+    text-underline-offset: 3px;
+  }
   :is(ul, ol) {
     margin: 0;
     padding: 0;

@@ -72,9 +72,9 @@ describe("a request", () => {
   it("has the service's words for an error, until the next result", async () => {
     const request = new LatestRequest<string>(vi.fn());
     await request.load(async () => {
-      throw Object.assign(new Error("the service answered 422"), { detail: "must not lie before from", field: "to" });
+      throw new RestError(422, "must not lie before from", "to");
     });
-    expect(request.problem).toEqual({ detail: "must not lie before from", field: "to" });
+    expect(request.problem).toEqual({ detail: "must not lie before from", field: "to", status: 422 });
     await request.load(async () => "fine");
     expect(request.problem).toBeNull();
   });

@@ -41,7 +41,21 @@ describe("the range in an address", () => {
     expect(keepParams({ range: "30d", sort: "username" }, {})).toEqual({ range: "30d" });
   });
 
-  it("is all that is read from the query", () => {
-    expect(parseRoute("#users", "?user_id=ada&token=abc").params).toEqual({});
+  it("and the filters are all that is read from the query", () => {
+    expect(parseRoute("#users", "?search=ada&token=abc").params).toEqual({});
   });
+});
+
+it("has pages about one thing; one without its thing is the list of such things", () => {
+  expect(parseRoute("#user?id=ada")).toEqual({ view: "user", params: { id: "ada" } });
+  expect(parseRoute("#user")).toEqual({ view: "users", params: {} });
+  expect(parseRoute("#conversations?id=c-1")).toEqual({ view: "conversation", params: { id: "c-1" } });
+});
+
+it("keeps filters in the query while one moves through the views", () => {
+  const route = parseRoute("#activity?user_id=ada");
+  expect(writeAddress(route)).toBe("?user_id=ada#activity");
+  expect(parseRoute("#messages", "?user_id=ada&status=5xx").params).toEqual({ user_id: "ada", status: "5xx" });
+  expect(keepParams({ user_id: "ada", sort: "x" }, { status: "503" })).toEqual({ user_id: "ada", status: "503" });
+  expect(writeAddress(parseRoute("#messages?user_id=", "?user_id=ada"))).toBe("#messages");
 });

@@ -59,7 +59,8 @@ export interface Line {
 }
 
 export interface ChartData {
-  readonly name: ChartName;
+  /** One of the {@link ChartName}s, or that of another figure. */
+  readonly name: string;
   readonly title: string;
   readonly unit: "count" | "seconds";
   /** Whether the lines are stacked; else each begins at zero. */

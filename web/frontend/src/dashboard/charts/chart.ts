@@ -12,6 +12,8 @@ import { download } from "../download";
 import { csvName } from "../lists/csv-name";
 import "../lists/table";
 import type { Column } from "../lists/table";
+import { INTERVAL_MS } from "../ranges/interval";
+import { dayStart } from "../ranges/range";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
 import { changeOf } from "./change";
@@ -43,6 +45,21 @@ export class ZoomRequested extends Event {
     super(ZoomRequested.kind, { bubbles: true, composed: true });
   }
 }
+
+/** Requests the events of a point: of the chart of this name, between two times. */
+export class PointOpened extends Event {
+  static readonly kind = "analytics-point";
+  constructor(
+    readonly name: string,
+    readonly from: number,
+    readonly to: number,
+  ) {
+    super(PointOpened.kind, { bubbles: true, composed: true });
+  }
+}
+
+/** How far the pointer may move while a button is pressed for it to be a click and not a selection, in px. */
+const CLICK = 4;
 
 const KEYS: Readonly<Record<string, ZoomRequested["to"]>> = {
   "+": "in",
@@ -83,6 +100,7 @@ export class Chart extends LitElement {
   #plot: uPlot | undefined;
   #drawn: ChartData | undefined;
   #spoken = "";
+  #pressedAt = 0;
   /** Where the cursor is in the plot, in px. */
   #at = { left: 0, top: 0 };
   readonly #size = new ResizeObserver(([entry]) => {
@@ -136,6 +154,8 @@ export class Chart extends LitElement {
               aria-label="${data.title}. ${words.keys}"
               aria-describedby="summary"
               @keydown=${this.#key}
+              @pointerdown=${this.#press}
+              @click=${this.#click}
               @mouseenter=${() => this.#setRead(true)}
               @mouseleave=${() => this.#setRead(false)}
               @blur=${() => this.#setRead(false)}
@@ -215,6 +235,7 @@ export class Chart extends LitElement {
         )}
         ${this.#changeAt(data, at)}
       </dl>
+      <p class="small soft">${words.opens}</p>
     </div>`;
   }
 
@@ -371,9 +392,28 @@ export class Chart extends LitElement {
     if (zoom) this.dispatchEvent(new ZoomRequested(zoom));
     else if (event.key === "ArrowLeft") this.#step(-1);
     else if (event.key === "ArrowRight") this.#step(1);
+    else if (event.key === "Enter" && this.cursor !== null) this.#open(this.cursor);
     else return;
     event.preventDefault();
   };
+
+  #press = (event: PointerEvent): void => {
+    this.#pressedAt = event.clientX;
+  };
+
+  /** Open the point at a mouse; a finger that touches it reads it. */
+  #click = (event: PointerEvent): void => {
+    const isClick = event.detail === 1 && Math.abs(event.clientX - this.#pressedAt) < CLICK;
+    if (isClick && event.pointerType === "mouse" && this.cursor !== null) this.#open(this.cursor);
+  };
+
+  #open(index: number): void {
+    const { data } = this;
+    const from = data?.start[index];
+    if (!data || from === undefined) return;
+    const to = data.start[index + 1] ?? endOf(from, data.interval, data.zone);
+    this.dispatchEvent(new PointOpened(data.name, from, to));
+  }
 
   /** Move the cursor by a point, and tell screen readers its values. */
   #step(by: number): void {
@@ -391,6 +431,10 @@ export class Chart extends LitElement {
   }
 
   static override styles = [...baseStyles, skeleton, unsafeCSS(plotStyle), layout];
+}
+
+function endOf(start: number, interval: Interval, zone: string): number {
+  return interval === "day" ? dayStart(start, 1, zone) : start + INTERVAL_MS[interval];
 }
 
 /** Buttons of which one is pressed; none if there is no choice. */

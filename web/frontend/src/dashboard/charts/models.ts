@@ -5,6 +5,7 @@ import { define } from "../../ui/define";
 import "../../ui/elements/sparkline";
 import { count, rate, seconds } from "../../ui/format";
 import { skeleton } from "../../ui/theme";
+import { modelLink } from "../links";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
 import { changeOf } from "./change";
@@ -64,7 +65,7 @@ export class Models extends LitElement {
       <tbody>
         ${rows.map(({ name, kind, total, compared, amounts }) => {
           const change = compared && changeOf(...compared);
-          const label = kind === "model" ? html`<bdi>${name}</bdi>` : words[kind];
+          const label = kind === "model" ? modelLink(name) : words[kind];
           return html`<tr>
             <th scope="row" class=${kind === "model" ? "" : "soft"} title=${kind === "model" ? name : nothing}>
               <svg class="bar" aria-hidden="true"><rect width="${(total / most) * 100}%" height="100%" rx="3" /></svg>

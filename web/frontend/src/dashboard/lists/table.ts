@@ -242,6 +242,9 @@ export class Table extends LitElement {
         --tone: var(--bad);
         color: var(--bad);
       }
+      a.kind {
+        color: inherit;
+      }
       .kind {
         display: inline-flex;
         align-items: center;

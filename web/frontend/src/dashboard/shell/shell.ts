@@ -17,25 +17,38 @@ import {
   darkThemeIcon,
   type Icon,
   lightThemeIcon,
+  linesIcon,
   logoutIcon,
   messageIcon,
   peopleIcon,
   pulseIcon,
   refreshIcon,
+  searchIcon,
   systemThemeIcon,
+  textIcon,
 } from "../../ui/icons";
 import "../first-day/first-day";
 import "../ranges/range-menu";
 import type { RangeChosen } from "../ranges/range-menu";
-import { keepParams, Navigate, parseRoute, type Route, VIEWS, type View, writeAddress, writeRoute } from "../route";
+import { isPage, keepParams, Navigate, PAGES, parseRoute, type Route, VIEWS, writeAddress, writeRoute } from "../route";
 import { baseStyles } from "../styles";
 import { dashboardText as words } from "../text";
 import "../views/activity";
+import "../views/calls";
 import "../views/conversations";
 import "../views/days";
 import "../views/endpoints";
+import "../views/messages";
 import "../views/overview";
 import "../views/users";
+import "../finder/chips";
+import { Keys } from "../finder/keys";
+import type { Palette } from "../finder/palette";
+import type { SavedViews } from "../finder/saved-views";
+import "../finder/shortcuts";
+import type { Shortcuts } from "../finder/shortcuts";
+import "../finder/palette";
+import "../finder/saved-views";
 import { Appearance, type Theme } from "./appearance";
 import type { LinkAnswered } from "./link-bar";
 import "./copy-link";
@@ -48,31 +61,38 @@ import "./signed-out";
 const ZONE_RETRY_MS = 10_000;
 
 const THEME_ICONS: Record<Theme, Icon> = { system: systemThemeIcon, light: lightThemeIcon, dark: darkThemeIcon };
-const VIEW_ICONS: Record<View, Icon> = {
+const VIEW_ICONS: Record<(typeof VIEWS)[number], Icon> = {
   overview: chartIcon,
   activity: pulseIcon,
   users: peopleIcon,
   conversations: messageIcon,
+  messages: textIcon,
   api: apiCallIcon,
+  calls: linesIcon,
   days: calendarIcon,
 };
 
 export class Dashboard extends LitElement {
-  static override properties = { route: { state: true } };
+  static override properties = { route: { state: true }, arePagesLoaded: { state: true } };
   declare route: Route;
+  /** Whether the script of the pages about one thing is loaded. */
+  declare arePagesLoaded: boolean;
 
   readonly #appearance = new Appearance(() => this.requestUpdate());
+  readonly #keys = new Keys();
   #zone: string | null = null;
   #zoneRequestedAt = Number.NEGATIVE_INFINITY;
 
   constructor() {
     super();
     this.route = parseRoute(location.hash, location.search);
+    this.arePagesLoaded = false;
     this.#tidyAddress();
     client.subscribe(() => this.requestUpdate());
     // Also for steps back to the same fragment with another range, of which there is no hashchange.
     addEventListener("popstate", this.#onAddressChange);
     this.addEventListener(Navigate.kind, (event) => this.#navigate(event as Navigate));
+    addEventListener("keydown", this.#onKey);
     new ClockController(this, () => true);
   }
 
@@ -117,10 +137,13 @@ export class Dashboard extends LitElement {
                 ></dashboard-range>
                 <dashboard-copy-link .route=${this.route} .zone=${this.#zone}></dashboard-copy-link>
               </div>
+              <dashboard-chips .route=${this.route}></dashboard-chips>
               ${this.#freshness()} ${cache(this.#view())}
             </main>
             <footer>${words.zones(BROWSER_ZONE, this.#zone)}</footer>
-          </div>`;
+          </div>
+          <dashboard-palette .client=${client} .saved=${this.#savedViews?.views ?? []}></dashboard-palette>
+          <dashboard-shortcuts></dashboard-shortcuts>`;
   }
 
   #head(signedIn: boolean) {
@@ -133,6 +156,7 @@ export class Dashboard extends LitElement {
         </a>
         <convoai-status .client=${client}></convoai-status>
         ${client.figures.at === null ? nothing : html`<span class="printed small">${words.lists.asOf(dateTime(client.figures.at))}</span>`}
+        ${signedIn ? html`${this.#button(`${words.finder.open} (Ctrl K)`, searchIcon(), () => this.#search())}<dashboard-saved-views .client=${client} .route=${this.route}></dashboard-saved-views>` : nothing}
         ${signedIn ? this.#button(words.refresh, refreshIcon(), () => client.refresh()) : nothing}
         ${this.#button(words.switchTo(words.themes[theme], words.themes[next]), THEME_ICONS[theme](), this.#toggleTheme)}
         ${signedIn ? this.#button(words.signOut, logoutIcon(), this.#signOut) : nothing}
@@ -157,8 +181,9 @@ export class Dashboard extends LitElement {
   }
 
   #navigation() {
-    const link = (view: View) => {
-      const isCurrent = view === this.route.view;
+    const current = isPage(this.route.view) ? PAGES[this.route.view] : this.route.view;
+    const link = (view: (typeof VIEWS)[number]) => {
+      const isCurrent = view === current;
       return html`<li>
         <a href=${writeRoute({ view, params: {} })} aria-current=${isCurrent ? "page" : nothing}>${VIEW_ICONS[view]()}${words.views[view]}</a>
       </li>`;
@@ -185,6 +210,13 @@ export class Dashboard extends LitElement {
   /** The current view. Those before stay in memory, so that what they showed is there again although the service is not. */
   #view() {
     const { view, params } = this.route;
+    const { scheme } = this.#appearance;
+    if (isPage(view) && !this.arePagesLoaded) {
+      void import("../details/pages").then(() => {
+        this.arePagesLoaded = true;
+      });
+      return nothing;
+    }
     switch (view) {
       case "overview": {
         const { kind } = currentFreshness(client);
@@ -199,6 +231,18 @@ export class Dashboard extends LitElement {
         return html`<dashboard-conversations .client=${client} .params=${params} .zone=${this.#zone}></dashboard-conversations>`;
       case "api":
         return html`<dashboard-endpoints .client=${client} .params=${params} .zone=${this.#zone}></dashboard-endpoints>`;
+      case "messages":
+        return html`<dashboard-messages .client=${client} .params=${params} .zone=${this.#zone}></dashboard-messages>`;
+      case "calls":
+        return html`<dashboard-calls .client=${client} .params=${params} .zone=${this.#zone}></dashboard-calls>`;
+      case "user":
+        return html`<detail-user .client=${client} .params=${params} .zone=${this.#zone} .scheme=${scheme}></detail-user>`;
+      case "conversation":
+        return html`<detail-conversation .client=${client} .params=${params} .zone=${this.#zone} .scheme=${scheme}></detail-conversation>`;
+      case "endpoint":
+        return html`<detail-endpoint .client=${client} .params=${params} .zone=${this.#zone} .scheme=${scheme}></detail-endpoint>`;
+      case "model":
+        return html`<detail-model .client=${client} .params=${params} .zone=${this.#zone} .scheme=${scheme}></detail-model>`;
       case "days":
         return html`<dashboard-days .client=${client} .params=${params} .zone=${this.#zone}></dashboard-days>`;
     }
@@ -246,8 +290,32 @@ export class Dashboard extends LitElement {
     this.requestUpdate();
   };
 
+  get #savedViews(): SavedViews | null {
+    return this.renderRoot.querySelector("dashboard-saved-views");
+  }
+
+  /** Open the search; it finds saved views as soon as they are loaded. */
+  #search(): void {
+    void this.#savedViews?.load().then(() => this.requestUpdate());
+    this.renderRoot.querySelector<Palette>("dashboard-palette")?.open();
+  }
+
+  #onKey = (event: KeyboardEvent): void => {
+    if (client.status.kind === "signed-out") return;
+    const target = event.composedPath()[0];
+    const isTyping = target instanceof HTMLElement && target.matches("input, select, textarea, dialog *");
+    const act = event.isComposing ? null : this.#keys.read(event, isTyping, Date.now());
+    if (act === null) return;
+    event.preventDefault();
+    if (act === "search") this.#search();
+    else if (act === "help") this.renderRoot.querySelector<Shortcuts>("dashboard-shortcuts")?.open();
+    else if (act === "save") this.#savedViews?.open();
+    else if (act === "refresh") client.refresh();
+    else this.#navigate(new Navigate({ view: act.go, params: {} }));
+  };
+
   #show(route: Route): void {
-    const isOtherView = route.view !== this.route.view;
+    const isOtherView = route.view !== this.route.view || route.params.id !== this.route.params.id;
     if (writeRoute(route) !== writeRoute(this.route)) this.route = route;
     if (!isOtherView) return;
     scrollTo(0, 0);

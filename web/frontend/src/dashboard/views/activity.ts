@@ -3,9 +3,9 @@
 import { html } from "lit";
 import { type Activity, DEFAULT_LIMIT, MAX_LIMIT, type RecentActivity } from "../../client/catalogue";
 import { define } from "../../ui/define";
-import { activityType, dateTime, timeOfDay } from "../../ui/format";
-import { activityIcon } from "../../ui/icons";
+import { dateTime, timeOfDay } from "../../ui/format";
 import { text } from "../../ui/text";
+import { typeLink, userLink } from "../links";
 import "../lists/filters";
 import type { Field } from "../lists/filters";
 import "../lists/list";
@@ -13,7 +13,7 @@ import type { LiveRows, Query } from "../lists/list";
 import { hasPart, isFiltered, ListView, pick, timeBounds } from "../lists/list-view";
 import type { Order } from "../lists/listing";
 import type { Column } from "../lists/table";
-import { type Params, writeRoute } from "../route";
+import type { Params } from "../route";
 import { dashboardText } from "../text";
 
 const words = dashboardText.activity;
@@ -27,16 +27,9 @@ const COLUMNS: readonly Column<Row>[] = [
     cell: ({ timestamp }) =>
       html`<time datetime=${timestamp} title=${dateTime(timestamp)}>${timeOfDay(timestamp)}</time>`,
   },
-  { label: words.user, rowHeader: true, cell: ({ username }) => html`<bdi>${username}</bdi>` },
-  {
-    label: words.userId,
-    cell: ({ user_id }) =>
-      html`<a href=${writeRoute({ view: "activity", params: { user_id } })}><bdi>${user_id}</bdi></a>`,
-  },
-  {
-    label: words.type,
-    cell: ({ activity_type: type }) => html`<span class="kind">${activityIcon(type)}${activityType(type)}</span>`,
-  },
+  { label: words.user, rowHeader: true, cell: ({ username, user_id }) => userLink(user_id, username) },
+  { label: words.userId, cell: ({ user_id }) => html`<bdi>${user_id}</bdi>` },
+  { label: words.type, cell: ({ activity_type }) => typeLink(activity_type) },
   { label: words.address, cell: ({ ip_address }) => ip_address ?? "" },
   { label: words.agent, cell: ({ user_agent }) => user_agent ?? "" },
   { label: words.extra, cell: ({ extra_data }) => (extra_data ? JSON.stringify(extra_data) : "") },
@@ -47,9 +40,6 @@ const FIELDS: readonly Field[] = [
   { kind: "text", name: "type_contains", label: words.type, suggestions: Object.keys(text.activityTypes) },
   { kind: "number", name: "limit", label: words.limit, min: 1, max: MAX_LIMIT, usual: DEFAULT_LIMIT },
 ];
-
-/** Shown for addresses that name a type exactly. */
-const EXACT: Field = { kind: "text", name: "activity_type", label: words.exactType };
 
 /** The service's order: newest first, then by descending id. Times sort as text. */
 const ORDER: Order<Row> = {
@@ -69,8 +59,7 @@ export class ActivityView extends ListView {
   }
 
   override render() {
-    const fields = this.params.activity_type ? [...FIELDS, EXACT] : FIELDS;
-    return html`<dashboard-filters .fields=${fields} .params=${this.params} @analytics-filtered=${this.changeFilters}></dashboard-filters>
+    return html`<dashboard-filters .fields=${FIELDS} .params=${this.params} @analytics-filtered=${this.changeFilters}></dashboard-filters>
       <dashboard-list
         .client=${this.client}
         path="users/activities"

@@ -8,13 +8,26 @@ import "../lists/list";
 import type { Query } from "../lists/list";
 import { dateBounds, isFiltered, ListView, sortOf } from "../lists/list-view";
 import type { Column } from "../lists/table";
-import type { Params } from "../route";
+import { dayStart, readDate, writeRange } from "../ranges/range";
+import { type Params, writeRoute } from "../route";
 import { dashboardText } from "../text";
 
 const words = dashboardText.days;
 
-const COLUMNS: readonly Column<DailyStatistics>[] = [
-  { label: words.date, sort: { by: "date", direction: "descending" }, rowHeader: true, cell: (day) => date(day.date) },
+/** A day leads to its own overview; its bounds are those of the service's zone. */
+function dayLink(day: string, zone: string | null) {
+  const from = readDate(day, zone ?? undefined) ?? 0;
+  const params = writeRange({ from, to: dayStart(from, 1, zone ?? undefined) });
+  return html`<a href=${writeRoute({ view: "overview", params })}>${date(day)}</a>`;
+}
+
+const columnsIn = (zone: string | null): readonly Column<DailyStatistics>[] => [
+  {
+    label: words.date,
+    sort: { by: "date", direction: "descending" },
+    rowHeader: true,
+    cell: (day) => dayLink(day.date, zone),
+  },
   {
     label: words.active,
     sort: { by: "active_users", direction: "descending" },
@@ -73,12 +86,18 @@ const COLUMNS: readonly Column<DailyStatistics>[] = [
 
 export class DaysView extends ListView {
   readonly view = "days";
+  #columns = columnsIn(null);
 
   protected queryOf(params: Params): Query {
     return {
       ...dateBounds(params, this.now, this.zone),
-      sort: sortOf(COLUMNS, params.sort, "date"),
+      sort: sortOf(this.#columns, params.sort, "date"),
     };
+  }
+
+  override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    if (changed.has("zone")) this.#columns = columnsIn(this.zone);
+    super.willUpdate(changed);
   }
 
   override render() {
@@ -87,7 +106,7 @@ export class DaysView extends ListView {
         .client=${this.client}
         path="daily-stats"
         .query=${this.query}
-        .columns=${COLUMNS}
+        .columns=${this.#columns}
         .keyOf=${({ date: day }: DailyStatistics) => day}
         .caption=${words.title}
         .empty=${words.empty}

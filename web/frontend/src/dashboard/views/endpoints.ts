@@ -4,6 +4,7 @@ import { html } from "lit";
 import type { EndpointUsage } from "../../client/catalogue";
 import { define } from "../../ui/define";
 import { count, rate, seconds } from "../../ui/format";
+import { endpointLink } from "../links";
 import "../lists/list";
 import type { Query } from "../lists/list";
 import { dateBounds, isFiltered, ListView, sortOf } from "../lists/list-view";
@@ -21,8 +22,7 @@ const COLUMNS: readonly Column<EndpointUsage>[] = [
     label: words.endpoint,
     sort: { by: "endpoint", direction: "ascending" },
     rowHeader: true,
-    cell: ({ endpoint }) =>
-      endpoint === null ? html`<span class="soft">${words.others}</span>` : html`<bdi>${endpoint}</bdi>`,
+    cell: ({ endpoint }) => endpointLink(endpoint),
   },
   {
     label: words.calls,

@@ -4,8 +4,9 @@ import { css, html, nothing, type PropertyValues } from "lit";
 import { ClockController } from "../../ui/clock-controller";
 import { define } from "../../ui/define";
 import { daysLabel, spanLabel, zoneOf } from "../../ui/format";
-import type { IntervalChosen, ZoomRequested } from "../charts/chart";
+import type { IntervalChosen, PointOpened, ZoomRequested } from "../charts/chart";
 import { type ChartName, KEY_FIGURES, keyFigureOf } from "../charts/chart-data";
+import { eventsOf } from "../charts/events-of";
 import "../charts/models";
 import { coveredSpan } from "../charts/points";
 import { RangeSeries } from "../charts/range-series";
@@ -125,6 +126,7 @@ export class Overview extends LiveElement {
       .isZoomed=${typeof range === "object"}
       .scheme=${this.scheme}
       @analytics-zoomed=${this.#zoom}
+      @analytics-point=${this.#openPoint}
       @analytics-interval=${this.#chooseInterval}
       @analytics-figure=${this.#chooseFigure}
     ></dashboard-chart>`;
@@ -147,6 +149,11 @@ export class Overview extends LiveElement {
       <button class="button" type="button" @click=${() => this.#series.reload(this.now)}>${dashboardText.lists.retry}</button>
     </div>`;
   }
+
+  #openPoint = (event: Event): void => {
+    const { name, from, to } = event as PointOpened;
+    this.dispatchEvent(new Navigate(eventsOf(name, from, to)));
+  };
 
   #chooseFigure = (event: Event): void => this.#go({ figure: (event as FigureChosen).name }, true);
 

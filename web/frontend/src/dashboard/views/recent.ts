@@ -5,6 +5,7 @@ import type { RecentActivity } from "../../client/catalogue";
 import { define } from "../../ui/define";
 import "../../ui/elements/activity-list";
 import { emptyLists } from "../../ui/empty-lists";
+import { pageAddress } from "../links";
 import { writeRoute } from "../route";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
@@ -26,6 +27,7 @@ export class Recent extends RangeList<RecentActivity> {
         .items=${this.#items()}
         .empty=${this.problem?.detail ?? emptyLists(summary).activities}
         .now=${this.now}
+        .addressOf=${(id: string) => pageAddress("user", id)}
         ?loading=${this.rows === null && !this.problem}
       ></convoai-activities>
       <a class="small" href=${writeRoute({ view: "activity", params: {} })}>${words.all}</a>`;

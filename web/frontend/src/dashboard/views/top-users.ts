@@ -5,6 +5,7 @@ import { TOP_USERS, type TopUser } from "../../client/catalogue";
 import { define } from "../../ui/define";
 import "../../ui/elements/ranking";
 import { emptyLists } from "../../ui/empty-lists";
+import { pageAddress } from "../links";
 import { writeRoute } from "../route";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
@@ -19,7 +20,7 @@ export class TopUsers extends RangeList<TopUser> {
   override render() {
     const empty = emptyLists(this.client.figures.summary).topUsers;
     return html`<h2>${words.title}</h2>
-      <convoai-ranking .users=${this.rows ?? []} .empty=${this.problem?.detail ?? empty} ?loading=${this.rows === null && !this.problem}></convoai-ranking>
+      <convoai-ranking .addressOf=${(id: string) => pageAddress("user", id)} .users=${this.rows ?? []} .empty=${this.problem?.detail ?? empty} ?loading=${this.rows === null && !this.problem}></convoai-ranking>
       <a class="small" href=${writeRoute({ view: "users", params: { sort: "activity_count" } })}>${words.all}</a>`;
   }
 

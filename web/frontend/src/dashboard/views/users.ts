@@ -4,6 +4,7 @@ import { html } from "lit";
 import type { User } from "../../client/catalogue";
 import { define } from "../../ui/define";
 import { count, dateTime, moment } from "../../ui/format";
+import { userLink } from "../links";
 import "../lists/filters";
 import type { Field } from "../lists/filters";
 import "../lists/list";
@@ -20,8 +21,7 @@ const COLUMNS: readonly Column<User>[] = [
     label: words.id,
     rowHeader: true,
     sort: { by: "user_id", direction: "ascending" },
-    cell: ({ user_id }) =>
-      html`<a href=${writeRoute({ view: "activity", params: { user_id } })}><bdi>${user_id}</bdi></a>`,
+    cell: ({ user_id }) => userLink(user_id),
   },
   {
     label: words.name,

@@ -15,6 +15,7 @@ export class ActivityList extends LitElement {
     now: { attribute: false },
     loading: { type: Boolean },
     empty: {},
+    addressOf: { attribute: false },
   };
   /** Newest first. */
   declare items: readonly RecentActivity[];
@@ -23,12 +24,15 @@ export class ActivityList extends LitElement {
   declare loading: boolean;
   /** What is said if there are none. */
   declare empty: string;
+  /** The address of a user's page; null if names are no links. */
+  declare addressOf: ((userId: string) => string) | null;
 
   constructor() {
     super();
     this.items = [];
     this.now = 0;
     this.loading = false;
+    this.addressOf = null;
     this.empty = text.lists.noActivities;
   }
 
@@ -57,7 +61,7 @@ export class ActivityList extends LitElement {
     const type = activityType(activity_type);
     return html`<li>
       <span class="mark ${knownActivity(activity_type) ?? ""}">${activityIcon(activity_type)}</span>
-      <span class="who one-line" title=${name}>${name}</span>
+      <span class="who one-line" title=${name}>${this.addressOf ? html`<a href=${this.addressOf(user_id)}>${name}</a>` : name}</span>
       <time datetime=${timestamp} title=${dateTime(timestamp)}>${ago(timestamp, this.now)}</time>
       <span class="what one-line" title=${type}>${type}</span>
     </li>`;

@@ -8,17 +8,25 @@ import { text } from "../text";
 import { listRows, oneLine, skeleton, theme } from "../theme";
 
 export class Ranking extends LitElement {
-  static override properties = { users: { attribute: false }, loading: { type: Boolean }, empty: {} };
+  static override properties = {
+    users: { attribute: false },
+    loading: { type: Boolean },
+    empty: {},
+    addressOf: { attribute: false },
+  };
   /** The most active user first. */
   declare users: readonly TopUser[];
   declare loading: boolean;
   /** What is said if there are none. */
   declare empty: string;
+  /** The address of a user's page; null if names are no links. */
+  declare addressOf: ((userId: string) => string) | null;
 
   constructor() {
     super();
     this.users = [];
     this.loading = false;
+    this.addressOf = null;
     this.empty = text.lists.noTopUsers;
   }
 
@@ -27,7 +35,7 @@ export class Ranking extends LitElement {
     if (this.users.length === 0) return html`<p>${this.empty}</p>`;
     const most = this.users[0]?.activity_count || 1;
     return html`<ol role="list">
-      ${this.users.slice(0, TOP_USERS).map((user, index) => row(user, index + 1, most))}
+      ${this.users.slice(0, TOP_USERS).map((user, index) => row(user, index + 1, most, this.addressOf))}
     </ol>`;
   }
 
@@ -93,12 +101,17 @@ export class Ranking extends LitElement {
   ];
 }
 
-function row({ username, user_id, activity_count }: TopUser, rank: number, most: number) {
+function row(
+  { username, user_id, activity_count }: TopUser,
+  rank: number,
+  most: number,
+  addressOf: ((userId: string) => string) | null,
+) {
   const name = username || user_id;
   const share = `${(activity_count / most) * 100}%`;
   return html`<li>
     <span class="rank"><span aria-hidden="true">${rank}</span><span class="visually-hidden">${text.lists.rank(count(rank))}</span></span>
-    <span class="name one-line" title=${name}>${name}</span>
+    <span class="name one-line" title=${name}>${addressOf ? html`<a href=${addressOf(user_id)}>${name}</a>` : name}</span>
     <span class="count" title=${counted(activity_count, text.lists.activityCount)}>${count(activity_count)}</span>
     <svg class="bar" aria-hidden="true"><rect width=${share} height="4" rx="2" /></svg>
   </li>`;
