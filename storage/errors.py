@@ -8,6 +8,7 @@ StorageError
   BackupFailed        no backup was made: the text says why
   NameTaken           something has this name already: choose another one
   TooManyViews        the tenant has as many saved views as it may have: delete one
+  TooManyAnnotations  the tenant has as many annotations as it may have: delete some
   RowsRemoved         rows went while they were read page by page: start again
   StorageUnavailable  the database cannot be written or read just now: try again after ``retry_after`` seconds
     Overloaded        more is asked of this process than it may take on: the same
@@ -53,6 +54,10 @@ class NameTaken(StorageError):
 
 class TooManyViews(StorageError):
     """The tenant has as many saved views as it may have."""
+
+
+class TooManyAnnotations(StorageError):
+    """The tenant has as many annotations as it may have."""
 
 
 class StorageUnavailable(StorageError):

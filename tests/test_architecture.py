@@ -19,6 +19,7 @@ LAYERS = {
         ("credentials", "saved_views", "sessions", "engine", "prices"),
         ("write", "read"),
         ("retention", "verify", "importer"),
+        ("annotations",),
     ),
     "realtime": (
         ("principal", "protocol", "digest", "brokers", "transports"),
@@ -30,7 +31,7 @@ LAYERS = {
         ("auth",),
         ("ops",),
         ("ingest", "reports", "live", "sign_in"),
-        ("saved_views",),
+        ("saved_views", "annotations"),
         ("site",),
         ("server",),
         ("cli",),

@@ -137,12 +137,24 @@ class Platform(RuleBasedStateMachine):
         series = self.get("series", tenant, metrics=of[1], interval="day", **wanted)
         assert by_day["points"]["count"] == series["metrics"][of[1]]
 
+    @rule(tenant=TENANTS)
+    def annotate(self, tenant: str) -> None:
+        """An annotation is one change, which moves no figure."""
+        before = self.get("summary", tenant)
+        work = self.running.http.post(f"{API}/annotations", json={"text": "deploy"}, headers=self._admin(tenant))
+        assert self.run(work).status_code == 201
+        self.commits[tenant] += 1
+        after = self.get("summary", tenant)
+        assert {**after, "position": before["position"]} == before
+
     def get(self, path: str, tenant: str, **params: str) -> Any:
         """Read a report."""
-        headers = {"Authorization": f"Bearer {self.running.token(tenant, seconds=10**9)}"}
-        response = self.run(self.running.http.get(f"{API}/{path}", params=params, headers=headers))
+        response = self.run(self.running.http.get(f"{API}/{path}", params=params, headers=self._admin(tenant)))
         assert response.status_code == 200, response.text
         return response.json()
+
+    def _admin(self, tenant: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.running.token(tenant, seconds=10**9)}"}
 
     @rule(hours=st.sampled_from([1, 11, 24]))
     def let_time_pass(self, hours: int) -> None:

@@ -338,6 +338,21 @@ revocations = _support(
     key=("tenant_id", "kind", "value"),
 )
 
+# What admins marked on the charts: at a time, or from then until another one.
+annotations = _support(
+    "annotations",
+    _column("tenant_id", Key),
+    _column("at", Stamp),
+    _column("id", _ordered(16)),
+    _column("until", Stamp, null=True),
+    _column("kind", _ordered(16)),
+    _column("text", String(500)),
+    _column("link", String(2000), null=True),
+    _column("author", String(255)),
+    _column("created_at", Stamp),
+    key=("tenant_id", "at", "id"),
+)
+
 # Who is signed in, and codes that wait to become a session (code_until is not null). digest: SHA-256 of the secret, as
 # hex, by which alone a session is looked for: whoever shows it does not say the tenant. roles: a JSON list.
 sessions = _support(

@@ -13,12 +13,14 @@ import typer
 
 from storage.errors import StorageError
 from web.cli import erasure, keys, prices, upkeep
-from web.cli.command import alongside, fail, read_settings
+from web.cli.command import TOKEN, actor, alongside, environment_token, fail, read_secret, read_settings, signing_secret
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, own_url, unknown
 
 if TYPE_CHECKING:
     from storage.model.clock import Days
 
+ANSWER_SECONDS = 30.0
+"""How long a service may take to answer."""
 SECRET_BYTES = 32
 """What a secret for HS256 should have at the least (RFC 7518, 3.2); a shorter one is taken with a warning."""
 
@@ -78,19 +80,10 @@ def token(
     from web.auth.tokens import own_token
 
     settings = read_settings()
-    secret = _signing_secret(settings)
+    secret = signing_secret(settings)
     if secret is None:
         raise fail("tokens come from your auth service: ANALYTICS_JWKS_URL is set, ANALYTICS_JWT_SECRET is not")
     typer.echo(own_token(settings, secret, sub, tenant, hours * 3600, role))
-
-
-def _signing_secret(settings: Settings) -> str | None:
-    from web.auth.tokens import shared_secret
-
-    try:
-        return shared_secret(settings)
-    except InvalidSetting as error:
-        raise fail(str(error)) from None
 
 
 @app.command()
@@ -176,14 +169,6 @@ def _moment(option: str, value: str | None, days: "Days") -> str | None:
         raise fail(f"{option} {error}") from None
 
 
-def _secret(path: Path) -> str:
-    """Read a token or a key from a file, or with ``-`` from standard input: an argument would be seen by others."""
-    try:
-        return (sys.stdin.read() if str(path) == "-" else path.read_text()).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise fail(f"cannot read {path}: {type(error).__name__}") from None
-
-
 _URL = Annotated[str | None, typer.Option(help="The service. Default: the one the settings describe, on this machine.")]
 
 
@@ -204,13 +189,13 @@ def watch(
     from web.cli import watch as terminal
 
     if token_file is not None:
-        given = _secret(token_file)
+        given = read_secret(token_file)
 
         def supply() -> str:
             return given
 
     else:
-        secret = _signing_secret(settings)
+        secret = signing_secret(settings)
         if secret is None:
             raise fail("give a token with --token-file: there is no ANALYTICS_JWT_SECRET here to sign one with")
 
@@ -223,6 +208,70 @@ def watch(
         return
     except terminal.Refused as error:
         raise fail(str(error)) from None
+
+
+@app.command()
+def annotate(
+    text: Annotated[str, typer.Argument(help="What happened, in up to 500 characters.")],
+    kind: Annotated[str, typer.Option(help="deploy, incident or note.")] = "note",
+    at: Annotated[str | None, typer.Option(help="When: an ISO 8601 time, or a date. Default: now.")] = None,
+    until: Annotated[str | None, typer.Option(help="When it ended, if it lasted: the same.")] = None,
+    link: Annotated[str | None, typer.Option(help="A page about it: http:// or https://.")] = None,
+    url: _URL = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"Where the admin token is; - for standard input. Default: {TOKEN}, "
+            "or else one is signed with the secret here."
+        ),
+    ] = None,
+    tenant: Annotated[str, typer.Option(help="Whose charts, if the token is signed here.")] = DEFAULT_TENANT,
+) -> None:
+    """Mark a deploy, an incident or a note on the charts; prints the id of the annotation."""
+    settings = read_settings()
+    token = _token(settings, token_file, tenant)
+    given = {"text": text, "kind": kind, "at": at, "until": until, "link": link}
+    wanted = {name: value for name, value in given.items() if value is not None}
+    typer.echo(_post_annotation(url or own_url(settings), token, wanted))
+
+
+def _token(settings: Settings, file: Path | None, tenant: str) -> str:
+    if file is not None:
+        return read_secret(file)
+    if given := environment_token():
+        return given
+    secret = signing_secret(settings)
+    if secret is None:
+        raise fail(f"give a token with --token-file or {TOKEN}: there is no ANALYTICS_JWT_SECRET here to sign one with")
+    from web.auth.tokens import own_token
+
+    return own_token(settings, secret, actor(), tenant, 300)
+
+
+def _post_annotation(url: str, token: str, annotation: dict[str, str]) -> str:
+    """Post the annotation, and give its id; what cannot be done is said in one line."""
+    import json
+    import re
+
+    import httpx2
+
+    if not re.match("https?://[^/]", url):
+        raise fail("--url must begin with http:// or https:// and name a host")
+    address = f"{url.rstrip('/')}/api/v1/analytics/annotations"
+    try:
+        answer = httpx2.post(
+            address, json=annotation, headers={"Authorization": f"Bearer {token}"}, timeout=ANSWER_SECONDS
+        )
+    except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeEncodeError) as error:
+        raise fail(f"cannot reach the service at {url}: {type(error).__name__}") from None
+    try:
+        body = answer.json()
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        body = {}
+    if answer.status_code != 201 or not isinstance(body, dict) or "id" not in body:
+        detail = body.get("detail") if isinstance(body, dict) else None
+        raise fail(f"the service answered {answer.status_code}{f': {detail}' if detail else ''}")
+    return str(body["id"])
 
 
 @app.command()
@@ -244,7 +293,7 @@ def replay(
 
     if (file is None) != sample:
         raise fail("name a file, or --sample")
-    key = None if key_file is None else _secret(key_file)
+    key = None if key_file is None else read_secret(key_file)
     try:
         source = traffic.sample(seed) if file is None else traffic.read(file, seed)
         counts = asyncio.run(player.replay(source, url or own_url(settings), key, speed, keep_times))

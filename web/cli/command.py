@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -22,6 +23,7 @@ T = TypeVar("T")
 
 MAX_LENGTH = 255
 """How long a name that is kept may be."""
+TOKEN = "ANALYTICS_TOKEN"  # noqa: S105 - the name of a variable
 PROGRESS_STEPS = 200
 """How often, at the most, a line of progress is written again."""
 
@@ -96,6 +98,29 @@ def actor() -> str:
     except (KeyError, OSError):
         name = str(os.getuid())
     return f"{name}@{socket.gethostname()}"[:MAX_LENGTH]
+
+
+def read_secret(path: Path) -> str:
+    """Read a token or a key from a file, or with ``-`` from standard input: an argument would be seen by others."""
+    try:
+        return (sys.stdin.read() if str(path) == "-" else path.read_text()).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise fail(f"cannot read {path}: {type(error).__name__}") from None
+
+
+def environment_token() -> str:
+    """Give the token that CI keeps in a variable, as it has no file for one; "" for none."""
+    return os.environ.get(TOKEN, "").strip()
+
+
+def signing_secret(settings: Settings) -> str | None:
+    """Give the secret with which tokens are signed here; None: the auth service signs them."""
+    from web.auth.tokens import shared_secret
+
+    try:
+        return shared_secret(settings)
+    except InvalidSetting as error:
+        raise fail(str(error)) from None
 
 
 class Progress:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
+from storage.annotations import Kind, annotations
 from storage.engine.database import ReadTransaction
 from storage.model.clock import Days
 from storage.read import reports
@@ -170,6 +171,7 @@ _CODES = Parameter(
     _codes,
 )
 _STATUS = Parameter("status", "Only those that are active, or deleted.", _one_of(*_STATUSES), choice(*_STATUSES))
+_KIND = Parameter("kind", "Only of this kind.", _one_of(*get_args(Kind)), choice(*get_args(Kind)))
 _ACTIVE = Parameter("active_only", "Only users with an event today.", {"type": "boolean"}, boolean, default=False)
 _SEARCH = Parameter(
     "search", "A part of the user id or the name; capital letters do not matter.", _text(255), text(255)
@@ -272,6 +274,10 @@ def _chosen(ask: Ask) -> Calls:
 
 async def _endpoints(ask: Ask) -> Listing:
     return await endpoints(ask.connection, ask.tenant_id, ask.days, ask.page, ask.values.get("sort", "count"))
+
+
+async def _annotations(ask: Ask) -> Listing:
+    return await annotations(ask.connection, ask.tenant_id, ask.page, ask.values.get("kind"))
 
 
 async def _days(ask: Ask) -> Listing:
@@ -400,5 +406,15 @@ LISTS = (
         table="daily_stats",
         limit=MAX_LIMIT,
         is_heavy=_of_days,
+    ),
+    List(
+        "annotations",
+        "annotations",
+        "getAnnotations",
+        "Annotations, latest first; a range selects those of which a part lies in it",
+        shapes.ANNOTATION,
+        _annotations,
+        {"": "ss"},
+        (_KIND,),
     ),
 )

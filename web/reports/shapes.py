@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+from storage.annotations import Kind
 from storage.model.changes import MINUTES
 from storage.model.histogram import RELATIVE_ERROR
 from storage.model.metrics import FIGURES
@@ -130,6 +131,18 @@ ENDPOINT = record(
         "error_count": COUNT,
         "avg_response_time": SECONDS,
         "p95_response_time": {**SECONDS, "description": "Seconds, at most 1.6 % off."},
+    }
+)
+ANNOTATION = record(
+    {
+        "id": STRING,
+        "kind": {"enum": list(get_args(Kind))},
+        "text": STRING,
+        "at": TIME,
+        "until": {**TIME, "type": ["string", "null"], "description": "Null: it happened at once."},
+        "link": {**OPTIONAL, "description": "A page about it: http or https."},
+        "author": {**STRING, "description": "The subject of the token that added it."},
+        "created_at": TIME,
     }
 )
 STATS = record({"count": COUNT, "error_count": COUNT, "avg_response_time": SECONDS})

@@ -22,7 +22,9 @@ from storage.engine.database import Database
 from storage.engine.urls import database_at
 from storage.fairness.shares import FairShares
 from storage.retention.policy import Earliest
+from storage.retention.steps import Steps
 from storage.write.writer import Writer
+from web.annotations import Annotations
 from web.auth.admin import AdminAuthenticator
 from web.auth.credentials import Credentials
 from web.auth.ingest import IngestAuthenticator
@@ -138,6 +140,8 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     reports = _reports(settings, database, admins, memory)
     operations = _operations(database, tracking, reports, live, health)
     operations += [*SignIn(admins, sessions).operations(), *open_id.operations()]
+    steps = Steps(database, settings.change_log_entries, broker.publish, rest=0.0)
+    operations += Annotations(database, steps, reports).operations()
     app = _application(settings, telemetry, audit, operations, live, static)
     return Service(
         settings,
