@@ -11,7 +11,8 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 
 # What a browser logs when the network or the service goes away, as it does in some of these tests.
 EXPECTED = re.compile(
-    r"WebSocket connection to|Failed to load resource: (net::|the server responded with a status of (401|403|404|409|503))"
+    r"WebSocket connection to|"
+    r"Failed to load resource: (net::|the server responded with a status of (401|403|404|409|503))"
 )
 
 

@@ -6,7 +6,7 @@ import { define } from "../../ui/define";
 import { daysLabel, spanLabel, zoneOf } from "../../ui/format";
 import type { IntervalChosen, PointOpened, ZoomRequested } from "../charts/chart";
 import { type ChartName, KEY_FIGURES, keyFigureOf } from "../charts/chart-data";
-import { eventsOf } from "../charts/events-of";
+import { eventsOf } from "../lists/events-of";
 import "../charts/models";
 import { coveredSpan } from "../charts/points";
 import { RangeSeries } from "../charts/range-series";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { eventsOf } from "../../../src/dashboard/charts/events-of";
+import { eventsOf } from "../../../src/dashboard/lists/events-of";
 
 const [FROM, TO] = [Date.parse("2026-11-29T12:00:00Z"), Date.parse("2026-11-29T13:00:00Z")];
 
