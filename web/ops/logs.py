@@ -77,7 +77,9 @@ class AccessLog:
             # The template of the route, never the path: that is the client's own text.
             route = getattr(scope.get("route"), "path", "none")
             seconds = (ended or time.perf_counter()) - started
-            method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "OPTIONS") else "other"
+            method = (
+                scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS") else "other"
+            )
             self._telemetry.requested(route, method, status, seconds)
             if status >= self._lowest:
                 log.info("request", route=route, method=method, status=status, ms=round(seconds * 1000, 1))

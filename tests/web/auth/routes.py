@@ -22,8 +22,24 @@ ADMINS = [
         "series?metrics=messages",
         "response-times?of=messages",
         "snapshot",
+        "active-users?from=2026-03-01",
+        "api-usage/endpoints/detail?endpoint=/x",
+        "models/detail?model_used=x",
+        "search?part=x",
+        "views",
+        "annotations",
     )
 ]
+DETAILS = [f"GET {API}/users/detail?user_id=x", f"GET {API}/conversations/detail?conversation_id=x"]
+"""For admins, who are told that there is nothing of this name."""
+WRITES = {
+    f"POST {API}/views": 415,
+    f"PATCH {API}/views/{{view_id}}": 415,
+    f"DELETE {API}/views/{{view_id}}": 404,
+    f"POST {API}/annotations": 415,
+    f"DELETE {API}/annotations/{{annotation_id}}": 404,
+}
+"""For admins, with what a request without a body gets."""
 TRACKERS = [f"POST {TRACK}/{name}" for name in (*EVENTS, "batch")]
 OPEN = {
     "GET /health": 200,

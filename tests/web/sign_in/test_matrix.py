@@ -13,7 +13,7 @@ from realtime.protocol import SUBPROTOCOL
 from storage.credentials import Revocation, revoke
 from storage.model import clock
 from tests.servers.service import Running, start
-from tests.web.auth.routes import ADMINS, CODES, LIVE, OWN_PAGES, RENEWALS, STREAM
+from tests.web.auth.routes import ADMINS, CODES, DETAILS, LIVE, OWN_PAGES, RENEWALS, STREAM, WRITES
 from tests.web.sign_in.browser import SESSION, Browser
 
 ALLOWED = "https://platform.example.com"
@@ -81,7 +81,8 @@ def cookie(browser: Browser) -> str:
 
 @pytest.mark.parametrize("origin", [*OWN_ORIGINS, *OTHER_ORIGINS])
 async def test_only_own_pages_get_in_by_the_cookie(running: Running, origin: str) -> None:
-    """The cookie opens what admins read, for pages of this service alone: not for any other origin, allowed or not."""
+    """The cookie opens what admins read and write, for pages of this service alone: for no other origin, allowed or
+    not."""
     is_own = origin in OWN_ORIGINS
     headers = filled(OWN_ORIGINS.get(origin) or OTHER_ORIGINS.get(origin, {}), running)
     browser = Browser(running)
@@ -91,6 +92,8 @@ async def test_only_own_pages_get_in_by_the_cookie(running: Running, origin: str
         found = await status(running, endpoint, headers)
         # The live endpoint refuses a page that is not allowed before it looks at who asks.
         assert found == 200 if is_own else found in (401, 403 if endpoint == STREAM else 401), (endpoint, found)
+    for endpoint in [*DETAILS, *WRITES]:
+        assert await status(running, endpoint, headers) == (WRITES.get(endpoint, 404) if is_own else 401), endpoint
     assert await status(running, LIVE, headers) in ((101,) if is_own else (401, 403))
     assert await status(running, f"GET {SESSION}", headers) in ((200,) if is_own else (204, 403))
     assert await status(running, CODES, headers) == 401
@@ -124,7 +127,7 @@ async def test_what_is_no_session_opens_nothing(running: Running, kind: str) -> 
             headers["Cookie"] = f"{name}="
         case "two of one name":
             headers["Cookie"] = f"{name}={secret}; {name}={'x' * 43}"
-    for endpoint in [*ADMINS, STREAM, LIVE]:
+    for endpoint in [*ADMINS, *DETAILS, *WRITES, STREAM, LIVE]:
         assert await status(running, endpoint, headers) == 401, endpoint
     assert await status(running, f"GET {SESSION}", headers) == 204
 
@@ -147,8 +150,8 @@ async def test_a_token_opens_whatever_the_origin_and_the_cookie(running: Running
 
 
 async def test_pages_of_other_origins_may_not_even_try(running: Running) -> None:
-    """A browser asks before it sends X-Page-Origin or DELETE for another origin, an allowed one too: it is told no."""
-    for method, header in (("GET", "x-page-origin"), ("DELETE", "authorization"), ("POST", "x-page-origin")):
+    """A browser asks before it sends X-Page-Origin for another origin, an allowed one too: it is told no."""
+    for method, header in (("GET", "x-page-origin"), ("DELETE", "x-page-origin"), ("POST", "x-page-origin")):
         ask = {
             "Origin": ALLOWED,
             "Access-Control-Request-Method": method,

@@ -38,12 +38,6 @@ describe("live minutes", () => {
     expect(withMinutes(once, live, START + 2 * MINUTE)).toEqual(once);
   });
 
-  it("leave out active users, whom live minutes count once a day", () => {
-    const live = [{ start: iso(START + MINUTE), messages: 5, active_users: 1 }];
-    const { amounts } = withMinutes(minutes({ messages: [1, 2], active_users: [3, 4] }), live, START + 2 * MINUTE);
-    expect(amounts).toEqual({ messages: [1, 5, 0], active_users: [3, 4, 0] });
-  });
-
   it("count for 0 where a counter is absent", () => {
     const live = [{ start: iso(START + MINUTE), messages: 5 }];
     expect(withMinutes(points, live, START).amounts).toEqual({ messages: [1, 5, 3], tokens: [10, 0, 30] });
