@@ -344,7 +344,7 @@ export const german: DashboardText = {
     names: { user_id: "Nutzer", model_used: "Modell", endpoint: "Endpunkt", activity_type: "Art", status: "Status" },
   },
   finder: {
-    open: "Suchen",
+    open: "Finden",
     title: "Zu Ansicht, Nutzer, Unterhaltung, Endpunkt oder Modell gehen",
     placeholder: "Name oder Anfang einer Kennung",
     results: "Ergebnisse",

@@ -345,7 +345,7 @@ export const english = {
     names: { user_id: "User", model_used: "Model", endpoint: "Endpoint", activity_type: "Type", status: "Status" },
   },
   finder: {
-    open: "Search",
+    open: "Find",
     title: "Go to a view, user, conversation, endpoint or model",
     placeholder: "Name or beginning of an id",
     results: "Results",

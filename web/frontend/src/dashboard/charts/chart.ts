@@ -235,7 +235,7 @@ export class Chart extends LitElement {
         )}
         ${this.#changeAt(data, at)}
       </dl>
-      <p class="small soft">${words.opens}</p>
+      <div class="small soft">${words.opens}</div>
     </div>`;
   }
 

@@ -112,13 +112,13 @@ export class ConversationPage extends DetailPage<ConversationDetail> {
   }
 
   #entry({ message, isFirstOfDay, gap, share }: Entry, names: ReadonlyMap<string, string | null>) {
-    const { role, user_id, model_used, token_count, response_time, created_at, message_id } = message;
+    const { role, user_id, token_count, response_time, created_at, message_id } = message;
     return html`${isFirstOfDay ? html`<li class="day">${dayLabel(created_at)}</li>` : nothing}
       ${gap === null ? nothing : html`<li class="gap soft">${words.later(length(gap))}</li>`}
       <li class="message ${role}" title=${message_id}>
         <time datetime=${created_at} title=${dateTime(created_at)}>${timeWithSeconds(Date.parse(created_at))}</time>
         <span class="badge">${role}</span>
-        <span class="by">${role === "user" ? userLink(user_id, names.get(user_id)) : model_used === null ? html`<span class="soft">${words.noModel}</span>` : modelLink(model_used)}</span>
+        <span class="by">${role === "user" ? userLink(user_id, names.get(user_id)) : nothing} ${this.#model(message)}</span>
         <span class="tokens">${token_count === null ? nothing : counted(token_count, words.tokenCount)}</span>
         <span class="took">${
           response_time === null
@@ -126,6 +126,12 @@ export class ConversationPage extends DetailPage<ConversationDetail> {
             : html`<svg aria-hidden="true"><rect width="${(share ?? 0) * 100}%" height="100%" rx="3" /></svg><span>${seconds(response_time)}</span>`
         }</span>
       </li>`;
+  }
+
+  /** The model of a message; that of a user needs none. */
+  #model({ role, model_used }: Message) {
+    if (model_used !== null) return modelLink(model_used);
+    return role === "user" ? nothing : html`<span class="soft">${words.noModel}</span>`;
   }
 
   static override styles = [
