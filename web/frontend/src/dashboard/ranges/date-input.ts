@@ -54,9 +54,14 @@ export class DateInput extends LitElement {
     this.value = (event.target as HTMLInputElement).value;
   };
 
-  /** The form is outside of this element, so that Enter does not reach it by itself. */
+  /**
+   * The form is outside of this element, so that Enter does not reach it by itself. The key does nothing else: what the form
+   * moves the focus to would be pressed by it.
+   */
   #key = (event: KeyboardEvent): void => {
-    if (event.key === "Enter") this.closest("form")?.requestSubmit();
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    this.closest("form")?.requestSubmit();
   };
 
   #open = (): void => this.renderRoot.querySelector<HTMLInputElement>(".calendar")?.showPicker();
