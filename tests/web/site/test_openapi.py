@@ -54,6 +54,8 @@ async def test_every_route_is_described(running: Running) -> None:
     assert routes - pages == set(document["paths"])
 
 
+# The service runs in this process, and asks `random` for its pauses while hypothesis draws in another thread.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 @pytest.mark.each_database
 async def test_the_service_does_what_it_says(tmp_path: Path, database_url: str, full: bool, figures: Figures) -> None:
     """Whatever schemathesis sends, valid or not: no 5xx, no status, media type or body that is not in the document.
