@@ -63,7 +63,7 @@ FOLDERS = {
             "pace",
         ),
         ("ranges",),
-        ("lists",),
+        ("lists", "annotations"),
         ("charts", "first-day"),
         ("views",),
         ("details", "finder"),

@@ -1,10 +1,11 @@
 """The run of the command ``demo``: the service on a database of its own, its past, and traffic until the end."""
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from zoneinfo import ZoneInfo
@@ -12,10 +13,13 @@ from zoneinfo import ZoneInfo
 import httpx2
 
 from storage.engine.sqlite import writer_of
+from storage.model import clock
+from web.annotations import PATH
 from web.auth.tokens import own_token, shared_secret
-from web.cli.demo.history import DAY, History
+from web.cli.demo.history import DAY, History, Mark
 from web.cli.replay import Player, connect
 from web.cli.traffic import Source
+from web.http.documents import JSON
 from web.server.runner import CannotListen, run
 from web.settings import DEFAULT_TENANT, PREFIX, Settings, own_url
 
@@ -101,6 +105,7 @@ class Crowd:
         past = await asyncio.to_thread(history.source, history.begin, history.now)
         async with connect(own_url(self._settings), None) as client:
             await _play(past, client, 0.0)
+            await _annotate([mark for mark in history.marks if mark.at <= history.now], client, self._settings)
             print(_greeting(self._settings, len(past.events), self._days, monotonic() - began), flush=True)
             begin = history.now
             while True:
@@ -114,6 +119,24 @@ async def _play(source: Source, client: httpx2.AsyncClient, speed: float) -> Non
         await Player(source, client, 0).play(speed)
 
 
+async def _annotate(marks: list[Mark], client: httpx2.AsyncClient, settings: Settings) -> None:
+    headers = {"Authorization": f"Bearer {_token(settings, 300)}"}
+    for mark in marks:
+        times = {"at": _written(mark.at)} | ({} if mark.end is None else {"until": _written(mark.end)})
+        body = json.dumps({"kind": mark.kind, "text": mark.text, **times})
+        answer = await client.post(PATH, content=body, headers={**headers, "Content-Type": JSON})
+        answer.raise_for_status()
+
+
+def _written(milliseconds: int) -> str:
+    return clock.text(datetime.fromtimestamp(milliseconds / 1000, UTC))
+
+
+def _token(settings: Settings, seconds: float) -> str:
+    # There always is a secret: a demo has a database in a file, and takes no key set from the environment.
+    return own_token(settings, shared_secret(settings) or "", "admin", DEFAULT_TENANT, seconds)
+
+
 def _stop_after_failure(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and task.exception() is not None:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -125,8 +148,7 @@ def _first(failure: BaseException) -> BaseException:
 
 
 def _greeting(settings: Settings, events: int, days: int, seconds: float) -> str:
-    # There always is a secret: a demo has a database in a file, and takes no key set from the environment.
-    token = own_token(settings, shared_secret(settings) or "", "admin", DEFAULT_TENANT, LINK_HOURS * 3600)
+    token = _token(settings, LINK_HOURS * 3600)
     return f"""
   {events:,} events of {days} day{"s" * (days > 1)}, posted in {seconds:.1f} s; traffic goes on. Ctrl-C ends all.
 

@@ -46,7 +46,7 @@ TOKENS_A_WORD = 1.3
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that happened at a Unix time in milliseconds; *end* None: it took no time."""
+    """Something that happened at a Unix time in milliseconds; *end* None: it took no time. *kind*: an annotation's."""
 
     at: int
     end: int | None
@@ -92,7 +92,7 @@ class History:
             Mark(self.deploy, None, "deploy", "atlas-small is the usual model"),
             Mark(self.incident.start, self.incident.stop, "incident", "Answers slow and failing: a full disk"),
             Mark(self.slow, None, "deploy", "lyra-2 updated"),
-            Mark(self.now - RUSH, None, "other", "Newsletter sent"),
+            Mark(self.now - RUSH, None, "note", "Newsletter sent"),
         )
 
     def source(self, begin: int, end: int) -> Source:

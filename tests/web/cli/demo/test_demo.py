@@ -58,6 +58,11 @@ class Demo:
         ).json()
         return found
 
+    def marks(self, token: str) -> list[dict[str, str]]:
+        answer = httpx2.get(f"{self.url}{API}/annotations", headers={"Authorization": f"Bearer {token}"})
+        found: list[dict[str, str]] = answer.json()["items"]
+        return found
+
     def end(self) -> int:
         """Press Ctrl-C, and give its exit code."""
         self.process.send_signal(signal.SIGINT)
@@ -101,6 +106,15 @@ def test_a_demo_has_a_past_and_goes_on(tmp_path: Path) -> None:
         second = demo.summary(token)
         assert second["total_messages"] < 1.9 * max(1, first["total_messages"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["demo"], "the real database is not touched"
+
+
+def test_a_demo_marks_what_happened(tmp_path: Path) -> None:
+    """When the link is printed, what happened in the past is marked on the charts, and nothing of the future."""
+    with running(tmp_path, free_port()) as demo:
+        token = demo.line(r"#token=(\S+)").group(1)
+        marks = demo.marks(token)
+    assert {"note": "Newsletter sent"}.items() <= {mark["kind"]: mark["text"] for mark in marks}.items()
+    assert all(mark["at"] <= mark["created_at"] for mark in marks)
 
 
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:

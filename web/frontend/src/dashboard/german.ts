@@ -164,6 +164,13 @@ export const german: DashboardText = {
     down: (percent) => `${percent} weniger als im Zeitraum davor`,
     same: "unverändert gegenüber dem Zeitraum davor",
   },
+  marks: {
+    title: "Markierungen",
+    kinds: { deploy: "Deployment", incident: "Störung", note: "Notiz" },
+    count: { one: (count) => `${count} Markierung`, other: (count) => `${count} Markierungen` },
+    more: (count) => `und ${count} weitere`,
+    failed: "Die Markierungen konnten nicht geladen werden",
+  },
   ranges: {
     label: "Zeitraum",
     custom: "Eigener",

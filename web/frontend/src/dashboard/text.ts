@@ -167,6 +167,13 @@ export const english = {
     down: (percent: string) => `down ${percent} on the period before`,
     same: "no change on the period before",
   },
+  marks: {
+    title: "Marks",
+    kinds: { deploy: "Deploy", incident: "Incident", note: "Note" },
+    count: { one: (count: string) => `${count} mark`, other: (count: string) => `${count} marks` },
+    more: (count: string) => `and ${count} more`,
+    failed: "The marks could not be loaded",
+  },
   ranges: {
     label: "Range",
     custom: "Custom",

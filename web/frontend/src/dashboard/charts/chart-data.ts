@@ -3,6 +3,7 @@
 import type { Interval } from "../../client/catalogue";
 import { meanSeconds } from "../../ui/figures";
 import { INTERVAL_MS } from "../ranges/interval";
+import { dayStart } from "../ranges/range";
 import { dashboardText } from "../text";
 import type { MoreIs } from "./change";
 import {
@@ -291,6 +292,17 @@ function upTo({ start, interval }: Points, to: number): readonly number[] {
   const width = INTERVAL_MS[interval];
   const missing = Math.max(0, Math.ceil((to - last) / width) - 1);
   return [...start, ...Array.from({ length: missing }, (_, index) => last + (index + 1) * width)];
+}
+
+/** When the last point ends; 0 if there is none. */
+export function endOfPoints({ start, interval, zone }: ChartData): number {
+  const last = start.at(-1);
+  return last === undefined ? 0 : endOf(last, interval, zone);
+}
+
+/** When a point ends. */
+export function endOf(start: number, interval: Interval, zone: string): number {
+  return interval === "day" ? dayStart(start, 1, zone) : start + INTERVAL_MS[interval];
 }
 
 /** A value that is told of one point. */

@@ -8,16 +8,17 @@ import { define } from "../../ui/define";
 import { pointLabel } from "../../ui/format";
 import { downloadIcon, minusIcon, pictureIcon, plusIcon, tableIcon } from "../../ui/icons";
 import { skeleton } from "../../ui/theme";
+import type { Annotation } from "../annotations/annotation";
+import { markReadout, readoutStyles, spokenMarks } from "../annotations/mark-readout";
+import { annotationsAt, type Mark, placeMarks } from "../annotations/marks";
 import { download } from "../download";
 import { csvName } from "../lists/csv-name";
 import "../lists/table";
 import type { Column } from "../lists/table";
-import { INTERVAL_MS } from "../ranges/interval";
-import { dayStart } from "../ranges/range";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
 import { changeOf } from "./change";
-import { type ChartData, PARTS, readout } from "./chart-data";
+import { type ChartData, endOf, endOfPoints, PARTS, readout } from "./chart-data";
 import { chartCsv, drawPicture } from "./chart-file";
 import { layout } from "./chart-layout";
 import { canReuse, colours, columns, plot } from "./plot";
@@ -73,6 +74,7 @@ const KEYS: Readonly<Record<string, ZoomRequested["to"]>> = {
 export class Chart extends LitElement {
   static override properties = {
     data: { attribute: false },
+    annotations: { attribute: false },
     range: {},
     intervals: { attribute: false },
     isZoomed: { type: Boolean },
@@ -83,6 +85,8 @@ export class Chart extends LitElement {
   };
   /** Null while it is loading. */
   declare data: ChartData | null;
+  /** What is marked on it. */
+  declare annotations: readonly Annotation[];
   /** The range as text. */
   declare range: string;
   /** The lengths that its points can have. */
@@ -99,6 +103,7 @@ export class Chart extends LitElement {
 
   #plot: uPlot | undefined;
   #drawn: ChartData | undefined;
+  #marks: readonly Mark[] = [];
   #spoken = "";
   #pressedAt = 0;
   /** Where the cursor is in the plot, in px. */
@@ -112,6 +117,7 @@ export class Chart extends LitElement {
   constructor() {
     super();
     this.data = null;
+    this.annotations = [];
     this.range = "";
     this.intervals = [];
     this.isZoomed = false;
@@ -129,6 +135,11 @@ export class Chart extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     this.requestUpdate("scheme");
+  }
+
+  override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has("data") || changed.has("annotations"))
+      this.#marks = this.data ? placeMarks(this.annotations, this.data.start, endOfPoints(this.data)) : [];
   }
 
   override render() {
@@ -235,6 +246,7 @@ export class Chart extends LitElement {
         )}
         ${this.#changeAt(data, at)}
       </dl>
+      ${markReadout(annotationsAt(this.#marks, at))}
       <div class="small soft">${words.opens}</div>
     </div>`;
   }
@@ -336,7 +348,7 @@ export class Chart extends LitElement {
       !target.contains(this.#plot.root)
     ) {
       this.#clear();
-      this.#plot = plot(target, this.data, {
+      this.#plot = plot(target, this.data, () => this.#marks, {
         cursor: (index, left, top) => this.#moveCursor(index, left, top),
         select: (from, to) => this.dispatchEvent(new ZoomRequested({ from, to })),
         reset: () => this.dispatchEvent(new ZoomRequested("reset")),
@@ -345,6 +357,8 @@ export class Chart extends LitElement {
       this.#size.observe(target);
     } else if (this.data !== this.#drawn) {
       this.#plot.setData(columns(this.data));
+    } else if (changed.has("annotations")) {
+      this.#plot.redraw(false);
     }
     this.#drawn = this.data;
     this.#placeTooltip();
@@ -427,14 +441,11 @@ export class Chart extends LitElement {
     const values = readout(data, index).map(({ label, value }) => `${label} ${this.#format(value)}`);
     const change =
       index < data.ended ? changeOf(data.main[index] ?? null, data.previous?.[index] ?? null, data.moreIs) : null;
-    this.#spoken = `${this.#pointLabel(data, index)}: ${[...values, ...(change ? [change.spoken] : [])].join(", ")}`;
+    const parts = [...values, ...(change ? [change.spoken] : []), ...spokenMarks(annotationsAt(this.#marks, index))];
+    this.#spoken = `${this.#pointLabel(data, index)}: ${parts.join(", ")}`;
   }
 
-  static override styles = [...baseStyles, skeleton, unsafeCSS(plotStyle), layout];
-}
-
-function endOf(start: number, interval: Interval, zone: string): number {
-  return interval === "day" ? dayStart(start, 1, zone) : start + INTERVAL_MS[interval];
+  static override styles = [...baseStyles, skeleton, unsafeCSS(plotStyle), layout, readoutStyles];
 }
 
 /** Buttons of which one is pressed; none if there is no choice. */

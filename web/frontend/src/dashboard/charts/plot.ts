@@ -3,6 +3,8 @@
 import uPlot from "uplot";
 import { seconds, short, tickLabel, zoneOf } from "../../ui/format";
 import { DAY } from "../../ui/time";
+import { drawMarks, markStyle } from "../annotations/draw-marks";
+import type { Mark } from "../annotations/marks";
 import { INTERVAL_MS } from "../ranges/interval";
 import { type ChartData, stackLines } from "./chart-data";
 import type { Values } from "./points";
@@ -23,9 +25,12 @@ export interface Listeners {
 
 type Colour = (name: string) => string;
 
-export function plot(target: HTMLElement, data: ChartData, listeners: Listeners): uPlot {
+/** Draw the data, and the marks that `marks` gives at that time; `redraw` draws them again. */
+export function plot(target: HTMLElement, data: ChartData, marks: () => readonly Mark[], listeners: Listeners): uPlot {
   const colour = colours(target);
-  const small = `12px ${getComputedStyle(target).fontFamily}`;
+  const { fontFamily } = getComputedStyle(target);
+  const small = `12px ${fontFamily}`;
+  const style = markStyle(colour, fontFamily);
   const options: uPlot.Options = {
     width: Math.max(target.clientWidth, 100),
     height: Math.max(target.clientHeight, 100),
@@ -51,6 +56,7 @@ export function plot(target: HTMLElement, data: ChartData, listeners: Listeners)
       },
     },
     hooks: {
+      draw: [(made) => drawMarks(made, marks(), style)],
       setCursor: [
         ({ cursor: { idx, left = 0, top = 0 }, over }) =>
           listeners.cursor(idx ?? null, over.offsetLeft + left, over.offsetTop + top),

@@ -4,8 +4,10 @@ import { css, html, nothing, type PropertyValues } from "lit";
 import { ClockController } from "../../ui/clock-controller";
 import { define } from "../../ui/define";
 import { daysLabel, spanLabel, zoneOf } from "../../ui/format";
+import "../annotations/mark-list";
+import { RangeAnnotations } from "../annotations/range-annotations";
 import type { IntervalChosen, PointOpened, ZoomRequested } from "../charts/chart";
-import { type ChartName, KEY_FIGURES, keyFigureOf } from "../charts/chart-data";
+import { type ChartName, endOfPoints, KEY_FIGURES, keyFigureOf } from "../charts/chart-data";
 import { eventsOf } from "../lists/events-of";
 import "../charts/models";
 import { coveredSpan } from "../charts/points";
@@ -48,6 +50,10 @@ export class Overview extends LiveElement {
     () => this.client,
     () => this.requestUpdate(),
   );
+  readonly #annotations = new RangeAnnotations(
+    () => this.client,
+    () => this.requestUpdate(),
+  );
 
   constructor() {
     super();
@@ -68,12 +74,15 @@ export class Overview extends LiveElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#series.stop();
+    this.#annotations.stop();
   }
 
   override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has("params") || changed.has("zone")) this.#series.show(this.params, this.zone, this.now);
     if (typeof this.#series.range === "string") this.#unzoomed = null;
     this.#series.update(this.now);
+    const chart = this.#series.charts?.[0];
+    if (chart?.start[0] !== undefined) this.#annotations.update(chart.start[0], endOfPoints(chart));
   }
 
   /** Load the chart after the first figures, which it would delay, or when it is known that there are none. */
@@ -101,7 +110,7 @@ export class Overview extends LiveElement {
         aria-busy=${points === null}
         @analytics-figure=${this.#chooseFigure}
       ></dashboard-strip>
-      <section class=${isOld ? "dim" : ""} aria-busy=${points === null}>${this.#chart()}</section>
+      <section class=${isOld ? "dim" : ""} aria-busy=${points === null}>${this.#chart()} ${this.#marks()}</section>
       <dashboard-totals .client=${this.client}></dashboard-totals>
       <div class="cards">
         <dashboard-models class="card" .points=${points} .earlier=${before} .ended=${charts?.[0]?.ended ?? 0} .times=${this.#series.modelTimes}></dashboard-models>
@@ -121,6 +130,7 @@ export class Overview extends LiveElement {
     return html`<dashboard-chart
       class="card ${data?.name ?? ""}"
       .data=${data}
+      .annotations=${this.#annotations.all}
       .range=${this.#rangeLabel(span)}
       .intervals=${possibleIntervals(span.to - span.from, hasHours(range, span))}
       .isZoomed=${typeof range === "object"}
@@ -130,6 +140,17 @@ export class Overview extends LiveElement {
       @analytics-interval=${this.#chooseInterval}
       @analytics-figure=${this.#chooseFigure}
     ></dashboard-chart>`;
+  }
+
+  /** The marks of the chart as a list; nothing if there are none. */
+  #marks() {
+    const { all, hasMore, problem } = this.#annotations;
+    return html`${problem ? html`<p class="notice warning" role="status">${dashboardText.marks.failed}: ${problem.detail}</p>` : nothing}
+      ${
+        this.isChartLoaded && all.length > 0
+          ? html`<dashboard-mark-list class="card" .annotations=${all} .hasMore=${hasMore}></dashboard-mark-list>`
+          : nothing
+      }`;
   }
 
   /** The range of the totals: that of the points, which may begin before the requested range. */
@@ -195,7 +216,13 @@ export class Overview extends LiveElement {
         min-width: 0;
       }
       section {
+        display: grid;
+        grid-template-columns: minmax(0, 1fr);
+        gap: var(--space-4);
         min-width: 0;
+      }
+      .notice {
+        margin: 0;
       }
       .place {
         height: calc(clamp(220px, 100dvh - 440px, 460px) + 86px);
