@@ -113,6 +113,8 @@ export function canReuse(one: ChartData, other: ChartData): boolean {
 function lines(data: ChartData, colour: Colour): uPlot.Series[] {
   const shown = data.stacked ? [...data.lines].reverse() : data.lines;
   const isCount = data.unit === "count";
+  // With forced colours every colour is that of text, and an area would be solid.
+  const isForced = matchMedia("(forced-colors: active)").matches;
   return shown.map((line, index): uPlot.Series => {
     const stroke = colour(`var(${line.colour})`);
     // In a stack each line covers those behind it; of other lines only the first is filled, unless each is of another thing.
@@ -122,7 +124,7 @@ function lines(data: ChartData, colour: Colour): uPlot.Series[] {
     return {
       stroke,
       width: 2,
-      ...(data.stacked || (index === 0 && (isCount || shown.length === 1)) ? { fill } : {}),
+      ...(!isForced && (data.stacked || (index === 0 && (isCount || shown.length === 1))) ? { fill } : {}),
       points: isolatedPoints(stroke),
     };
   });
