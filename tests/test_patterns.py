@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from storage.prices.shipped import Clause, table
 from tests.repository import PACKAGES, ROOT
 
 WAYS = ("match", "fullmatch", "search", "findall", "finditer", "split", "sub", "subn")
@@ -66,7 +67,12 @@ def _called(node: ast.Call) -> str:
 
 
 def _written(node: ast.expr, assigned: dict[str, ast.expr], names: Mapping[str, Any]) -> list[str | bytes]:
-    """Read a pattern: a constant, a name for one, any of a dictionary of them, or what the module makes of others."""
+    """Read a pattern: a constant, a name for one, any of a dictionary of them, or what the module makes of others.
+
+    One that an object holds comes from the shipped prices, whose patterns are :data:`SHIPPED`.
+    """
+    if any(isinstance(part, ast.Name) and part.id == "self" for part in ast.walk(node)):
+        return []
     if isinstance(node, ast.Subscript):
         return _written(node.value, assigned, names)
     if isinstance(node, ast.Name):
@@ -158,6 +164,26 @@ USES = [
     if "re." in (source := file.read_text())
     for use in uses_of(source, str(file.relative_to(ROOT)), vars(_module(file)))
 ]
+
+
+def _shipped(clause: Clause) -> Iterator[str]:
+    """Give the patterns by which shipped prices are found."""
+    if clause.regex is not None:
+        yield clause.regex
+    for part in (*(clause.any or ()), *(clause.all or ())):
+        yield from _shipped(part)
+
+
+SHIPPED = sorted(
+    {
+        written
+        for provider in table().providers
+        for clause in (provider.match, *(model.match for model in provider.models))
+        if clause is not None
+        for written in _shipped(clause)
+    }
+)
+USES += [Use(f"shipped prices, {written}", re.compile(written), ("search",)) for written in SHIPPED]
 
 
 @pytest.mark.parametrize("use", USES, ids=lambda use: use.name)

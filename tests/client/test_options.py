@@ -87,6 +87,7 @@ def test_before_send_sees_and_changes_every_event(made: Callable[..., Analytics]
         assert [(event["type"], event["user_id"]) for event in serving.events] == [
             ("activity", "masked"),
             ("message", "masked"),
+            ("llm_call", "masked"),
         ]
         assert serving.events[0]["extra_data"] == {"plan": "pro"}
         assert analytics.stats().dropped == {"before_send": 2}

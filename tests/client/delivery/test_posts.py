@@ -39,7 +39,7 @@ def test_a_post_that_may_be_taken_later_is_sent_again(status: int, made: Callabl
         analytics = made(serving.url)
         track_all(analytics)
         assert analytics.flush()
-        assert analytics.stats() == Stats(tracked=4, recorded=4)
+        assert analytics.stats() == Stats(tracked=5, recorded=5)
         assert len(serving.posts) == 3
         assert serving.posts[0].events == serving.posts[1].events == serving.posts[2].events
 
@@ -53,7 +53,7 @@ def test_a_post_that_is_refused_is_never_sent_again(
         analytics = made(serving.url, "a-key-of-a-tenant-1")
         track_all(analytics)
         assert analytics.flush()
-        assert analytics.stats() == Stats(tracked=4, dropped={"refused": 4})
+        assert analytics.stats() == Stats(tracked=5, dropped={"refused": 5})
         assert len(serving.posts) == 1
         assert str(status) in caplog.text
         assert "a-key-of" not in caplog.text + repr(analytics)
@@ -76,7 +76,7 @@ def test_an_answer_of_somebody_else_is_no_success(body: bytes, made: Callable[..
         analytics = made(serving.url)
         track_all(analytics)
         assert analytics.flush()
-        assert analytics.stats().dropped == {"refused": 4}
+        assert analytics.stats().dropped == {"refused": 5}
 
 
 def test_a_name_that_cannot_be_looked_up_ends_no_thread(made: Callable[..., Analytics]) -> None:
@@ -86,7 +86,7 @@ def test_a_name_that_cannot_be_looked_up_ends_no_thread(made: Callable[..., Anal
     assert not analytics.flush(0.3)
     track_all(analytics)
     assert not analytics.flush(0.3)
-    assert analytics.stats() == Stats(tracked=8, pending=8)
+    assert analytics.stats() == Stats(tracked=10, pending=10)
     assert "analytics sender" in {thread.name for thread in threading.enumerate()}
 
 
@@ -134,7 +134,7 @@ def test_an_end_does_not_wait_for_a_far_retry_after(made: Callable[..., Analytic
         track_all(analytics)
         assert not analytics.flush(0.3)
         assert analytics.close(10)
-        assert analytics.stats() == Stats(tracked=4, dropped={"unsent": 4})
+        assert analytics.stats() == Stats(tracked=5, dropped={"unsent": 5})
 
 
 def test_events_of_one_batch_are_posted_together(made: Callable[..., Analytics]) -> None:
@@ -199,5 +199,5 @@ def test_a_connection_that_was_closed_while_idle_is_replaced(made: Callable[...,
         connection.sock.shutdown(socket.SHUT_RDWR)
         track_all(analytics)
         assert analytics.flush()
-        assert analytics.stats() == Stats(tracked=8, recorded=8)
+        assert analytics.stats() == Stats(tracked=10, recorded=10)
         assert isinstance(first, Endpoint)
