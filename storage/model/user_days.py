@@ -53,9 +53,14 @@ def _hour(day: str, bit: int) -> str:
     return (datetime.fromisoformat(day) + _EARLIEST + timedelta(hours=bit)).isoformat()[:13]
 
 
+_MINUTES = ("00", "15", "30", "45", "59")
+"""Of an hour: days begin at quarters of hours of UTC. Clocks of St. John's turned back a minute after midnight, so that
+one minute of a day lay between two parts of the day before."""
+
+
 def other_day(day: str, hour: str, day_of: Callable[[str], str]) -> str | None:
     """Name the other local day of which a part lies in an *hour* of a *day*; None if the hour lies in one day."""
-    return next((found for found in (day_of(f"{hour}:00"), day_of(f"{hour}:59")) if found != day), None)
+    return next((found for minute in _MINUTES if (found := day_of(f"{hour}:{minute}")) != day), None)
 
 
 def beside(days: Mapping[Key, int], day_of: Callable[[str], str]) -> set[Key]:

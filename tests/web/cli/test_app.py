@@ -132,7 +132,7 @@ async def test_export_takes_ranges_and_tenants(process: Process) -> None:
 
 
 MISTAKES = [
-    (["messages"], "user_activity, users, conversation_metrics, message_metrics, api_usage, daily_stats"),
+    (["messages"], "user_activity, users, conversation_metrics, message_metrics, llm_calls, api_usage, daily_stats"),
     (["users", "--format", "xml"], "--format must be one of csv, ndjson"),
     (["users", "--from", "yesterday"], "--from must be a date"),
     (["users", "--to", "2026-01-01T00:00:00"], "--to must be a date"),

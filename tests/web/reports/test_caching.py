@@ -56,7 +56,7 @@ async def test_answers_are_gzipped(running: Running) -> None:
     assert response.headers["etag"] == plain.headers["etag"]
     for answer in (response, plain):
         vary = {name.strip() for name in answer.headers["vary"].split(",")}
-        assert vary == {"Authorization", "Origin", "Accept", "Accept-Encoding"}
+        assert vary == {"Authorization", "Cookie", "Origin", "Accept", "Accept-Encoding"}
     again = await running.http.get(f"{API}/users/list", headers={**headers, "If-None-Match": response.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     short = await running.http.get(f"{API}/summary", headers=headers)

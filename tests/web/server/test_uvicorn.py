@@ -63,7 +63,7 @@ OVERRIDDEN: dict[type, tuple[str, ...]] = {
     Server: ("startup", "shutdown"),
 }
 """The methods of uvicorn's that ours take the place of."""
-OWN = {"identity"}
+OWN = {"identity", "network"}
 """Public names that our methods give to connections, beside those that our classes declare."""
 SECONDS = 10.0
 """A bound against hangs."""
