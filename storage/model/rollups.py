@@ -277,9 +277,9 @@ def _of_scopes(key: Key) -> Iterable[Key]:
 
 EVENT_DAYS = Rollup(
     "event_days",
-    "The messages of each role (role) and finish reason (finish_reason), and the activities of each type "
-    "(activity_type), on each local day. label is the role or the finish reason, and behind a tab the model; or the type. "
-    "Activities have no tokens.",
+    "The messages of each role (role) and of each finish reason (finish_reason), and the activities of each type "
+    "(activity_type), on each local day. label is the role or the finish reason, and behind a tab the model; or the "
+    "type. Activities have no tokens.",
     ("day", "scope", "label"),
     (total("count"), total("tokens")),
     {Message: _message_labels, Activity: _activity_label},
@@ -375,8 +375,8 @@ LLM_MODEL_HOURS = Rollup(
 )
 LLM_OUTCOME_DAYS = Rollup(
     "llm_outcome_days",
-    "The LLM calls with each finish reason (finish_reason) and with each error (error_type) on each local day. label is "
-    "the one or the other, and behind a tab the model.",
+    "The LLM calls with each finish reason (finish_reason) and with each error (error_type) on each local day. label "
+    "is the one or the other, and behind a tab the model.",
     ("day", "scope", "label"),
     _LLM_MEASURES,
     {LlmCall: _llm_outcome},

@@ -158,7 +158,11 @@ async def test_nothing_is_left_but_days(database_url: str) -> None:
     async with watched.database.read() as connection:
         for name in (
             *TABLES,
-            *(prefix + name for name in ("user_days", "response_hours", "llm_model_hours") for prefix in ("", "carried_")),
+            *(
+                prefix + name
+                for name in ("user_days", "response_hours", "llm_model_hours")
+                for prefix in ("", "carried_")
+            ),
         ):
             assert await connection.scalar(text(f"SELECT COUNT(*) FROM {name}")) == 0, name
         grains = await connection.execute(text("SELECT DISTINCT grain FROM counters"))
