@@ -71,6 +71,7 @@ FOLDERS = {
     ),
 }
 """The same for the folders of the front end: those of its sources, and within them sub-folders and modules."""
+MIGRATIONS = ROOT / "storage" / "engine" / "migrations" / "versions"
 MODULES_AT_MOST = 14
 """In a package or folder: as many as one can take in at a glance."""
 
@@ -110,9 +111,9 @@ def test_sub_packages_have_directions(package: str) -> None:
 
 
 def test_a_package_can_be_taken_in() -> None:
-    """No package has more than fourteen modules."""
+    """No package has more than fourteen modules, but for migrations, to which one is added with each."""
     for package in (*PACKAGES, "client", "tests"):
-        for folder in {file.parent for file in (ROOT / package).rglob("*.py")}:
+        for folder in {file.parent for file in (ROOT / package).rglob("*.py")} - {MIGRATIONS}:
             names = [file.stem for file in folder.glob("*.py") if file.stem != "__init__"]
             assert len(names) <= MODULES_AT_MOST, f"{folder}: {len(names)}"
 

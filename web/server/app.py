@@ -43,7 +43,7 @@ from web.ops.housekeeping import Housekeeping
 from web.ops.log_stream import STDERR, STDOUT
 from web.ops.logs import AccessLog
 from web.ops.telemetry import Telemetry
-from web.reports import active_users, response_times, series
+from web.reports import active_users, breakdown, response_times, series
 from web.reports.admission import Admission
 from web.reports.answers import PiecewiseMiddleware
 from web.reports.copies import Copies
@@ -230,6 +230,7 @@ def _operations(
         series.operation(reports),
         response_times.operation(reports),
         active_users.operation(reports),
+        breakdown.operation(reports),
         *details.operations(reports),
         *SavedViews(database, reports).operations(),
         live.operation(),

@@ -21,6 +21,7 @@ ADMINS = [
         "daily-stats",
         "series?metrics=messages",
         "response-times?of=messages",
+        "breakdown?metric=cost&by=model",
         "snapshot",
         "active-users?from=2026-03-01",
         "api-usage/endpoints/detail?endpoint=/x",
