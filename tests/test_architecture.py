@@ -27,7 +27,7 @@ LAYERS = {
     ),
     "web": (
         ("settings",),
-        ("http",),
+        ("http", "mail"),
         ("auth",),
         ("ops",),
         ("ingest", "reports", "live", "sign_in"),
