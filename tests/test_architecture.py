@@ -31,7 +31,7 @@ LAYERS = {
         ("auth",),
         ("ops",),
         ("ingest", "reports", "live", "sign_in"),
-        ("saved_views", "annotations"),
+        ("saved_views", "annotations", "pdf"),
         ("site",),
         ("server",),
         ("cli",),
