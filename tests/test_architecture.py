@@ -27,11 +27,11 @@ LAYERS = {
     ),
     "web": (
         ("settings",),
-        ("http",),
+        ("http", "mail"),
         ("auth",),
         ("ops",),
         ("ingest", "reports", "live", "sign_in"),
-        ("saved_views", "annotations"),
+        ("saved_views", "annotations", "pdf"),
         ("site",),
         ("server",),
         ("cli",),

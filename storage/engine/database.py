@@ -119,7 +119,8 @@ class Database(ABC):
         self.open_readers()
         async with self.read() as connection:
             await connection.run_sync(self._check_own)
-            self.days = Days((await read_about(connection))["timezone"])
+            about = await read_about(connection)
+        self.epoch, self.days = about["epoch"], Days(about["timezone"])
 
     async def close(self) -> None:
         """Close every connection."""

@@ -43,6 +43,8 @@ from web.ops.housekeeping import Housekeeping
 from web.ops.log_stream import STDERR, STDOUT
 from web.ops.logs import AccessLog
 from web.ops.telemetry import Telemetry
+from web.pdf.endpoint import PdfReports
+from web.pdf.typesetting.typesetter import Typesetter
 from web.reports import active_users, breakdown, response_times, series
 from web.reports.admission import Admission
 from web.reports.answers import PiecewiseMiddleware
@@ -142,6 +144,9 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     operations += [*SignIn(admins, sessions).operations(), *open_id.operations()]
     steps = Steps(database, settings.change_log_entries, broker.publish, rest=0.0)
     operations += Annotations(database, steps, reports).operations()
+    typesetter = Typesetter()
+    opened.push_async_callback(typesetter.stop)
+    operations += PdfReports(database, reports, typesetter).operations()
     app = _application(settings, telemetry, audit, operations, live, static)
     return Service(
         settings,

@@ -29,6 +29,7 @@ ADMINS = [
         "search?part=x",
         "views",
         "annotations",
+        "report.pdf",
     )
 ]
 DETAILS = [f"GET {API}/users/detail?user_id=x", f"GET {API}/conversations/detail?conversation_id=x"]
