@@ -75,7 +75,8 @@ class Typesetter:
         if process is not None:
             with suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
+            # Unlike wait(), this also waits for its pipes to be closed: else an event loop that closes now warns of them.
+            await process.communicate()
 
     async def _exchange(self, report: bytes) -> bytes:
         if self._process is None or self._process.returncode is not None:
