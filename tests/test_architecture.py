@@ -237,6 +237,7 @@ def test_locks_name_no_host() -> None:
     """The lock files have a hash for everything and no download address."""
     locks = [ROOT / f"requirements{part}.lock" for part in ("", "-build", "-dev")]
     locks += (ROOT / "tests" / "client" / "frameworks").glob("*.lock")
+    locks += (ROOT / "tests" / "web" / "ingest" / "otlp" / "emitters").glob("*.lock")
     for text in (lock.read_text() for lock in locks):
         assert "://" not in text
         assert "--index-url" not in text

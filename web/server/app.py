@@ -32,7 +32,11 @@ from web.auth.sessions import Sessions
 from web.auth.tokens import Verifier, verifier
 from web.http.operations import Operation
 from web.http.problems import HANDLERS
+from web.ingest.ingest import Ingest
 from web.ingest.intake import Intake
+from web.ingest.otlp.endpoints import Traces
+from web.ingest.otlp.tally import Tally
+from web.ingest.posthog.endpoints import Batches
 from web.ingest.rates import Rates
 from web.ingest.tracking import Tracking
 from web.live.endpoints import PATH as LIVE_PATH
@@ -82,7 +86,7 @@ class Service:
     writer: Writer
     housekeeping: Housekeeping
     health: Health
-    tracking: Tracking
+    ingest: Ingest
     live: Live
     app: Starlette
 
@@ -138,9 +142,9 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     health = Health(database, writer, node, hub, telemetry)
     health.start()
     opened.push_async_callback(health.stop)
-    tracking = _tracking(settings, database, writer, authenticator, memory, telemetry)
+    ingest = _ingest(settings, database, writer, authenticator, memory)
     reports = _reports(settings, database, admins, memory)
-    operations = _operations(database, tracking, reports, live, health)
+    operations = _tracking(ingest, telemetry) + _operations(database, reports, live, health)
     operations += [*SignIn(admins, sessions).operations(), *open_id.operations()]
     steps = Steps(database, settings.change_log_entries, broker.publish, rest=0.0)
     operations += Annotations(database, steps, reports).operations()
@@ -161,7 +165,7 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
         writer,
         housekeeping,
         health,
-        tracking,
+        ingest,
         live,
         app,
     )
@@ -208,17 +212,23 @@ def _writer(settings: Settings, database: Database, broker: Broker, telemetry: T
     )
 
 
-def _tracking(
+def _ingest(
     settings: Settings,
     database: Database,
     writer: Writer,
     authenticator: IngestAuthenticator,
     memory: FairShares,
-    telemetry: Telemetry,
-) -> Tracking:
+) -> Ingest:
     rates = Rates(settings.tracking_events_per_second, settings.tracking_burst_events)
-    earliest = Earliest(settings.retention, database.days)
-    return Tracking(writer, authenticator, Intake(rates, memory), earliest, telemetry.tracked, telemetry.client_dropped)
+    return Ingest(writer, authenticator, Intake(rates, memory), Earliest(settings.retention, database.days))
+
+
+def _tracking(ingest: Ingest, telemetry: Telemetry) -> list[Operation]:
+    return [
+        *Tracking(ingest, telemetry.tracked, telemetry.client_dropped).operations(),
+        *Traces(ingest, Tally(telemetry.spans_read), telemetry.tracked).operations(),
+        Batches(ingest, telemetry.tracked).operation(),
+    ]
 
 
 def _reports(settings: Settings, database: Database, admins: AdminAuthenticator, memory: FairShares) -> Reports:
@@ -226,11 +236,8 @@ def _reports(settings: Settings, database: Database, admins: AdminAuthenticator,
     return Reports(database, admins, settings.heartbeat_seconds, admission, copies)
 
 
-def _operations(
-    database: Database, tracking: Tracking, reports: Reports, live: Live, health: Health
-) -> list[Operation]:
+def _operations(database: Database, reports: Reports, live: Live, health: Health) -> list[Operation]:
     return [
-        *tracking.operations(),
         *reports.operations(),
         series.operation(reports),
         response_times.operation(reports),
@@ -260,7 +267,7 @@ def _application(
 
 def _route(operation: Operation, audit: Audit) -> Route:
     """Make an endpoint's route. What admins do is audited, and held until it is taken: what services post is short."""
-    if operation.access in ("tracking", None):
+    if operation.access in ("tracking", "spans", None):
         return Route(operation.path, operation.endpoint, methods=[operation.method])
     parameters = frozenset(parameter.name for parameter in operation.parameters)
     middleware = [Middleware(AuditMiddleware, audit, operation.path, parameters)]

@@ -43,6 +43,10 @@ WRITES = {
 }
 """For admins, with what a request without a body gets."""
 TRACKERS = [f"POST {TRACK}/{name}" for name in (*EVENTS, "batch")]
+POSTHOG = "POST /batch/"
+"""For services, which name their key in the body, or as everywhere else."""
+EXPORTS = ["POST /v1/traces", "POST /api/public/otel/v1/traces"]
+"""For services, too; they answer as OTLP says."""
 OPEN = {
     "GET /health": 200,
     "GET /ready": 200,

@@ -75,7 +75,7 @@ class Typesetter:
         if process is not None:
             with suppress(ProcessLookupError):
                 process.kill()
-            # Unlike wait(), this also waits for its pipes to be closed: else an event loop that closes now warns of them.
+            # Unlike wait(), this waits until its pipes are closed, too: an event loop that closes before warns of them.
             await process.communicate()
 
     async def _exchange(self, report: bytes) -> bytes:
