@@ -92,7 +92,9 @@ def convert(fields: dict[str, Any], kind: type[AnyEvent]) -> AnyEvent:
         if isinstance(error.__cause__, Contradiction):
             raise InvalidEvent(error.__cause__.field, error.__cause__.rule) from None
         raise _explained(str(error), "") from None
-    _refuse_nul(event)
+    for field, value in fields.items():
+        if isinstance(value, str) and "\0" in value:
+            raise InvalidEvent(field, "must not contain the character NUL")
     return event
 
 

@@ -39,7 +39,7 @@ class Batches:
         """Describe the endpoint."""
         answer = {
             **BATCH_SCHEMA,
-            "required": ["status", *BATCH_SCHEMA["required"]],  # type: ignore[misc]
+            "required": ["status", *BATCH_SCHEMA["required"]],
             "properties": {"status": {"type": "string"}, **BATCH_SCHEMA["properties"]},  # type: ignore[dict-item]
         }
         return Operation(

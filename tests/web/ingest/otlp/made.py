@@ -88,4 +88,5 @@ def _message(value: Json) -> AnyValue:
     if kind == "arrayValue":
         return AnyValue(array_value=ArrayValue(values=[_message(item) for item in content["values"]]))
     name = kind.replace("Value", "_value")
-    return AnyValue(**{name: int(content) if kind == "intValue" else content})
+    given: dict[str, Any] = {name: int(content) if kind == "intValue" else content}
+    return AnyValue(**given)

@@ -7,6 +7,7 @@ import asyncio
 import os
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.repository import ROOT
 from tests.servers.openai_server import KEY as MODELS_KEY
 from tests.servers.openai_server import MODEL, Answer, OpenAIServer
 from tests.servers.program import spawn
-from tests.servers.service import start
+from tests.servers.service import Running, start
 from tests.web.ingest.otlp.recorder import Recorder
 
 EMITTERS = Path(os.environ.get("EMITTERS", ROOT / ".venv" / "emitters"))
@@ -31,6 +32,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "open_inference.py": TELLS_ALL,
     # It tells the reasoning tokens of whole answers alone.
     "traceloop.py": ("input", "cached_input", "output"),
+    "client_processor.py": TELLS_ALL,
     "several.py": ("input", "cached_input", "output"),
     "pydantic_ai_agent.py": TELLS_ALL,
     "langfuse_sdk.py": TELLS_ALL,
@@ -55,6 +57,8 @@ async def test_figures_are_what_the_server_told(tmp_path: Path, name: str) -> No
             assert {kind: summary[f"total_{kind}_tokens"] for kind in NAMES[name]} == {
                 kind: expected[kind] for kind in NAMES[name]
             }
+            if name == "client_processor.py":
+                await check_users(found)
             for request in recorder.requests:
                 answer = await found.http.post(request.path, content=request.body, headers=request.headers)
                 assert answer.status_code == 200
@@ -62,6 +66,14 @@ async def test_figures_are_what_the_server_told(tmp_path: Path, name: str) -> No
             assert (await found.verdict()).differences == []
     finally:
         await found.stop()
+
+
+async def check_users(running: Running) -> None:
+    """See that each call names whose it is: four of each user, and four of nobody."""
+    items = (await running.get("llm-calls", "acme"))["items"]
+    found = Counter((item["user_id"], item["conversation_id"]) for item in items)
+    named: dict[tuple[str | None, str | None], int] = {(f"u-{n}", f"c-of-u-{n}"): 4 for n in range(1, 5)}
+    assert found == {**named, (None, None): 4}
 
 
 async def run(name: str, models: OpenAIServer, recorder: Recorder, folder: Path) -> None:
@@ -81,6 +93,7 @@ async def run(name: str, models: OpenAIServer, recorder: Recorder, folder: Path)
         "POSTHOG_HOST": recorder.url,
         "POSTHOG_KEY": KEY,
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(ROOT / "client"),
     }
     with (folder / "log").open("wb") as log:
         process = spawn(

@@ -173,7 +173,7 @@ async def test_long_prompts_cost_no_call(running: Running, media: str, write: An
 
 async def test_a_span_that_is_too_large_loses_no_other(running: Running) -> None:
     """A span of too many attributes, or of too much JSON, is refused alone."""
-    many = {f"attribute.{number}": "x" * 100 for number in range(500)}
+    many: dict[str, Any] = {f"attribute.{number}": "x" * 100 for number in range(500)}
     for media, body in (
         (PROTOBUF, as_protobuf(chat(1), chat(2, **many))),
         (JSON, as_json(chat(1), chat(2, text="x" * MAX_SPAN))),

@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from storage.errors import Overloaded, ShareExceeded, StorageFull, StorageUnavailable
+from tests.repository import ROOT
 from tests.servers.service import Running, start
 from tests.web.ingest.otlp.captured import calls, spans_by_outcome
 from tests.web.ingest.otlp.made import JSON, PROTOBUF, WRITERS, as_json, as_protobuf, chat, span
@@ -161,3 +164,30 @@ async def test_ids_may_be_in_capitals_and_numbers_may_be_text(running: Running) 
     # The same span as others write it is the same call.
     await running.http.post(PATH, content=as_protobuf(chat()), headers={"Content-Type": PROTOBUF})
     assert len(await calls(running)) == 1
+
+
+async def test_protobuf_is_an_extra(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra a request in protobuf is a 415 that says what to do, and JSON is taken."""
+    monkeypatch.setitem(sys.modules, "opentelemetry.proto.trace.v1.trace_pb2", None)
+    response = await running.http.post(PATH, content=as_protobuf(chat()), headers={"Content-Type": PROTOBUF})
+    assert response.status_code == 415
+    assert "convoai-analytics[otlp]" in read_status(response.content, PROTOBUF)[1]
+    assert (await running.http.post(PATH, content=as_json(chat()), headers={"Content-Type": JSON})).status_code == 200
+
+
+def test_protobuf_is_loaded_when_it_is_needed() -> None:
+    """A service that gets no spans does without the library's memory."""
+    program = "import sys, web.server.app; sys.exit(any(name.startswith('google.protobuf') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+
+
+async def test_days_that_are_not_kept_are_refused(tmp_path: Path) -> None:
+    """A call of a day that is not kept any more is refused, with the field named."""
+    found = await start(tmp_path, RETENTION_LLM_CALL_DAYS="1")
+    try:
+        old = {**chat(1), "startTimeUnixNano": "1000000000", "endTimeUnixNano": "2000000000"}
+        response = await found.http.post(PATH, content=as_json(old, chat(2)), headers={"Content-Type": JSON})
+        assert response.json()["partialSuccess"]["errorMessage"].startswith("timestamp: ")
+        assert len(await calls(found)) == 1
+    finally:
+        await found.stop()

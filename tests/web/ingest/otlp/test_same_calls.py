@@ -73,7 +73,7 @@ async def test_calls_of_an_agent_are_all_counted(running: Running) -> None:
 @each_database
 async def test_one_answer_is_one_call_across_requests(running: Running) -> None:
     """Spans of a trace with the same answer's id and tokens are one call, also in different requests at once."""
-    asked = {"gen_ai__response__id": ANSWER}
+    asked: Json = {"gen_ai__response__id": ANSWER}
     await asyncio.gather(*(export(running, chat(number, **asked)) for number in range(1, 9)))
     assert len(await calls(running)) == 1
     await export(running, chat(9, **asked, gen_ai__usage__output_tokens=11))

@@ -6,6 +6,7 @@ the client's SpanProcessor writes, name user and conversation in every dialect.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from web.ingest.otlp.spans import Span, Value
@@ -45,7 +46,7 @@ class Dialect:
 
     def speaks(self, span: Span) -> bool:
         """Say whether a span is of this dialect."""
-        return span.scope in self.scopes or any(mark in span.attributes for mark in self.marks)
+        return span.scope in self.scopes or not self._marks.isdisjoint(span.attributes)
 
     def operation_of(self, span: Span) -> str | None:
         """Name the operation of a call; None if the span is none."""
@@ -53,18 +54,31 @@ class Dialect:
 
     def read(self, span: Span) -> Fields:
         """Read what the span of a call tells."""
-        told = span.attributes
         found: Fields = {}
-        for name, attributes in self.fields.items():
-            for attribute in OWN.get(name, ()) + attributes:
-                if (value := _read(told.get(attribute), name)) is not None:
-                    found[name] = value
-                    break
+        ranks: dict[str, int] = {}
+        # The attributes of a span are fewer than the names of a dialect: that way round it takes half as long.
+        for attribute, told in span.attributes.items():
+            for name, rank in self._fields.get(attribute, ()):
+                if rank < ranks.get(name, len(self._fields)) and (value := _read(told, name)) is not None:
+                    found[name], ranks[name] = value, rank
         if span.first_token is not None and "time_to_first_token" not in found:
             found["time_to_first_token"] = (span.first_token - span.started) / 1e9
         if span.failed and "error_type" not in found:
             found["error_type"] = span.exception or FALLBACK_ERROR
         self.refine(span, found)
+        return found
+
+    @cached_property
+    def _marks(self) -> frozenset[str]:
+        return frozenset(self.marks)
+
+    @cached_property
+    def _fields(self) -> dict[str, list[tuple[str, int]]]:
+        """Give the fields that an attribute tells, each with its rank among the attributes of that field."""
+        found: dict[str, list[tuple[str, int]]] = {}
+        for name, attributes in self.fields.items():
+            for rank, attribute in enumerate(OWN.get(name, ()) + attributes):
+                found.setdefault(attribute, []).append((name, rank))
         return found
 
     @property
@@ -74,7 +88,7 @@ class Dialect:
         return frozenset({*named, *self.operation, *self.marks, *self.others, USER, CONVERSATION})
 
 
-def _read(value: Value | None, name: str) -> Value | None:
+def _read(value: Value, name: str) -> Value | None:
     """Take a value of the type that a field has; what is empty, or of another type, says nothing."""
     if name in NUMBERS:
         return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
