@@ -65,7 +65,7 @@ FOLDERS = {
         ("ranges",),
         ("lists", "annotations"),
         ("charts", "first-day"),
-        ("views",),
+        ("views", "breakdowns"),
         ("details", "finder"),
         ("shell",),
     ),

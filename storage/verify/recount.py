@@ -87,11 +87,7 @@ _USER_EVENTS = " UNION ALL ".join(
     if "user_id" in kind.event.__struct_fields__
 )
 """Every event that has a user, with its time."""
-_ADDED = {
-    "user_activity": "COUNT(*), 0, 0, 0, 0",
-    "message_metrics": "0, COUNT(*), COALESCE(SUM(token_count), 0), 0, 0",
-    "api_usage": "0, 0, 0, COUNT(*), SUM(CASE WHEN status_code >= 500 THEN 1 ELSE 0 END)",
-}
+_ADDED = {"message_metrics": "COUNT(*), COALESCE(SUM(token_count), 0)"}
 """What the rows of a table add to the sums of their user's day; those of others nothing."""
 _USER_DAYS = """
     SELECT tenant_id, user_id, MIN({time}), {added} FROM {table} WHERE user_id IS NOT NULL
@@ -151,7 +147,7 @@ async def _user_days(connection: AsyncConnection, days: Days) -> Table:
     for kind in KINDS:
         if "user_id" not in kind.event.__struct_fields__:
             continue
-        added = _ADDED.get(kind.table, "0, 0, 0, 0, 0")
+        added = _ADDED.get(kind.table, "0, 0")
         seen = text(_USER_DAYS.format(table=kind.table, time=kind.time, added=added))
         async for tenant_id, user_id, at, *sums in await connection.stream(seen):
             day = days.of(at)

@@ -179,7 +179,7 @@ SERIES = record(
     }
 )
 _VALUE: JsonSchema = {
-    "type": ["integer", "number", "string", "null"],
+    "type": ["number", "string", "null"],
     "description": "Money is decimal text, times are seconds; null where nothing was measured.",
 }
 BREAKDOWN_ROW = record(

@@ -166,14 +166,6 @@ _PROVIDER_AND_MODEL: dict[str, tuple[str, Place]] = {"provider": ("model", "firs
 _LABEL_OF_CALL: dict[str, tuple[str, Place]] = {"provider": ("label", "first"), MODEL: ("label", "rest")}
 _USER: tuple[str, Place] = ("user_id", "whole")
 _OF_MESSAGES = {"messages": "count", "tokens": "tokens"}
-_USER_COLUMNS = {name: name for name in ("activities", "messages", "tokens", "api_calls", "api_errors")}
-_USER_COUNTS = {
-    "activities": "activities",
-    "messages": "messages",
-    "tokens": "messages",
-    "api_calls": "api_calls",
-    "api_errors": "api_calls",
-}
 # What is smaller stands before what is larger: the first one that answers is read.
 SOURCES = (
     _llm(LLM_MODEL_DAYS, _PROVIDER_AND_MODEL),
@@ -188,7 +180,12 @@ SOURCES = (
     Source(LLM_USER_DAYS, {MODEL: ("model", "whole")}, {ACTIVE_USERS.name: "user_id"}, {ACTIVE_USERS.name: "calls"}),
     _llm(LLM_USER_DAYS, {"user": _USER, MODEL: ("model", "whole")}),
     _llm(LLM_CONVERSATION_DAYS, {"conversation": ("conversation_id", "whole")}),
-    Source(USER_DAYS, {"user": _USER}, _USER_COLUMNS, _USER_COUNTS),
+    Source(
+        USER_DAYS,
+        {"user": _USER},
+        {"messages": "messages", "tokens": "tokens"},
+        {"messages": "messages", "tokens": "messages"},
+    ),
     _llm(LLM_MODEL_HOURS, _PROVIDER_AND_MODEL),
     _of_times(RESPONSE_HOURS, "api_", {ENDPOINT: ("label", "whole")}, ENDPOINT, "api_calls"),
     _of_times(RESPONSE_HOURS, "", {MODEL: ("label", "whole")}, MODEL, "messages"),

@@ -63,7 +63,7 @@ def without_returns(connection: Connection) -> None:
     for name in ("user_returns", "carried_user_returns", "carried_last_days"):
         connection.execute(text(f"DROP TABLE {name}"))
     for name in ("user_days", "carried_user_days"):
-        for column in ("hours", "activities", "messages", "tokens", "api_calls", "api_errors"):
+        for column in ("hours", "messages", "tokens"):
             connection.execute(text(f"ALTER TABLE {name} DROP COLUMN {column}"))
     for name in ("user_hours", "user_returns"):
         connection.execute(text(f"ALTER TABLE heads DROP COLUMN {name}_from"))

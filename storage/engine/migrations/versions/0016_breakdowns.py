@@ -1,6 +1,6 @@
 """What breakdowns read: messages and activities by label, sums of users by day, LLM calls by hour, outcome and model.
 
-Messages, activities and API calls of the past are filled in from the raw rows. LLM calls that were recorded before are
+Messages and activities of the past are filled in from the raw rows. LLM calls that were recorded before are
 added by ``verify --repair``.
 """
 
@@ -39,17 +39,11 @@ LLM_SUMS = (
     "unpriced_calls",
     "unpriced_tokens",
 )
-USER_SUMS = ("activities", "messages", "tokens", "api_calls", "api_errors")
-# Which of the sums of a user each table adds to.
-OF_USERS = {
-    "SELECT user_id, SUBSTR(timestamp, 1, 16), COUNT(*) FROM user_activity "
-    "WHERE tenant_id = :tenant GROUP BY user_id, SUBSTR(timestamp, 1, 16)": (0,),
-    "SELECT user_id, SUBSTR(created_at, 1, 16), COUNT(*), COALESCE(SUM(token_count), 0) FROM message_metrics "
-    "WHERE tenant_id = :tenant GROUP BY user_id, SUBSTR(created_at, 1, 16)": (1, 2),
-    "SELECT user_id, SUBSTR(timestamp, 1, 16), COUNT(*), SUM(CASE WHEN status_code >= 500 THEN 1 ELSE 0 END) "
-    "FROM api_usage WHERE tenant_id = :tenant AND user_id IS NOT NULL "
-    "GROUP BY user_id, SUBSTR(timestamp, 1, 16)": (3, 4),
-}
+USER_SUMS = ("messages", "tokens")
+OF_USERS = """
+SELECT user_id, SUBSTR(created_at, 1, 16), COUNT(*), COALESCE(SUM(token_count), 0) FROM message_metrics
+WHERE tenant_id = :tenant GROUP BY user_id, SUBSTR(created_at, 1, 16)
+"""
 # Label, minute, first id, count and tokens of each scope.
 OF_LABELS = {
     "role": "SELECT role || '\t' || COALESCE(model_used, ''), SUBSTR(created_at, 1, 16), MIN(id), COUNT(*), "
@@ -114,11 +108,10 @@ def _days(zone: str) -> DayOf:
 
 def _fill_users(connection: sa.Connection, tenant_id: str, day_of: DayOf) -> None:
     sums: defaultdict[Key, list[int]] = defaultdict(lambda: [0] * len(USER_SUMS))
-    for query, places in OF_USERS.items():
-        for user_id, minute, *values in connection.execute(sa.text(query), {"tenant": tenant_id}):
-            row = sums[day_of(minute), user_id]
-            for place, value in zip(places, values, strict=True):
-                row[place] += int(value)
+    for user_id, minute, messages, tokens in connection.execute(sa.text(OF_USERS), {"tenant": tenant_id}):
+        row = sums[day_of(minute), user_id]
+        row[0] += int(messages)
+        row[1] += int(tokens)
     names = ", ".join(f"{name} = :{name}" for name in USER_SUMS)
     change = sa.text(f"UPDATE user_days SET {names} WHERE tenant_id = :tenant AND day = :day AND user_id = :user")  # noqa: S608 - our own names
     rows = [

@@ -14,6 +14,7 @@ import {
   apiCallIcon,
   calendarIcon,
   chartIcon,
+  coinsIcon,
   darkThemeIcon,
   type Icon,
   lightThemeIcon,
@@ -24,6 +25,7 @@ import {
   pulseIcon,
   refreshIcon,
   searchIcon,
+  slicesIcon,
   systemThemeIcon,
   textIcon,
 } from "../../ui/icons";
@@ -33,6 +35,8 @@ import type { RangeChosen } from "../ranges/range-menu";
 import { isPage, keepParams, Navigate, PAGES, parseRoute, type Route, VIEWS, writeAddress, writeRoute } from "../route";
 import { baseStyles } from "../styles";
 import { dashboardText as words } from "../text";
+import "../breakdowns/costs";
+import "../breakdowns/explore";
 import "../views/activity";
 import "../views/calls";
 import "../views/conversations";
@@ -63,6 +67,8 @@ const ZONE_RETRY_MS = 10_000;
 const THEME_ICONS: Record<Theme, Icon> = { system: systemThemeIcon, light: lightThemeIcon, dark: darkThemeIcon };
 const VIEW_ICONS: Record<(typeof VIEWS)[number], Icon> = {
   overview: chartIcon,
+  costs: coinsIcon,
+  explore: slicesIcon,
   activity: pulseIcon,
   users: peopleIcon,
   conversations: messageIcon,
@@ -223,6 +229,10 @@ export class Dashboard extends LitElement {
         const stale = kind === "stale" || kind === "reconnecting";
         return html`<dashboard-first-day .client=${client}></dashboard-first-day><dashboard-overview ?hidden=${isEmpty(client.figures.summary)} .client=${client} .params=${params} .scheme=${this.#appearance.scheme} .zone=${this.#zone} .stale=${stale}></dashboard-overview>`;
       }
+      case "costs":
+        return html`<dashboard-costs .client=${client} .params=${params} .zone=${this.#zone} .scheme=${scheme}></dashboard-costs>`;
+      case "explore":
+        return html`<dashboard-explore .client=${client} .params=${params} .zone=${this.#zone} .scheme=${scheme}></dashboard-explore>`;
       case "activity":
         return html`<dashboard-activity .client=${client} .params=${params} .zone=${this.#zone}></dashboard-activity>`;
       case "users":
