@@ -68,6 +68,7 @@ FOLDERS = {
         ("charts", "first-day"),
         ("views",),
         ("details", "finder"),
+        ("exports",),
         ("shell",),
     ),
 }
