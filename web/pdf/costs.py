@@ -1,11 +1,13 @@
 """What LLM calls cost over whole local days, as it is printed: in all, by day, by model and by user."""
 
-from storage.model.money import NANO, read_dollars
+from typing import Any
+
+from storage.model.money import NANO, read_dollars, write_dollars
 from storage.model.rollups import SEPARATOR
 from storage.read.costs import Cost, costs_by_model, costs_by_user
 from storage.read.series import read_series
 from web.pdf.charts import chart
-from web.pdf.document import Charts, Column, Figure, Figures, Section, Table
+from web.pdf.document import Charts, Column, Content, Figure, Figures, Section, Table
 from web.pdf.language.words import Language, breakable
 from web.pdf.period import Period
 from web.reports.lists import Ask
@@ -16,7 +18,7 @@ _SUMS = ("calls", "failed_calls", "input_tokens", "cached_input_tokens", "output
 _HEADS = ("calls", "failed", "input", "cached", "output", "reasoning", "cost", "share", "unpriced")
 
 
-async def costs(ask: Ask, language: Language, period: Period) -> list[Section]:
+async def costs(ask: Ask, language: Language, period: Period) -> Content:
     """Read the costs of a range of days, in the transaction of *ask*."""
     covered = period.covered
     series = await read_series(ask.connection, ask.tenant_id, ask.days, ("llm_cost", "llm_calls"), covered)
@@ -24,7 +26,7 @@ async def costs(ask: Ask, language: Language, period: Period) -> list[Section]:
     models, users = await costs_by_model(*of_range), await costs_by_user(*of_range, USERS)
     cost = [read_dollars(str(value)) or 0 for value in series["llm_cost"]]
     calls = [int(value or 0) for value in series["llm_calls"]]
-    return [
+    sections: list[Section] = [
         _figures(language, models),
         Charts(
             language("charts"),
@@ -44,6 +46,13 @@ async def costs(ask: Ask, language: Language, period: Period) -> list[Section]:
         _by_model(language, models),
         _by_user(language, users, sum(cost)),
     ]
+    return Content(sections, ("provider", "model", *_SUMS, "cost", "unpriced_calls"), [_row(model) for model in models])
+
+
+def _row(model: Cost) -> dict[str, Any]:
+    provider, _, name = model.label.partition(SEPARATOR)
+    sums = {column: getattr(model, column) for column in (*_SUMS, "unpriced_calls")}
+    return {"provider": provider, "model": name, **sums, "cost": write_dollars(model.cost_nanodollars)}
 
 
 def _figures(language: Language, models: list[Cost]) -> Figures:

@@ -3,7 +3,9 @@
 All texts are data: they reach the typesetter as JSON, and none of them is ever read as markup.
 """
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -64,6 +66,15 @@ class Table(Struct, tag="table", tag_field="kind"):
 
 
 Section = Figures | Charts | Table
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a report has: sections to print, and the rows behind its main table, by column, for those who compute."""
+
+    sections: list[Section]
+    columns: Sequence[str]
+    rows: Sequence[Mapping[str, Any]]
 
 
 class Document(Struct):

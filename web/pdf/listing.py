@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from storage.model.money import read_dollars
-from web.pdf.document import Column, Section, Table
+from web.pdf.document import Column, Content, Table
 from web.pdf.language.words import NO_VALUE, Language, breakable
 from web.reports.lists import Ask, List
 
@@ -65,14 +65,15 @@ def columns_of(source: List) -> tuple[str, ...]:
     return COLUMNS.get(source.name, source.columns)
 
 
-async def listing(ask: Ask, language: Language, source: List) -> list[Section]:
+async def listing(ask: Ask, language: Language, source: List) -> Content:
     """Read a list, in the transaction of *ask*, whose page says from where to where."""
     found = await source.read(replace(ask, page=replace(ask.page, limit=MAX_ROWS, after=None)))
     names = columns_of(source)
     rows = [[_cell(language, name, item[name]) for name in names] for item in found.items]
     head = [Column(language.column(name), _align(source, name), name in _IDS) for name in names]
     note = "" if found.next is None else language("first_rows", count=language.number(MAX_ROWS))
-    return [Table(language(f"list_{source.name}"), head, rows, note, language("no_rows"))]
+    table = Table(language(f"list_{source.name}"), head, rows, note, language("no_rows"))
+    return Content([table], source.columns, found.items)
 
 
 def _align(source: List, name: str) -> Any:

@@ -6,16 +6,16 @@ from typing import Any
 
 from storage.model.changes import TOP
 from storage.model.metrics import mean_seconds, summary
-from storage.model.money import NANO, read_dollars
+from storage.model.money import NANO, read_dollars, write_dollars
 from storage.read.active_users import count_active_users
 from storage.read.endpoints import endpoints
 from storage.read.reports import Page, top_users
 from storage.read.series import read_series
 from storage.read.snapshots import read_totals
 from web.pdf.charts import chart, point_labels
-from web.pdf.document import Chart, Charts, Column, Figure, Figures, Section, Table
+from web.pdf.document import Chart, Charts, Column, Content, Figure, Figures, Section, Table
 from web.pdf.language.words import Language, breakable
-from web.pdf.period import Period, before
+from web.pdf.period import Period, before, finer
 from web.reports.lists import Ask
 
 AMOUNTS = ("users", "conversations", "messages", "tokens", "api_calls", "api_errors", "llm_calls", "llm_cost")
@@ -59,19 +59,33 @@ def _whole_numbers(column: Sequence[Any]) -> Numbers:
     return [read_dollars(value) if isinstance(value, str) else value for value in column]
 
 
-async def overview(ask: Ask, language: Language, period: Period) -> list[Section]:
+async def overview(ask: Ask, language: Language, period: Period) -> Content:
     """Read the overview, in the transaction of *ask*."""
     now = await read_amounts(ask, period)
     earlier = await read_amounts(ask, await before(ask.days, period)) if period.has_ended else None
-    return [
+    by_point = await finer(ask.days, period)
+    points = now if by_point is period else await read_amounts(ask, by_point)
+    sections: list[Section] = [
         Figures(language("key_figures"), _figures(language, now, earlier)),
-        Charts(language("charts"), _charts(language, now)),
-        _points(language, now),
+        Charts(language("charts"), _charts(language, points)),
+        _points(language, points),
         await _top_users(ask, language, period),
         _models(language, now),
         await _endpoints(ask, language, period),
         await _all_time(ask, language),
     ]
+    return Content(sections, ("start", "active_users", *AMOUNTS, "response_time"), _rows(points))
+
+
+def _rows(now: Amounts) -> list[dict[str, Any]]:
+    """Give a row for each point, with the names that series have."""
+    rows = []
+    for index, start in enumerate(now.period.covered.starts):
+        values: dict[str, Any] = {name: now.columns[name][index] for name in ("active_users", *AMOUNTS)}
+        cost = values["llm_cost"]
+        values["llm_cost"] = None if cost is None else write_dollars(cost)
+        rows.append({"start": start, **values, "response_time": _mean(now, index)})
+    return rows
 
 
 def _figures(language: Language, now: Amounts, earlier: Amounts | None) -> list[Figure]:
@@ -93,6 +107,7 @@ def _figures(language: Language, now: Amounts, earlier: Amounts | None) -> list[
 
 def _charts(language: Language, now: Amounts) -> list[Chart]:
     def counts(name: str) -> Chart:
+        # Distinct users of points do not add up.
         total = "" if name == "active_users" else language.number(now.total(name))
         return chart(language, now.period, name, now.columns[name], language.number, total=total)
 

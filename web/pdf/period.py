@@ -1,6 +1,6 @@
 """The range of a report: whole local days, or hours of UTC, and the one before it that it is compared with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from storage.model import clock
@@ -11,6 +11,8 @@ from web.http.problems import invalid
 DEFAULT_DAYS = 7
 """So many whole days before today, if no range is given."""
 MAX_DAYS = 366
+SHORT_DAYS = 2
+"""So few days are shown by hours: a chart of one bar says nothing."""
 MAX_HOURS = 72
 """What is longer is shown by days."""
 PRESET_DAYS = {"7d": 7, "30d": 30, "90d": 90, "12m": 365}
@@ -55,6 +57,14 @@ async def period(days: Days, start: str | None, end: str | None) -> Period:
     covered = await points(days, interval, start, end)
     begin, until = covered.starts[0], _end(days, covered)
     return Period(begin, until, covered, until <= days.start(today))
+
+
+async def finer(days: Days, now: Period) -> Period:
+    """Give the same range by hours, if it has a day or two that hours of UTC make up; else the range itself."""
+    is_short = now.interval == "day" and len(now.covered.keys) <= SHORT_DAYS
+    if not is_short or not all(edge.endswith(":00:00.000Z") for edge in (now.start, now.end)):
+        return now
+    return replace(now, covered=await points(days, "hour", now.start, now.end))
 
 
 async def before(days: Days, now: Period) -> Period:

@@ -11,7 +11,7 @@ from storage.model.clock import Days
 from storage.read.reports import Page
 from storage.read.snapshots import read_committed_at, read_head
 from web.pdf.costs import costs
-from web.pdf.document import Document, Paper, Section
+from web.pdf.document import Content, Document, Paper
 from web.pdf.language.words import Language, language
 from web.pdf.listing import WIDE, columns_of, listing
 from web.pdf.overview import overview
@@ -44,9 +44,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Report:
-    """A document, and the position of its figures."""
+    """A document, what it has, and the position of its figures."""
 
     document: Document
+    content: Content
     position: Position
 
 
@@ -59,19 +60,19 @@ async def read_report(connection: ReadTransaction, epoch: str, tenant_id: str, d
     ask = Ask(connection, tenant_id, days, days.today(), page, wanted.filters)
     facts = {}
     if wanted.name in SOURCES:
-        sections = await listing(ask, words, SOURCES[wanted.name])
+        content = await listing(ask, words, SOURCES[wanted.name])
         facts[words("range")] = _open_range(words, wanted)
     else:
         covered = await period(days, *_rounded(days, wanted))
         facts[words("range")] = _range(words, covered)
         if wanted.name == OVERVIEW:
-            sections = await overview(ask, words, covered)
+            content = await overview(ask, words, covered)
             if covered.has_ended:
                 facts[words("compared")] = _range(words, await before(days, covered))
         else:
-            sections = await costs(ask, words, covered)
+            content = await costs(ask, words, covered)
     facts |= _facts(words, wanted, tenant_id, position, at)
-    return Report(_document(words, wanted, facts, sections, at), position)
+    return Report(_document(words, wanted, facts, content, at), content, position)
 
 
 def _rounded(days: Days, wanted: Wanted) -> tuple[str | None, str | None]:
@@ -94,9 +95,7 @@ def _facts(words: Language, wanted: Wanted, tenant_id: str, position: Position, 
     }
 
 
-def _document(
-    words: Language, wanted: Wanted, facts: Mapping[str, str], sections: list[Section], at: str | None
-) -> Document:
+def _document(words: Language, wanted: Wanted, facts: Mapping[str, str], content: Content, at: str | None) -> Document:
     source = SOURCES.get(wanted.name)
     name = words(wanted.name) if source is None else words(f"list_{wanted.name}")
     return Document(
@@ -106,7 +105,7 @@ def _document(
         title=wanted.title or name,
         subtitle=name if wanted.title else "",
         facts=list(facts.items()),
-        sections=sections,
+        sections=content.sections,
         footer=words("footer"),
         page=words("page"),
         time=0 if at is None else int(clock.moment(at).timestamp()),

@@ -41,6 +41,7 @@ from web.ingest.rates import Rates
 from web.ingest.tracking import Tracking
 from web.live.endpoints import PATH as LIVE_PATH
 from web.live.endpoints import Live
+from web.mail import Mailer
 from web.ops.audit import Audit, AuditMiddleware
 from web.ops.health import Health
 from web.ops.housekeeping import Housekeeping
@@ -56,6 +57,8 @@ from web.reports.copies import Copies
 from web.reports.details import reports as details
 from web.reports.endpoints import Reports
 from web.saved_views import SavedViews
+from web.schedules.endpoints import Schedules
+from web.schedules.sender import ScheduledReports
 from web.server.cors import Cors
 from web.settings import Settings
 from web.sign_in.endpoints import SignIn
@@ -116,6 +119,7 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     database = database_at(settings.database_url, settings.timezone, settings.read_seconds)
     credentials = Credentials(database)
     # Settings that make no sense are told before a database that cannot be reached.
+    mailer = Mailer(settings)
     tokens = verifier(settings, credentials.revokes)
     opened.push_async_callback(tokens.close)
     sessions = Sessions(database, credentials.revokes)
@@ -151,6 +155,10 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     typesetter = Typesetter()
     opened.push_async_callback(typesetter.stop)
     operations += PdfReports(database, reports, typesetter).operations()
+    operations += Schedules(database, reports, mailer).operations()
+    scheduled = ScheduledReports(database, typesetter, mailer)
+    scheduled.start()
+    opened.push_async_callback(scheduled.stop)
     app = _application(settings, telemetry, audit, operations, live, static)
     return Service(
         settings,

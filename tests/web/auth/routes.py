@@ -30,6 +30,7 @@ ADMINS = [
         "views",
         "annotations",
         "report.pdf",
+        "report-schedules",
     )
 ]
 DETAILS = [f"GET {API}/users/detail?user_id=x", f"GET {API}/conversations/detail?conversation_id=x"]
@@ -38,6 +39,8 @@ WRITES = {
     f"POST {API}/views": 415,
     f"PATCH {API}/views/{{view_id}}": 415,
     f"DELETE {API}/views/{{view_id}}": 404,
+    f"POST {API}/report-schedules": 415,
+    f"DELETE {API}/report-schedules/{{schedule_id}}": 404,
     f"POST {API}/annotations": 415,
     f"DELETE {API}/annotations/{{annotation_id}}": 404,
 }

@@ -147,7 +147,7 @@ async def test_paper_and_language_are_as_asked(running: Running) -> None:
     assert size(await pdf(running, paper="us-letter", **RANGE)) == (612, 792)
     found = text(await pdf(running, language="de", **RANGE))
     assert "Zeitraum: 1. März 2026 bis 6. März 2026" in found
-    assert "Aktive Benutzer" in found
+    assert "Aktive Nutzer" in found
 
 
 async def test_a_saved_view_is_printed_under_its_name(running: Running) -> None:

@@ -5,7 +5,7 @@ import time_machine
 
 from storage.model.clock import Days
 from web.http.problems import Problem
-from web.pdf.period import before, period, preset
+from web.pdf.period import before, finer, period, preset
 
 NOON = "2026-11-04T12:00:00+00:00"
 VIENNA = Days("Europe/Vienna")
@@ -32,6 +32,17 @@ async def test_a_range_within_days_is_one_of_whole_hours() -> None:
     assert (long.interval, long.start, long.end) == ("day", "2026-10-19T22:00:00.000Z", "2026-11-03T23:00:00.000Z")
     today = await period(VIENNA, VIENNA.start("2026-11-04"), None)
     assert (today.covered.keys, today.has_ended) == (["2026-11-04"], False)
+
+
+async def test_a_day_is_shown_by_its_hours() -> None:
+    """A range of one or two days has a point an hour, also of 23 and 25; in a zone whose hours are not UTC's, a day."""
+    for day, hours in (("2026-11-03", 24), ("2026-03-29", 23), ("2026-10-25", 25)):
+        found = await period(VIENNA, VIENNA.start(day), VIENNA.start(VIENNA.shift(day, 1)))
+        shown = await finer(VIENNA, found)
+        assert (shown.start, shown.end, len(shown.covered.keys)) == (found.start, found.end, hours)
+    kolkata = Days("Asia/Kolkata")
+    found = await period(kolkata, kolkata.start("2026-11-03"), kolkata.start("2026-11-04"))
+    assert await finer(kolkata, found) is found
 
 
 async def test_a_range_that_makes_no_sense_is_refused() -> None:

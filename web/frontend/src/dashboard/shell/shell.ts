@@ -45,6 +45,7 @@ import "../views/endpoints";
 import "../views/messages";
 import "../views/overview";
 import "../views/users";
+import "../exports/export-menu";
 import "../finder/chips";
 import { Keys } from "../finder/keys";
 import type { Palette } from "../finder/palette";
@@ -162,7 +163,7 @@ export class Dashboard extends LitElement {
         </a>
         <convoai-status .client=${client}></convoai-status>
         ${client.figures.at === null ? nothing : html`<span class="printed small">${words.lists.asOf(dateTime(client.figures.at))}</span>`}
-        ${signedIn ? html`${this.#button(`${words.finder.open} (Ctrl K)`, searchIcon(), () => this.#search())}<dashboard-saved-views .client=${client} .route=${this.route}></dashboard-saved-views>` : nothing}
+        ${signedIn ? html`${this.#button(`${words.finder.open} (Ctrl K)`, searchIcon(), () => this.#search())}<dashboard-saved-views .client=${client} .route=${this.route}></dashboard-saved-views><dashboard-export .client=${client} .route=${this.route} .zone=${this.#zone}></dashboard-export>` : nothing}
         ${signedIn ? this.#button(words.refresh, refreshIcon(), () => client.refresh()) : nothing}
         ${this.#button(words.switchTo(words.themes[theme], words.themes[next]), THEME_ICONS[theme](), this.#toggleTheme)}
         ${signedIn ? this.#button(words.signOut, logoutIcon(), this.#signOut) : nothing}
