@@ -28,7 +28,7 @@ LAYERS = {
     ),
     "web": (
         ("settings",),
-        ("http",),
+        ("http", "mail"),
         ("auth",),
         ("ops",),
         ("ingest", "reports", "live", "sign_in"),

@@ -52,6 +52,14 @@ WRONG = {
         "redis+sentinel://h:1",
         "redis+cluster://h/hunter2",
     ],
+    "SMTP_URL": [
+        "mail.example.com",
+        "http://mail.example.com",
+        "smtp://hunter2@mail.example.com",
+        "smtp://mail.example.com/hunter2",
+        "smtp://mail.example.com:99999999",
+    ],
+    "MAIL_FROM": ["hunter2", "a@b c", "Ann <ann@example.com", "a@example.com\nBcc: b@example.com", "<>", "a@-"],
     "JWKS_URL": ["auth.example.com", "file:///etc/passwd", "http://auth:99999999"],
     "TRACKING_KEYS": [
         "short",
