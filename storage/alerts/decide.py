@@ -1,7 +1,7 @@
 """Deciding a tenant's rules inside a transaction that holds its head: states, transitions and what is to be sent.
 
-All of it is written by that transaction. So one crossing is one transition, whoever sees it, and however often a process
-dies on the way: without the commit there was neither the crossing nor the message.
+All of it is written by that transaction. So one crossing is one transition, whoever sees it, and however often a
+process dies on the way: without the commit there was neither the crossing nor the message.
 """
 
 import secrets

@@ -1,7 +1,7 @@
 """A tenant's rules: kept, changed and deleted. Every statement about their table.
 
-Each is done in a transaction that holds the tenant's head, and decides the rules as they are then. So a rule counts from
-the next commit on, also one of another process.
+Each is done in a transaction that holds the tenant's head, and decides the rules as they are then. So a rule counts
+from the next commit on, also one of another process.
 """
 
 from dataclasses import dataclass, replace

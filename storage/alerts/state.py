@@ -27,8 +27,8 @@ class State:
     """How a rule stands, at one of its levels ("" if it has none).
 
     ``since`` is when it came to that, ``value`` the value then, as decimal text. ``window_key`` names the window of
-    the calendar that was looked at last. ``due_at``: when what is pending fires. ``acknowledged_by``: who has seen that it
-    fires; None: nobody.
+    the calendar that was looked at last. ``due_at``: when what is pending fires. ``acknowledged_by``: who has seen that
+    it fires; None: nobody.
     """
 
     rule_id: str
@@ -50,8 +50,8 @@ class State:
 def advance(state: State, sign: Sign, value: str | None, at: str, window_key: str, for_minutes: int) -> list[State]:
     """Give the states that follow, in their order: none if nothing changes, two if a new window fires again.
 
-    *window_key* names the window of the calendar that *sign* is of. If it is an earlier one than the state's, the clock was
-    set back, and nothing follows: what fired in a window fires once, however often the clock comes through it.
+    *window_key* names the window of the calendar that *sign* is of. If it is an earlier one than the state's, the clock
+    was set back, and nothing follows: what fired in a window fires once, however often the clock comes through it.
     """
     if window_key < state.window_key:
         return []
