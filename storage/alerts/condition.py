@@ -5,6 +5,7 @@ A budget has one condition for each of its levels, every other rule has one.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from storage.alerts.figure import Figure
 from storage.alerts.rule import LEVELS, Rule, figure_of, sliding_minutes
@@ -36,7 +37,10 @@ class Subject:
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition of a rule. ``limit`` is what its value is held against, None where that moves."""
+    """One condition of a rule. ``limit`` is what its value is held against, None where that moves.
+
+    ``well`` has the least and the greatest value that is not beyond; None: that depends on something else.
+    """
 
     rule_id: str
     level: str
@@ -45,6 +49,7 @@ class Condition:
     subject: Subject
     decide: Decide
     limit: int | None
+    well: tuple[float, float] | None = None
 
 
 def conditions(rule_id: str, rule: Rule) -> list[Condition]:
@@ -56,11 +61,12 @@ def conditions(rule_id: str, rule: Rule) -> list[Condition]:
     if rule.kind == "budget":
         limit = figure.read(rule.limit or "")
         return [
-            Condition(rule_id, str(level), rule, figure, subject, _reached(-(-limit * level // PERCENT)), limit)
+            Condition(rule_id, str(level), rule, figure, subject, _reached(start), limit, (-inf, start - 1))
             for level in rule.levels or LEVELS
+            for start in [-(-limit * level // PERCENT)]
         ]
-    decide, bound = _MAKERS[rule.kind](rule, figure)
-    return [Condition(rule_id, "", rule, figure, subject, decide, bound)]
+    decide, bound, well = _MAKERS[rule.kind](rule, figure)
+    return [Condition(rule_id, "", rule, figure, subject, decide, bound, well)]
 
 
 def _subject(rule: Rule, figure: Figure) -> Subject:
@@ -86,13 +92,17 @@ def _reached(limit: int) -> Decide:
     return decide
 
 
-def _threshold(rule: Rule, figure: Figure) -> tuple[Decide, int | None]:
+Made = tuple[Decide, int | None, tuple[float, float] | None]
+"""How a condition decides, its limit, and its ``well``."""
+
+
+def _threshold(rule: Rule, figure: Figure) -> Made:
     if rule.below is None:
         limit = figure.read(rule.above or "")
         clear = limit if rule.clear is None else figure.read(rule.clear)
-        return _above(limit, clear), limit
+        return _above(limit, clear), limit, (-inf, limit)
     limit = figure.read(rule.below)
-    return _below(limit, limit if rule.clear is None else figure.read(rule.clear)), limit
+    return _below(limit, limit if rule.clear is None else figure.read(rule.clear)), limit, (limit, inf)
 
 
 def _above(limit: int, clear: int) -> Decide:
@@ -114,7 +124,7 @@ def _below(limit: int, clear: int) -> Decide:
     return decide
 
 
-def _change(rule: Rule, figure: Figure) -> tuple[Decide, int | None]:
+def _change(rule: Rule, figure: Figure) -> Made:
     least, percent = figure.read(rule.at_least), rule.percent or 0
 
     def up(value: int | None, before: int) -> Sign:
@@ -125,11 +135,11 @@ def _change(rule: Rule, figure: Figure) -> tuple[Decide, int | None]:
         fallen = (value or 0) * PERCENT < before * (PERCENT - percent)
         return Sign.BEYOND if fallen and before >= least else Sign.WELL
 
-    return (up if rule.direction == "up" else down), None
+    return (up if rule.direction == "up" else down), None, None
 
 
-def _silence(_rule: Rule, _figure: Figure) -> tuple[Decide, int | None]:
-    return _below(1, 1), None
+def _silence(_rule: Rule, _figure: Figure) -> Made:
+    return _below(1, 1), None, (1, inf)
 
 
 _MAKERS = {"threshold": _threshold, "change": _change, "silence": _silence}

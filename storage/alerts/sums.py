@@ -73,14 +73,9 @@ class Sums:
         else:
             self._of_counter[window.grain, source.metric].append(kept)
 
-    def value(self, subject: Subject, needs: tuple[str, ...]) -> dict[str, int]:
-        """Give the sums of a subject by the counters that its figure *needs*."""
-        window = subject.window
-        return {name: self._sums[source, window].total for name, source in zip(needs, subject.sources, strict=True)}
-
-    def key(self, subject: Subject) -> str:
-        """Name the window that is looked at; "" for one that moves with the clock."""
-        return self._sums[subject.sources[0], subject.window].span.key
+    def of(self, subject: Subject) -> list[WindowSum]:
+        """Give the sums of a subject, one for each of its sources; they are kept up from then on."""
+        return [self._sums[source, subject.window] for source in subject.sources]
 
     def before(self, subject: Subject) -> int:
         """Give what a subject is compared with; 0 if it is compared with nothing."""

@@ -13,7 +13,7 @@ from storage.alerts.condition import Condition, Subject, conditions
 from storage.alerts.rule import Rule
 from storage.alerts.state import FIRING, PENDING, Sign, State, advance
 from storage.alerts.sums import Sums
-from storage.alerts.window import Moment
+from storage.alerts.window import NO_SPAN, Moment, WindowSum
 from storage.model.changes import AlertCounts, Position
 from storage.model.clock import Days
 from storage.model.merging import Rolled
@@ -42,6 +42,53 @@ class Look:
 NOTHING_SEEN = Look([], [])
 
 
+class _Watched:
+    """A subject with its conditions, and its value when they were decided last.
+
+    ``is_calm``: none of them fires or is pending, so that nothing follows from a value within the bounds of all.
+    """
+
+    def __init__(self, subject: Subject, conditions: list[Condition], sums: list[WindowSum]) -> None:
+        self.subject = subject
+        self.conditions = conditions
+        self.waits = any(condition.rule.for_minutes for condition in conditions)
+        self.is_calm = False
+        self.value: int | None = None
+        self.before = 0
+        bounds = [condition.well or NEVER_WELL for condition in conditions]
+        self._least, self._greatest = max(low for low, _ in bounds), min(high for _, high in bounds)
+        self._figure = conditions[0].figure
+        self._sums = sums
+        self._totals: list[int] = []
+        self._span = NO_SPAN
+
+    @property
+    def key(self) -> str:
+        """Name the window of the calendar; "" for one that moves with the clock."""
+        return self._span.key
+
+    def has_moved(self, before: int) -> bool:
+        """Bring the value up to the sums, and say whether it, or what it is compared with, is another one."""
+        totals, span = [kept.total for kept in self._sums], self._sums[0].span
+        if totals == self._totals and before == self.before and span is self._span:
+            return False
+        self._totals, self.before, self._span = totals, before, span
+        if len(totals) == 1:
+            self.value = totals[0]
+        else:
+            self.value = self._figure.value(dict(zip(self._figure.needs, totals, strict=True)))
+        return True
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing can follow from the value."""
+        return self.is_calm and (self.value is None or self._least <= self.value <= self._greatest)
+
+
+NEVER_WELL = (1.0, 0.0)
+"""The bounds of a condition that is decided each time."""
+
+
 class Watch:
     """The rules of one tenant, and how they stand.
 
@@ -54,23 +101,18 @@ class Watch:
         self.states = states
         self.sequence = -1
         self.tag = ""
-        self._of_subject: defaultdict[Subject, list[Condition]] = defaultdict(list)
+        of_subject: defaultdict[Subject, list[Condition]] = defaultdict(list)
         for rule_id, rule in rules.items():
             for condition in conditions(rule_id, rule):
-                self._of_subject[condition.subject].append(condition)
-        self.sums = Sums(self._of_subject)
-        self._decided: dict[Subject, tuple[int | None, int, str]] = {}
+                of_subject[condition.subject].append(condition)
+        self.sums = Sums(of_subject)
+        self._watched = [_Watched(subject, group, self.sums.of(subject)) for subject, group in of_subject.items()]
 
     @property
     def counts(self) -> AlertCounts:
         """Count the alerts that fire."""
         firing = [state for state in self.states.values() if state.fires]
         return AlertCounts(len(firing), sum(state.acknowledged_by is not None for state in firing))
-
-    @property
-    def keys(self) -> set[StateKey]:
-        """Name the conditions that there are."""
-        return {(found.rule_id, found.level) for group in self._of_subject.values() for found in group}
 
     def stands_at(self, sequence: int, tag: str) -> bool:
         """Say whether the sums are those of a head."""
@@ -91,41 +133,40 @@ class Watch:
 
         States become those that follow.
         """
-        if not self._of_subject:
+        if not self._watched:
             return NOTHING_SEEN
         self.sums.bring(connection, tenant_id, moment, days, rolled)
         look = Look([], [])
-        for subject, group in self._of_subject.items():
-            figure = group[0].figure
-            value = figure.value(self.sums.value(subject, figure.needs))
-            before, key = self.sums.before(subject), self.sums.key(subject)
+        for watched in self._watched:
             # Where nothing moved nothing is decided again, unless something waits for the time.
-            if self._decided.get(subject) != (value, before, key):
-                self._decided[subject] = (value, before, key)
-                for condition in group:
-                    self._decide(condition, value, before, moment.at, look)
-            elif any(condition.rule.for_minutes for condition in group):
-                for condition in group:
-                    self._decide(condition, value, before, moment.at, look)
+            moved = watched.has_moved(self.sums.before(watched.subject) if watched.subject.back else 0)
+            if (moved or watched.waits) and not watched.is_well:
+                for condition in watched.conditions:
+                    self._decide(condition, watched, moment.at, look)
+                watched.is_calm = not any(self._is_open(condition) for condition in watched.conditions)
         return look
 
-    def _decide(self, condition: Condition, value: int | None, before: int, at: str, look: Look) -> None:
-        name, key = (condition.rule_id, condition.level), self.sums.key(condition.subject)
-        state, sign = self.states.get(name), condition.decide(value, before)
-        if state is None:
-            if sign is not Sign.BEYOND:
-                return
-            state = State(*name)
-        elif sign is not Sign.BEYOND and state.status not in (FIRING, PENDING):
+    def _is_open(self, condition: Condition) -> bool:
+        """Say whether a condition fires or is pending."""
+        state = self.states.get((condition.rule_id, condition.level))
+        return state is not None and state.status in (FIRING, PENDING)
+
+    def _decide(self, condition: Condition, watched: "_Watched", at: str, look: Look) -> None:
+        sign = condition.decide(watched.value, watched.before)
+        name = (condition.rule_id, condition.level)
+        state = self.states.get(name)
+        if sign is not Sign.BEYOND and (state is None or state.status not in (FIRING, PENDING)):
             return
-        written = None if value is None else condition.figure.write(value)
-        following = advance(state, sign, written, at, key, condition.rule.for_minutes)
+        if state is None:
+            state = State(*name)
+        written = None if watched.value is None else condition.figure.write(watched.value)
+        following = advance(state, sign, written, at, watched.key, condition.rule.for_minutes)
         if not following:
             return
         fired = state.fires
         for found in following:
             if found.fires or fired:
-                look.transitions.append(Transition(found, condition, before))
+                look.transitions.append(Transition(found, condition, watched.before))
             fired = found.fires
         self.states[name] = following[-1]
         look.states.append(following[-1])
