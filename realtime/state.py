@@ -1,8 +1,8 @@
 """A tenant's live state, and the difference between any two states of it. Pure, no I/O.
 
-Every cell (a figure, a recent activity, the ranking, a minute, the alerts) carries the sequence at which it last changed. So the
-difference between any earlier position and now is found without keeping what lies between: a subscriber that is behind
-costs a position, not a queue, and what it missed comes merged.
+Every cell (a figure, a recent activity, the ranking, a minute, the alerts) carries the sequence at which it last
+changed. So the difference between any earlier position and now is found without keeping what lies between: a subscriber
+that is behind costs a position, not a queue, and what it missed comes merged.
 """
 
 from collections.abc import Iterable, Mapping

@@ -16,7 +16,7 @@ LAYERS = {
         ("errors",),
         ("model", "fairness"),
         ("tables",),
-        ("credentials", "saved_views", "sessions", "engine", "prices"),
+        ("credentials", "saved_views", "sessions", "leases", "engine", "prices"),
         ("alerts",),
         ("write", "read"),
         ("retention", "verify", "importer"),
@@ -72,6 +72,7 @@ FOLDERS = {
     ),
 }
 """The same for the folders of the front end: those of its sources, and within them sub-folders and modules."""
+MIGRATIONS = ROOT / "storage" / "engine" / "migrations" / "versions"
 MODULES_AT_MOST = 14
 """In a package or folder: as many as one can take in at a glance."""
 
@@ -111,9 +112,9 @@ def test_sub_packages_have_directions(package: str) -> None:
 
 
 def test_a_package_can_be_taken_in() -> None:
-    """No package has more than fourteen modules."""
+    """No package has more than fourteen modules, but the folder of migrations, which are read one at a time."""
     for package in (*PACKAGES, "client", "tests"):
-        for folder in {file.parent for file in (ROOT / package).rglob("*.py")}:
+        for folder in {file.parent for file in (ROOT / package).rglob("*.py")} - {MIGRATIONS}:
             names = [file.stem for file in folder.glob("*.py") if file.stem != "__init__"]
             assert len(names) <= MODULES_AT_MOST, f"{folder}: {len(names)}"
 

@@ -4,6 +4,7 @@ Each is done in a transaction that holds the tenant's head, and decides the rule
 from the next commit on, also one of another process.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -73,22 +74,41 @@ def put_rules(connection: Connection, place: Place, rules: dict[str, Rule], acto
 
     A rule that fires goes on firing if it is beyond its limit still; else it is resolved at once.
     """
+    return apply_rules(connection, place, rules, actor)
+
+
+def apply_rules(
+    connection: Connection, place: Place, rules: dict[str, Rule], actor: str, *, delete_others: bool = False
+) -> Decided:
+    """Do as :func:`put_rules`, and *delete_others*: delete the rules that are not among them, too."""
     head = place.head
     watch = _load(connection, head)
-    before = dict(watch.rules)
-    if len(before.keys() | rules.keys()) > MAX_RULES:
+    before = watch.rules
+    after = dict(rules) if delete_others else {**before, **rules}
+    if len(after) > MAX_RULES:
         raise TooManyRules(f"a tenant has {MAX_RULES} rules at the most: delete some first")
     changed = {rule_id: rule for rule_id, rule in rules.items() if before.get(rule_id) != rule}
-    if not changed:
+    gone = before.keys() - after.keys()
+    if not changed and not gone:
         return deciding.NOTHING
+    _write(connection, head.tenant_id, changed, actor)
+    _delete(connection, head.tenant_id, gone, actor)
+    return _settle(connection, place, watch, after)
+
+
+def _write(connection: Connection, tenant_id: str, changed: dict[str, Rule], actor: str) -> None:
     at = now()
     _PUT.write(
-        connection,
-        [(head.tenant_id, rule_id, encode(rule), rule.user_id, actor, at) for rule_id, rule in changed.items()],
+        connection, [(tenant_id, rule_id, encode(rule), rule.user_id, actor, at) for rule_id, rule in changed.items()]
     )
     for rule_id in changed:
-        record(connection, head.tenant_id, actor, "alert rule set", rule_id)
-    return _settle(connection, place, watch, {**before, **rules})
+        record(connection, tenant_id, actor, "alert rule set", rule_id)
+
+
+def _delete(connection: Connection, tenant_id: str, rule_ids: Collection[str], actor: str) -> None:
+    connection.execute(delete(_table).where(_rules.tenant_id == tenant_id, _rules.id.in_(rule_ids)))
+    for rule_id in rule_ids:
+        record(connection, tenant_id, actor, "alert rule deleted", rule_id)
 
 
 def delete_rules(connection: Connection, place: Place, rule_ids: set[str], actor: str) -> Decided:
@@ -97,9 +117,7 @@ def delete_rules(connection: Connection, place: Place, rule_ids: set[str], actor
     watch = _load(connection, head)
     if missing := rule_ids - watch.rules.keys():
         raise KeyError(missing.pop())
-    connection.execute(delete(_table).where(_rules.tenant_id == head.tenant_id, _rules.id.in_(rule_ids)))
-    for rule_id in rule_ids:
-        record(connection, head.tenant_id, actor, "alert rule deleted", rule_id)
+    _delete(connection, head.tenant_id, rule_ids, actor)
     return _settle(connection, place, watch, {key: rule for key, rule in watch.rules.items() if key not in rule_ids})
 
 

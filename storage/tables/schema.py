@@ -414,7 +414,7 @@ alert_states = _support(
     _column("status", String(8)),
     _column("since", Stamp),
     _column("value", String(40), null=True),
-    _column("window_key", _ordered(10)),
+    _column("window_key", _ordered(16)),
     _column("due_at", Stamp, null=True),
     _column("acknowledged_at", Stamp, null=True),
     _column("acknowledged_by", String(255), null=True),

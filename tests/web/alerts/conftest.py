@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.service import Running, start
-from tests.servers.webhooks import Receiver, receiver
+from tests.receivers.webhooks import Receiver, receiver
 
 
 @pytest.fixture

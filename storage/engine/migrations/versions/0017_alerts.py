@@ -54,7 +54,7 @@ def _make_rules() -> None:
         _column("status", sa.String(8)),
         _column("since", STAMP),
         _column("value", sa.String(40), null=True),
-        _column("window_key", _ordered(10)),
+        _column("window_key", _ordered(16)),
         _column("due_at", STAMP, null=True),
         _column("acknowledged_at", STAMP, null=True),
         _column("acknowledged_by", sa.String(255), null=True),
