@@ -122,9 +122,10 @@ def _tell(
         return 0
     at, deliveries = now(), 0
     matchers, existing = read_matchers(connection, tenant_id, at), _existing(connection, tenant_id)
-    for transition in transitions:
+    # In their order also where they are of one moment, by which they are listed.
+    ids = sorted(secrets.token_hex(ID_BYTES) for _ in transitions)
+    for transition_id, transition in zip(ids, transitions, strict=True):
         state, rule = transition.state, transition.condition.rule
-        transition_id = secrets.token_hex(ID_BYTES)
         held = None
         if any(matcher.matches(state.rule_id, rule) for matcher in matchers):
             held = SILENCED

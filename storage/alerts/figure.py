@@ -85,9 +85,9 @@ def _ratio(name: str, unit: str, scale: int, above: str, below: str, factor: int
 def _of_summary(name: str, unit: str, needs: tuple[str, ...]) -> Figure:
     """Give a figure of the summary over a window: a count, money, a mean of microseconds, or tokens a second."""
     if unit == "seconds":
-        return _ratio(name, unit, MICRO, *needs, 1)
+        return _ratio(name, unit, MICRO, needs[0], needs[1], 1)
     if unit == "tokens a second":
-        return _ratio(name, unit, 1000, *needs, NANO)
+        return _ratio(name, unit, 1000, needs[0], needs[1], NANO)
     (counter,) = needs
     return _count(name, unit, counter, NANO if counter in MONEY else 1, is_daily=counter == ACTIVE_USERS)
 

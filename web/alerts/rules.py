@@ -47,7 +47,7 @@ class Rules:
                 "Set a rule: add it, or change the one of this id",
                 self._put,
                 {
-                    200: Answer("The rule.", shapes.record({"id": shapes.STRING, "rule": shapes.RULE})),
+                    200: Answer("The rule.", shapes.SET_RULE),
                     409: shapes.problem("The tenant has as many rules as it may have."),
                     **shapes.BODY_PROBLEMS,
                 },

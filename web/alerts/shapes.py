@@ -35,6 +35,7 @@ def _rule() -> JsonSchema:
 
 
 RULE = _rule()
+SET_RULE = record({"id": STRING, "rule": RULE})
 STATE = record(
     {
         "level": {"type": ["integer", "null"], "description": "Percent of a budget; null for other rules."},

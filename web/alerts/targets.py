@@ -114,7 +114,8 @@ class Targets:
         target_id = chosen_id(request, _ID.name)
         asked = await read_document(request, NewTarget)
         shown = self._checked(asked)
-        kept, told = (), None
+        kept: tuple[Secret, ...] = ()
+        told = None
         if asked.kind == "webhook":
             kept, told = await self._secrets(request, tenant_id, target_id, asked)
         target = Target(

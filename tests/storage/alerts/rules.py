@@ -22,7 +22,7 @@ def rule(kind: str = "threshold", **fields: Any) -> Rule:
     return found
 
 
-async def set_rules(database: Database, tenant: str = "default", **rules: Rule) -> Done:
+async def set_rules(database: Database, **rules: Rule) -> Done:
     """Take *rules* for all that there are."""
 
     def step(connection: Any, head: Any) -> Done:
@@ -30,7 +30,7 @@ async def set_rules(database: Database, tenant: str = "default", **rules: Rule) 
         decided = apply_rules(connection, place, rules, "ada", delete_others=True)
         return Done(1, alerts=decided.counts, deliveries=decided.deliveries)
 
-    return await Steps(database, 1000, rest=0).take(tenant, step)
+    return await Steps(database, 1000, rest=0).take("default", step)
 
 
 async def tick(database: Database, tenant: str = "default") -> None:

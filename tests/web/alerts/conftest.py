@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.service import Running, start
 from tests.receivers.webhooks import Receiver, receiver
+from tests.servers.service import Running, start
 
 
 @pytest.fixture

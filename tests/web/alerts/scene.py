@@ -3,8 +3,8 @@
 from typing import Any
 
 from tests.paths import API
-from tests.servers.service import Running
 from tests.receivers.webhooks import SECRET, Receiver
+from tests.servers.service import Running
 
 ALERTS = f"{API}/alerts"
 CALL = {"provider": "openai", "model": "gpt-5-mini", "operation": "chat", "user_id": "u7"}

@@ -3,8 +3,8 @@
 import pytest
 from standardwebhooks import WebhookVerificationError
 
-from tests.servers.service import Running
 from tests.receivers.webhooks import SECRET, Receiver
+from tests.servers.service import Running
 from tests.web.alerts.scene import BUDGET, history, put_rule, put_webhook, send, spend, states
 
 pytestmark = pytest.mark.each_database
