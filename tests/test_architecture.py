@@ -67,7 +67,7 @@ FOLDERS = {
         ("lists", "annotations"),
         ("charts", "first-day"),
         ("views",),
-        ("details", "finder"),
+        ("details", "finder", "alerts"),
         ("shell",),
     ),
 }

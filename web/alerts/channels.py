@@ -1,4 +1,4 @@
-"""The ways in which a message reaches a target: webhook, e-mail, and what apprise knows (Slack, Teams, ...)."""
+"""The ways in which a message reaches a target: webhook, e-mail, and what apprise knows (Slack, Discord, ...)."""
 
 import asyncio
 import re
@@ -14,23 +14,9 @@ from web.mail import Mail, Mailer, MailFailed
 from web.settings import Settings, is_address
 
 Channel = Literal["webhook", "email", "apprise"]
-APPRISE_SECONDS = 30.0
-FIXED = frozenset(
-    (
-        "discord",
-        "fluxer",
-        "gchat",
-        "msteams",
-        "opsgenie",
-        "pagerduty",
-        "pover",
-        "pushover",
-        "slack",
-        "sns",
-        "tgram",
-        "webex",
-    )
-)
+SECONDS = 20.0
+"""How long an attempt by e-mail or apprise may take."""
+FIXED = frozenset(("discord", "gchat", "opsgenie", "pagerduty", "pover", "slack", "sns", "tgram", "webex"))
 """The services of apprise whose host is their own: others lead wherever their address says."""
 _SCHEME = re.compile(r"([a-z0-9]{2,20})://[^\s]+", re.ASCII)
 
@@ -90,7 +76,10 @@ class Channels:
 
     async def _mail(self, message: Message, address: Address) -> Result:
         try:
-            await self._mailer.send(Mail(message.id, address.url, subject(message.body), text(message.body)))
+            async with asyncio.timeout(SECONDS):
+                await self._mailer.send(Mail(message.id, address.url, subject(message.body), text(message.body)))
+        except TimeoutError:
+            return Result(f"no answer within {SECONDS:g} s")
         except MailFailed as error:
             return Result(str(error), is_final=error.is_permanent)
         return Result()
@@ -106,9 +95,9 @@ async def _notify(message: Message, address: Address) -> Result:
         return Result("apprise does not know this address", is_final=True)
     sending = asyncio.to_thread(service.notify, body=text(message.body), title=subject(message.body))
     try:
-        taken = await asyncio.wait_for(sending, APPRISE_SECONDS)
+        taken = await asyncio.wait_for(sending, SECONDS)
     except TimeoutError:
-        return Result(f"no answer within {APPRISE_SECONDS:g} s")
+        return Result(f"no answer within {SECONDS:g} s")
     except Exception as error:
         # A plugin may raise anything; its text can hold the address.
         return Result(f"apprise failed: {type(error).__name__}")

@@ -18,7 +18,7 @@ from web.alerts.channels import Channels, Message
 log = structlog.get_logger()
 
 LOOK_SECONDS = 2.0
-CLAIM_SECONDS = 120.0
+CLAIM_SECONDS = 30.0
 """How long a message is this process' alone; longer than any attempt takes."""
 MOST, MOST_OF_TENANT = 40, 10
 """Messages that are sent at the same time, and those of one tenant: hanging targets of one keep none of another's."""

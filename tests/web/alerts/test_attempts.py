@@ -112,7 +112,7 @@ async def test_a_receiver_says_when_to_come_back(alerting: Running, hook: Receiv
 
 async def test_a_message_that_a_stopped_process_left_is_sent(tmp_path: Path, database_url: str, hook: Receiver) -> None:
     """A message that was committed but not sent when the process ended is sent by the next one."""
-    settings = {"DATABASE_URL": database_url, "ALERTS_NETWORKS": "127.0.0.0/8", "ALERTS_SECRET": "s"}
+    settings: Any = {"DATABASE_URL": database_url, "ALERTS_NETWORKS": "127.0.0.0/8", "ALERTS_SECRET": "s"}
     first = await start(tmp_path, **settings)
     await first.service.alerts.sender.stop()
     await fire(first, hook)
