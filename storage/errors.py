@@ -65,6 +65,10 @@ class TooManyAnnotations(StorageError):
     """The tenant has as many annotations as it may have."""
 
 
+class TooManyRules(StorageError):
+    """The tenant has as many rules, targets or silences of alerts as it may have."""
+
+
 class StorageUnavailable(StorageError):
     """Nothing of the request was acknowledged; it may be sent again after ``retry_after`` seconds.
 

@@ -287,6 +287,18 @@ class Settings(_Kept):
     mail_from: str = _setting(
         "", "The sender of e-mails: an address, or Name <address>. Needed with a mail server.", _sender
     )
+    alerts_secret: str = _setting(
+        "",
+        "By this the addresses and secrets of alerts' targets are encrypted in the database. Empty: a random one is "
+        "made once and kept beside the database's file; with PostgreSQL it has to be set before there are targets.",
+        _text,
+    )
+    alerts_networks: tuple[Network, ...] = _setting(
+        "none",
+        "Private networks that alerts may be sent to, such as 10.0.0.0/8, separated by commas; with any, every service "
+        "of apprise may be used. none: public addresses alone.",
+        _networks,
+    )
     tick_ms: int = _setting(
         "50", "The shortest time between two frames to a subscriber.", _whole(1, 10_000), "milliseconds"
     )

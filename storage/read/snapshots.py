@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from sqlalchemy import Select, bindparam, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.alerts.rules import count_alerts
 from storage.fairness.slicing import Slicer
 from storage.model.changes import (
     MINUTES,
@@ -117,6 +118,7 @@ async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str,
         activities=[RecentActivity(*row) for row in activities],
         top_users=[TopUser(*row) for row in top_users],
         minutes=await read_minutes(connection, tenant_id, {*totals, "active_users"}, heads.cutoffs_of(cutoffs).latest),
+        alerts=await count_alerts(connection, tenant_id),
     )
 
 

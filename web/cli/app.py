@@ -13,6 +13,7 @@ import typer
 
 from storage.errors import StorageError
 from web.cli import erasure, keys, prices, upkeep
+from web.cli.alerts import alerts
 from web.cli.command import TOKEN, actor, alongside, environment_token, fail, read_secret, read_settings, signing_secret
 from web.cli.pdf import report as pdf_report
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, own_url, unknown
@@ -34,6 +35,7 @@ app = typer.Typer(
 
 app.add_typer(keys.app, name="keys")
 app.add_typer(prices.app, name="prices")
+app.add_typer(alerts.app, name="alerts")
 app.command()(keys.revoke)
 app.command()(keys.audit)
 app.command()(upkeep.migrate)

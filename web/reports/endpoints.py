@@ -215,6 +215,7 @@ class Reports:
             "activities": plain(snapshot.activities),
             "top_users": plain(snapshot.top_users),
             "series": minute_items(snapshot.minutes),
+            "alerts": plain(snapshot.alerts),
         }
 
 

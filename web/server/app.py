@@ -1,6 +1,6 @@
 """The composition root: the one place that wires storage, realtime and web into a service."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +24,7 @@ from storage.fairness.shares import FairShares
 from storage.retention.policy import Earliest
 from storage.retention.steps import Steps
 from storage.write.writer import Writer
+from web.alerts.alerts import Alerts
 from web.annotations import Annotations
 from web.auth.admin import AdminAuthenticator
 from web.auth.credentials import Credentials
@@ -88,6 +89,7 @@ class Service:
     node: Node
     writer: Writer
     housekeeping: Housekeeping
+    alerts: Alerts
     health: Health
     ingest: Ingest
     live: Live
@@ -138,7 +140,10 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     opened.push_async_callback(credentials.stop)
     await node.start()
     opened.push_async_callback(node.stop)
-    writer = _writer(settings, database, broker, telemetry)
+    alerts = Alerts(database, settings, broker.publish)
+    alerts.start()
+    opened.push_async_callback(alerts.stop)
+    writer = _writer(settings, database, broker, telemetry, alerts.sender.wake)
     opened.push_async_callback(writer.stop)
     housekeeping = Housekeeping(database, settings, broker.publish, telemetry.pruned)
     housekeeping.start()
@@ -151,7 +156,7 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     operations = _tracking(ingest, telemetry) + _operations(database, reports, live, health)
     operations += [*SignIn(admins, sessions).operations(), *open_id.operations()]
     steps = Steps(database, settings.change_log_entries, broker.publish, rest=0.0)
-    operations += Annotations(database, steps, reports).operations()
+    operations += [*Annotations(database, steps, reports).operations(), *alerts.operations(reports)]
     typesetter = Typesetter()
     opened.push_async_callback(typesetter.stop)
     operations += PdfReports(database, reports, typesetter).operations()
@@ -172,6 +177,7 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
         node,
         writer,
         housekeeping,
+        alerts,
         health,
         ingest,
         live,
@@ -210,13 +216,16 @@ def _broker(settings: Settings, epoch: str) -> Broker:
     return RedisBroker(settings.redis_url, epoch)
 
 
-def _writer(settings: Settings, database: Database, broker: Broker, telemetry: Telemetry) -> Writer:
+def _writer(
+    settings: Settings, database: Database, broker: Broker, telemetry: Telemetry, told: Callable[[], None]
+) -> Writer:
     return Writer(
         database,
         broker.publish,
         queue_events=settings.queue_events,
         change_log=settings.change_log_entries,
         observer=telemetry,
+        told=told,
     )
 
 

@@ -50,16 +50,16 @@ export class ExportMenu extends LitElement {
           <option value="us-letter">Letter</option>
         </select></label>
         <div class="acts">
-          ${this.#button(words.view, () => reportOf(this.route, this.#now, this.zone))}
-          ${this.#button(words.costs, () => costsOf(this.route, this.#now, this.zone))}
+          ${reportOf(this.route, this.#now, this.zone) ? this.#button(words.view, reportOf) : nothing}
+          ${this.#button(words.costs, costsOf)}
         </div>
         ${this.failure ? html`<p class="bad" role="alert">${words.failed(this.failure)}</p>` : nothing}
         <dashboard-schedules .client=${this.client}></dashboard-schedules>
       </div>`;
   }
 
-  #button(label: string, query: () => ReportQuery) {
-    return html`<button class="button" type="button" ?disabled=${this.isRunning} aria-busy=${this.isRunning} @click=${() => this.#save(query())}>${label}</button>`;
+  #button(label: string, queryOf: typeof reportOf) {
+    return html`<button class="button" type="button" ?disabled=${this.isRunning} aria-busy=${this.isRunning} @click=${() => this.#save(queryOf(this.route, this.#now, this.zone))}>${label}</button>`;
   }
 
   get #now(): number {
@@ -74,7 +74,8 @@ export class ExportMenu extends LitElement {
     void this.renderRoot.querySelector<Schedules>("dashboard-schedules")?.load();
   };
 
-  async #save(query: ReportQuery): Promise<void> {
+  async #save(query: ReportQuery | null): Promise<void> {
+    if (query === null) return;
     this.isRunning = true;
     this.failure = "";
     const paper = this.renderRoot.querySelector("select")?.value ?? "a4";

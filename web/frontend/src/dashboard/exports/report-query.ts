@@ -7,9 +7,12 @@ import { FILTERS, isPage, type Page, type Route, type View } from "../route";
 /** The query of `report.pdf`. */
 export type ReportQuery = Readonly<Record<string, string>>;
 
-/** The report of each view, by its name in the service. */
-const REPORTS: Readonly<Record<View, string>> = {
+/** The report of each view, by its name in the service; null: there is none. */
+const REPORTS: Readonly<Record<View, string | null>> = {
   overview: "overview",
+  costs: "costs",
+  explore: null,
+  alerts: null,
   activity: "activities",
   users: "users",
   conversations: "conversations",
@@ -30,14 +33,19 @@ const IDS: Readonly<Record<Page, string>> = {
   model: "model_used",
 };
 
-/** The query for what a route shows, with the range of *now* as two times; *zone* is that of the service's days. */
-export function reportOf(route: Route, now: number, zone: string | null): ReportQuery {
+/**
+ * The query for what a route shows, with the range of *now* as two times, or null if its view has no report; *zone* is
+ * that of the service's days.
+ */
+export function reportOf(route: Route, now: number, zone: string | null): ReportQuery | null {
   const { view, params } = route;
+  const of = REPORTS[view];
+  if (of === null) return null;
   const filters = FILTERS.filter((name) => isApplied(view, name, params[name] ?? "")).flatMap((name) =>
     params[name] ? [[name, params[name]]] : [],
   );
   const thing = isPage(view) && params.id ? { [IDS[view]]: params.id } : {};
-  return { of: REPORTS[view], ...rangeOf(route, now, zone), ...Object.fromEntries(filters), ...thing };
+  return { of, ...rangeOf(route, now, zone), ...Object.fromEntries(filters), ...thing };
 }
 
 /** The query for the costs of LLM calls in the range of a route. */

@@ -26,3 +26,7 @@ it("asks for the costs of the same range", () => {
     to: "2026-11-24T00:00:00.000Z",
   });
 });
+
+it("gives a view without a report no query", () => {
+  expect(reportOf({ view: "explore", params: {} }, NOW, null)).toBeNull();
+});
