@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from storage.read.call_stats import read_call_stats
 from tests.faults.isolation.attacks import reading
 from tests.paths import API, TRACK
 from tests.samples.events import ACTIVITY, CALL
@@ -60,7 +61,7 @@ class Gate:
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     """Statistics of API calls that take until they are let go on: of real ones nobody knows how long they take."""
     found = Gate()
-    monkeypatch.setattr(lists, "read_call_stats", found.around(lists.read_call_stats))
+    monkeypatch.setattr(lists, "read_call_stats", found.around(read_call_stats))
     return found
 
 
