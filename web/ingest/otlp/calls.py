@@ -3,7 +3,8 @@
 A call is counted once, although several spans tell of it. Two instrumentations of one client make a span within a span:
 the outer one counts, and takes from the inner ones what it does not know itself. Within a request that is seen by
 the ids of parents. Across requests, processes and restarts, the id of the event decides, which the commit looks up: it
-is made of the trace, the id of the answer and its tokens, or of the span where no answer's id is told.
+is made of the trace, the id of the answer and its tokens, or of the span where no answer's id is told; for the latter
+:mod:`web.ingest.otlp.recent` helps.
 """
 
 from collections.abc import Iterator, Mapping
