@@ -142,7 +142,7 @@ EMITTERS := tests/web/ingest/otlp/emitters
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links
 lock: .venv/runtime
-	$(LOCK) pyproject.toml --extra otlp --extra postgres --extra platform --output-file requirements.lock
+	$(LOCK) pyproject.toml --extra otlp --extra pdf --extra postgres --extra platform --output-file requirements.lock
 	$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
 	$(LOCK) pyproject.toml --extra dev --output-file requirements-dev.lock
 	printf '%s\n' 'fastapi==0.136.*' 'starlette<1' 'uvicorn>=0.54' httptools websockets | \

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import browser, client, fanout, ingest, latency, middleware, otlp, reads, singles, start
+from bench import breakdowns, browser, client, fanout, ingest, latency, middleware, otlp, reads, singles, start
 from bench.row import Row, table
 
 MEASURES: dict[str, Callable[[Path], list[Row]]] = {
@@ -20,6 +20,7 @@ MEASURES: dict[str, Callable[[Path], list[Row]]] = {
     "latency": latency.measure,
     "fanout": fanout.measure,
     "reads": reads.measure,
+    "breakdowns": breakdowns.measure,
     "start": start.measure,
     "browser": browser.measure,
     "client": client.measure,

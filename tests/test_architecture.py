@@ -16,7 +16,8 @@ LAYERS = {
         ("errors",),
         ("model", "fairness"),
         ("tables",),
-        ("credentials", "saved_views", "sessions", "engine", "prices"),
+        ("credentials", "saved_views", "report_schedules", "sessions", "leases", "engine", "prices"),
+        ("alerts",),
         ("write", "read"),
         ("retention", "verify", "importer"),
         ("annotations",),
@@ -27,11 +28,12 @@ LAYERS = {
     ),
     "web": (
         ("settings",),
-        ("http",),
+        ("http", "mail"),
         ("auth",),
         ("ops",),
         ("ingest", "reports", "live", "sign_in"),
-        ("saved_views", "annotations"),
+        ("saved_views", "annotations", "alerts", "pdf"),
+        ("schedules",),
         ("site",),
         ("server",),
         ("cli",),
@@ -65,12 +67,14 @@ FOLDERS = {
         ("ranges",),
         ("lists", "annotations"),
         ("charts", "first-day"),
-        ("views",),
-        ("details", "finder"),
+        ("views", "breakdowns"),
+        ("details", "finder", "alerts"),
+        ("exports",),
         ("shell",),
     ),
 }
 """The same for the folders of the front end: those of its sources, and within them sub-folders and modules."""
+MIGRATIONS = ROOT / "storage" / "engine" / "migrations" / "versions"
 MODULES_AT_MOST = 14
 """In a package or folder: as many as one can take in at a glance."""
 
@@ -110,9 +114,9 @@ def test_sub_packages_have_directions(package: str) -> None:
 
 
 def test_a_package_can_be_taken_in() -> None:
-    """No package has more than fourteen modules."""
+    """No package has more than fourteen modules, but for migrations, to which one is added with each."""
     for package in (*PACKAGES, "client", "tests"):
-        for folder in {file.parent for file in (ROOT / package).rglob("*.py")}:
+        for folder in {file.parent for file in (ROOT / package).rglob("*.py")} - {MIGRATIONS}:
             names = [file.stem for file in folder.glob("*.py") if file.stem != "__init__"]
             assert len(names) <= MODULES_AT_MOST, f"{folder}: {len(names)}"
 

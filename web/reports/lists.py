@@ -107,7 +107,8 @@ class List:
     each sort, and under "" that of the order without one of these. ``table`` is the name that the command ``export``
     knows it by, None if it does not. A list that is ``appended`` is one of events: its rows never change, and new ones
     have higher ids. ``beside`` reads what describes all that is selected, ``beside_shape`` is the shape of that.
-    ``is_heavy`` says what costs much; a file of all of it always does.
+    ``is_heavy`` says what costs much; a file of all of it always does. One that is ``moving`` answers differently every
+    minute, also if nothing was committed.
     """
 
     path: str
@@ -124,6 +125,7 @@ class List:
     beside: Callable[[Ask], Awaitable[Values]] | None = None
     beside_shape: JsonSchema = field(default_factory=dict)
     is_heavy: Cost = is_long
+    moving: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The composition root: the one place that wires storage, realtime and web into a service."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +24,7 @@ from storage.fairness.shares import FairShares
 from storage.retention.policy import Earliest
 from storage.retention.steps import Steps
 from storage.write.writer import Writer
+from web.alerts.alerts import Alerts
 from web.annotations import Annotations
 from web.auth.admin import AdminAuthenticator
 from web.auth.credentials import Credentials
@@ -41,19 +42,24 @@ from web.ingest.rates import Rates
 from web.ingest.tracking import Tracking
 from web.live.endpoints import PATH as LIVE_PATH
 from web.live.endpoints import Live
+from web.mail import Mailer
 from web.ops.audit import Audit, AuditMiddleware
 from web.ops.health import Health
 from web.ops.housekeeping import Housekeeping
 from web.ops.log_stream import STDERR, STDOUT
 from web.ops.logs import AccessLog
 from web.ops.telemetry import Telemetry
-from web.reports import active_users, response_times, series
+from web.pdf.endpoint import PdfReports
+from web.pdf.typesetting.typesetter import Typesetter
+from web.reports import active_users, breakdown, response_times, series
 from web.reports.admission import Admission
 from web.reports.answers import PiecewiseMiddleware
 from web.reports.copies import Copies
 from web.reports.details import reports as details
 from web.reports.endpoints import Reports
 from web.saved_views import SavedViews
+from web.schedules.endpoints import Schedules
+from web.schedules.sender import ScheduledReports
 from web.server.cors import Cors
 from web.settings import Settings
 from web.sign_in.endpoints import SignIn
@@ -83,6 +89,7 @@ class Service:
     node: Node
     writer: Writer
     housekeeping: Housekeeping
+    alerts: Alerts
     health: Health
     ingest: Ingest
     live: Live
@@ -114,6 +121,7 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     database = database_at(settings.database_url, settings.timezone, settings.read_seconds)
     credentials = Credentials(database)
     # Settings that make no sense are told before a database that cannot be reached.
+    mailer = Mailer(settings)
     tokens = verifier(settings, credentials.revokes)
     opened.push_async_callback(tokens.close)
     sessions = Sessions(database, credentials.revokes)
@@ -132,7 +140,10 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     opened.push_async_callback(credentials.stop)
     await node.start()
     opened.push_async_callback(node.stop)
-    writer = _writer(settings, database, broker, telemetry)
+    alerts = Alerts(database, settings, broker.publish)
+    alerts.start()
+    opened.push_async_callback(alerts.stop)
+    writer = _writer(settings, database, broker, telemetry, alerts.sender.wake)
     opened.push_async_callback(writer.stop)
     housekeeping = Housekeeping(database, settings, broker.publish, telemetry.pruned)
     housekeeping.start()
@@ -145,7 +156,14 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     operations = _tracking(ingest, telemetry) + _operations(database, reports, live, health)
     operations += [*SignIn(admins, sessions).operations(), *open_id.operations()]
     steps = Steps(database, settings.change_log_entries, broker.publish, rest=0.0)
-    operations += Annotations(database, steps, reports).operations()
+    operations += [*Annotations(database, steps, reports).operations(), *alerts.operations(reports)]
+    typesetter = Typesetter()
+    opened.push_async_callback(typesetter.stop)
+    operations += PdfReports(database, reports, typesetter).operations()
+    operations += Schedules(database, reports, mailer).operations()
+    scheduled = ScheduledReports(database, typesetter, mailer)
+    scheduled.start()
+    opened.push_async_callback(scheduled.stop)
     app = _application(settings, telemetry, audit, operations, live, static)
     return Service(
         settings,
@@ -159,6 +177,7 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
         node,
         writer,
         housekeeping,
+        alerts,
         health,
         ingest,
         live,
@@ -197,13 +216,16 @@ def _broker(settings: Settings, epoch: str) -> Broker:
     return RedisBroker(settings.redis_url, epoch)
 
 
-def _writer(settings: Settings, database: Database, broker: Broker, telemetry: Telemetry) -> Writer:
+def _writer(
+    settings: Settings, database: Database, broker: Broker, telemetry: Telemetry, told: Callable[[], None]
+) -> Writer:
     return Writer(
         database,
         broker.publish,
         queue_events=settings.queue_events,
         change_log=settings.change_log_entries,
         observer=telemetry,
+        told=told,
     )
 
 
@@ -237,6 +259,7 @@ def _operations(database: Database, reports: Reports, live: Live, health: Health
         series.operation(reports),
         response_times.operation(reports),
         active_users.operation(reports),
+        breakdown.operation(reports),
         *details.operations(reports),
         *SavedViews(database, reports).operations(),
         live.operation(),

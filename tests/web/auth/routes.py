@@ -21,6 +21,7 @@ ADMINS = [
         "daily-stats",
         "series?metrics=messages",
         "response-times?of=messages",
+        "breakdown?metric=cost&by=model",
         "snapshot",
         "active-users?from=2026-03-01",
         "api-usage/endpoints/detail?endpoint=/x",
@@ -28,6 +29,12 @@ ADMINS = [
         "search?part=x",
         "views",
         "annotations",
+        "report.pdf",
+        "report-schedules",
+        "alerts",
+        "alerts/history",
+        "alerts/silences",
+        "alerts/targets",
     )
 ]
 DETAILS = [f"GET {API}/users/detail?user_id=x", f"GET {API}/conversations/detail?conversation_id=x"]
@@ -36,8 +43,20 @@ WRITES = {
     f"POST {API}/views": 415,
     f"PATCH {API}/views/{{view_id}}": 415,
     f"DELETE {API}/views/{{view_id}}": 404,
+    f"POST {API}/report-schedules": 415,
+    f"DELETE {API}/report-schedules/{{schedule_id}}": 404,
     f"POST {API}/annotations": 415,
     f"DELETE {API}/annotations/{{annotation_id}}": 404,
+    f"PUT {API}/alerts/rules/{{rule_id}}": 422,
+    f"DELETE {API}/alerts/rules/{{rule_id}}": 404,
+    f"POST {API}/alerts/rules/{{rule_id}}/acknowledgements": 404,
+    f"POST {API}/alerts/deliveries/{{delivery_id}}/attempts": 404,
+    f"POST {API}/alerts/silences": 415,
+    f"DELETE {API}/alerts/silences/{{silence_id}}": 404,
+    f"PUT {API}/alerts/targets/{{target_id}}": 422,
+    f"DELETE {API}/alerts/targets/{{target_id}}": 404,
+    f"POST {API}/alerts/targets/{{target_id}}/secrets": 404,
+    f"POST {API}/alerts/targets/{{target_id}}/trials": 404,
 }
 """For admins, with what a request without a body gets."""
 TRACKERS = [f"POST {TRACK}/{name}" for name in (*EVENTS, "batch")]

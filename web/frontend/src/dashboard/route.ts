@@ -7,7 +7,19 @@
  */
 
 /** The views of the navigation. */
-export const VIEWS = ["overview", "activity", "users", "conversations", "messages", "api", "calls", "days"] as const;
+export const VIEWS = [
+  "overview",
+  "costs",
+  "explore",
+  "activity",
+  "users",
+  "conversations",
+  "messages",
+  "api",
+  "calls",
+  "days",
+  "alerts",
+] as const;
 /** The pages about one thing, whose id is the parameter `id`, each with the view that lists such things. */
 export const PAGES = { user: "users", conversation: "conversations", endpoint: "api", model: "messages" } as const;
 export type Page = keyof typeof PAGES;

@@ -5,6 +5,8 @@ import { VIEWS, type View } from "../route";
 /** The key after "g" that goes to a view. */
 export const GO: Record<(typeof VIEWS)[number], string> = {
   overview: "o",
+  costs: "k",
+  explore: "x",
   activity: "a",
   users: "u",
   conversations: "c",
@@ -12,6 +14,7 @@ export const GO: Record<(typeof VIEWS)[number], string> = {
   api: "e",
   calls: "l",
   days: "d",
+  alerts: "w",
 };
 
 /** How long after "g" the next key still belongs to it, in ms. */
