@@ -17,7 +17,7 @@ from bench.server import Service
 
 TARGET = 10_000
 ROUNDS = 3
-SPANS = 40_960
+SPANS = 20_480
 REQUEST = 512
 """Spans of a request, as SDKs send them."""
 LINES = 4

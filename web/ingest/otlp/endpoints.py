@@ -19,6 +19,7 @@ from web.ingest.otlp.calls import SAME_CALL, Call, event_of, outermost, read_cal
 from web.ingest.otlp.dialects.known import WANTED
 from web.ingest.otlp.json_text import JsonReader
 from web.ingest.otlp.protobuf import ProtobufReader
+from web.ingest.otlp.recent import RecentCalls
 from web.ingest.otlp.spans import InvalidSpan, Span, TooManySpans
 from web.ingest.otlp.tally import CALL, INVALID, Tally
 from web.ingest.otlp.wire import MalformedProtobuf
@@ -65,6 +66,7 @@ class Traces:
         self._ingest = ingest
         self._tally = tally
         self._count = count
+        self._recent = RecentCalls()
 
     def operations(self) -> list[Operation]:
         """List it under both its paths."""
@@ -110,13 +112,14 @@ class Traces:
             if media not in (JSON, PROTOBUF):
                 raise Problem(415, f"send spans as {PROTOBUF} or {JSON}")
             body = await (post.gunzipped if encoding == "gzip" else post.body)(request, MAX_REQUEST)
-            batch = _Batch(self._ingest.earliest.check)
+            batch = _Batch(identity.tenant_id, self._recent, self._ingest.earliest.check)
             async for _ in post.pieces(batch.read(body, media)):
                 pass
             post.charge(sum(batch.outcomes.values()))
             # What was read is held by the events from here on.
             del body
             receipt = await self._ingest.write(identity, batch.events)
+            self._recent.add(identity.tenant_id, batch.groups)
         self._tally.add(batch.outcomes)
         self._count("otlp", receipt.recorded, receipt.duplicates, batch.outcomes[INVALID])
         return accept(media, batch.outcomes[INVALID], batch.reason)
@@ -125,11 +128,15 @@ class Traces:
 class _Batch:
     """The events of one request, and what became of its spans; *check* raises :exc:`InvalidEvent`."""
 
-    def __init__(self, check: Callable[[AnyEvent], None]) -> None:
+    def __init__(self, tenant_id: str, recent: RecentCalls, check: Callable[[AnyEvent], None]) -> None:
         self.events: list[AnyEvent] = []
+        self.groups: list[list[Call]] = []
+        """The calls, each with all spans that tell of it."""
         self.outcomes: Counter[str] = Counter()
         self.reason = ""
         """Why the first span that was refused was so; "" if none was."""
+        self._tenant_id = tenant_id
+        self._recent = recent
         self._check = check
         self._calls: dict[str, Call] = {}
 
@@ -159,6 +166,10 @@ class _Batch:
             self.outcomes[found] += 1
 
     def _add(self, group: list[Call]) -> None:
+        self.groups.append(group)
+        if self._recent.has(self._tenant_id, group):
+            self.outcomes[SAME_CALL] += len(group)
+            return
         try:
             event = event_of(group)
             self._check(event)

@@ -153,6 +153,10 @@ def _read_events(found: Span, events: Any) -> None:
 
 
 def _value(value: Any) -> Value | None:
+    # Nearly all are text or numbers that are not 0; to ask what a value is takes longer than to take it.
+    usual: Value | None = value.string_value or value.int_value
+    if usual:
+        return usual
     kind = value.WhichOneof("value")
     if kind in ("string_value", "int_value", "double_value", "bool_value"):
         found: Value = getattr(value, kind)

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from storage.errors import StorageUnavailable
 from tests.servers.service import Running, start
 from tests.web.ingest.otlp.captured import calls, send, spans_by_outcome
 from tests.web.ingest.otlp.made import PROTOBUF, TRACE, WRITERS, as_protobuf, chat, span
 from web.ingest.otlp.calls import Call, outermost
+from web.ingest.otlp.recent import RecentCalls
 from web.ingest.otlp.spans import Span
 
 Json = dict[str, Any]
@@ -60,6 +62,48 @@ async def test_spans_within_a_call_are_that_call(running: Running, order: tuple[
     await export(running, *(spans[place] for place in order))
     (call,) = await calls(running)
     assert (call["input_tokens"], call["output_tokens"], call["user_id"]) == (100, 10, "u-1")
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_requests_may_end_between_spans(running: Running, order: tuple[int, ...]) -> None:
+    """Spans within one another are one call in requests of their own too, also sent again, unless the middle is last.
+
+    Spans end from the inside out, and are sent in that order.
+    """
+    spans = [openinference(1, 9), chat(2, 1, gen_ai__response__id=ANSWER), openinference(3, 2)]
+    for place in (*order, *order):
+        await export(running, spans[place])
+    found = await running.get("summary")
+    # The outermost and the innermost have only the one between them in common.
+    expected = 2 if order[2] == 1 else 1
+    assert (found["total_llm_calls"], found["total_input_tokens"]) == (expected, 100 * expected)
+
+
+async def test_what_failed_is_not_remembered(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call whose commit failed counts when it is sent again, or when another span tells of it."""
+
+    async def fail(*_arguments: object) -> None:
+        raise StorageUnavailable("the database cannot be written")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running.service.ingest.writer, "write", fail)
+        body = as_protobuf(openinference(2, 1))
+        answer = await running.http.post("/v1/traces", content=body, headers={"Content-Type": PROTOBUF})
+        assert answer.status_code == 503
+    await export(running, chat(1))
+    await export(running, openinference(2, 1))
+    assert len(await calls(running)) == 1
+
+
+def test_memory_of_calls_is_bounded() -> None:
+    """Of many calls only the last ones are remembered."""
+    recent = RecentCalls(most=10)
+    many = [[Call(Span(TRACE, f"{number:016x}", "f" * 16, 0, 1, False, ""), {})] for number in range(1, 100)]
+    for group in many:
+        recent.add("acme", [group])
+    within = [[Call(Span(TRACE, "e" * 16, group[0].span.span_id, 0, 1, False, ""), {})] for group in many]
+    assert [recent.has("acme", group) for group in within] == [False] * 89 + [True] * 10
+    assert not any(recent.has("globex", group) for group in within)
 
 
 async def test_calls_of_an_agent_are_all_counted(running: Running) -> None:
