@@ -106,7 +106,7 @@ class Breakdown:
 
     def by_point(self, rows: Sequence[Labels]) -> Select[Any]:
         """Add up each point of some rows: their labels, the start, the value."""
-        by = (*self.dimensions, self.start)
+        by: list[ColumnElement[Any]] = [*self.dimensions, self.start]
         return select(*by, self.sums[0]).where(*self.named, self.of(rows)).group_by(*by)
 
     def without(self, keys: int, kept_from: str) -> "Breakdown":

@@ -159,7 +159,6 @@ export class BreakdownView extends LiveElement {
       .caption=${this.caption}
       .file=${`${this.choice.metric}-by-${this.choice.by.replace(",", "-")}`}
       .empty=${words.empty}
-      .filtered=${true}
     ></dashboard-list>`;
   }
 
