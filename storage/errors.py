@@ -10,6 +10,7 @@ StorageError
   TooManyViews        the tenant has as many saved views as it may have: delete one
   TooManySchedules    the tenant has as many scheduled reports as it may have: delete one
   TooManyAnnotations  the tenant has as many annotations as it may have: delete some
+  PositionGone        the state at a position cannot be worked out (any more): ask for the one of now
   RowsRemoved         rows went while they were read page by page: start again
   StorageUnavailable  the database cannot be written or read just now: try again after ``retry_after`` seconds
     Overloaded        more is asked of this process than it may take on: the same
@@ -43,6 +44,10 @@ class DataRefused(StorageError):
 
 class BackupFailed(StorageError):
     """No backup was made, and nothing is left of it."""
+
+
+class PositionGone(StorageError):
+    """What stood at a position is not known: the change log does not reach back that far, or there was no such one."""
 
 
 class RowsRemoved(StorageError):

@@ -88,7 +88,9 @@ async def started(folder: Path) -> Served:
     keys = ",".join(f"{tenant}:{key(tenant)}" for tenant in tenants)
     site_port = free_port()
     origin = f"http://127.0.0.1:{site_port}"
-    served = Served(folder, HEARTBEAT_SECONDS="1", TRACKING_KEYS=keys, ALLOWED_ORIGINS=origin)
+    # Reports can be scheduled; none is due while the tests run.
+    mail = {"SMTP_URL": "smtp+plain://127.0.0.1:9", "MAIL_FROM": "analytics@example.com"}
+    served = Served(folder, HEARTBEAT_SECONDS="1", TRACKING_KEYS=keys, ALLOWED_ORIGINS=origin, **mail)
     served.site_port = site_port
     await served.start()
     return served

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from storage.errors import ShareExceeded, StorageFull, StorageUnavailable
+from storage.errors import PositionGone, ShareExceeded, StorageFull, StorageUnavailable
 from storage.model.parsing import InvalidEvent, MalformedJson
 
 log = structlog.get_logger()
@@ -88,6 +88,8 @@ def explain(error: Exception) -> Problem:
             return invalid(error.field, error.error)
         case MalformedJson():
             return Problem(400, str(error))
+        case PositionGone():
+            return Problem(410, str(error), "at")
         case StorageFull():
             return Problem(507, str(error), headers={"Retry-After": str(error.retry_after)})
         case ShareExceeded():
@@ -121,6 +123,7 @@ HANDLERS: dict[Any, Any] = {
     InvalidEvent: handle,
     MalformedJson: handle,
     StorageUnavailable: handle,
+    PositionGone: handle,
     ClientDisconnect: handle,
     HTTPException: handle,
     Exception: handle_bug,

@@ -33,6 +33,7 @@ class PdfReports:
             200: Answer("The report. The same figures give the same bytes.", _SHAPE, PDF),
             304: Answer("Nothing changed since the ETag in If-None-Match."),
             404: Answer("There is no such view.", PROBLEM, MEDIA_TYPE),
+            410: Answer("The figures have moved on since `at`.", PROBLEM, MEDIA_TYPE),
             501: Answer("The service has no typst, which makes the PDF.", PROBLEM, MEDIA_TYPE),
         }
         title = "The overview, the costs of LLM calls, a list or a saved view as PDF (PDF/UA-1)"

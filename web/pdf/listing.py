@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from storage.fairness.slicing import collect
 from storage.model.money import read_dollars
 from web.pdf.document import Column, Content, Table
 from web.pdf.language.words import NO_VALUE, Language, breakable
@@ -69,7 +70,7 @@ async def listing(ask: Ask, language: Language, source: List) -> Content:
     """Read a list, in the transaction of *ask*, whose page says from where to where."""
     found = await source.read(replace(ask, page=replace(ask.page, limit=MAX_ROWS, after=None)))
     names = columns_of(source)
-    rows = [[_cell(language, name, item[name]) for name in names] for item in found.items]
+    rows = await collect([_cell(language, name, item[name]) for name in names] for item in found.items)
     head = [Column(language.column(name), _align(source, name), name in _IDS) for name in names]
     note = "" if found.next is None else language("first_rows", count=language.number(MAX_ROWS))
     table = Table(language(f"list_{source.name}"), head, rows, note, language("no_rows"))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from storage.fairness.slicing import collect
 from storage.model.changes import TOP
 from storage.model.metrics import mean_seconds, summary
 from storage.model.money import NANO, read_dollars, write_dollars
@@ -68,7 +69,7 @@ async def overview(ask: Ask, language: Language, period: Period) -> Content:
     sections: list[Section] = [
         Figures(language("key_figures"), _figures(language, now, earlier)),
         Charts(language("charts"), _charts(language, points)),
-        _points(language, points),
+        await _points(language, points),
         await _top_users(ask, language, period),
         _models(language, now),
         await _endpoints(ask, language, period),
@@ -134,13 +135,13 @@ def _mean(now: Amounts, index: int) -> float | None:
     return None if us is None or count is None else mean_seconds(us, count)
 
 
-def _points(language: Language, now: Amounts) -> Table:
+async def _points(language: Language, now: Amounts) -> Table:
     period, names = now.period, ("active_users", *AMOUNTS[:-2])
     by_day = period.interval == "day"
     labels = [language.day(key) for key in period.covered.keys] if by_day else point_labels(language, period)
     head = [Column(language("day" if by_day else "time"))]
     head += [Column(language(name), "right") for name in (*names, "response_time", "llm_cost")]
-    rows = [
+    rows = await collect(
         [
             label,
             *(language.number(now.columns[name][index]) for name in names),
@@ -148,7 +149,7 @@ def _points(language: Language, now: Amounts) -> Table:
             language.money(now.columns["llm_cost"][index]),
         ]
         for index, label in enumerate(labels)
-    ]
+    )
     return Table(language("by_day" if by_day else "by_hour"), head, rows, language("not_known"))
 
 

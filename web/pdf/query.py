@@ -13,6 +13,7 @@ from web.http.operations import Parameter, choice, moment, read_query, text
 from web.http.problems import invalid, not_found
 from web.pdf.period import preset
 from web.pdf.report import LANGUAGES, NAMES, OVERVIEW, PAPERS, SOURCES, Wanted
+from web.reports.endpoints import AT
 from web.reports.lists import List
 
 PAGES: Mapping[str, str] = {
@@ -47,6 +48,7 @@ BASE = (
         _ONE_OF,
         moment,
     ),
+    AT,
     Parameter(
         "paper", "The size of a page.", {**_ONE_OF, "enum": list(PAPERS), "default": "a4"}, choice(*PAPERS), "a4"
     ),
@@ -78,7 +80,7 @@ async def read_wanted(connection: ReadTransaction, tenant_id: str, given: Mappin
     start, end = values["from"], values["to"]
     if start is not None and end is not None and start > end:
         raise invalid("to", "must not lie before from")
-    wanted = Wanted(values["of"] or OVERVIEW, start, end, values["paper"], values["language"])
+    wanted = Wanted(values["of"] or OVERVIEW, start, end, values["paper"], values["language"], at=values["at"])
     source = SOURCES.get(wanted.name)
     if source is not None:
         filters = read_query(query, source.filters, days)

@@ -16,6 +16,7 @@ from web.pdf.language.words import Language, language
 from web.pdf.listing import WIDE, columns_of, listing
 from web.pdf.overview import overview
 from web.pdf.period import Period, before, period
+from web.reports.endpoints import check_at
 from web.reports.lists import LISTS, Ask, List
 
 OVERVIEW, COSTS = "overview", "costs"
@@ -29,7 +30,8 @@ LANGUAGES = ("en", "de")
 class Wanted:
     """A report: one of :data:`NAMES`, over a range (None: the usual one), of a list what its ``filters`` select.
 
-    ``title`` stands above it in the place of its own name: that of a saved view; "" for none.
+    ``title`` stands above it in the place of its own name: that of a saved view; "" for none. With ``at`` it is to
+    be of this position, or not at all.
     """
 
     name: str = OVERVIEW
@@ -40,6 +42,7 @@ class Wanted:
     filters: Mapping[str, Any] = field(default_factory=dict)
     shown_filters: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
+    at: Position | None = None
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,10 @@ class Report:
 
 
 async def read_report(connection: ReadTransaction, epoch: str, tenant_id: str, days: Days, wanted: Wanted) -> Report:
-    """Read a report in one transaction; raises a 422 :exc:`Problem`."""
+    """Read a report in one transaction; raises a 422 :exc:`Problem`, :exc:`PositionGone`."""
     words = language(wanted.language, days)
     position = await read_head(connection, epoch, tenant_id)
+    check_at(wanted.at, position)
     at = await read_committed_at(connection, tenant_id, position)
     page = Page(1, None, wanted.start, wanted.end)
     ask = Ask(connection, tenant_id, days, days.today(), page, wanted.filters)

@@ -15,9 +15,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from storage.engine.database import Database
+from storage.errors import PositionGone
 from storage.model import clock
-from storage.model.changes import minute_items, plain
+from storage.model.changes import Position, minute_items, plain
+from storage.model.clock import Days
 from storage.model.metrics import summary
+from storage.read.as_of import read_standing
 from storage.read.reports import Page
 from storage.read.snapshots import read_head, read_snapshot, read_totals
 from web.auth.admin import MISSING, AdminAuthenticator, find_credential
@@ -68,7 +71,27 @@ _BOM = Parameter(
     boolean,
     default=False,
 )
+
+
+def _position(value: str, _days: Days) -> Position:
+    found = Position.parse(value)
+    if found is None:
+        raise ValueError("must be the position of an answer")
+    return found
+
+
+AT = Parameter("at", "The position of an answer: what stood there. Default: now.", {"type": "string"}, _position)
+_GONE = "What stood at this position is not known (any more)."
 _CURSOR = Parameter("cursor", "The `next` of the page before.", {"type": "string"}, opaque)
+
+
+def check_at(at: Position | None, position: Position) -> None:
+    """See that what is read at *position* is what is asked for; raises :exc:`PositionGone`.
+
+    For what cannot be worked out from the change log: lists, rankings, and what a range of time had.
+    """
+    if at is not None and at != position:
+        raise PositionGone("only the summary can be given of an earlier position: this has moved on since")
 
 
 class Reports:
@@ -91,10 +114,25 @@ class Reports:
     def operations(self) -> list[Operation]:
         """List the endpoints."""
         return [
-            self.report("summary", "getSummary", "The figures of now", self._summary, shapes.SUMMARY),
+            self.report(
+                "summary",
+                "getSummary",
+                "The figures of now, or of an earlier position",
+                self._summary,
+                shapes.SUMMARY,
+                (AT,),
+                is_heavy=lambda _page, values: values["at"] is not None,
+                gone=_GONE,
+            ),
             *(self.list_of(source) for source in LISTS),
             self.report(
-                "snapshot", "getSnapshot", "All that a panel shows, in one read", self._snapshot, shapes.SNAPSHOT
+                "snapshot",
+                "getSnapshot",
+                "All that a panel shows, in one read",
+                self._snapshot,
+                shapes.SNAPSHOT,
+                (AT,),
+                gone=_GONE,
             ),
         ]
 
@@ -110,11 +148,12 @@ class Reports:
         moving: bool = False,
         is_heavy: Cost = is_long,
         missing: str | None = None,
+        gone: str | None = None,
     ) -> Operation:
         """Make an endpoint that answers with what *read* gives, and the position; ``ask.page`` holds its range.
 
         One that is *moving* answers differently every minute, also if nothing was committed. *is_heavy* says in which
-        line it waits, *missing* what a 404 means (None: there is none).
+        line it waits, *missing* what a 404 means and *gone* a 410 (None: there is none).
         """
 
         async def endpoint(request: Request) -> Response:
@@ -125,7 +164,7 @@ class Reports:
             async with self._admission.turn(request, heavy=is_heavy(page, values)):
                 return await self._answer(request, tenant_id, page, values, read, _stamp(moving))
 
-        return _operation(path, name, title, endpoint, Answer("The report.", shape), parameters, missing)
+        return _operation(path, name, title, endpoint, Answer("The report.", shape), parameters, missing, gone)
 
     def list_of(self, source: List) -> Operation:
         """Make the endpoint of a list."""
@@ -194,7 +233,7 @@ class Reports:
             if matches(request.headers.get("if-none-match", ""), etag):
                 return Response(status_code=304, headers=headers)
             body = await read(Ask(connection, tenant_id, self._database.days, today, page, values))
-        body["position"] = str(position)
+        body.setdefault("position", str(position))
         written = await encode(body)
         if len(written) >= GZIP_BYTES and takes_gzip(request.headers.get("accept-encoding", "")):
             written = await compress(written)
@@ -203,11 +242,15 @@ class Reports:
         return Response(written, headers=headers, media_type=JSON)
 
     async def _summary(self, ask: Ask) -> Values:
+        if (at := ask.values["at"]) is not None:
+            standing = await read_standing(ask.connection, self._database.epoch, ask.tenant_id, ask.days, at)
+            return {**summary(standing.totals, standing.active_users), "position": str(at)}
         totals, active_users = await read_totals(ask.connection, ask.tenant_id, ask.today)
         return summary(totals, active_users.get(ask.today, 0))
 
     async def _snapshot(self, ask: Ask) -> Values:
         snapshot = await read_snapshot(ask.connection, self._database.epoch, ask.tenant_id, ask.today)
+        check_at(ask.values["at"], snapshot.position)
         return {
             "at": clock.now(),
             "heartbeat_seconds": self._heartbeat_seconds,
@@ -232,10 +275,13 @@ def _operation(
     answer: Answer,
     parameters: tuple[Parameter, ...],
     missing: str | None = None,
+    gone: str | None = None,
 ) -> Operation:
     answers = {200: answer, 304: Answer("Nothing changed since the ETag in If-None-Match.")}
     if missing is not None:
         answers[404] = Answer(missing, PROBLEM, MEDIA_TYPE)
+    if gone is not None:
+        answers[410] = Answer(gone, PROBLEM, MEDIA_TYPE)
     return Operation(
         "GET", f"{PREFIX}/{path}", name, "Reports", title, endpoint, answers, access="admin", parameters=parameters
     )

@@ -201,6 +201,17 @@ async def test_tenants_are_apart(running: Running) -> None:
     assert (await answer(running, "acme", view=made.json()["id"])).status_code == 404
 
 
+async def test_a_report_of_a_position_is_of_no_other(running: Running) -> None:
+    """With `at` a report is of this position; once that has moved on, it is a 410 and no other figures."""
+    await fill(running)
+    position = (await running.get("summary"))["position"]
+    assert position in text(await pdf(running, at=position, **RANGE))
+    await fill_one_more(running)
+    gone = await answer(running, at=position, **RANGE)
+    assert (gone.status_code, gone.json()["field"]) == (410, "at")
+    assert (await answer(running, at="now")).status_code == 422
+
+
 async def test_a_report_that_did_not_change_is_not_made_again(running: Running) -> None:
     """With its ETag a report is answered with 304 until the next commit."""
     await fill(running)

@@ -54,6 +54,20 @@ async def test_one_that_is_given_up_answers_nobody_else() -> None:
         await made.stop()
 
 
+async def test_a_process_has_had_enough_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since typst keeps memory of each report, another process goes on after some: with the same bytes."""
+    monkeypatch.setattr(typesetter, "KEPT_BYTES", 1000)
+    made = Typesetter()
+    try:
+        first = await made.typeset(document(["x" * 1000, ""]))
+        old = made._process
+        assert await made.typeset(document(["x" * 1000, ""])) == first
+        assert old is not None
+        assert old is not made._process
+    finally:
+        await made.stop()
+
+
 async def test_a_report_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is too large is refused before it is typeset."""
     monkeypatch.setattr(typesetter, "MAX_BYTES", 1000)

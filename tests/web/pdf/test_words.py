@@ -66,7 +66,7 @@ def test_times_are_of_the_tenants_zone() -> None:
 
 
 def test_long_ids_can_be_broken_and_have_an_end() -> None:
-    """A word of 24 and more characters may be broken, and a text beyond 160 is cut off."""
+    """A word of 24 and more characters may be broken, and a text beyond 100 characters is cut off."""
     assert breakable("short words stay as they are") == "short words stay as they are"
     assert breakable("x" * 30) == "x" * 12 + "\u200b" + "x" * 12 + "\u200b" + "x" * 6
     assert breakable("word " * 100).endswith("…")

@@ -117,7 +117,7 @@ _LONG = re.compile(r"[^\s\u200b]{24,}")
 _BREAK = 12
 
 
-def breakable(value: str, longest: int = 160) -> str:
+def breakable(value: str, longest: int = 100) -> str:
     """Let a long word, such as an id, be broken between lines; what is longer than *longest* is cut off."""
     cut = value if len(value) <= longest else value[: longest - 1] + "…"
     return _LONG.sub(lambda word: "\u200b".join(_pieces(word[0])), cut)
