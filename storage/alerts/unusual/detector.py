@@ -1,11 +1,12 @@
 """Unusual values of a figure that is counted in buckets of time. Pure; no model, and nothing to train.
 
-A bucket is compared in two ways, each of which gives a **conformal rank**: the share of the values like it that are
-as extreme, itself included, so that it is (1 + those) / (1 + all), whatever their distribution (Vovk et al.,
+A bucket is compared in two ways, each of which gives a **conformal rank**: the share of the values like it that
+are as extreme, itself included, so that it is (1 + those) / (1 + all), whatever their distribution (Vovk et al.,
 "Algorithmic Learning in a Random World", 2005).
 
 - Its value among those of the same hour, half an hour around it, on each of the last 14 days.
-- The log ratio of the trailing hour to the median of the same hour on these days, among such ratios of the last 14 days.
+- The log ratio of the trailing hour to the median of the same hour on these days, among such ratios of the last 14
+  days.
 
 The **score** is the mean of -log10 of both ranks, upward or downward, whichever is more extreme: 2 means "one in a
 hundred" in both ways at once.

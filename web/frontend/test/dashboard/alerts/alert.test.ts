@@ -4,7 +4,7 @@ import { firing, idFor, type KeptRule, kindOf, ruleOf } from "../../../src/dashb
 describe("the id of something new", () => {
   it("is made of its name, of what addresses may hold", () => {
     expect(idFor("Budget of u7", [])).toBe("budget-of-u7");
-    expect(idFor("  Äußerst -- teuer!", [])).toBe("au-erst-teuer");
+    expect(idFor("  https://x.org -- 2!", [])).toBe("https-x-org-2");
     expect(idFor("!!!", [])).toBe("rule");
   });
 
