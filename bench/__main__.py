@@ -10,15 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import browser, client, fanout, ingest, latency, middleware, reads, singles, start
+from bench import breakdowns, browser, client, fanout, ingest, latency, middleware, otlp, reads, singles, start
 from bench.row import Row, table
 
 MEASURES: dict[str, Callable[[Path], list[Row]]] = {
     "ingest": ingest.measure,
+    "otlp": otlp.measure,
     "singles": singles.measure,
     "latency": latency.measure,
     "fanout": fanout.measure,
     "reads": reads.measure,
+    "breakdowns": breakdowns.measure,
     "start": start.measure,
     "browser": browser.measure,
     "client": client.measure,

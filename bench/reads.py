@@ -59,12 +59,13 @@ async def fill(folder: Path, count: int) -> None:
         traffic, times = Traffic(), spread(count, SPAN_SECONDS)
         for start in range(0, count, BATCH):
             body = msgspec.json.encode([traffic.any(at) for at in times[start : start + BATCH]])
-            await _write(database, [event for part in read_array(body) for event in part.events])
+            await write(database, [event for part in read_array(body) for event in part.events])
     finally:
         await database.close()
 
 
-async def _write(database: Database, events: list[AnyEvent]) -> None:
+async def write(database: Database, events: list[AnyEvent]) -> None:
+    """Commit some events of the default tenant at once."""
     arrived = [(event, clock.now()) for event in events]
     await database.write(
         lambda connection: commit(connection, database.epoch, database.days, DEFAULT_TENANT, arrived, KEEP)

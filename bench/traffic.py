@@ -54,6 +54,23 @@ class Traffic:
             "user_id": _user(int(draw() * USERS)),
         }
 
+    def llm_call(self) -> Event:
+        """Draw a call of a language model, whose sender tells its cost."""
+        draw = self._random.random
+        talk = int(draw() * CONVERSATIONS)
+        return {
+            "provider": "local",
+            "model": MODELS[int(draw() * len(MODELS))],
+            "operation": "chat",
+            "user_id": _user(talk % USERS),
+            "conversation_id": f"conversation-{talk:05}",
+            "input_tokens": int(draw() * 4000),
+            "output_tokens": int(draw() * 800),
+            "response_time": round(draw() * 5, 3),
+            "finish_reason": "stop",
+            "cost": f"{draw() / 10:.6f}",
+        }
+
     def any(self, at: float) -> Event:
         """Draw an event of any kind, for a batch, that happened *at* this Unix time: six in ten are messages."""
         kind = self._random.random()

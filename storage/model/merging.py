@@ -14,7 +14,7 @@ from storage.model.cutoffs import Cutoffs
 from storage.model.events import Activity, AnyEvent, Message
 from storage.model.metrics import COUNTERS, LABELLED, LABELS, OTHERS, labelled, one
 from storage.model.rollup import Entry, Fact, Key, Rollup, Row, Values
-from storage.model.rollups import LLM_DAYS, ROLLUPS, USER_DAYS, USER_RETURNS, USERS
+from storage.model.rollups import LLM_ROLLUPS, ROLLUPS, USER_DAYS, USER_RETURNS, USERS
 from storage.model.user_days import HOURLY_USERS, new_hours
 
 _AMOUNTS: dict[type[AnyEvent], tuple[tuple[str, Callable[[AnyEvent], int]], ...]] = {
@@ -74,7 +74,7 @@ def subtract(after: Batch, before: Batch) -> Batch:
     Only sums can differ, so only rollups of sums are changed.
     """
     facts: dict[str, dict[Key, Values]] = {rollup.name: {} for rollup in ROLLUPS}
-    for rollup in LLM_DAYS:
+    for rollup in LLM_ROLLUPS:
         told = before.facts[rollup.name]
         for key, values in after.facts[rollup.name].items():
             facts[rollup.name][key] = [new - old for new, old in zip(values, told[key], strict=True)]

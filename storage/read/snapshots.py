@@ -51,6 +51,16 @@ async def read_head(connection: AsyncConnection, epoch: str, tenant_id: str) -> 
     return (await read_heads(connection, epoch, [tenant_id]))[tenant_id]
 
 
+async def read_committed_at(connection: AsyncConnection, tenant_id: str, position: Position) -> str | None:
+    """Say when the change that led to a *position* was committed; None if the change log has no such change."""
+    body = await connection.scalar(
+        select(_log.body).where(
+            _log.tenant_id == tenant_id, _log.sequence == position.sequence, _log.tag == position.tag
+        )
+    )
+    return None if body is None else Change.decode(body).committed_at
+
+
 async def read_cutoffs(connection: AsyncConnection, tenant_id: str) -> Cutoffs:
     """Read how far back the tables of one tenant reach."""
     row = (await connection.execute(select(*heads.CUTOFF_COLUMNS).where(_heads.tenant_id == tenant_id))).one_or_none()

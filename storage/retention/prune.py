@@ -16,7 +16,7 @@ from storage.model.changes import MINUTES, RECENT
 from storage.model.clock import Days
 from storage.model.cutoffs import Cutoffs
 from storage.model.metrics import NAMES
-from storage.model.rollups import EVENTS_OF, RESPONSE_HOURS, USER_DAYS
+from storage.model.rollups import EVENTS_OF, LLM_MODEL_HOURS, RESPONSE_HOURS, USER_DAYS
 from storage.model.user_days import HOURLY_USERS
 from storage.read.snapshots import NEWEST_STARTS
 from storage.retention.archive import archive_sums, count_for_good, remove
@@ -164,6 +164,11 @@ def _deletions(connection: Connection, head: Head, days: Days) -> Iterator[Calla
                 of_scope = and_(table.c.tenant_id == tenant_id, table.c.scope == scope)
                 expired = and_(of_scope, table.c.hour < _past_hour(before))
                 yield partial(_delete_first, connection, table, (table.c.hour, table.c.label), expired)
+    if before := cutoffs.tables[schema.llm_calls.name]:
+        for store in (schema.ROLLUPS, schema.ARCHIVE):
+            table = store[LLM_MODEL_HOURS.name]
+            expired = and_(table.c.tenant_id == tenant_id, table.c.hour < _past_hour(before))
+            yield partial(_delete_first, connection, table, (table.c.hour, table.c.model), expired)
 
 
 def _past_hour(cutoff: str) -> str:

@@ -392,6 +392,49 @@ saved_views = _support(
     key=("tenant_id", "id"),
 )
 
+# Reports that are sent by e-mail again and again. every: daily, weekly or monthly, in the database's zone: at a local
+# time (08:00), on a day of the week (1 is Monday) or of the month (null: each day). recipients: a JSON list of
+# addresses. report: the name of one, or else view_id is a saved view. next_at: when it is due next; sent_at, problem:
+# when it was last sent, and what went wrong then (null: nothing).
+report_schedules = _support(
+    "report_schedules",
+    _column("tenant_id", Key),
+    _column("id", _ordered(16)),
+    _column("name", String(100)),
+    _column("report", String(40), null=True),
+    _column("view_id", _ordered(16), null=True),
+    _column("every", String(16)),
+    _column("on_day", BigInteger, null=True),
+    _column("at_time", String(5)),
+    _column("paper", String(16)),
+    _column("language", String(8)),
+    _column("recipients", Text),
+    _column("author", String(255)),
+    _column("created_at", Stamp),
+    _column("next_at", Stamp),
+    _column("sent_at", Stamp, null=True),
+    _column("problem", String(200), null=True),
+    key=("tenant_id", "id"),
+)
+Index("report_schedules_due", report_schedules.c.next_at)
+
+# What of a schedule has to be sent: for each recipient of a due time a row, until it is sent or given up. Who sends
+# claims rows, and moves try_at on: from then on they may be claimed (again). missed: due times before this one that
+# were never sent.
+report_deliveries = _support(
+    "report_deliveries",
+    _column("tenant_id", Key),
+    _column("schedule_id", _ordered(16)),
+    _column("due_at", Stamp),
+    _column("recipient", Key),
+    _column("missed", BigInteger),
+    _column("attempts", BigInteger),
+    _column("try_at", Stamp),
+    _column("claim", _ordered(32), null=True),
+    key=("tenant_id", "schedule_id", "due_at", "recipient"),
+)
+Index("report_deliveries_due", report_deliveries.c.try_at)
+
 # Rules of alerts. body: the rule as JSON. user_id: whom it watches, so that an erasure finds it.
 alert_rules = _support(
     "alert_rules",

@@ -17,6 +17,10 @@ _MESSAGES = """
     SELECT tenant_id, model_used, created_at, 0, response_time_us FROM message_metrics
     WHERE response_time_us IS NOT NULL ORDER BY tenant_id, id
 """
+_LLM_CALLS = """
+    SELECT tenant_id, REPLACE(provider, '\t', ' ') || '\t' || model, timestamp, error_type IS NOT NULL, response_time_us
+    FROM llm_calls WHERE response_time_us IS NOT NULL ORDER BY tenant_id, id
+"""
 _CALLS = "SELECT tenant_id, endpoint, timestamp, status_code, response_time_us FROM api_usage ORDER BY tenant_id, id"
 
 
@@ -68,6 +72,10 @@ async def count_durations(connection: AsyncConnection, days: Days) -> dict[str, 
         by_hour.add((tenant_id, at[:13], "api_calls"), OTHERS, is_error, us)
         by_hour.add((tenant_id, at[:13], "endpoint"), endpoint, is_error, us)
         by_day.add((tenant_id, day, "api_calls"), OTHERS, is_error, us)
+    async for tenant_id, model, at, is_error, us in await _stream(connection, _LLM_CALLS):
+        for durations, start in ((by_hour, at[:13]), (by_day, days.of(at))):
+            durations.add((tenant_id, start, "llm_calls"), OTHERS, bool(is_error), us)
+            durations.add((tenant_id, start, "llm_model"), model, bool(is_error), us)
     counted = ((ENDPOINT_DAYS, by_endpoint), (RESPONSE_HOURS, by_hour), (RESPONSE_DAYS, by_day))
     return {rollup.name: durations.table for rollup, durations in counted}
 

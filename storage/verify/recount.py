@@ -24,7 +24,7 @@ from storage.model.user_days import HOURLY_USERS
 from storage.tables import schema
 from storage.tables.heads import CUTOFF_COLUMNS, cutoffs_of
 from storage.verify.histograms import count_durations
-from storage.verify.llm_days import count_llm_days
+from storage.verify.labels import count_labels
 from storage.verify.rows import Table, read_archive, read_rows
 
 
@@ -59,7 +59,7 @@ async def recount(connection: AsyncConnection, days: Days) -> Recount:
     heads = await connection.execute(select(schema.heads.c.tenant_id, *CUTOFF_COLUMNS))
     rows = {name: await count(connection, days) for name, count in _RECOUNTS.items()}
     rows |= await count_durations(connection, days)
-    rows |= await count_llm_days(connection, days)
+    rows |= await count_labels(connection, days)
     counted = Recount({tenant_id: cutoffs_of(cutoffs) for tenant_id, *cutoffs in heads}, {}, rows)
     for name, found in rows.items():
         rollup = _NAMED[name]
@@ -87,6 +87,12 @@ _USER_EVENTS = " UNION ALL ".join(
     if "user_id" in kind.event.__struct_fields__
 )
 """Every event that has a user, with its time."""
+_ADDED = {"message_metrics": "COUNT(*), COALESCE(SUM(token_count), 0)"}
+"""What the rows of a table add to the sums of their user's day; those of others nothing."""
+_USER_DAYS = """
+    SELECT tenant_id, user_id, MIN({time}), {added} FROM {table} WHERE user_id IS NOT NULL
+    GROUP BY tenant_id, user_id, SUBSTR({time}, 1, 16)
+"""
 
 
 class _User(NamedTuple):
@@ -136,13 +142,18 @@ def _one_user(one: _User, other: _User) -> _User:
 
 
 async def _user_days(connection: AsyncConnection, days: Days) -> Table:
-    """Find since when each user was active on each day."""
+    """Find since when each user was active on each day, and what that user did."""
     found = await read_archive(connection, USER_DAYS)
-    seen = f"SELECT tenant_id, user_id, MIN(at) FROM ({_USER_EVENTS}) AS events GROUP BY 1, 2, SUBSTR(at, 1, 16)"  # noqa: S608
-    async for tenant_id, user_id, at in await connection.stream(text(seen)):
-        day = days.of(at)
-        since, bits = found.get((tenant_id, day, user_id), (at, 0))
-        found[tenant_id, day, user_id] = (min(at, since), bits | 1 << _hour_number(at, day))
+    for kind in KINDS:
+        if "user_id" not in kind.event.__struct_fields__:
+            continue
+        added = _ADDED.get(kind.table, "0, 0")
+        seen = text(_USER_DAYS.format(table=kind.table, time=kind.time, added=added))
+        async for tenant_id, user_id, at, *sums in await connection.stream(seen):
+            day = days.of(at)
+            since, bits, *before = found.get((tenant_id, day, user_id), (at, 0, *(0 for _ in sums)))
+            together = (int(value) + int(more) for value, more in zip(before, sums, strict=True))
+            found[tenant_id, day, user_id] = (min(at, since), bits | 1 << _hour_number(at, day), *together)
     return found
 
 
@@ -160,7 +171,7 @@ def _count_hours(user_days: Table) -> Counter[tuple[str, str]]:
     """Count the users of each tenant by hour; an hour that two days of a user share counts for the first of them."""
     found = Counter[tuple[str, str]]()
     hours_of: dict[tuple[str, int], list[str]] = {}
-    for (tenant_id, day, user_id), (_, bits) in user_days.items():
+    for (tenant_id, day, user_id), (_, bits, *_sums) in user_days.items():
         if (day, bits) not in hours_of:
             hours_of[day, bits] = _hours(day, bits)
         before = user_days.get((tenant_id, Days.shift(day, -1), user_id))
@@ -291,7 +302,7 @@ async def _counters(connection: AsyncConnection, days: Days, counted: Recount) -
         conversation = _Conversation(*row)
         counters.add(tenant_id, "conversations", conversation.created_at[:16], 1)
         counters.values[tenant_id, "total", "deleted_conversations", ""] += conversation.status == "deleted"
-    for (tenant_id, *_key), (at, _) in counted.rows[USER_DAYS.name].items():
+    for (tenant_id, *_key), (at, *_rest) in counted.rows[USER_DAYS.name].items():
         counters.add(tenant_id, "active_users", at[:16], 1, total=False)
     for (tenant_id, hour), users in _count_hours(counted.rows[USER_DAYS.name]).items():
         counters.add(tenant_id, HOURLY_USERS, hour, users, total=False)

@@ -8,6 +8,8 @@ from typer.main import get_command
 from realtime.protocol import CLOSES
 from storage.model.metrics import COUNTERS, DERIVED, FIGURES, LABELLED, NAMES
 from storage.model.rollups import ROLLUPS
+from storage.read.breakdowns.catalogue import METRICS as BREAKDOWNS
+from storage.read.breakdowns.catalogue import Grain, dimensions_of
 from storage.read.series import METRICS
 from tests.repository import ROOT
 from tests.servers.service import Running
@@ -21,6 +23,8 @@ PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
+
+GRAINS: tuple[Grain, ...] = ("day", "hour")
 
 
 def test_every_setting_is_documented() -> None:
@@ -65,6 +69,17 @@ def test_every_rollup_is_documented() -> None:
     for rollup in ROLLUPS:
         names = (", ".join(f"`{name}`" for name in columns) for columns in ((rollup.name,), rollup.key, rollup.columns))
         assert f"| {' | '.join((*names, rollup.meaning))} |" in REFERENCE
+
+
+def test_every_breakdown_is_documented() -> None:
+    """The tables of breakdowns have each metric with its meaning, and with the dimensions by which it is kept."""
+    section = REFERENCE.partition("## Breakdowns")[2].partition("\n## ")[0]
+    rows = [row.split(" | ") for row in section.splitlines() if row.startswith("| `")]
+    for metric in BREAKDOWNS.values():
+        assert f"| `{metric.name}` | {metric.unit} | {metric.meaning}. |" in section
+        (kept,) = (row for row in rows if f"`{metric.name}`" in row[0] and row[1] != metric.unit)
+        for cell, grain in zip(kept[1:], GRAINS, strict=True):
+            assert re.findall("`([^`]+)`", cell) == list(dimensions_of(metric.name, grain)), metric.name
 
 
 def test_every_metric_is_documented() -> None:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 Visit = Callable[..., Awaitable[Visitor]]
 Scheme = Literal["light", "dark"]
 
-VIEWS = ("overview", "activity", "users", "conversations", "api", "days")
+VIEWS = ("overview", "costs", "explore", "activity", "users", "conversations", "api", "days")
 WIDTHS = {"phone": 360, "tablet": 768, "desk": 1440}
 
 

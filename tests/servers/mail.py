@@ -27,7 +27,7 @@ PASSWORD = "p@ss word"
 class MailServer:
     """Keeps messages as they come; ``refuses`` are the answers to single recipients, ``answer`` the one to a message.
 
-    While ``takes`` is not set, no message is answered.
+    While ``takes`` is not set, no message is answered; ``asked``: one has come.
     """
 
     def __init__(self) -> None:
@@ -38,6 +38,7 @@ class MailServer:
         self.answer = "250 OK"
         self.takes = asyncio.Event()
         self.takes.set()
+        self.asked = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -50,6 +51,7 @@ class MailServer:
         return "250 OK"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+        self.asked.set()
         await self.takes.wait()
         if self.answer.startswith("2"):
             message = message_from_bytes(envelope.content, policy=POLICY)

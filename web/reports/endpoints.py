@@ -92,7 +92,7 @@ class Reports:
         """List the endpoints."""
         return [
             self.report("summary", "getSummary", "The figures of now", self._summary, shapes.SUMMARY),
-            *(self._list(source) for source in LISTS),
+            *(self.list_of(source) for source in LISTS),
             self.report(
                 "snapshot", "getSnapshot", "All that a panel shows, in one read", self._snapshot, shapes.SNAPSHOT
             ),
@@ -122,13 +122,13 @@ class Reports:
             values = read_query(request.query_params, parameters, self._database.days)
             start, end = _range(values)
             page = Page(1, None, start, end)
-            stamp = f".{clock.now()[:16]}" if moving else ""
             async with self._admission.turn(request, heavy=is_heavy(page, values)):
-                return await self._answer(request, tenant_id, page, values, read, stamp)
+                return await self._answer(request, tenant_id, page, values, read, _stamp(moving))
 
         return _operation(path, name, title, endpoint, Answer("The report.", shape), parameters, missing)
 
-    def _list(self, source: List) -> Operation:
+    def list_of(self, source: List) -> Operation:
+        """Make the endpoint of a list."""
         parameters = (*source.filters, _FROM, _TO, _limit(source), _CURSOR, _BOM)
 
         async def endpoint(request: Request) -> Response:
@@ -139,7 +139,7 @@ class Reports:
                 wanted = Selection(tenant_id, page, values, values["limit"] or EVERYTHING)
                 return await self._download(request, source, wanted)
             async with self._admission.turn(request, heavy=source.is_heavy(page, values)):
-                return await self._answer(request, tenant_id, page, values, _reader(source))
+                return await self._answer(request, tenant_id, page, values, _reader(source), _stamp(source.moving))
 
         answer = Answer("The report.", _shape(source), also={CSV: CSV_SHAPE})
         return _operation(source.path, source.operation, source.title, endpoint, answer, parameters)
@@ -170,6 +170,10 @@ class Reports:
     def light_turn(self, request: Request) -> AbstractAsyncContextManager[None]:
         """Wait for the turn of who asks for what costs little, and end it; raises as :meth:`Admission.turn` does."""
         return self._admission.turn(request, heavy=False)
+
+    def heavy_turn(self, request: Request) -> AbstractAsyncContextManager[None]:
+        """Wait for the turn of who asks for what costs much, and end it; raises as :meth:`Admission.turn` does."""
+        return self._admission.turn(request, heavy=True)
 
     async def _download(self, request: Request, source: List, wanted: Selection) -> Response:
         request.scope[ALLOCATION].grow(HELD_BYTES)
@@ -213,6 +217,11 @@ class Reports:
             "series": minute_items(snapshot.minutes),
             "alerts": plain(snapshot.alerts),
         }
+
+
+def _stamp(moving: bool) -> str:
+    """Name the minute, for an answer that changes with it."""
+    return f".{clock.now()[:16]}" if moving else ""
 
 
 def _operation(

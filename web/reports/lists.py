@@ -9,6 +9,7 @@ from storage.annotations import Kind, annotations
 from storage.engine.database import ReadTransaction
 from storage.model.clock import Days
 from storage.read import reports
+from storage.read.call_stats import read_call_stats
 from storage.read.endpoints import ENDPOINT_ORDERS, endpoints
 from storage.read.reports import (
     CALL_ORDERS,
@@ -106,7 +107,8 @@ class List:
     each sort, and under "" that of the order without one of these. ``table`` is the name that the command ``export``
     knows it by, None if it does not. A list that is ``appended`` is one of events: its rows never change, and new ones
     have higher ids. ``beside`` reads what describes all that is selected, ``beside_shape`` is the shape of that.
-    ``is_heavy`` says what costs much; a file of all of it always does.
+    ``is_heavy`` says what costs much; a file of all of it always does. One that is ``moving`` answers differently every
+    minute, also if nothing was committed.
     """
 
     path: str
@@ -123,6 +125,7 @@ class List:
     beside: Callable[[Ask], Awaitable[Values]] | None = None
     beside_shape: JsonSchema = field(default_factory=dict)
     is_heavy: Cost = is_long
+    moving: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -265,7 +268,7 @@ async def _api_calls(ask: Ask) -> Listing:
 
 
 async def _api_stats(ask: Ask) -> Values:
-    return {"stats": await reports.api_stats(ask.connection, ask.tenant_id, ask.page, _chosen(ask))}
+    return {"stats": await read_call_stats(ask.connection, ask.tenant_id, ask.days, ask.page, _chosen(ask))}
 
 
 def _chosen(ask: Ask) -> Calls:

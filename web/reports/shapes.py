@@ -8,6 +8,7 @@ from storage.model.histogram import RELATIVE_ERROR
 from storage.model.metrics import FIGURES
 from storage.model.rollup import Rollup
 from storage.model.rollups import CONVERSATIONS, ENDPOINTS, RESPONSE_LABELS, USERS
+from storage.read.breakdowns.catalogue import DIMENSIONS, METRICS
 from storage.read.response_times import PERCENTS, Of
 from storage.read.series import BY_MODEL, Interval
 from web.http.operations import JsonSchema
@@ -177,6 +178,56 @@ SERIES = record(
         "position": STRING,
     }
 )
+_VALUE: JsonSchema = {
+    "type": ["number", "string", "null"],
+    "description": "Money is decimal text, times are seconds; null where nothing was measured.",
+}
+BREAKDOWN_ROW = record(
+    {
+        "label": STRING,
+        "second": {**OPTIONAL, "description": "Of the second dimension; null: there is none."},
+        "username": {**OPTIONAL, "description": "By user: the name; null for a user without an activity."},
+        "value": _VALUE,
+        "count": {**COUNT, "description": "The events behind it, such as calls or messages."},
+        "unpriced_calls": {**UNKNOWN, "description": "Of cost: the calls whose cost is not known."},
+        "points": {
+            "type": ["array", "null"],
+            "items": _VALUE,
+            "description": "With `interval`: a value for each of `start`. In CSV the same as JSON.",
+        },
+    }
+)
+BREAKDOWN: JsonSchema = {
+    "metric": {"enum": list(METRICS)},
+    "by": {"type": "array", "items": {"enum": list(DIMENSIONS)}},
+    "unit": STRING,
+    "interval": {"enum": ["hour", "day", None]},
+    "timezone": {"type": "string", "description": "The tenant's zone, which cuts the days."},
+    "from": {**TIME, "description": "From when on it was counted: the beginning of a day or an hour."},
+    "to": {**TIME, "description": "Until when: the end of one, exclusive."},
+    "kept_from": {
+        "type": ["string", "null"],
+        "format": "date-time",
+        "description": "Rows from before have been removed, so that it was not counted there; null: none are.",
+    },
+    "start": {
+        "type": ["array", "null"],
+        "items": TIME,
+        "description": "With `interval`: when each point starts, without a gap.",
+    },
+    "total": {**_VALUE, "description": "Of the whole range, also of what no row has."},
+    "count": {**COUNT, "description": "The events of the whole range."},
+    "unpriced_calls": {**UNKNOWN, "description": "Of cost: the calls of the whole range whose cost is not known."},
+    "rows": {**COUNT, "description": "How many rows there are on all pages."},
+    "others": {
+        "type": ["object", "null"],
+        "required": ["beyond_bound", "without_label"],
+        "properties": {"beyond_bound": _VALUE, "without_label": _VALUE},
+        "description": "What no row has, in the unit of the metric, of response times in their number: of labels that "
+        "came when an hour or a day had as many rows as it may have; and of events that name none, or of which it is "
+        "not known any more, as of users who were erased. Null: it does not add up, as of distinct users.",
+    },
+}
 _PERCENTILE = {**SECONDS, "description": f"Seconds, at most {RELATIVE_ERROR:.1%} off; null for none."}
 _RESPONSE_FIGURES: JsonSchema = {
     "count": COUNT,

@@ -12,6 +12,8 @@ from typing import Any, get_args
 from realtime.protocol import BEARER, CLOSES, SUBPROTOCOL, TOPICS, Action
 from storage.model.changes import MINUTES, RECENT, TOP
 from storage.model.metrics import FIGURES, LABELLED, MONEY
+from storage.read.breakdowns.catalogue import DIMENSIONS, dimensions_of
+from storage.read.breakdowns.catalogue import METRICS as BREAKDOWNS
 from storage.read.series import AMOUNTS, Interval
 from web.auth.claims import ADMIN
 from web.http.operations import JsonSchema
@@ -59,6 +61,10 @@ SHAPES = {
     "FoundEndpoint": details.FOUND_ENDPOINT,
     "FoundModel": details.FOUND_MODEL,
     "Found": details.FOUND,
+    "BreakdownRow": shapes.BREAKDOWN_ROW,
+    "Breakdown": shapes.record(
+        {"items": {"type": "array", "items": shapes.BREAKDOWN_ROW}, **shapes.BREAKDOWN, "position": shapes.STRING}
+    ),
     "ViewFilters": VIEW_FILTERS,
     "SavedView": VIEW,
 }
@@ -87,6 +93,7 @@ def typescript() -> str:
         f"/** What this front end knows of the service, written by `{COMMAND}` from Python: do not edit it here. */\n",
         _constants(),
         _metrics(),
+        _breakdowns(),
         MINUTE,
         *(_interface(name, schema) for name, schema in {**SHAPES, **FRAMES}.items()),
         f"export type Frame = {' | '.join(FRAMES)};\n",
@@ -136,6 +143,20 @@ def _metrics() -> str:
         f"export type LabelledCounter = {labelled};\n\n"
         "/** The counters of each figure: its own, or the sum in microseconds and the number of a mean. */\n"
         f"export const FIGURES = {{\n{figures}}} as const;\n"
+    )
+
+
+def _breakdowns() -> str:
+    metrics = "".join(
+        f"  {name}: {{ unit: {json.dumps(metric.unit)}, counter: {json.dumps(metric.counter)}, "
+        f"day: {json.dumps(dimensions_of(name, 'day'))}, hour: {json.dumps(dimensions_of(name, 'hour'))} }},\n"
+        for name, metric in BREAKDOWNS.items()
+    )
+    return (
+        "/** What a breakdown can go by. */\n"
+        f"export type Dimension ={_union(DIMENSIONS)};\n\n"
+        "/** What can be broken down: its unit, the counter of its total, and by what, by day and by hour. */\n"
+        f"export const BREAKDOWNS = {{\n{metrics}}} as const;\n"
     )
 
 

@@ -91,7 +91,10 @@ def test_a_batch_names_every_row_that_it_touches() -> None:
         "endpoint_days": {("2026-03-06", "/")},
         "response_hours": {("2026-03-07T03", "api_calls", ""), ("2026-03-07T03", "endpoint", "/")},
         "response_days": {("2026-03-06", "api_calls", "")},
+        "event_days": {("2026-03-06", "role", "user\t")},
         "llm_model_days": set(),
+        "llm_model_hours": set(),
+        "llm_outcome_days": set(),
         "llm_user_days": set(),
         "llm_conversation_days": set(),
     }

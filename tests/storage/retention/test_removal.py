@@ -13,7 +13,7 @@ from storage.model import clock
 from storage.model.changes import Change
 from storage.model.clock import Days
 from storage.model.cutoffs import TABLES, Cutoffs, cutoff
-from storage.model.rollups import ENDPOINT_DAYS, LLM_MODEL_DAYS, RESPONSE_DAYS, RESPONSE_HOURS
+from storage.model.rollups import ROLLUPS
 from storage.read.reports import Item
 from storage.read.response_times import Wanted, read_response_times
 from storage.read.series import METRICS, Column, Interval, points, read_series
@@ -43,12 +43,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         "storage.verify.recount.LABELS": 2,
         "storage.verify.histograms.ENDPOINTS": 2,
         "storage.verify.histograms.RESPONSE_LABELS": 2,
-        "storage.verify.llm_days.LLM_MODELS": 2,
+        "storage.verify.labels.EVENT_LABELS": 2,
+        "storage.verify.labels.LLM_MODELS": 2,
+        "storage.verify.labels.LLM_HOUR_MODELS": 2,
+        "storage.verify.labels.LLM_OUTCOMES": 2,
         "realtime.feed.VERIFY_SECONDS": 0.0,
     }.items():
         monkeypatch.setattr(name, value)
-    for rollup in (ENDPOINT_DAYS, RESPONSE_HOURS, RESPONSE_DAYS, LLM_MODEL_DAYS):
-        monkeypatch.setitem(vars(rollup), "bound", 2)
+    for rollup in ROLLUPS:
+        if rollup.bound is not None:
+            monkeypatch.setitem(vars(rollup), "bound", 2)
 
 
 def drawn(draw: random.Random, days: Days) -> Cutoffs:
@@ -154,7 +158,11 @@ async def test_nothing_is_left_but_days(database_url: str) -> None:
     async with watched.database.read() as connection:
         for name in (
             *TABLES,
-            *(prefix + name for name in ("user_days", "response_hours") for prefix in ("", "carried_")),
+            *(
+                prefix + name
+                for name in ("user_days", "response_hours", "llm_model_hours")
+                for prefix in ("", "carried_")
+            ),
         ):
             assert await connection.scalar(text(f"SELECT COUNT(*) FROM {name}")) == 0, name
         grains = await connection.execute(text("SELECT DISTINCT grain FROM counters"))

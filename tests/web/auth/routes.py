@@ -21,6 +21,7 @@ ADMINS = [
         "daily-stats",
         "series?metrics=messages",
         "response-times?of=messages",
+        "breakdown?metric=cost&by=model",
         "snapshot",
         "active-users?from=2026-03-01",
         "api-usage/endpoints/detail?endpoint=/x",
@@ -28,6 +29,8 @@ ADMINS = [
         "search?part=x",
         "views",
         "annotations",
+        "report.pdf",
+        "report-schedules",
         "alerts",
         "alerts/history",
         "alerts/silences",
@@ -40,6 +43,8 @@ WRITES = {
     f"POST {API}/views": 415,
     f"PATCH {API}/views/{{view_id}}": 415,
     f"DELETE {API}/views/{{view_id}}": 404,
+    f"POST {API}/report-schedules": 415,
+    f"DELETE {API}/report-schedules/{{schedule_id}}": 404,
     f"POST {API}/annotations": 415,
     f"DELETE {API}/annotations/{{annotation_id}}": 404,
     f"PUT {API}/alerts/rules/{{rule_id}}": 415,
@@ -55,6 +60,10 @@ WRITES = {
 }
 """For admins, with what a request without a body gets."""
 TRACKERS = [f"POST {TRACK}/{name}" for name in (*EVENTS, "batch")]
+POSTHOG = "POST /batch/"
+"""For services, which name their key in the body, or as everywhere else."""
+EXPORTS = ["POST /v1/traces", "POST /api/public/otel/v1/traces"]
+"""For services, too; they answer as OTLP says."""
 OPEN = {
     "GET /health": 200,
     "GET /ready": 200,

@@ -90,6 +90,50 @@ export const FIGURES = {
   avg_tokens_per_second: ["timed_output_tokens", "timed_output_us"],
 } as const;
 
+/** What a breakdown can go by. */
+export type Dimension =
+  | "model"
+  | "provider"
+  | "user"
+  | "conversation"
+  | "endpoint"
+  | "activity_type"
+  | "role"
+  | "finish_reason"
+  | "error_type";
+
+/** What can be broken down: its unit, the counter of its total, and by what, by day and by hour. */
+export const BREAKDOWNS = {
+  cost: { unit: "US dollars", counter: "llm_cost", day: ["model", "provider", "user", "conversation", "finish_reason", "error_type", "model,provider", "model,user", "model,finish_reason", "model,error_type"], hour: ["model", "provider", "model,provider"] },
+  llm_calls: { unit: "calls", counter: "llm_calls", day: ["model", "provider", "user", "conversation", "finish_reason", "error_type", "model,provider", "model,user", "model,finish_reason", "model,error_type"], hour: ["model", "provider", "model,provider"] },
+  llm_errors: { unit: "calls", counter: "llm_errors", day: ["model", "provider", "user", "conversation", "finish_reason", "error_type", "model,provider", "model,user", "model,finish_reason", "model,error_type"], hour: ["model", "provider", "model,provider"] },
+  input_tokens: { unit: "tokens", counter: "input_tokens", day: ["model", "provider", "user", "conversation", "finish_reason", "error_type", "model,provider", "model,user", "model,finish_reason", "model,error_type"], hour: ["model", "provider", "model,provider"] },
+  cached_input_tokens: { unit: "tokens", counter: "cached_input_tokens", day: ["model", "provider", "user", "conversation", "finish_reason", "error_type", "model,provider", "model,user", "model,finish_reason", "model,error_type"], hour: ["model", "provider", "model,provider"] },
+  cache_write_tokens: { unit: "tokens", counter: "cache_write_tokens", day: ["model", "provider", "user", "conversation", "finish_reason", "error_type", "model,provider", "model,user", "model,finish_reason", "model,error_type"], hour: ["model", "provider", "model,provider"] },
+  output_tokens: { unit: "tokens", counter: "output_tokens", day: ["model", "provider", "user", "conversation", "finish_reason", "error_type", "model,provider", "model,user", "model,finish_reason", "model,error_type"], hour: ["model", "provider", "model,provider"] },
+  reasoning_tokens: { unit: "tokens", counter: "reasoning_tokens", day: ["model", "provider", "user", "conversation", "finish_reason", "error_type", "model,provider", "model,user", "model,finish_reason", "model,error_type"], hour: ["model", "provider", "model,provider"] },
+  unpriced_calls: { unit: "calls", counter: "unpriced_calls", day: ["model", "provider", "user", "conversation", "finish_reason", "error_type", "model,provider", "model,user", "model,finish_reason", "model,error_type"], hour: ["model", "provider", "model,provider"] },
+  unpriced_tokens: { unit: "tokens", counter: "unpriced_tokens", day: ["model", "provider", "user", "conversation", "finish_reason", "error_type", "model,provider", "model,user", "model,finish_reason", "model,error_type"], hour: ["model", "provider", "model,provider"] },
+  avg_llm_response_time: { unit: "seconds", counter: null, day: ["model", "provider", "model,provider"], hour: ["model", "provider", "model,provider"] },
+  p50_llm_response_time: { unit: "seconds", counter: null, day: ["model", "provider", "model,provider"], hour: ["model", "provider", "model,provider"] },
+  p95_llm_response_time: { unit: "seconds", counter: null, day: ["model", "provider", "model,provider"], hour: ["model", "provider", "model,provider"] },
+  p99_llm_response_time: { unit: "seconds", counter: null, day: ["model", "provider", "model,provider"], hour: ["model", "provider", "model,provider"] },
+  active_users: { unit: "users", counter: null, day: ["model"], hour: [] },
+  messages: { unit: "messages", counter: "messages", day: ["model", "user", "role", "finish_reason", "model,role", "model,finish_reason"], hour: [] },
+  tokens: { unit: "tokens", counter: "tokens", day: ["model", "user", "role", "finish_reason", "model,role", "model,finish_reason"], hour: [] },
+  avg_response_time: { unit: "seconds", counter: null, day: ["model"], hour: ["model"] },
+  p50_response_time: { unit: "seconds", counter: null, day: ["model"], hour: ["model"] },
+  p95_response_time: { unit: "seconds", counter: null, day: ["model"], hour: ["model"] },
+  p99_response_time: { unit: "seconds", counter: null, day: ["model"], hour: ["model"] },
+  api_calls: { unit: "calls", counter: "api_calls", day: ["endpoint"], hour: ["endpoint"] },
+  api_errors: { unit: "calls", counter: "api_errors", day: ["endpoint"], hour: ["endpoint"] },
+  avg_api_response_time: { unit: "seconds", counter: null, day: ["endpoint"], hour: ["endpoint"] },
+  p50_api_response_time: { unit: "seconds", counter: null, day: ["endpoint"], hour: ["endpoint"] },
+  p95_api_response_time: { unit: "seconds", counter: null, day: ["endpoint"], hour: ["endpoint"] },
+  p99_api_response_time: { unit: "seconds", counter: null, day: ["endpoint"], hour: ["endpoint"] },
+  activities: { unit: "activities", counter: "activities", day: ["activity_type"], hour: [] },
+} as const;
+
 /** One UTC minute that has events, and those of its counters that are not 0. */
 export type Minute = { readonly start: string } & { readonly [name in Counter]?: number } & {
   readonly [name in MoneyCounter]?: string;
@@ -464,6 +508,51 @@ export interface Found {
   readonly conversations: readonly FoundConversation[];
   readonly endpoints: readonly FoundEndpoint[];
   readonly models: readonly FoundModel[];
+  readonly position: string;
+}
+
+export interface BreakdownRow {
+  readonly label: string;
+  /** Of the second dimension; null: there is none. */
+  readonly second: string | null;
+  /** By user: the name; null for a user without an activity. */
+  readonly username: string | null;
+  /** Money is decimal text, times are seconds; null where nothing was measured. */
+  readonly value: number | string | null;
+  /** The events behind it, such as calls or messages. */
+  readonly count: number;
+  /** Of cost: the calls whose cost is not known. */
+  readonly unpriced_calls: number | null;
+  /** With `interval`: a value for each of `start`. In CSV the same as JSON. */
+  readonly points: readonly (number | string | null)[] | null;
+}
+
+export interface Breakdown {
+  readonly items: readonly BreakdownRow[];
+  readonly metric: "cost" | "llm_calls" | "llm_errors" | "input_tokens" | "cached_input_tokens" | "cache_write_tokens" | "output_tokens" | "reasoning_tokens" | "unpriced_calls" | "unpriced_tokens" | "avg_llm_response_time" | "p50_llm_response_time" | "p95_llm_response_time" | "p99_llm_response_time" | "active_users" | "messages" | "tokens" | "avg_response_time" | "p50_response_time" | "p95_response_time" | "p99_response_time" | "api_calls" | "api_errors" | "avg_api_response_time" | "p50_api_response_time" | "p95_api_response_time" | "p99_api_response_time" | "activities";
+  readonly by: readonly ("model" | "provider" | "user" | "conversation" | "endpoint" | "activity_type" | "role" | "finish_reason" | "error_type")[];
+  readonly unit: string;
+  readonly interval: "hour" | "day" | null;
+  /** The tenant's zone, which cuts the days. */
+  readonly timezone: string;
+  /** From when on it was counted: the beginning of a day or an hour. */
+  readonly from: string;
+  /** Until when: the end of one, exclusive. */
+  readonly to: string;
+  /** Rows from before have been removed, so that it was not counted there; null: none are. */
+  readonly kept_from: string | null;
+  /** With `interval`: when each point starts, without a gap. */
+  readonly start: readonly string[] | null;
+  /** Of the whole range, also of what no row has. */
+  readonly total: number | string | null;
+  /** The events of the whole range. */
+  readonly count: number;
+  /** Of cost: the calls of the whole range whose cost is not known. */
+  readonly unpriced_calls: number | null;
+  /** How many rows there are on all pages. */
+  readonly rows: number;
+  /** What no row has, in the unit of the metric, of response times in their number: of labels that came when an hour or a day had as many rows as it may have; and of events that name none, or of which it is not known any more, as of users who were erased. Null: it does not add up, as of distinct users. */
+  readonly others: Readonly<Record<string, unknown>> | null;
   readonly position: string;
 }
 

@@ -9,6 +9,8 @@
 /** The views of the navigation. */
 export const VIEWS = [
   "overview",
+  "costs",
+  "explore",
   "activity",
   "users",
   "conversations",

@@ -11,7 +11,7 @@ import "../ui/elements/activity-list";
 import "../ui/elements/ranking";
 import "../ui/elements/status-pill";
 import { emptyLists, isEmpty } from "../ui/empty-lists";
-import { FIGURES, type FigureName, type Hour, lastHour } from "../ui/figures";
+import { chooseFigures, drawn, type Figure, type FigureName, type Hour, lastHour } from "../ui/figures";
 import { counted } from "../ui/format";
 import { currentFreshness } from "../ui/freshness";
 import { chartIcon, closeIcon, expandIcon, lockedIcon, refreshIcon, unreachableIcon } from "../ui/icons";
@@ -50,6 +50,7 @@ export class AnalyticsPanel extends LitElement {
     theme: { reflect: true },
     ownButton: { type: Boolean, attribute: "own-button" },
     remember: {},
+    figures: {},
     rolesClaim: { attribute: "roles-claim" },
     adminRole: { attribute: "admin-role" },
     token: { attribute: false },
@@ -67,6 +68,8 @@ export class AnalyticsPanel extends LitElement {
   declare ownButton: boolean;
   /** `off`: whether the panel is open is not remembered for the next page. */
   declare remember: string | null;
+  /** Names of up to six figures, with commas between them; null: the usual ones. */
+  declare figures: string | null;
   /** The claim that holds the roles: the service's `ANALYTICS_JWT_ROLES_CLAIM`; null: `roles`. */
   declare rolesClaim: string | null;
   /** The role of admins: the service's `ANALYTICS_JWT_ADMIN_ROLE`; null: `admin`. */
@@ -80,6 +83,7 @@ export class AnalyticsPanel extends LitElement {
   declare protected isWithoutToken: boolean;
 
   #service = DEFAULT_SERVICE;
+  #chosen: readonly Figure[] = chooseFigures(null).figures;
   #client: AnalyticsClient | null = null;
   #yesterday: Yesterday | null = null;
   #handOver: HandOver | null = null;
@@ -106,6 +110,7 @@ export class AnalyticsPanel extends LitElement {
     this.theme = null;
     this.ownButton = false;
     this.remember = null;
+    this.figures = null;
     this.rolesClaim = null;
     this.adminRole = null;
     this.token = null;
@@ -155,6 +160,7 @@ export class AnalyticsPanel extends LitElement {
       clearTimeout(this.#sourceTimer);
     }
     if (changed.has("url")) this.#changeService();
+    if (changed.has("figures")) this.#chooseFigures();
     if (changed.has("open") && this.open && isUserActive()) this.#opener = focusedElement();
     if (this.open && (changed.has("open") || changed.has("url"))) this.#connect();
   }
@@ -165,6 +171,14 @@ export class AnalyticsPanel extends LitElement {
     else if (changed.has("rolesClaim") || changed.has("adminRole")) this.#requestAdminCheck();
     if (changed.has("open") && (this.open || changed.get("open"))) this.#onToggle();
     this.#compareWithYesterday();
+  }
+
+  #chooseFigures(): void {
+    const { figures, unknown } = chooseFigures(this.figures);
+    this.#chosen = figures;
+    this.#hours = null;
+    if (unknown.length)
+      console.error(`<convoai-analytics-panel>: the attribute figures names what is no figure: ${unknown.join(", ")}`);
   }
 
   /** Use the service at another address: no figures of the one before may stay on screen. */
@@ -425,11 +439,11 @@ export class AnalyticsPanel extends LitElement {
     const stale = currentFreshness(client).tone === "bad";
     const hours = this.#lastHours(client, now);
 
-    const cards = FIGURES.map(
+    const cards = this.#chosen.map(
       (figure) => html`<li>
         <convoai-figure
           .figure=${figure}
-          .value=${summary?.[figure.name] ?? null}
+          .value=${drawn(summary?.[figure.name] ?? null)}
           .yesterday=${this.#yesterday?.of(figure.name, now) ?? null}
           .hour=${hours.get(figure.name) ?? []}
           ?loading=${loading}
@@ -465,7 +479,7 @@ export class AnalyticsPanel extends LitElement {
   #lastHours({ figures: { minutes } }: AnalyticsClient, now: number): ReadonlyMap<FigureName, Hour> {
     const minute = minuteOf(now);
     if (this.#hours?.minutes !== minutes || this.#hours.minute !== minute) {
-      const byFigure = new Map(FIGURES.map((figure) => [figure.name, lastHour(figure, minutes, now)]));
+      const byFigure = new Map(this.#chosen.map((figure) => [figure.name, lastHour(figure, minutes, now)]));
       this.#hours = { minutes, minute, byFigure };
     }
     return this.#hours.byFigure;

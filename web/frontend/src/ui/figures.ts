@@ -1,7 +1,7 @@
-/** The figures that are shown: those that have a text. How they are written, and their last hour by the minute. Pure. */
+/** The figures that can be shown: those that have a text. How they are written, and their last hour by the minute. Pure. */
 
-import { FIGURES as COUNTERS, type Counter, type Minute } from "../client/catalogue";
-import { count, seconds, short } from "./format";
+import { FIGURES as COUNTERS, type Counter, type Minute, type MoneyCounter } from "../client/catalogue";
+import { count, dollars, seconds, short, shortDollars } from "./format";
 import { english } from "./text";
 import { minuteOf } from "./time";
 
@@ -20,18 +20,37 @@ export interface Figure {
   /** How its minutes are drawn: bars for a count, a line for a mean. */
   readonly chart: "bars" | "line";
   /** The counter that it shows, or the sum and the number of which it is the mean. */
-  readonly counters: readonly [Counter, Counter?];
+  readonly counters: readonly [Counter | MoneyCounter, Counter?];
 }
 
 export const MINUTES = 60;
 
-export const FIGURES: readonly Figure[] = (Object.keys(english.figures) as FigureName[]).map((name) => {
+const KNOWN: readonly Figure[] = (Object.keys(english.figures) as FigureName[]).map((name) => {
   const counters: Figure["counters"] = COUNTERS[name];
   const isOfPeriod = name === "active_users_today";
+  const [write, writeShort] = name === "total_cost" ? [dollars, writeDollars] : [count, short];
   return counters.length > 1
     ? { name, counters, isOfPeriod, write: seconds, writeShort: seconds, moreIsBetter: false, chart: "line" }
-    : { name, counters, isOfPeriod, write: count, writeShort: short, moreIsBetter: true, chart: "bars" };
+    : { name, counters, isOfPeriod, write, writeShort, moreIsBetter: true, chart: "bars" };
 });
+
+function writeDollars(value: number | null): string {
+  return value === null ? dollars(null) : shortDollars(value);
+}
+
+/** How many figures are shown. */
+export const SHOWN = 6;
+
+/** The figures that are shown unless others are chosen, in their order on screen. */
+export const FIGURES = KNOWN.slice(0, SHOWN);
+
+/** The figures that an attribute names, such as `total_cost,total_users`, and which of its names are not known. */
+export function chooseFigures(names: string | null): { figures: readonly Figure[]; unknown: readonly string[] } {
+  const wanted = [...new Set((names ?? "").split(",").map((name) => name.trim()))].filter(Boolean);
+  const figures = wanted.flatMap((name) => KNOWN.filter((figure) => figure.name === name)).slice(0, SHOWN);
+  const unknown = wanted.filter((name) => !KNOWN.some((figure) => figure.name === name));
+  return { figures: figures.length ? figures : FIGURES, unknown };
+}
 
 /** A figure in at most `room` characters if all its digits have no room: 1,802,475,123 as 1.8B. */
 export function fitting({ write, writeShort }: Figure, value: number | null, room: number): string {
@@ -42,7 +61,7 @@ export function fitting({ write, writeShort }: Figure, value: number | null, roo
 /** The value of a figure over some time, made of what its counters add up to in it; null where nothing was measured. */
 export function figureValue(
   { counters }: Pick<Figure, "counters">,
-  total: (counter: Counter) => number,
+  total: (counter: Counter | MoneyCounter) => number,
 ): number | null {
   const [first, second] = counters;
   return second === undefined ? total(first) : meanSeconds(total(first), total(second));
@@ -53,7 +72,7 @@ export function lastHour(figure: Figure, minutes: readonly Minute[], now: number
   const first = minuteOf(now) - MINUTES + 1;
   const byNumber = new Map(minutes.map((minute) => [minuteOf(Date.parse(minute.start)), minute]));
   return Array.from({ length: MINUTES }, (_, index) =>
-    figureValue(figure, (counter) => byNumber.get(first + index)?.[counter] ?? 0),
+    figureValue(figure, (counter) => Number(byNumber.get(first + index)?.[counter] ?? 0)),
   );
 }
 

@@ -10,6 +10,22 @@ const hundredths = /* @__PURE__ */ numbers({ minimumFractionDigits: 2, maximumFr
 const compact = /* @__PURE__ */ numbers({ notation: "compact", maximumFractionDigits: 1 });
 const share = /* @__PURE__ */ numbers({ style: "percent", maximumFractionDigits: 1 });
 const tenths = /* @__PURE__ */ numbers({ style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const money = /* @__PURE__ */ numbers({ style: "currency", currency: "USD", currencyDisplay: "narrowSymbol" });
+const smallMoney = /* @__PURE__ */ numbers({
+  style: "currency",
+  currency: "USD",
+  currencyDisplay: "narrowSymbol",
+  minimumFractionDigits: 2,
+  maximumSignificantDigits: 3,
+  roundingPriority: "morePrecision",
+});
+const compactMoney = /* @__PURE__ */ numbers({
+  style: "currency",
+  currency: "USD",
+  currencyDisplay: "narrowSymbol",
+  notation: "compact",
+  maximumFractionDigits: 1,
+});
 const clock = /* @__PURE__ */ times({ hour: "numeric", minute: "2-digit" });
 const full = /* @__PURE__ */ times({ dateStyle: "medium", timeStyle: "medium" });
 const relative = /* @__PURE__ */ inLanguage((language) => new Intl.RelativeTimeFormat(language, { style: "narrow" }));
@@ -63,6 +79,21 @@ export function magnitude(value: number): string {
 /** A part of a whole with one decimal: 3.0%; null if the whole is 0. */
 export function rate(part: number, total: number): string | null {
   return total === 0 ? null : tenths().format(part / total);
+}
+
+// Money
+
+/** An amount of US dollars, which may be decimal text: $12.40, and $0.00123 where cents would be nothing. */
+export function dollars(value: number | string | null): string {
+  if (value === null) return NO_VALUE;
+  const amount = Number(value);
+  // Text is written as it is: it may have more digits than a number keeps.
+  return (amount !== 0 && Math.abs(amount) < 0.995 ? smallMoney() : money()).format(value as number);
+}
+
+/** An amount of US dollars in few characters: $1.2K. */
+export function shortDollars(value: number): string {
+  return Math.abs(value) < 1000 ? dollars(value) : compactMoney().format(value);
 }
 
 // Durations

@@ -32,6 +32,12 @@ export const apiCallIcon: Icon = () =>
 export const bellIcon: Icon = () =>
   framed(svg`<path d="M5 13.5V9a5 5 0 0 1 10 0v4.5l1.5 1.5h-13zM8.3 17.2a1.8 1.8 0 0 0 3.4 0"/>`);
 export const pulseIcon: Icon = () => framed(svg`<path d="M2.5 10.5h3.2l2.2-6 4 11 2.2-5h3.4"/>`);
+export const coinsIcon: Icon = () =>
+  framed(
+    svg`<circle cx="10" cy="10" r="6.7"/><path d="M12.2 7.6C11.7 6.9 11 6.6 10 6.6c-1.4 0-2.3.7-2.3 1.7 0 2.3 4.7 1.1 4.7 3.4 0 1-.9 1.7-2.4 1.7-1.1 0-1.9-.4-2.4-1.1M10 5.4v1.2M10 13.4v1.2"/>`,
+  );
+export const slicesIcon: Icon = () =>
+  framed(svg`<path d="M10 3.3a6.7 6.7 0 1 0 6.7 6.7H10zM12.7 3.3a5 5 0 0 1 4 4h-4z"/>`);
 export const chartIcon: Icon = () => framed(svg`<path d="M3.5 16.5h13M5.5 13.5v-4M10 13.5v-9M14.5 13.5V8"/>`);
 export const refreshIcon: Icon = () =>
   framed(svg`<path d="M16.3 8.2A6.6 6.6 0 0 0 4 7.5M3.7 11.8A6.6 6.6 0 0 0 16 12.5M16.5 4v4.2h-4.2M3.5 16v-4.2h4.2"/>`);

@@ -6,7 +6,7 @@
 import type { Translation } from "./languages/translation";
 
 export const english = {
-  /** The figures that are shown; their order is the order on screen. */
+  /** The figures that can be shown. */
   figures: {
     total_users: "Total users",
     active_users_today: "Active users today",
@@ -14,6 +14,21 @@ export const english = {
     total_messages: "Total messages",
     total_tokens: "Total tokens",
     avg_response_time: "Average response time",
+    total_activities: "Total activities",
+    total_api_calls: "Total API calls",
+    total_api_errors: "Failed API calls",
+    avg_api_response_time: "Average API response time",
+    total_llm_calls: "Total LLM calls",
+    failed_llm_calls: "Failed LLM calls",
+    total_input_tokens: "Input tokens",
+    total_cached_input_tokens: "Cached input tokens",
+    total_output_tokens: "Output tokens",
+    total_reasoning_tokens: "Reasoning tokens",
+    total_cost: "Total cost",
+    unpriced_llm_calls: "Calls without a price",
+    total_unpriced_tokens: "Tokens without a price",
+    avg_llm_response_time: "Average LLM response time",
+    avg_time_to_first_token: "Average time to first token",
   },
   status: {
     connecting: "Connecting",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Minute } from "../../src/client/catalogue";
-import { FIGURES, type FigureName, fitting, lastHour, MINUTES } from "../../src/ui/figures";
+import { chooseFigures, FIGURES, type FigureName, fitting, lastHour, MINUTES } from "../../src/ui/figures";
 import { minuteOf } from "../../src/ui/time";
 
 const NOW = Date.parse("2026-11-22T12:00:30.000Z");
@@ -54,5 +54,24 @@ describe("the last hour of a figure", () => {
     const minutes = [minute(0, { users: 1, active_users: 2, conversations: 3, messages: 4, tokens: 5 })];
     const last = FIGURES.map((figure) => lastHour(figure, minutes, NOW).at(-1));
     expect(last).toEqual([1, 2, 3, 4, 5, null]);
+  });
+});
+
+describe("the figures of an attribute", () => {
+  it("are those that it names, in its order and six at the most; without a known name they are the usual ones", () => {
+    const { figures, unknown } = chooseFigures("total_cost, total_users,nothing,total_cost");
+    expect([figures.map(({ name }) => name), unknown]).toEqual([["total_cost", "total_users"], ["nothing"]]);
+    expect(chooseFigures("nothing").figures).toEqual(FIGURES);
+    expect(chooseFigures(null)).toEqual({ figures: FIGURES, unknown: [] });
+    const many =
+      "total_cost,total_llm_calls,failed_llm_calls,total_input_tokens,total_output_tokens,total_users,total_tokens";
+    expect(chooseFigures(many).figures).toHaveLength(6);
+  });
+
+  it("write money in dollars, of which the last hour has the decimal text of each minute", () => {
+    const [cost] = chooseFigures("total_cost").figures;
+    expect(cost?.write(12.4)).toBe("$12.40");
+    expect(cost?.write(0.00123)).toBe("$0.00123");
+    expect(cost && lastHour(cost, [minute(1, { llm_cost: "0.5" })], NOW).slice(-2)).toEqual([0.5, 0]);
   });
 });

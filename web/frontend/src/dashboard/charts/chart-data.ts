@@ -63,7 +63,7 @@ export interface ChartData {
   /** One of the {@link ChartName}s, or that of another figure. */
   readonly name: string;
   readonly title: string;
-  readonly unit: "count" | "seconds";
+  readonly unit: "count" | "seconds" | "dollars";
   /** Whether the lines are stacked; else each begins at zero. */
   readonly stacked: boolean;
   readonly interval: Interval;

@@ -1,7 +1,7 @@
 /** Draws the data of a chart with uPlot. */
 
 import uPlot from "uplot";
-import { seconds, short, tickLabel, zoneOf } from "../../ui/format";
+import { seconds, short, shortDollars, tickLabel, zoneOf } from "../../ui/format";
 import { DAY } from "../../ui/time";
 import { drawMarks, markStyle } from "../annotations/draw-marks";
 import type { Mark } from "../annotations/marks";
@@ -180,7 +180,7 @@ function timeAxis(data: ChartData, colour: Colour, font: string): uPlot.Axis {
 }
 
 function valueAxis(data: ChartData, colour: Colour, font: string): uPlot.Axis {
-  const write = (value: number) => (data.unit === "count" ? short(value) : seconds(value));
+  const write = { count: short, seconds, dollars: shortDollars }[data.unit];
   return {
     stroke: colour("var(--soft)"),
     font,

@@ -3,7 +3,7 @@
 import { css, html, LitElement, nothing } from "lit";
 import { define } from "../../ui/define";
 import "../../ui/elements/sparkline";
-import { count, rate, seconds, short } from "../../ui/format";
+import { count, dollars, rate, seconds, short } from "../../ui/format";
 import { skeleton } from "../../ui/theme";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
@@ -194,6 +194,7 @@ export class Strip extends LitElement {
 
 /** A value of a chart with all its digits. */
 export function writeValue({ unit }: Pick<ChartData, "unit">, value: number | null): string {
+  if (unit === "dollars") return dollars(value);
   return unit === "seconds" ? seconds(value) : count(value);
 }
 

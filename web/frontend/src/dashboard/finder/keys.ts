@@ -5,6 +5,8 @@ import { VIEWS, type View } from "../route";
 /** The key after "g" that goes to a view. */
 export const GO: Record<(typeof VIEWS)[number], string> = {
   overview: "o",
+  costs: "k",
+  explore: "x",
   activity: "a",
   users: "u",
   conversations: "c",

@@ -25,9 +25,15 @@ export class FiltersChanged extends Event {
 }
 
 export class FilterBar extends LitElement {
-  static override properties = { fields: { attribute: false }, params: { attribute: false } };
+  static override properties = {
+    fields: { attribute: false },
+    params: { attribute: false },
+    clearable: { type: Boolean },
+  };
   declare fields: readonly Field[];
   declare params: Params;
+  /** Whether they can all be removed: not choices of which one is always made. */
+  declare clearable: boolean;
 
   #typingTimer: ReturnType<typeof setTimeout> | undefined;
   /** The filters that were typed since the last pause. */
@@ -37,6 +43,7 @@ export class FilterBar extends LitElement {
     super();
     this.fields = [];
     this.params = {};
+    this.clearable = true;
   }
 
   override disconnectedCallback(): void {
@@ -49,7 +56,7 @@ export class FilterBar extends LitElement {
     const any = names.some((name) => (this.params[name] ?? "") !== "");
     return html`<form role="search" aria-label=${words.title} @submit=${this.#submit}>
       ${this.fields.map((field) => this.#field(field))}
-      ${any ? html`<button type="button" class="button" @click=${() => this.#change(emptyParams(names))}>${words.clear}</button>` : nothing}
+      ${any && this.clearable ? html`<button type="button" class="button" @click=${() => this.#change(emptyParams(names))}>${words.clear}</button>` : nothing}
     </form>`;
   }
 
@@ -88,7 +95,7 @@ export class FilterBar extends LitElement {
           <select name=${field.name} @change=${this.#changeChoice}>
             ${field.options.map(
               ([value, label]) =>
-                html`<option value=${value} ?selected=${value === (this.params[field.name] ?? "")}>${label}</option>`,
+                html`<option value=${value} .selected=${value === (this.params[field.name] ?? "")}>${label}</option>`,
             )}
           </select>
         </label>`;

@@ -15,6 +15,7 @@ import {
   bellIcon,
   calendarIcon,
   chartIcon,
+  coinsIcon,
   darkThemeIcon,
   type Icon,
   lightThemeIcon,
@@ -25,6 +26,7 @@ import {
   pulseIcon,
   refreshIcon,
   searchIcon,
+  slicesIcon,
   systemThemeIcon,
   textIcon,
 } from "../../ui/icons";
@@ -34,6 +36,8 @@ import type { RangeChosen } from "../ranges/range-menu";
 import { isPage, keepParams, Navigate, PAGES, parseRoute, type Route, VIEWS, writeAddress, writeRoute } from "../route";
 import { baseStyles } from "../styles";
 import { dashboardText as words } from "../text";
+import "../breakdowns/costs";
+import "../breakdowns/explore";
 import "../alerts/alerts";
 import "../views/activity";
 import "../views/calls";
@@ -43,6 +47,7 @@ import "../views/endpoints";
 import "../views/messages";
 import "../views/overview";
 import "../views/users";
+import "../exports/export-menu";
 import "../finder/chips";
 import { Keys } from "../finder/keys";
 import type { Palette } from "../finder/palette";
@@ -65,6 +70,8 @@ const ZONE_RETRY_MS = 10_000;
 const THEME_ICONS: Record<Theme, Icon> = { system: systemThemeIcon, light: lightThemeIcon, dark: darkThemeIcon };
 const VIEW_ICONS: Record<(typeof VIEWS)[number], Icon> = {
   overview: chartIcon,
+  costs: coinsIcon,
+  explore: slicesIcon,
   activity: pulseIcon,
   users: peopleIcon,
   conversations: messageIcon,
@@ -159,7 +166,7 @@ export class Dashboard extends LitElement {
         </a>
         <convoai-status .client=${client}></convoai-status>
         ${client.figures.at === null ? nothing : html`<span class="printed small">${words.lists.asOf(dateTime(client.figures.at))}</span>`}
-        ${signedIn ? html`${this.#button(`${words.finder.open} (Ctrl K)`, searchIcon(), () => this.#search())}<dashboard-saved-views .client=${client} .route=${this.route}></dashboard-saved-views>` : nothing}
+        ${signedIn ? html`${this.#button(`${words.finder.open} (Ctrl K)`, searchIcon(), () => this.#search())}<dashboard-saved-views .client=${client} .route=${this.route}></dashboard-saved-views><dashboard-export .client=${client} .route=${this.route} .zone=${this.#zone}></dashboard-export>` : nothing}
         ${signedIn ? this.#button(words.refresh, refreshIcon(), () => client.refresh()) : nothing}
         ${this.#button(words.switchTo(words.themes[theme], words.themes[next]), THEME_ICONS[theme](), this.#toggleTheme)}
         ${signedIn ? this.#button(words.signOut, logoutIcon(), this.#signOut) : nothing}
@@ -234,6 +241,10 @@ export class Dashboard extends LitElement {
         const stale = kind === "stale" || kind === "reconnecting";
         return html`<dashboard-first-day .client=${client}></dashboard-first-day><dashboard-overview ?hidden=${isEmpty(client.figures.summary)} .client=${client} .params=${params} .scheme=${this.#appearance.scheme} .zone=${this.#zone} .stale=${stale}></dashboard-overview>`;
       }
+      case "costs":
+        return html`<dashboard-costs .client=${client} .params=${params} .zone=${this.#zone} .scheme=${scheme}></dashboard-costs>`;
+      case "explore":
+        return html`<dashboard-explore .client=${client} .params=${params} .zone=${this.#zone} .scheme=${scheme}></dashboard-explore>`;
       case "activity":
         return html`<dashboard-activity .client=${client} .params=${params} .zone=${this.#zone}></dashboard-activity>`;
       case "users":

@@ -2,7 +2,7 @@
 
 import { css, html } from "lit";
 import { define } from "../../ui/define";
-import { FIGURES } from "../../ui/figures";
+import { drawn, FIGURES } from "../../ui/figures";
 import { text } from "../../ui/text";
 import { skeleton } from "../../ui/theme";
 import { LiveElement } from "../live-element";
@@ -16,7 +16,7 @@ export class Totals extends LiveElement {
       ${FIGURES.map(
         ({ name, write }) => html`<div>
           <dt>${text.figures[name]}</dt>
-          <dd>${summary ? write(summary[name]) : html`<span class="skeleton"></span>`}</dd>
+          <dd>${summary ? write(drawn(summary[name])) : html`<span class="skeleton"></span>`}</dd>
         </div>`,
       )}
     </dl>`;

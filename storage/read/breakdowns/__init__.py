@@ -1,0 +1,1 @@
+"""Breakdowns: one metric by one or two dimensions, from the rollups alone."""
