@@ -81,8 +81,8 @@ class Rules:
 
     async def _put(self, request: Request) -> Response:
         tenant_id = await self._access.reports.admit(request)
-        rule_id = chosen_id(request, _ID.name)
         rule = await read_document(request, Rule)
+        rule_id = chosen_id(request, _ID.name)
         try:
             check(rule)
         except InvalidRule as error:

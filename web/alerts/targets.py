@@ -111,8 +111,8 @@ class Targets:
 
     async def _put(self, request: Request) -> Response:
         tenant_id = await self._access.reports.admit(request)
-        target_id = chosen_id(request, _ID.name)
         asked = await read_document(request, NewTarget)
+        target_id = chosen_id(request, _ID.name)
         shown = self._checked(asked)
         kept: tuple[Secret, ...] = ()
         told = None
@@ -166,8 +166,8 @@ class Targets:
 
     async def _rotate(self, request: Request) -> Response:
         tenant_id = await self._access.reports.admit(request)
-        target_id = path_id(request, _ID.name)
         asked = await read_document(request, Rotation)
+        target_id = path_id(request, _ID.name)
         target, address = await self._opened(request, tenant_id, target_id)
         if target.kind != "webhook":
             raise Problem(409, "only webhooks have a secret")

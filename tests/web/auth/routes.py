@@ -47,15 +47,15 @@ WRITES = {
     f"DELETE {API}/report-schedules/{{schedule_id}}": 404,
     f"POST {API}/annotations": 415,
     f"DELETE {API}/annotations/{{annotation_id}}": 404,
-    f"PUT {API}/alerts/rules/{{rule_id}}": 422,
+    f"PUT {API}/alerts/rules/{{rule_id}}": 415,
     f"DELETE {API}/alerts/rules/{{rule_id}}": 404,
     f"POST {API}/alerts/rules/{{rule_id}}/acknowledgements": 404,
     f"POST {API}/alerts/deliveries/{{delivery_id}}/attempts": 404,
     f"POST {API}/alerts/silences": 415,
     f"DELETE {API}/alerts/silences/{{silence_id}}": 404,
-    f"PUT {API}/alerts/targets/{{target_id}}": 422,
+    f"PUT {API}/alerts/targets/{{target_id}}": 415,
     f"DELETE {API}/alerts/targets/{{target_id}}": 404,
-    f"POST {API}/alerts/targets/{{target_id}}/secrets": 404,
+    f"POST {API}/alerts/targets/{{target_id}}/secrets": 415,
     f"POST {API}/alerts/targets/{{target_id}}/trials": 404,
 }
 """For admins, with what a request without a body gets."""

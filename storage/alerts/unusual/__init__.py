@@ -1,0 +1,1 @@
+"""What is unusual of a figure: scores by conformal ranks, and how many false alarms they allow."""

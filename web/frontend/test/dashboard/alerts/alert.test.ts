@@ -1,0 +1,49 @@
+import { describe, expect, it } from "vitest";
+import { firing, idFor, type KeptRule, kindOf, ruleOf } from "../../../src/dashboard/alerts/alert";
+
+describe("the id of something new", () => {
+  it("is made of its name, of what addresses may hold", () => {
+    expect(idFor("Budget of u7", [])).toBe("budget-of-u7");
+    expect(idFor("  https://x.org -- 2!", [])).toBe("https-x-org-2");
+    expect(idFor("!!!", [])).toBe("rule");
+  });
+
+  it("is one that nothing else has", () => {
+    expect(idFor("A", ["a", "a-2"])).toBe("a-3");
+  });
+});
+
+describe("the kind of a target", () => {
+  it("is told by its address", () => {
+    expect(kindOf("https://example.org/x")).toBe("webhook");
+    expect(kindOf("ada@example.org")).toBe("email");
+    expect(kindOf("slack://a/b/c")).toBe("apprise");
+  });
+});
+
+describe("the rule that the form makes", () => {
+  it("has the fields of its kind alone, and numbers as numbers", () => {
+    const fields = { kind: "silence", name: "x", event: "message", minutes: "10", limit: "1", window: "month" };
+    expect(ruleOf(fields, ["ops"])).toEqual({
+      name: "x",
+      kind: "silence",
+      event: "message",
+      minutes: 10,
+      targets: ["ops"],
+    });
+  });
+
+  it("leaves out what is empty", () => {
+    const fields = { kind: "budget", name: "x", limit: "1", window: "month", user_id: "" };
+    expect(ruleOf(fields, [])).toEqual({ name: "x", kind: "budget", limit: "1", window: "month", targets: [] });
+  });
+});
+
+describe("what fires of a rule", () => {
+  it("is named by the highest level first", () => {
+    const state = { since: "", value: null, acknowledged_by: null };
+    const states = [50, 80, 100].map((level) => ({ ...state, level, status: level < 100 ? "firing" : "ok" }) as const);
+    const kept: KeptRule = { id: "r", rule: { name: "r", kind: "budget" }, states, silenced_until: null };
+    expect(firing(kept).map(({ level }) => level)).toEqual([80, 50]);
+  });
+});
