@@ -28,7 +28,7 @@ platform: .venv/platform .venv/panel
 cluster: .venv/dev .venv/panel .venv/proxies
 	@exec $(BIN)/python -m tests.servers.cluster
 
-test: .venv/dev .venv/panel-dev .venv/browser .venv/proxies .venv/frameworks .venv/provider lint
+test: .venv/dev .venv/panel-dev .venv/browser .venv/proxies .venv/frameworks .venv/provider .venv/emitters lint
 	@$(NPM) run --silent test -- --no-color
 	@# Three processes on two cores, a file to each: a third of the time is waiting for others.
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
@@ -116,6 +116,14 @@ PROVIDER := tests/web/sign_in/open_id
 	@cd $(PROVIDER) && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error >/dev/null
 	@touch $@
 
+# What reports LLM calls in applications: Python's instrumentations and SDKs, and the Vercel AI SDK.
+EMITTERS := tests/web/ingest/otlp/emitters
+.venv/emitters: $(addprefix $(EMITTERS)/,emitters.lock package.json package-lock.json .npmrc) | .venv/runtime
+	@$(PYTHON) -m venv $@ && $@/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		--requirement $(EMITTERS)/emitters.lock
+	@cd $(EMITTERS) && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error >/dev/null
+	@touch $@
+
 # The panel, from web/frontend/ into web/static/. Without a network, what is built already is served.
 .venv/panel: .venv/panel-packages $(PANEL)
 	@$(NPM) run --silent build >/dev/null
@@ -134,7 +142,7 @@ PROVIDER := tests/web/sign_in/open_id
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links
 lock: .venv/runtime
-	$(LOCK) pyproject.toml --extra postgres --extra platform --output-file requirements.lock
+	$(LOCK) pyproject.toml --extra otlp --extra pdf --extra postgres --extra platform --output-file requirements.lock
 	$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
 	$(LOCK) pyproject.toml --extra dev --output-file requirements-dev.lock
 	printf '%s\n' 'fastapi==0.136.*' 'starlette<1' 'uvicorn>=0.54' httptools websockets | \
@@ -142,7 +150,11 @@ lock: .venv/runtime
 	printf '%s\n' 'fastapi>=0.137' 'uvicorn>=0.54' httptools websockets | \
 		$(LOCK) - --output-file tests/client/frameworks/fastapi-new.lock
 	$(NPM) run --silent lock
+	printf '%s\n' opentelemetry-sdk opentelemetry-exporter-otlp-proto-http opentelemetry-instrumentation-genai-openai \
+		openinference-instrumentation-openai opentelemetry-instrumentation-openai 'pydantic-ai-slim[openai]' langfuse posthog \
+		openai | $(LOCK) - --output-file $(EMITTERS)/emitters.lock
 	cd $(PROVIDER) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent lock
+	cd $(EMITTERS) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent lock
 
 clean:
 	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis web/static web/frontend/node_modules

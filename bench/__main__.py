@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import breakdowns, browser, client, fanout, ingest, latency, middleware, reads, singles, start
+from bench import breakdowns, browser, client, fanout, ingest, latency, middleware, otlp, reads, singles, start
 from bench.row import Row, table
 
 MEASURES: dict[str, Callable[[Path], list[Row]]] = {
     "ingest": ingest.measure,
+    "otlp": otlp.measure,
     "singles": singles.measure,
     "latency": latency.measure,
     "fanout": fanout.measure,

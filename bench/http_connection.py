@@ -13,9 +13,9 @@ def get(path: str, token: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
 
 
-def post(path: str, body: bytes) -> bytes:
-    """Write a POST request with a JSON *body*."""
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+def post(path: str, body: bytes, media: str = "application/json") -> bytes:
+    """Write a POST request with a *body* of a media type."""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media}\r\nContent-Length: {len(body)}"
     return head.encode() + HEAD_END + body
 
 

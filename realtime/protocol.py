@@ -15,8 +15,8 @@ SUBPROTOCOL = "analytics.v1"
 BEARER = "bearer."
 """A browser, which cannot set headers, offers its token as a second subprotocol with this prefix; never echoed."""
 
-Topic = Literal["summary", "activities", "top_users", "series"]
-TOPICS: tuple[Topic, ...] = ("summary", "activities", "top_users", "series")
+Topic = Literal["summary", "activities", "top_users", "series", "alerts"]
+TOPICS: tuple[Topic, ...] = ("summary", "activities", "top_users", "series", "alerts")
 Topics = frozenset[str]
 
 

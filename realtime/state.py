@@ -1,8 +1,8 @@
 """A tenant's live state, and the difference between any two states of it. Pure, no I/O.
 
-Every cell (a figure, a recent activity, the ranking, a minute) carries the sequence at which it last changed. So the
-difference between any earlier position and now is found without keeping what lies between: a subscriber that is behind
-costs a position, not a queue, and what it missed comes merged.
+Every cell (a figure, a recent activity, the ranking, a minute, the alerts) carries the sequence at which it last
+changed. So the difference between any earlier position and now is found without keeping what lies between: a subscriber
+that is behind costs a position, not a queue, and what it missed comes merged.
 """
 
 from collections.abc import Iterable, Mapping
@@ -61,6 +61,7 @@ class State:
         self.activities = list(snapshot.activities)
         self.top_users = list(snapshot.top_users)
         self._minutes = {start: dict(values) for start, values in snapshot.minutes.items()}
+        self.alerts = snapshot.alerts
         self.summary = summary(self._totals, self._active.get(self.day, 0))
         self.marker = self._mark()
         self._tags: dict[int, str] = {}
@@ -68,6 +69,7 @@ class State:
         self._activity_changed: dict[int, int] = {}
         self._minute_changed: dict[str, int] = {}
         self._top_changed = 0
+        self._alerts_changed = 0
         self._today_since = self.position.sequence + 1
         self._load_log(list(log))
 
@@ -89,6 +91,8 @@ class State:
             self._minute_changed.update((start, change.sequence) for start in moved)
             if change.top_users:
                 self._top_changed = change.sequence
+            if change.alerts is not None:
+                self._alerts_changed = change.sequence
             if self._days.of(change.committed_at) >= self.day:
                 self._today_since = min(self._today_since, change.sequence)
 
@@ -115,6 +119,7 @@ class State:
         self._show(change)
         self._rank(change)
         self._advance(change)
+        self._alert(change)
         self.position = change.position
         self.marker = self._mark()
         self._tags[change.sequence] = change.tag
@@ -136,7 +141,14 @@ class State:
     def copy(self) -> "State":
         """Make a state of its own with the same figures, which knows no position but its own."""
         whole = Snapshot(
-            self.position, self.day, self._totals, self._active, self.activities, self.top_users, self._minutes
+            self.position,
+            self.day,
+            self._totals,
+            self._active,
+            self.activities,
+            self.top_users,
+            self._minutes,
+            self.alerts,
         )
         return State(whole, (), self._days, self._window)
 
@@ -147,6 +159,7 @@ class State:
             "activities": plain(self.activities),
             "top_users": plain(self.top_users),
             "series": minute_items(self._minutes),
+            "alerts": plain(self.alerts),
         }
 
     def delta(self, marker: Marker) -> dict[str, Any]:
@@ -166,6 +179,8 @@ class State:
         minutes = {start: self._minutes[start] for start, at in self._minute_changed.items() if at > since}
         if minutes:
             changed["series"] = minute_items(minutes)
+        if self._alerts_changed > since:
+            changed["alerts"] = plain(self.alerts)
         return changed
 
     def _mark(self) -> Marker:
@@ -204,6 +219,11 @@ class State:
         if ranked != self.top_users:
             self.top_users = ranked
             self._top_changed = change.sequence
+
+    def _alert(self, change: Change) -> None:
+        if change.alerts is not None and change.alerts != self.alerts:
+            self.alerts = change.alerts
+            self._alerts_changed = change.sequence
 
     def _advance(self, change: Change) -> None:
         """Take the minutes that moved; one that is not held is whole in the change, or too old to be held."""

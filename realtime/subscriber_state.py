@@ -11,6 +11,9 @@ from storage.model.changes import MINUTES, RECENT
 Json = dict[str, Any]
 
 
+NO_ALERTS: Json = {"firing": 0, "acknowledged": 0}
+
+
 class SubscriberState:
     """The state of one subscriber. Before its first snapshot, ``position`` is None.
 
@@ -28,6 +31,7 @@ class SubscriberState:
         self.activities: list[Json] = []
         self.top_users: list[Json] = []
         self.series: list[Json] = []
+        self.alerts: Json = NO_ALERTS
 
     def apply(self, frame: Json) -> None:
         """Apply one frame of the server; raises ``ValueError`` if its type is unknown."""
@@ -51,11 +55,13 @@ class SubscriberState:
             self.activities = list(frame.get("activities", []))
             self.top_users = list(frame.get("top_users", []))
             self.series = list(frame.get("series", []))
+            self.alerts = dict(frame.get("alerts", NO_ALERTS))
             return
         self.summary.update(frame.get("summary", {}))
         self._merge(frame.get("activities", []))
         self.top_users = list(frame.get("top_users", self.top_users))
         self._replace(frame.get("series", []))
+        self.alerts = dict(frame.get("alerts", self.alerts))
 
     def _replace(self, minutes: list[Json]) -> None:
         """Replace the minutes that changed, newest first, and keep as many as a subscriber holds."""
@@ -75,4 +81,5 @@ class SubscriberState:
             "activities": self.activities,
             "top_users": self.top_users,
             "series": self.series,
+            "alerts": self.alerts,
         }

@@ -8,6 +8,7 @@ StorageError
   BackupFailed        no backup was made: the text says why
   NameTaken           something has this name already: choose another one
   TooManyViews        the tenant has as many saved views as it may have: delete one
+  TooManySchedules    the tenant has as many scheduled reports as it may have: delete one
   TooManyAnnotations  the tenant has as many annotations as it may have: delete some
   RowsRemoved         rows went while they were read page by page: start again
   StorageUnavailable  the database cannot be written or read just now: try again after ``retry_after`` seconds
@@ -56,8 +57,16 @@ class TooManyViews(StorageError):
     """The tenant has as many saved views as it may have."""
 
 
+class TooManySchedules(StorageError):
+    """The tenant has as many scheduled reports as it may have."""
+
+
 class TooManyAnnotations(StorageError):
     """The tenant has as many annotations as it may have."""
+
+
+class TooManyRules(StorageError):
+    """The tenant has as many rules, targets or silences of alerts as it may have."""
 
 
 class StorageUnavailable(StorageError):

@@ -95,6 +95,29 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def _smtp(value: str) -> str:
+    parts = urlsplit(_url("smtp", "smtps", "smtp+plain")(value))
+    if parts.path.strip("/") or parts.query or parts.fragment or bool(parts.username) != bool(parts.password):
+        raise ValueError("must be like smtp://user:password@host:587, or without the user and password")
+    return value
+
+
+def is_address(value: str) -> bool:
+    """Say whether *value* is an e-mail address (RFC 5321) without quotes, of ASCII."""
+    return re.fullmatch(_ADDRESS, value, re.ASCII) is not None and len(value) <= MAX_NAME - 1
+
+
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = rf"[\w.!#$%&'*+/=?^`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*"
+
+
+def _sender(value: str) -> str:
+    named = re.fullmatch(r"[^<>\"\\]*<([^<>]*)>", value)
+    if value and not (value.isprintable() and is_address(named[1] if named else value)):
+        raise ValueError("must be an e-mail address, or a name and then the address in <>")
+    return value
+
+
 def _items(value: str) -> list[str]:
     return [item.strip() for item in value.split(",") if item.strip()]
 
@@ -254,6 +277,27 @@ class Settings(_Kept):
     )
     timezone: str = _setting(
         "UTC", "The time zone of local days; a database keeps its own until verify --repair --rezone.", _zone
+    )
+    smtp_url: str = _setting(
+        "",
+        "The mail server: smtp://user:password@host with STARTTLS, smtps:// with TLS from the start, smtp+plain:// "
+        "without; ports 587, 465 and 25 unless one is named. Empty: no e-mail is sent.",
+        _smtp,
+    )
+    mail_from: str = _setting(
+        "", "The sender of e-mails: an address, or Name <address>. Needed with a mail server.", _sender
+    )
+    alerts_secret: str = _setting(
+        "",
+        "By this the addresses and secrets of alerts' targets are encrypted in the database. Empty: a random one is "
+        "made once and kept beside the database's file; with PostgreSQL it has to be set before there are targets.",
+        _text,
+    )
+    alerts_networks: tuple[Network, ...] = _setting(
+        "none",
+        "Private networks that alerts may be sent to, such as 10.0.0.0/8, separated by commas; with any, every service "
+        "of apprise may be used. none: public addresses alone.",
+        _networks,
     )
     tick_ms: int = _setting(
         "50", "The shortest time between two frames to a subscriber.", _whole(1, 10_000), "milliseconds"

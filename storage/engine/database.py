@@ -35,7 +35,7 @@ ReadTransaction = AsyncConnection
 WriteTransaction = Connection
 """An open write transaction, as :meth:`Database.write` hands it to its work."""
 
-REVISION = "0016"
+REVISION = "0018"
 """The newest migration; a test holds it to the files."""
 READERS = 4
 """Connections that read at the same time."""
@@ -119,7 +119,8 @@ class Database(ABC):
         self.open_readers()
         async with self.read() as connection:
             await connection.run_sync(self._check_own)
-            self.days = Days((await read_about(connection))["timezone"])
+            about = await read_about(connection)
+        self.epoch, self.days = about["epoch"], Days(about["timezone"])
 
     async def close(self) -> None:
         """Close every connection."""

@@ -68,6 +68,15 @@ class TopUser(Struct, frozen=True):
         return (-self.activity_count, self.user_id)
 
 
+class AlertCounts(Struct, frozen=True):
+    """How many alerts are firing, and how many of these somebody has acknowledged."""
+
+    firing: int = 0
+    acknowledged: int = 0
+
+
+NO_ALERTS = AlertCounts()
+
 Minutes = dict[str, dict[str, int]]
 """Counters by minute of UTC (``2026-11-22T11:14``), then by name."""
 
@@ -79,7 +88,8 @@ class Change(Struct, frozen=True):
     still become a "today" (never "today" itself, which depends on who asks when); ``activities`` those of the commit
     that can be among the last :data:`RECENT`; ``top_users`` those it touched that can be among the first :data:`TOP`;
     ``minutes`` the counters that moved by minute, for those minutes that can be among the newest :data:`MINUTES` (None:
-    not included, so that a subscriber that needs them takes a snapshot).
+    not included, so that a subscriber that needs them takes a snapshot). ``alerts`` are those that fire, None if they
+    are as before.
 
     ``reset``: rows were removed that subscribers may show, so no difference leads over this change: who stands before
     it takes a snapshot. The change log begins with it.
@@ -96,11 +106,22 @@ class Change(Struct, frozen=True):
     top_users: list[TopUser]
     minutes: Minutes | None = None
     reset: bool = False
+    alerts: AlertCounts | None = None
 
     @classmethod
-    def unmoved(cls, tenant_id: str, epoch: str, sequence: int, tag: str, at: str, *, reset: bool = False) -> "Change":
+    def unmoved(
+        cls,
+        tenant_id: str,
+        epoch: str,
+        sequence: int,
+        tag: str,
+        at: str,
+        *,
+        reset: bool = False,
+        alerts: AlertCounts | None = None,
+    ) -> "Change":
         """Make a change that moves no figure: lists changed, or, in a *reset*, what subscribers show of them."""
-        return cls(tenant_id, epoch, sequence, tag, at, {}, {}, [], [], None if reset else {}, reset)
+        return cls(tenant_id, epoch, sequence, tag, at, {}, {}, [], [], None if reset else {}, reset, alerts)
 
     @property
     def position(self) -> Position:
@@ -137,6 +158,7 @@ class Snapshot(Struct, frozen=True):
     activities: list[RecentActivity]
     top_users: list[TopUser]
     minutes: Minutes
+    alerts: AlertCounts = NO_ALERTS
 
 
 def minute_items(minutes: Minutes) -> list[dict[str, Any]]:

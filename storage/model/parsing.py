@@ -84,6 +84,20 @@ def parse(body: Body, kind: type[AnyEvent]) -> AnyEvent:
     return _checked(body, _DECODERS[kind])
 
 
+def convert(fields: dict[str, Any], kind: type[AnyEvent]) -> AnyEvent:
+    """Make an event of a known *kind* from its fields, as they would stand in JSON; raises :exc:`InvalidEvent`."""
+    try:
+        event: AnyEvent = msgspec.convert(fields, kind, dec_hook=_hook)
+    except msgspec.ValidationError as error:
+        if isinstance(error.__cause__, Contradiction):
+            raise InvalidEvent(error.__cause__.field, error.__cause__.rule) from None
+        raise _explained(str(error), "") from None
+    for field, value in fields.items():
+        if isinstance(value, str) and "\0" in value:
+            raise InvalidEvent(field, "must not contain the character NUL")
+    return event
+
+
 def parse_any(item: Body) -> AnyEvent:
     """Read one event that names its kind in ``type``; raises as :func:`parse` does."""
     return _checked(item, _ANY)

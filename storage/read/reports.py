@@ -315,23 +315,12 @@ async def api_calls(
     connection: AsyncConnection, tenant_id: str, page: Page, chosen: Calls = ALL_CALLS, sort: str = "timestamp"
 ) -> Listing:
     """List the API calls that are *chosen* in one of the ``CALL_ORDERS``."""
-    query = select(*_shown(schema.api_usage)).where(*_calls(tenant_id, page, chosen))
+    query = select(*_shown(schema.api_usage)).where(*selected_calls(tenant_id, page, chosen))
     return await read_page(connection, query, page, CALL_ORDERS[sort], _timed)
 
 
-async def api_stats(
-    connection: AsyncConnection, tenant_id: str, page: Page, chosen: Calls = ALL_CALLS
-) -> dict[str, int | float | None]:
-    """Sum up all calls that :func:`api_calls` selects, whatever the page. Its cost grows with their number."""
-    table = schema.api_usage.c
-    query = select(
-        func.count(), func.count().filter(table.status_code >= 500), func.coalesce(func.sum(table.response_time_us), 0)
-    ).where(*_calls(tenant_id, page, chosen))
-    count, errors, total_us = (await connection.execute(query)).one()
-    return {"count": count, "error_count": errors, "avg_response_time": mean_seconds(int(total_us), count)}
-
-
-def _calls(tenant_id: str, page: Page, chosen: Calls) -> list[ColumnElement[bool]]:
+def selected_calls(tenant_id: str, page: Page, chosen: Calls) -> list[ColumnElement[bool]]:
+    """Say in SQL which API calls are in the range of the page and are *chosen*."""
     table = schema.api_usage
     where = _events(table, tenant_id, page, "timestamp", endpoint=chosen.endpoint, user_id=chosen.user_id)
     return where if chosen.statuses is None else [*where, table.c.status_code.between(*chosen.statuses)]

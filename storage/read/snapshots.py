@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from sqlalchemy import Select, bindparam, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.alerts.rules import count_alerts
 from storage.fairness.slicing import Slicer
 from storage.model.changes import (
     MINUTES,
@@ -48,6 +49,16 @@ async def read_heads(connection: AsyncConnection, epoch: str, tenant_ids: Iterab
 async def read_head(connection: AsyncConnection, epoch: str, tenant_id: str) -> Position:
     """Read where one tenant stands."""
     return (await read_heads(connection, epoch, [tenant_id]))[tenant_id]
+
+
+async def read_committed_at(connection: AsyncConnection, tenant_id: str, position: Position) -> str | None:
+    """Say when the change that led to a *position* was committed; None if the change log has no such change."""
+    body = await connection.scalar(
+        select(_log.body).where(
+            _log.tenant_id == tenant_id, _log.sequence == position.sequence, _log.tag == position.tag
+        )
+    )
+    return None if body is None else Change.decode(body).committed_at
 
 
 async def read_cutoffs(connection: AsyncConnection, tenant_id: str) -> Cutoffs:
@@ -107,6 +118,7 @@ async def read_snapshot(connection: AsyncConnection, epoch: str, tenant_id: str,
         activities=[RecentActivity(*row) for row in activities],
         top_users=[TopUser(*row) for row in top_users],
         minutes=await read_minutes(connection, tenant_id, {*totals, "active_users"}, heads.cutoffs_of(cutoffs).latest),
+        alerts=await count_alerts(connection, tenant_id),
     )
 
 

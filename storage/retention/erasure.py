@@ -8,6 +8,7 @@ from collections import Counter
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, update
 
+from storage.alerts.rules import forget_user as forget_alerts
 from storage.model.clock import Days
 from storage.model.rollups import CONVERSATIONS, NOBODY, ROLLUPS, USER_DAYS
 from storage.retention.archive import archive_hours, archive_returns, archive_sums, counts_of, remove
@@ -45,6 +46,9 @@ def _forget(user_id: str, days: Days) -> Step:
                 return Done(len(ids), table.name, reset=not shown.isdisjoint(ids))
         if views := forget_user(connection, head.tenant_id, user_id):
             return Done(views, schema.saved_views.name)
+        alerts, counts = forget_alerts(connection, head, user_id)
+        if alerts:
+            return Done(alerts, schema.alert_rules.name, alerts=counts)
         if done := _remove_owner(connection, head, user_id, days):
             return done
         return _anonymize(connection, head, user_id, days)

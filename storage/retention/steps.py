@@ -5,14 +5,13 @@ anywhere leaves a state that is as right as any other.
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from storage.engine.database import Database
-from storage.model.changes import Change
+from storage.model.changes import AlertCounts, Change
 from storage.model.clock import now
 from storage.tables.heads import Head, append, lock
 
@@ -26,13 +25,16 @@ REST = 3.0
 class Done:
     """What a step did: how many rows it removed, of what. ``moved``: whether there is anything to append for.
 
-    ``reset``: subscribers may show what was removed.
+    ``reset``: subscribers may show what was removed. ``alerts`` are those that fire now, None if they are as before;
+    ``deliveries`` says how many messages about them wait to be sent.
     """
 
     rows: int = 0
     what: str = ""
     moved: bool = True
     reset: bool = False
+    alerts: AlertCounts | None = None
+    deliveries: int = 0
 
 
 NOTHING = Done(moved=False)
@@ -70,8 +72,7 @@ class Steps:
         done = step(connection, head)
         if not done.moved:
             return done, None
-        change = Change.unmoved(
-            tenant_id, self.database.epoch, head.sequence + 1, secrets.token_hex(4), now(), reset=done.reset
-        )
+        place = (tenant_id, self.database.epoch, head.sequence + 1, head.next_tag, now())
+        change = Change.unmoved(*place, reset=done.reset, alerts=done.alerts)
         append(connection, change, head.last_id, self._keep)
         return done, change

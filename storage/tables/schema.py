@@ -279,6 +279,8 @@ heads = _support(
     _column("user_days_from", Day),
     _column("user_hours_from", Day),
     _column("user_returns_from", Day),
+    # Which rules there are, and how they stand: drawn anew with each change of them; 0: there are none.
+    Column("alerts", BigInteger, nullable=False, server_default="0"),
     key=("tenant_id",),
 )
 
@@ -388,6 +390,150 @@ saved_views = _support(
     _column("status", String(16), null=True),
     _column("created_at", Stamp),
     key=("tenant_id", "id"),
+)
+
+# Reports that are sent by e-mail again and again. every: daily, weekly or monthly, in the database's zone: at a local
+# time (08:00), on a day of the week (1 is Monday) or of the month (null: each day). recipients: a JSON list of
+# addresses. report: the name of one, or else view_id is a saved view. next_at: when it is due next; sent_at, problem:
+# when it was last sent, and what went wrong then (null: nothing).
+report_schedules = _support(
+    "report_schedules",
+    _column("tenant_id", Key),
+    _column("id", _ordered(16)),
+    _column("name", String(100)),
+    _column("report", String(40), null=True),
+    _column("view_id", _ordered(16), null=True),
+    _column("every", String(16)),
+    _column("on_day", BigInteger, null=True),
+    _column("at_time", String(5)),
+    _column("paper", String(16)),
+    _column("language", String(8)),
+    _column("recipients", Text),
+    _column("author", String(255)),
+    _column("created_at", Stamp),
+    _column("next_at", Stamp),
+    _column("sent_at", Stamp, null=True),
+    _column("problem", String(200), null=True),
+    key=("tenant_id", "id"),
+)
+Index("report_schedules_due", report_schedules.c.next_at)
+
+# What of a schedule has to be sent: for each recipient of a due time a row, until it is sent or given up. Who sends
+# claims rows, and moves try_at on: from then on they may be claimed (again). missed: due times before this one that
+# were never sent.
+report_deliveries = _support(
+    "report_deliveries",
+    _column("tenant_id", Key),
+    _column("schedule_id", _ordered(16)),
+    _column("due_at", Stamp),
+    _column("recipient", Key),
+    _column("missed", BigInteger),
+    _column("attempts", BigInteger),
+    _column("try_at", Stamp),
+    _column("claim", _ordered(32), null=True),
+    key=("tenant_id", "schedule_id", "due_at", "recipient"),
+)
+Index("report_deliveries_due", report_deliveries.c.try_at)
+
+# Rules of alerts. body: the rule as JSON. user_id: whom it watches, so that an erasure finds it.
+alert_rules = _support(
+    "alert_rules",
+    _column("tenant_id", Key),
+    _column("id", _ordered(64)),
+    _column("body", Text),
+    _column("user_id", Key, null=True),
+    _column("author", String(255)),
+    _column("updated_at", Stamp),
+    key=("tenant_id", "id"),
+)
+Index("alert_rules_user", alert_rules.c.tenant_id, alert_rules.c.user_id)
+
+# How each rule stands, a budget at each of its levels. No row: ok.
+alert_states = _support(
+    "alert_states",
+    _column("tenant_id", Key),
+    _column("rule_id", _ordered(64)),
+    _column("level", _ordered(8)),
+    _column("status", String(8)),
+    _column("since", Stamp),
+    _column("value", String(40), null=True),
+    _column("window_key", _ordered(16)),
+    _column("due_at", Stamp, null=True),
+    _column("acknowledged_at", Stamp, null=True),
+    _column("acknowledged_by", String(255), null=True),
+    key=("tenant_id", "rule_id", "level"),
+)
+
+# Every time that a rule fired or was resolved. body: what is sent of it, as JSON. held: why nobody was told; null: they
+# were.
+alert_transitions = _support(
+    "alert_transitions",
+    _column("tenant_id", Key),
+    _column("id", _ordered(16)),
+    _column("at", Stamp),
+    _column("rule_id", _ordered(64)),
+    _column("level", _ordered(8)),
+    _column("status", String(8)),
+    _column("value", String(40), null=True),
+    _column("held", String(16), null=True),
+    _column("user_id", Key, null=True),
+    _column("body", Text),
+    key=("tenant_id", "id"),
+)
+Index("alert_transitions_time", alert_transitions.c.tenant_id, alert_transitions.c.at, alert_transitions.c.id)
+
+# What is to be sent, and what became of it. status: waiting, delivered, failed (no more attempts) or gone (the target
+# wants no more). due_at: when the next attempt is due. claimed_until: until then one process has it in hand.
+alert_deliveries = _support(
+    "alert_deliveries",
+    _column("tenant_id", Key),
+    _column("id", _ordered(16)),
+    _column("transition_id", _ordered(16)),
+    _column("target_id", _ordered(64)),
+    _column("status", String(10)),
+    _column("attempts", Integer),
+    _column("created_at", Stamp),
+    _column("due_at", Stamp),
+    _column("claimed_until", Stamp),
+    _column("last_at", Stamp, null=True),
+    _column("error", String(200), null=True),
+    key=("tenant_id", "id"),
+)
+_waiting = text("status = 'waiting'")
+Index("alert_deliveries_due", alert_deliveries.c.due_at, sqlite_where=_waiting, postgresql_where=_waiting)
+Index("alert_deliveries_time", alert_deliveries.c.tenant_id, alert_deliveries.c.created_at, alert_deliveries.c.id)
+Index("alert_deliveries_transition", alert_deliveries.c.tenant_id, alert_deliveries.c.transition_id)
+
+# Who is told. shown: of the address what may be shown. sealed: address and secrets, encrypted (web/alerts/seal.py).
+# ended_at: when the target said that it wants no more (410).
+alert_targets = _support(
+    "alert_targets",
+    _column("tenant_id", Key),
+    _column("id", _ordered(64)),
+    _column("kind", String(10)),
+    _column("shown", String(400)),
+    _column("sealed", Text),
+    _column("author", String(255)),
+    _column("updated_at", Stamp),
+    _column("ended_at", Stamp, null=True),
+    key=("tenant_id", "id"),
+)
+
+# Times in which nobody is told of what matches. body: the matcher, as JSON.
+alert_silences = _support(
+    "alert_silences",
+    _column("tenant_id", Key),
+    _column("id", _ordered(16)),
+    _column("body", Text),
+    _column("until", Stamp),
+    _column("author", String(255)),
+    _column("created_at", Stamp),
+    key=("tenant_id", "id"),
+)
+
+# What one process at a time does: its name, who has it (a random name), and until when.
+leases = _support(
+    "leases", _column("name", _ordered(40)), _column("holder", String(32)), _column("until", Stamp), key=("name",)
 )
 
 # What was done to keys, tokens and saved views, and by whom. No row is ever changed.

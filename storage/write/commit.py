@@ -1,14 +1,14 @@
 """One commit: a tenant's events become rows, rollups and one change-log entry, inside the caller's transaction."""
 
 import heapq
-import secrets
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from storage.model.changes import MINUTES, Change, Minutes, Position
+from storage.alerts.decide import decide, watch_of
+from storage.model.changes import MINUTES, AlertCounts, Change, Minutes, Position
 from storage.model.clock import Days, now
 from storage.model.events import KINDS, AnyEvent
 from storage.model.merging import Rolled, gather, roll
@@ -27,13 +27,15 @@ from storage.write.row_cache import KeptRows, kept_after
 class Outcome:
     """What a commit did. ``recorded`` has one truth value an event; ``change`` is None if all were duplicates.
 
-    ``kept`` are rows that the tenant's next commit need not read, once this one is durable.
+    ``kept`` are rows that the tenant's next commit need not read, once this one is durable. ``deliveries`` says how
+    many messages about alerts wait to be sent because of it.
     """
 
     recorded: list[bool]
     position: Position
     change: Change | None
     kept: KeptRows | None
+    deliveries: int = 0
 
 
 def commit(
@@ -51,6 +53,7 @@ def commit(
     changed in place. The caller's transaction must end in a commit before the outcome is used.
     """
     head = lock(connection, tenant_id)
+    watch = watch_of(connection, head, None if kept is None else kept.watch)
     if kept is not None and not kept.are_of(head):
         kept = None
     recorded = _new(connection, tenant_id, [event for event, _ in arrived])
@@ -67,24 +70,30 @@ def commit(
     rolled = roll(batch, known, days.of, head.cutoffs)
     insert(connection, tenant_id, entries)
     sums = write_rollups(connection, tenant_id, rolled)
-    change = change_of(head, epoch, days, rolled, sums)
+    decided = decide(connection, head, watch, epoch, days, rolled)
+    change = change_of(head, epoch, days, rolled, sums, decided.counts)
     append(connection, change, entries[-1].id, keep)
-    return Outcome(recorded, change.position, change, kept_after(known, change.position, kept))
+    return Outcome(
+        recorded, change.position, change, kept_after(known, change.position, kept, watch), decided.deliveries
+    )
 
 
-def change_of(head: Head, epoch: str, days: Days, rolled: Rolled, sums: "Sums") -> Change:
+def change_of(
+    head: Head, epoch: str, days: Days, rolled: Rolled, sums: "Sums", alerts: AlertCounts | None = None
+) -> Change:
     """Make the change after *head* of what was written to the rollups."""
     return Change(
         tenant_id=head.tenant_id,
         epoch=epoch,
         sequence=head.sequence + 1,
-        tag=secrets.token_hex(4),
+        tag=head.next_tag,
         committed_at=now(),
         totals={metric: value for (grain, metric, _), value in sums.items() if grain == "total"},
         active_users=_recent_active_users(sums, days),
         activities=rolled.activities,
         top_users=rolled.top_users,
         minutes=_newest_minutes(sums, head.cutoffs.latest),
+        alerts=alerts,
     )
 
 

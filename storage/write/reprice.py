@@ -11,6 +11,7 @@ from typing import cast
 import msgspec
 from sqlalchemy import Connection, and_, bindparam, select, tuple_, update
 
+from storage.alerts.decide import decide, watch_of
 from storage.engine.database import Database
 from storage.model.events import LlmCall
 from storage.model.merging import gather, roll, subtract
@@ -108,7 +109,9 @@ class _Step:
         rolled = roll(batch, read_known(connection, self.tenant_id, batch, days, head.cutoffs), days.of, head.cutoffs)
         connection.execute(_CHANGE, [self._row(new) for _, new in pairs])
         sums = write_rollups(connection, self.tenant_id, rolled)
-        append(connection, change_of(head, self.database.epoch, days, rolled, sums), head.last_id, self.keep_changes)
+        decided = decide(connection, head, watch_of(connection, head, None), self.database.epoch, days)
+        change = change_of(head, self.database.epoch, days, rolled, sums, decided.counts)
+        append(connection, change, head.last_id, self.keep_changes)
         return found, last
 
     def _next(self, connection: Connection, after: Cursor) -> list[Entry]:

@@ -9,6 +9,7 @@ Without this a commit of 500 messages takes 20 % more CPU.
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from storage.alerts.watch import Watch
 from storage.model.changes import Position
 from storage.model.merging import Known
 from storage.model.rollups import ROLLUPS
@@ -23,11 +24,15 @@ _SIZES = {rollup.name: HISTOGRAM_ROWS if rollup.has_histogram else 1 for rollup 
 
 @dataclass(slots=True)
 class KeptRows:
-    """What is ``known`` of a tenant's rows, as they stand at the head of this ``sequence`` and ``tag``."""
+    """What is ``known`` of a tenant's rows, as they stand at the head of this ``sequence`` and ``tag``.
+
+    ``watch`` has its rules of alerts, None if it has none; it knows by itself whether it still stands.
+    """
 
     sequence: int
     tag: str
     known: Known
+    watch: Watch | None = None
 
     def are_of(self, head: Head) -> bool:
         """Say whether nobody has changed a rollup since."""
@@ -39,14 +44,14 @@ class KeptRows:
         return sum(len(rows) * _SIZES[name] for name, rows in self.known.rows.items())
 
 
-def kept_after(known: Known, position: Position, before: KeptRows | None) -> KeptRows:
+def kept_after(known: Known, position: Position, before: KeptRows | None, watch: Watch | None = None) -> KeptRows:
     """Give what is kept after a commit that reached *position*: the rows that it touched, and those of *before*."""
-    touched = KeptRows(position.sequence, position.tag, known)
+    touched = KeptRows(position.sequence, position.tag, known, watch)
     if before is None or before.count + touched.count > MOST_ROWS:
         return touched
     for name, rows in known.rows.items():
         before.known.rows[name].update(rows)
-    return KeptRows(position.sequence, position.tag, Known(rows=before.known.rows, models=known.models))
+    return KeptRows(position.sequence, position.tag, Known(rows=before.known.rows, models=known.models), watch)
 
 
 class RowCache:

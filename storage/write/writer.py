@@ -50,7 +50,7 @@ class Writer:
     """Commits events in groups, and hands each change to *publish* after its commit, in order.
 
     *queue_events* may wait; one tenant has at most half of that, several have less each, so that there is room for
-    others.
+    others. *told* is called when a commit left messages about alerts to be sent.
     """
 
     def __init__(
@@ -61,11 +61,13 @@ class Writer:
         queue_events: int,
         change_log: int,
         observer: Observer,
+        told: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._publish = publish
         self._change_log = change_log
         self._observer = observer
+        self._told = told
         self._shares = FairShares("events that wait to be written", queue_events, 1.0)
         self._turns = Turns("commits", database.writers, each=1, waiting=1)
         # Tenants whose head row is locked elsewhere may not take all writers to wait for it.
@@ -220,6 +222,8 @@ class Writer:
     def _report(self, outcome: Outcome, seconds: float) -> None:
         try:
             self._observer.committed(outcome, seconds)
+            if outcome.deliveries:
+                self._told()
             if outcome.change is not None:
                 self._publish(outcome.change)
         except Exception:

@@ -35,6 +35,7 @@ SCRIPTS: dict[str, tuple[Expected, ...]] = {
         ("llm-calls", {"operation": "embedding", "input_tokens": 50, "output_tokens": None, "cost": "0.000001"}),
         ("conversations", {"conversation_id": "c-8", "user_id": "u-8", "message_count": 0}),
     ),
+    "opentelemetry": (),
     "spool": (("users/activities", {"user_id": "u-6", **LOGIN}),),
     "masks": (("users/activities", {"user_id": "u-7", "ip_address": "203.0.113.0", "user_agent": None}),),
     "node": (

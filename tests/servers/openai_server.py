@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from secrets import token_hex
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -19,6 +20,7 @@ MODEL = "gpt-of-the-tests"
 """The only model it has; any other is a 404."""
 ANSWERED_BY = f"{MODEL}-2026-11-01"
 """What an answer names as its model: as with OpenAI's own, the dated version of the one that was asked for."""
+ANSWER_ID = "chatcmpl-of-the-tests"
 PATH = "/v1/chat/completions"
 CREATED = 1_795_000_000
 PIECES = ("Hello", ",", " this", " is", " a", " streamed", " answer", ".")
@@ -33,6 +35,7 @@ class Answer:
     *status*: other than 200, an error of that status, with *headers*.
     *cut_after*: the connection is cut after so many pieces; None: it is not. *error_after*: likewise an error is sent.
     *wait_after*: after so many pieces the server waits until :attr:`OpenAIServer.proceed` is set; None: it does not.
+    *new_ids*: each answer has an id of its own, as a server's have; otherwise all have the same.
     """
 
     pieces: tuple[str, ...] = PIECES
@@ -46,6 +49,7 @@ class Answer:
     cut_after: int | None = None
     error_after: int | None = None
     wait_after: int | None = None
+    new_ids: bool = False
 
     @property
     def text(self) -> str:
@@ -80,6 +84,8 @@ class OpenAIServer:
         self.answer = answer or Answer()
         self.requests: list[Json] = []
         """The bodies it was sent, in their order."""
+        self.told: list[Json] = []
+        """The ``usage`` that each answer told, in their order; empty if it told none."""
         self.proceed = threading.Event()
         """Set by a test, so that an answer with ``wait_after`` goes on."""
         self.cut_off = threading.Event()
@@ -102,35 +108,41 @@ class OpenAIServer:
         self._server.server_close()
 
 
-def whole(answer: Answer) -> Json:
+def whole(answer: Answer, answer_id: str = ANSWER_ID) -> Json:
     """Write an answer in one piece."""
     message = {"role": "assistant", "content": answer.text, "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
     usage = {} if answer.usage == "never" else {"usage": answer.count()}
-    return {**_envelope("chat.completion"), "choices": [choice], **usage}
+    return {**_envelope("chat.completion", answer_id), "choices": [choice], **usage}
 
 
-def chunks(answer: Answer, is_asked: bool) -> Iterator[Json]:
+def chunks(answer: Answer, is_asked: bool, answer_id: str = ANSWER_ID) -> Iterator[Json]:
     """Write an answer as the chunks of a stream; *is_asked*: the request wants its usage told."""
-    tells = answer.usage == "always" or (answer.usage == "asked" and is_asked)
+    tells = tells_usage(answer, is_asked)
+    envelope = _envelope("chat.completion.chunk", answer_id)
 
     def chunk(delta: Json, pieces: int, finish: str | None = None) -> Json:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         continuous = {"usage": answer.count(pieces)} if answer.usage == "continuous" else {}
         # So does OpenAI: with the option, every chunk but the last has the field, and it is null.
         usage = {"usage": None} if tells else continuous
-        return {**_envelope("chat.completion.chunk"), "choices": [choice], **usage}
+        return {**envelope, "choices": [choice], **usage}
 
     yield chunk({"role": "assistant", "content": "", "refusal": None}, 0)
     for number, piece in enumerate(answer.pieces, 1):
         yield chunk({"content": piece}, number)
     yield chunk({}, len(answer.pieces), answer.finish_reason)
     if tells:
-        yield {**_envelope("chat.completion.chunk"), "choices": [], "usage": answer.count()}
+        yield {**envelope, "choices": [], "usage": answer.count()}
 
 
-def _envelope(kind: str) -> Json:
-    return {"id": "chatcmpl-of-the-tests", "object": kind, "created": CREATED, "model": ANSWERED_BY}
+def tells_usage(answer: Answer, is_asked: bool) -> bool:
+    """Say whether the end of a stream tells its usage."""
+    return answer.usage == "always" or (answer.usage == "asked" and is_asked)
+
+
+def _envelope(kind: str, answer_id: str) -> Json:
+    return {"id": answer_id, "object": kind, "created": CREATED, "model": ANSWERED_BY}
 
 
 def _error(status: int, message: str) -> Json:
@@ -155,10 +167,18 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
                 self._whole(answer.status, _error(answer.status, "the answer of the test"), answer.headers)
             elif body.get("model") != MODEL:
                 self._whole(404, _error(404, "the model does not exist"))
-            elif body.get("stream"):
-                self._stream(answer, bool((body.get("stream_options") or {}).get("include_usage")))
             else:
-                self._whole(200, whole(answer))
+                self._answer(answer, body)
+
+        def _answer(self, answer: Answer, body: Json) -> None:
+            answer_id = f"{ANSWER_ID}-{len(server.requests)}-{token_hex(8)}" if answer.new_ids else ANSWER_ID
+            is_asked = bool((body.get("stream_options") or {}).get("include_usage"))
+            tells = tells_usage(answer, is_asked) if body.get("stream") else answer.usage != "never"
+            server.told.append(answer.count() if tells else {})
+            if body.get("stream"):
+                self._stream(answer, is_asked, answer_id)
+            else:
+                self._whole(200, whole(answer, answer_id))
 
         def _whole(self, status: int, document: Json, headers: dict[str, str] | None = None) -> None:
             body = json.dumps(document).encode()
@@ -169,13 +189,13 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def _stream(self, answer: Answer, is_asked: bool) -> None:
+        def _stream(self, answer: Answer, is_asked: bool, answer_id: str) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream; charset=utf-8")
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             try:
-                for number, chunk in enumerate(chunks(answer, is_asked)):
+                for number, chunk in enumerate(chunks(answer, is_asked, answer_id)):
                     self._send(f"data: {json.dumps(chunk)}\n\n")
                     self._interrupt(answer, number)
                 self._send("data: [DONE]\n\n")

@@ -25,11 +25,11 @@ class Observed:
 class Bench:
     """A writer with all that it tells."""
 
-    def __init__(self, url: str, **limits: int) -> None:
+    def __init__(self, url: str, **given: int) -> None:
         self.database = database_at(url)
         self.changes: list[Change] = []
         self.observed = Observed()
-        limits = {"queue_events": 1000, "change_log": 100, **limits}
+        limits: Any = {"queue_events": 1000, "change_log": 100, **given}
         self.writer = Writer(self.database, self.changes.append, observer=self.observed, **limits)
 
     async def post(self, *names: str, tenant: str = "default", **fields: Any) -> Any:

@@ -52,6 +52,14 @@ WRONG = {
         "redis+sentinel://h:1",
         "redis+cluster://h/hunter2",
     ],
+    "SMTP_URL": [
+        "mail.example.com",
+        "http://mail.example.com",
+        "smtp://hunter2@mail.example.com",
+        "smtp://mail.example.com/hunter2",
+        "smtp://mail.example.com:99999999",
+    ],
+    "MAIL_FROM": ["hunter2", "a@b c", "Ann <ann@example.com", "a@example.com\nBcc: b@example.com", "<>", "a@-"],
     "JWKS_URL": ["auth.example.com", "file:///etc/passwd", "http://auth:99999999"],
     "TRACKING_KEYS": [
         "short",
@@ -69,6 +77,7 @@ WRONG = {
     "OIDC_SCOPES": ["email", "profile email"],
     "OIDC_NAME": ["\n"],
     "OIDC_SESSION_HOURS": ["0", "-1", "soon"],
+    "ALERTS_NETWORKS": ["10.0.0.0/99", "everyone", "10.0.0.1/8"],
     "TRUSTED_NETWORKS": ["10.0.0.0/99", "everyone", "10.0.0.1/8"],
     "TRUSTED_PROXIES": ["proxy"],
     "ALLOWED_ORIGINS": ["*", "panel.example.org", "https://a.example/path"],
@@ -119,9 +128,9 @@ def test_nonsense_is_refused(name: str, value: str) -> None:
 
 
 def test_every_setting_has_its_nonsense() -> None:
-    """A new setting without a check of its values fails here; host and secret take any text."""
+    """A new setting without a check of its values fails here; host and secrets take any text."""
     names = {field.name.upper() for field in dataclasses.fields(Settings)}
-    assert names - {"HOST", "JWT_SECRET", "OIDC_CLIENT_SECRET"} == set(WRONG)
+    assert names - {"HOST", "JWT_SECRET", "OIDC_CLIENT_SECRET", "ALERTS_SECRET"} == set(WRONG)
 
 
 def test_unknown_variables_are_found() -> None:

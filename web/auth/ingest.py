@@ -6,9 +6,10 @@ so such a request has to look like one that its client sent itself. A proxy that
 looks like a client: where there may be one, no network should be trusted, which is the default.
 """
 
+import base64
 import ipaddress
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -67,6 +68,12 @@ class IngestAuthenticator:
         mark_authenticated(scope)
         return identity
 
+    def of_key(self, scope: Scope, key: str) -> IngestIdentity:
+        """Say which tenant a request may post to that holds its *key* in its body; raises a 401 :exc:`Problem`."""
+        identity = self._known([key])
+        mark_authenticated(scope)
+        return identity
+
     def _identify(self, scope: Scope) -> IngestIdentity:
         names = [name for name, _ in scope["headers"]]
         if not _CREDENTIALS.isdisjoint(names):
@@ -88,17 +95,21 @@ class IngestAuthenticator:
         return address if _is_direct(scope, peer) else None
 
     def _by_key(self, headers: Headers) -> IngestIdentity:
-        key = headers.get(KEY_HEADER) or bearer(headers.get("authorization"))
-        if not key:
-            raise unauthorized("the tracking key is empty, or not a bearer credential")
-        hashed = digest(key)
-        tenant = self._tenants.get(hashed)
-        if tenant is not None:
-            return IngestIdentity(tenant, hashed)
-        kept = self._credentials.key(hashed)
-        if kept is None:
-            raise unauthorized("the tracking key is not known")
-        return IngestIdentity(kept.tenant_id, hashed)
+        keys = _keys(headers)
+        if not keys:
+            raise unauthorized("the tracking key is empty, or neither a bearer nor a basic credential")
+        return self._known(keys)
+
+    def _known(self, keys: Iterable[str]) -> IngestIdentity:
+        for key in keys:
+            hashed = digest(key)
+            tenant = self._tenants.get(hashed)
+            if tenant is not None:
+                return IngestIdentity(tenant, hashed)
+            kept = self._credentials.key(hashed)
+            if kept is not None:
+                return IngestIdentity(kept.tenant_id, hashed)
+        raise unauthorized("the tracking key is not known")
 
     def source(self, scope: Scope) -> str:
         """Name the address that a connection counts for: its peer's, if an unknown proxy passed it on."""
@@ -120,6 +131,22 @@ class IngestAuthenticator:
             if address is None or not _within(address, self._proxies):
                 return address
         return None
+
+
+def _keys(headers: Headers) -> list[str]:
+    """Give what may be the tracking key: of basic credentials (RFC 7617) the password, then the user."""
+    authorization = headers.get("authorization")
+    key = headers.get(KEY_HEADER) or bearer(authorization)
+    if key:
+        return [key]
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return []
+    try:
+        user, _, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return []
+    return [part for part in (password, user) if part]
 
 
 def _peer(scope: Scope) -> Address | None:

@@ -217,10 +217,10 @@ def shared_secret(settings: Settings) -> str | None:
     database = file_of(settings.database_url)
     if database is None:
         raise InvalidSetting("ANALYTICS_JWT_SECRET must be set, or ANALYTICS_JWKS_URL: all processes share it")
-    return _kept_secret(database.with_name(f"{database.name}.secret"))
+    return kept_secret(database.with_name(f"{database.name}.secret"))
 
 
-def _kept_secret(path: Path) -> str:
+def kept_secret(path: Path) -> str:
     """Read the secret at *path*; a missing one is made, complete and readable by the owner alone."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

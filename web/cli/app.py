@@ -13,7 +13,9 @@ import typer
 
 from storage.errors import StorageError
 from web.cli import erasure, keys, prices, upkeep
+from web.cli.alerts import alerts
 from web.cli.command import TOKEN, actor, alongside, environment_token, fail, read_secret, read_settings, signing_secret
+from web.cli.pdf import report as pdf_report
 from web.settings import DEFAULT_TENANT, InvalidSetting, Settings, own_url, unknown
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ app = typer.Typer(
 
 app.add_typer(keys.app, name="keys")
 app.add_typer(prices.app, name="prices")
+app.add_typer(alerts.app, name="alerts")
 app.command()(keys.revoke)
 app.command()(keys.audit)
 app.command()(upkeep.migrate)
@@ -41,6 +44,7 @@ app.command()(upkeep.backup)
 app.command("import")(upkeep.import_database)
 app.command()(erasure.prune)
 app.command()(erasure.forget)
+app.command()(pdf_report.report)
 
 
 @app.command()

@@ -50,7 +50,7 @@ class Operation:
     """One endpoint.
 
     ``access`` is ``admin`` (by token or session), ``token``, ``session``, ``page`` (one of the service), ``provider``
-    (whom it sends back), ``tracking`` or None (open).
+    (whom it sends back), ``tracking``, ``spans`` (likewise, for exporters of OpenTelemetry) or None (open).
 
     ``body`` maps media types to schemas. One that ``streams`` answers for as long as the client stays: nothing may
     gather what it sends.

@@ -79,7 +79,8 @@ def unavailable(detail: str, retry_after: int = 1) -> Problem:
     return Problem(503, detail, headers={"Retry-After": str(retry_after)})
 
 
-def _explain(error: Exception) -> Problem:
+def explain(error: Exception) -> Problem:
+    """Turn any error that an endpoint raises into a problem."""
     match error:
         case Problem():
             return error
@@ -105,14 +106,14 @@ def _explain(error: Exception) -> Problem:
 
 async def handle(_request: Request, error: Exception) -> Response:
     """Answer any error that an endpoint raises."""
-    return _explain(error).response()
+    return explain(error).response()
 
 
 async def handle_bug(request: Request, error: Exception) -> Response:
     """Log an unexpected error, and answer 500."""
     route = getattr(request.scope.get("route"), "path", None)
     log.error("request_failed", route=route, method=request.method, exc_info=error)
-    return _explain(error).response()
+    return explain(error).response()
 
 
 HANDLERS: dict[Any, Any] = {

@@ -8,7 +8,7 @@ share. Long bodies are read in slices, a slice for each sender in turn.
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from starlette.requests import Request
 
@@ -36,6 +36,9 @@ WAITING = 10_000
 READS = 2
 """Reads from sockets that large bodies continue with in one turn of the event loop: each is up to 256 KB, in some 0.2
 ms. A hundred large bodies that come together would otherwise hold the loop for a second."""
+
+
+Piece = TypeVar("Piece")
 
 
 class Intake:
@@ -97,16 +100,22 @@ class Post:
     async def parts(self, parts: Iterator[Part]) -> AsyncIterator[Part]:
         """Read on part by part, in turn with others; raises a 413 :exc:`Problem` beyond a limit of batches."""
         try:
-            while True:
-                async with self._slices.of(self._identity.tenant_id):
-                    part = next(parts, None)
-                if part is None:
-                    return
+            async for part in self.pieces(parts):
                 yield part
-                # Perhaps no other post waits for a slice, but other tasks wait for the loop.
-                await self._slicer.yield_if_due()
         except BatchTooLarge as error:
             raise Problem(413, str(error)) from None
+
+    async def pieces(self, pieces: Iterator[Piece]) -> AsyncIterator[Piece]:
+        """Do work piece by piece, each of about a millisecond, in turn with others."""
+        while True:
+            async with self._slices.of(self._identity.tenant_id):
+                try:
+                    piece = next(pieces)
+                except StopIteration:
+                    return
+            yield piece
+            # Perhaps no other post waits for a slice, but other tasks wait for the loop.
+            await self._slicer.yield_if_due()
 
     def charge(self, events: int) -> None:
         """Pay for so many events, as far as their bytes did not."""

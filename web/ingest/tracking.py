@@ -1,6 +1,5 @@
 """The tracking endpoints: services post events, and are answered when these are durable."""
 
-import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -8,29 +7,20 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from storage.fairness.turns import Turns
 from storage.model.batch import MAX_EVENTS, Part, Rejected, begins_array, read_array, read_lines
 from storage.model.events import KINDS, AnyEvent, Kind
 from storage.model.parsing import Body, InvalidEvent, parse
-from storage.retention.policy import Earliest
 from storage.write.groups import Receipt
-from storage.write.writer import Writer
-from web.auth.ingest import IngestAuthenticator
 from web.http.operations import Answer, Operation
 from web.http.problems import Problem
 from web.ingest.drops import HEADER, read_drops
-from web.ingest.intake import Intake
+from web.ingest.ingest import Ingest
 
 PREFIX = "/api/v1/analytics/track"
 MAX_BODY = 1 << 20
 """Bytes of the body of a single event."""
 MAX_BATCH = 16 << 20
 """Bytes of the body of a batch, once it is decompressed."""
-SERVED = 128
-"""Posts of a tenant that are checked and committed at once. The next ones wait: many posts of one tenant must not hold
-up the posts of others."""
-WAITING = 10_000
-"""Posts of a tenant that may wait for that."""
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 _NDJSON_NAMES = (NDJSON, "application/ndjson", "application/jsonl", "application/jsonlines")
@@ -68,18 +58,11 @@ class Tracking:
 
     def __init__(
         self,
-        writer: Writer,
-        authenticator: IngestAuthenticator,
-        intake: Intake,
-        earliest: Earliest,
+        ingest: Ingest,
         count: Callable[[str, int, int, int], None],
         count_drops: Callable[[str, int], None],
     ) -> None:
-        self._writer = writer
-        self._earliest = earliest
-        self._authenticator = authenticator
-        self._intake = intake
-        self._served = Turns("posts", sys.maxsize, SERVED, WAITING)
+        self._ingest = ingest
         self._count = count
         self._count_drops = count_drops
 
@@ -108,15 +91,15 @@ class Tracking:
 
     def _single(self, kind: Kind) -> Operation:
         async def track(request: Request) -> Response:
-            identity = self._authenticator.authenticate(request.scope)
-            with self._intake.begin(identity) as post:
+            identity = self._ingest.authenticator.authenticate(request.scope)
+            with self._ingest.intake.begin(identity) as post:
                 if request.headers.get("content-encoding", "identity") != "identity":
                     raise Problem(415, "send a single event without a content encoding")
                 if _media_type(request) not in (JSON, ""):
                     raise Problem(415, f"send the event as {JSON}")
                 body = await post.body(request, MAX_BODY)
-                async with self._served.of(identity.tenant_id):
-                    receipt = await self._writer.write(identity.tenant_id, [self._event(body, kind)])
+                async with self._ingest.served.of(identity.tenant_id):
+                    receipt = await self._ingest.writer.write(identity.tenant_id, [self._event(body, kind)])
             self._count(kind.name, receipt.recorded, receipt.duplicates, 0)
             return _answer(receipt)
 
@@ -135,7 +118,7 @@ class Tracking:
     def _event(self, body: Body, kind: Kind) -> AnyEvent:
         try:
             event = parse(body, kind.event)
-            self._earliest.check(event)
+            self._ingest.earliest.check(event)
         except InvalidEvent:
             self._count(kind.name, 0, 0, 1)
             raise
@@ -143,9 +126,9 @@ class Tracking:
 
     async def batch(self, request: Request) -> Response:
         """Take many events at once."""
-        identity = self._authenticator.authenticate(request.scope)
-        self._writer.check(identity.tenant_id)
-        with self._intake.begin(identity) as post:
+        identity = self._ingest.authenticator.authenticate(request.scope)
+        self._ingest.writer.check(identity.tenant_id)
+        with self._ingest.intake.begin(identity) as post:
             encoding = request.headers.get("content-encoding", "identity").lower()
             if encoding not in ("gzip", "identity"):
                 raise Problem(415, "send a batch as it is, or with the content encoding gzip")
@@ -153,14 +136,13 @@ class Tracking:
             if media_type not in (JSON, "", *_NDJSON_NAMES):
                 raise Problem(415, f"send a batch as {JSON} or {NDJSON}")
             body = await (post.gunzipped if encoding == "gzip" else post.body)(request, MAX_BATCH)
-            check = self._earliest.check if self._earliest.today() else None
+            check = self._ingest.earliest.check if self._ingest.earliest.today() else None
             lines = media_type in _NDJSON_NAMES or (not media_type and not begins_array(body))
             accepted, rejected = await _together(post.parts((read_lines if lines else read_array)(body, check)))
             post.charge(len(accepted) + len(rejected))
             # What was read is held by its events from here on.
             del body
-            async with self._served.of(identity.tenant_id):
-                receipt = await self._writer.write(identity.tenant_id, accepted)
+            receipt = await self._ingest.write(identity, accepted)
             self._count("batch", receipt.recorded, receipt.duplicates, len(rejected))
             for reason, events in read_drops(request.headers.get(HEADER, "")):
                 self._count_drops(reason, events)

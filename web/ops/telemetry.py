@@ -60,6 +60,11 @@ class Telemetry:
             "Events that clients reported as dropped before posting, by reason.",
             "reason",
         )
+        self.otlp_spans = self._counter(
+            "otlp_spans",
+            "Spans that were answered, by outcome: `call` became an LLM call, others were not stored.",
+            "outcome",
+        )
         self.log_lines_dropped = self._counter(
             "log_lines_dropped", "Lines of logs and of the audit that were dropped, by stream.", "stream"
         )
@@ -130,6 +135,10 @@ class Telemetry:
     def client_dropped(self, reason: str, events: int) -> None:
         """Record events that a client dropped; *reason* comes from a set that clients cannot make larger."""
         self.client_dropped_events.labels(reason).inc(events)
+
+    def spans_read(self, outcome: str, spans: int) -> None:
+        """Record spans; *outcome* comes from a set that clients cannot make larger."""
+        self.otlp_spans.labels(outcome).inc(spans)
 
     def log_dropped(self, stream: str, lines: int) -> None:
         """Record lines that were not written."""

@@ -171,6 +171,10 @@ class Reports:
         """Wait for the turn of who asks for what costs little, and end it; raises as :meth:`Admission.turn` does."""
         return self._admission.turn(request, heavy=False)
 
+    def heavy_turn(self, request: Request) -> AbstractAsyncContextManager[None]:
+        """Wait for the turn of who asks for what costs much, and end it; raises as :meth:`Admission.turn` does."""
+        return self._admission.turn(request, heavy=True)
+
     async def _download(self, request: Request, source: List, wanted: Selection) -> Response:
         request.scope[ALLOCATION].grow(HELD_BYTES)
         gzip = takes_gzip(request.headers.get("accept-encoding", ""))
@@ -211,6 +215,7 @@ class Reports:
             "activities": plain(snapshot.activities),
             "top_users": plain(snapshot.top_users),
             "series": minute_items(snapshot.minutes),
+            "alerts": plain(snapshot.alerts),
         }
 
 

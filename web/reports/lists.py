@@ -9,6 +9,7 @@ from storage.annotations import Kind, annotations
 from storage.engine.database import ReadTransaction
 from storage.model.clock import Days
 from storage.read import reports
+from storage.read.call_stats import read_call_stats
 from storage.read.endpoints import ENDPOINT_ORDERS, endpoints
 from storage.read.reports import (
     CALL_ORDERS,
@@ -267,7 +268,7 @@ async def _api_calls(ask: Ask) -> Listing:
 
 
 async def _api_stats(ask: Ask) -> Values:
-    return {"stats": await reports.api_stats(ask.connection, ask.tenant_id, ask.page, _chosen(ask))}
+    return {"stats": await read_call_stats(ask.connection, ask.tenant_id, ask.days, ask.page, _chosen(ask))}
 
 
 def _chosen(ask: Ask) -> Calls:

@@ -277,11 +277,18 @@ ACTIVE_USERS = record(
         "position": STRING,
     }
 )
+ALERT_COUNTS = record(
+    {
+        "firing": {**COUNT, "description": "Alerts that fire: a budget at each of its levels."},
+        "acknowledged": {**COUNT, "description": "Those of them that somebody has seen."},
+    }
+)
 _TOPICS: JsonSchema = {
     "summary": record(FIGURES_OF_NOW),
     "activities": {"type": "array", "items": RECENT_ACTIVITY},
     "top_users": {"type": "array", "items": TOP_USER},
     "series": {"type": "array", "items": MINUTE, "description": f"The newest {MINUTES} minutes that have events."},
+    "alerts": ALERT_COUNTS,
 }
 _SOME_FIGURES: JsonSchema = {"type": "object", "properties": FIGURES_OF_NOW}
 _AT = {"position": STRING, "at": TIME}

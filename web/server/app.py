@@ -1,6 +1,6 @@
 """The composition root: the one place that wires storage, realtime and web into a service."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +24,7 @@ from storage.fairness.shares import FairShares
 from storage.retention.policy import Earliest
 from storage.retention.steps import Steps
 from storage.write.writer import Writer
+from web.alerts.alerts import Alerts
 from web.annotations import Annotations
 from web.auth.admin import AdminAuthenticator
 from web.auth.credentials import Credentials
@@ -32,17 +33,24 @@ from web.auth.sessions import Sessions
 from web.auth.tokens import Verifier, verifier
 from web.http.operations import Operation
 from web.http.problems import HANDLERS
+from web.ingest.ingest import Ingest
 from web.ingest.intake import Intake
+from web.ingest.otlp.endpoints import Traces
+from web.ingest.otlp.tally import Tally
+from web.ingest.posthog.endpoints import Batches
 from web.ingest.rates import Rates
 from web.ingest.tracking import Tracking
 from web.live.endpoints import PATH as LIVE_PATH
 from web.live.endpoints import Live
+from web.mail import Mailer
 from web.ops.audit import Audit, AuditMiddleware
 from web.ops.health import Health
 from web.ops.housekeeping import Housekeeping
 from web.ops.log_stream import STDERR, STDOUT
 from web.ops.logs import AccessLog
 from web.ops.telemetry import Telemetry
+from web.pdf.endpoint import PdfReports
+from web.pdf.typesetting.typesetter import Typesetter
 from web.reports import active_users, breakdown, response_times, series
 from web.reports.admission import Admission
 from web.reports.answers import PiecewiseMiddleware
@@ -50,6 +58,8 @@ from web.reports.copies import Copies
 from web.reports.details import reports as details
 from web.reports.endpoints import Reports
 from web.saved_views import SavedViews
+from web.schedules.endpoints import Schedules
+from web.schedules.sender import ScheduledReports
 from web.server.cors import Cors
 from web.settings import Settings
 from web.sign_in.endpoints import SignIn
@@ -79,8 +89,9 @@ class Service:
     node: Node
     writer: Writer
     housekeeping: Housekeeping
+    alerts: Alerts
     health: Health
-    tracking: Tracking
+    ingest: Ingest
     live: Live
     app: Starlette
 
@@ -110,6 +121,7 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     database = database_at(settings.database_url, settings.timezone, settings.read_seconds)
     credentials = Credentials(database)
     # Settings that make no sense are told before a database that cannot be reached.
+    mailer = Mailer(settings)
     tokens = verifier(settings, credentials.revokes)
     opened.push_async_callback(tokens.close)
     sessions = Sessions(database, credentials.revokes)
@@ -128,7 +140,10 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     opened.push_async_callback(credentials.stop)
     await node.start()
     opened.push_async_callback(node.stop)
-    writer = _writer(settings, database, broker, telemetry)
+    alerts = Alerts(database, settings, broker.publish)
+    alerts.start()
+    opened.push_async_callback(alerts.stop)
+    writer = _writer(settings, database, broker, telemetry, alerts.sender.wake)
     opened.push_async_callback(writer.stop)
     housekeeping = Housekeeping(database, settings, broker.publish, telemetry.pruned)
     housekeeping.start()
@@ -136,12 +151,19 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     health = Health(database, writer, node, hub, telemetry)
     health.start()
     opened.push_async_callback(health.stop)
-    tracking = _tracking(settings, database, writer, authenticator, memory, telemetry)
+    ingest = _ingest(settings, database, writer, authenticator, memory)
     reports = _reports(settings, database, admins, memory)
-    operations = _operations(database, tracking, reports, live, health)
+    operations = _tracking(ingest, telemetry) + _operations(database, reports, live, health)
     operations += [*SignIn(admins, sessions).operations(), *open_id.operations()]
     steps = Steps(database, settings.change_log_entries, broker.publish, rest=0.0)
-    operations += Annotations(database, steps, reports).operations()
+    operations += [*Annotations(database, steps, reports).operations(), *alerts.operations(reports)]
+    typesetter = Typesetter()
+    opened.push_async_callback(typesetter.stop)
+    operations += PdfReports(database, reports, typesetter).operations()
+    operations += Schedules(database, reports, mailer).operations()
+    scheduled = ScheduledReports(database, typesetter, mailer)
+    scheduled.start()
+    opened.push_async_callback(scheduled.stop)
     app = _application(settings, telemetry, audit, operations, live, static)
     return Service(
         settings,
@@ -155,8 +177,9 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
         node,
         writer,
         housekeeping,
+        alerts,
         health,
-        tracking,
+        ingest,
         live,
         app,
     )
@@ -193,27 +216,36 @@ def _broker(settings: Settings, epoch: str) -> Broker:
     return RedisBroker(settings.redis_url, epoch)
 
 
-def _writer(settings: Settings, database: Database, broker: Broker, telemetry: Telemetry) -> Writer:
+def _writer(
+    settings: Settings, database: Database, broker: Broker, telemetry: Telemetry, told: Callable[[], None]
+) -> Writer:
     return Writer(
         database,
         broker.publish,
         queue_events=settings.queue_events,
         change_log=settings.change_log_entries,
         observer=telemetry,
+        told=told,
     )
 
 
-def _tracking(
+def _ingest(
     settings: Settings,
     database: Database,
     writer: Writer,
     authenticator: IngestAuthenticator,
     memory: FairShares,
-    telemetry: Telemetry,
-) -> Tracking:
+) -> Ingest:
     rates = Rates(settings.tracking_events_per_second, settings.tracking_burst_events)
-    earliest = Earliest(settings.retention, database.days)
-    return Tracking(writer, authenticator, Intake(rates, memory), earliest, telemetry.tracked, telemetry.client_dropped)
+    return Ingest(writer, authenticator, Intake(rates, memory), Earliest(settings.retention, database.days))
+
+
+def _tracking(ingest: Ingest, telemetry: Telemetry) -> list[Operation]:
+    return [
+        *Tracking(ingest, telemetry.tracked, telemetry.client_dropped).operations(),
+        *Traces(ingest, Tally(telemetry.spans_read), telemetry.tracked).operations(),
+        Batches(ingest, telemetry.tracked).operation(),
+    ]
 
 
 def _reports(settings: Settings, database: Database, admins: AdminAuthenticator, memory: FairShares) -> Reports:
@@ -221,11 +253,8 @@ def _reports(settings: Settings, database: Database, admins: AdminAuthenticator,
     return Reports(database, admins, settings.heartbeat_seconds, admission, copies)
 
 
-def _operations(
-    database: Database, tracking: Tracking, reports: Reports, live: Live, health: Health
-) -> list[Operation]:
+def _operations(database: Database, reports: Reports, live: Live, health: Health) -> list[Operation]:
     return [
-        *tracking.operations(),
         *reports.operations(),
         series.operation(reports),
         response_times.operation(reports),
@@ -255,7 +284,7 @@ def _application(
 
 def _route(operation: Operation, audit: Audit) -> Route:
     """Make an endpoint's route. What admins do is audited, and held until it is taken: what services post is short."""
-    if operation.access in ("tracking", None):
+    if operation.access in ("tracking", "spans", None):
         return Route(operation.path, operation.endpoint, methods=[operation.method])
     parameters = frozenset(parameter.name for parameter in operation.parameters)
     middleware = [Middleware(AuditMiddleware, audit, operation.path, parameters)]

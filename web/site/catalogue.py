@@ -33,6 +33,7 @@ SHAPES = {
     "RecentActivity": shapes.RECENT_ACTIVITY,
     "Activity": shapes.ACTIVITY,
     "TopUser": shapes.TOP_USER,
+    "AlertCounts": shapes.ALERT_COUNTS,
     "User": shapes.USER,
     "Conversation": shapes.CONVERSATION,
     "Message": shapes.MESSAGE,

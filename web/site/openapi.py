@@ -58,6 +58,8 @@ _SHARED: dict[str | None, dict[int, str]] = {
     },
     "page": {403: "The request does not name the service's own origin."},
     "provider": {},
+    # An exporter is answered as OTLP says, not by a problem document.
+    "spans": {},
     None: {},
 }
 _CUSTOM: dict[Any, JsonSchema] = {
@@ -91,6 +93,7 @@ _SECURITY: dict[str | None, list[JsonSchema]] = {
     "provider": [],
     # The empty alternative: peers in the trusted networks need no key.
     "tracking": [{"trackingKey": []}, {"trackingBearer": []}, {}],
+    "spans": [{"trackingKey": []}, {"trackingBearer": []}, {"trackingBasic": []}, {}],
     None: [],
 }
 
@@ -122,6 +125,11 @@ def document(operations: Iterable[Operation], version: str) -> JsonSchema:
                     "`__Host-`, and with the port, if there is one, at the end.",
                 },
                 "trackingBearer": {"type": "http", "scheme": "bearer", "description": "A tracking key."},
+                "trackingBasic": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "Its password, or its user, is a tracking key.",
+                },
                 "trackingKey": {"type": "apiKey", "in": "header", "name": "X-Tracking-Key"},
             },
         },

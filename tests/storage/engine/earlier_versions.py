@@ -53,8 +53,12 @@ def drop_histograms(connection: Connection) -> None:
 
 def without_returns(connection: Connection) -> None:
     """Take away what migration 0010 made, the hours and returns of users, and what came after it."""
-    for name in ("sessions", "saved_views", "annotations"):
+    for name in ("sessions", "saved_views", "annotations", "report_schedules", "report_deliveries"):
         connection.execute(text(f"DROP TABLE {name}"))
+    for name in ("rules", "states", "transitions", "deliveries", "targets", "silences"):
+        connection.execute(text(f"DROP TABLE alert_{name}"))
+    connection.execute(text("DROP TABLE leases"))
+    connection.execute(text("ALTER TABLE heads DROP COLUMN alerts"))
     llm = ("llm_model_days", "llm_user_days", "llm_conversation_days", "llm_model_hours", "llm_outcome_days")
     for name in (*llm, "event_days"):
         for prefix in ("", "carried_"):

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,8 +14,10 @@ from storage.engine.database import Database
 from storage.engine.urls import database_at
 from storage.model import clock
 from storage.model.changes import Change
+from storage.model.metrics import mean_seconds
 from storage.read.active_users import count_active_users
-from storage.read.reports import Page, daily_stats
+from storage.read.call_stats import read_call_stats
+from storage.read.reports import Calls, Page, api_calls, daily_stats
 from storage.read.snapshots import read_cutoffs, read_snapshot
 from storage.retention.steps import Done, Step, Steps
 from storage.tables import schema
@@ -115,6 +118,21 @@ class Watched:
             end = self.draw.choice([moment, moment[:13] + ":00:00.000Z"])
             assert await self._count(hour, end) in (None, self._distinct(hour, end)), (hour, end)
 
+    async def check_call_stats(self) -> None:
+        """Hold sums of API calls over a range against a count of the calls that are kept."""
+        days, draw = self.database.days, self.draw
+        start = clock.text(NOW - timedelta(seconds=draw.uniform(0, 11 * 86_400)))
+        end = clock.text(NOW - timedelta(seconds=draw.uniform(-86_400, 11 * 86_400)))
+        start = draw.choice([start, start[:13] + ":00:00.000Z", days.start(days.of(start))])
+        page = Page(1, None, draw.choice([None, start]), draw.choice([None, end]))
+        calls = draw.choice([Calls(), Calls("/1")])
+        async with self.database.read() as connection:
+            found = await read_call_stats(connection, TENANT, days, page, calls)
+            kept = await api_calls(connection, TENANT, replace(page, limit=1000), calls)
+        failed = sum(item["status_code"] >= 500 for item in kept.items)
+        mean = mean_seconds(sum(round(item["response_time"] * 1e6) for item in kept.items), len(kept.items))
+        assert found == {"count": len(kept.items), "error_count": failed, "avg_response_time": mean}, page
+
     async def _count(self, start: str, end: str) -> int | None:
         async with self.database.read() as connection:
             return await count_active_users(connection, TENANT, self.database.days, start, end)
@@ -130,6 +148,7 @@ class Watched:
             fresh = await read_snapshot(connection, database.epoch, TENANT, database.days.today())
         assert verdict.differences == []
         await self.check_active_users()
+        await self.check_call_stats()
         assert await self.feed.verify()
         await self.feed.compare_and_catch_up()
         assert self.feed.state is not None

@@ -29,6 +29,12 @@ ADMINS = [
         "search?part=x",
         "views",
         "annotations",
+        "report.pdf",
+        "report-schedules",
+        "alerts",
+        "alerts/history",
+        "alerts/silences",
+        "alerts/targets",
     )
 ]
 DETAILS = [f"GET {API}/users/detail?user_id=x", f"GET {API}/conversations/detail?conversation_id=x"]
@@ -37,11 +43,27 @@ WRITES = {
     f"POST {API}/views": 415,
     f"PATCH {API}/views/{{view_id}}": 415,
     f"DELETE {API}/views/{{view_id}}": 404,
+    f"POST {API}/report-schedules": 415,
+    f"DELETE {API}/report-schedules/{{schedule_id}}": 404,
     f"POST {API}/annotations": 415,
     f"DELETE {API}/annotations/{{annotation_id}}": 404,
+    f"PUT {API}/alerts/rules/{{rule_id}}": 422,
+    f"DELETE {API}/alerts/rules/{{rule_id}}": 404,
+    f"POST {API}/alerts/rules/{{rule_id}}/acknowledgements": 404,
+    f"POST {API}/alerts/deliveries/{{delivery_id}}/attempts": 404,
+    f"POST {API}/alerts/silences": 415,
+    f"DELETE {API}/alerts/silences/{{silence_id}}": 404,
+    f"PUT {API}/alerts/targets/{{target_id}}": 422,
+    f"DELETE {API}/alerts/targets/{{target_id}}": 404,
+    f"POST {API}/alerts/targets/{{target_id}}/secrets": 404,
+    f"POST {API}/alerts/targets/{{target_id}}/trials": 404,
 }
 """For admins, with what a request without a body gets."""
 TRACKERS = [f"POST {TRACK}/{name}" for name in (*EVENTS, "batch")]
+POSTHOG = "POST /batch/"
+"""For services, which name their key in the body, or as everywhere else."""
+EXPORTS = ["POST /v1/traces", "POST /api/public/otel/v1/traces"]
+"""For services, too; they answer as OTLP says."""
 OPEN = {
     "GET /health": 200,
     "GET /ready": 200,

@@ -3,6 +3,7 @@
 import gzip
 import re
 import time
+from base64 import b64encode
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,9 +25,11 @@ from tests.web.auth.routes import (
     ADMINS,
     CODES,
     DETAILS,
+    EXPORTS,
     LIVE,
     OPEN,
     OWN_PAGES,
+    POSTHOG,
     RENEWALS,
     STREAM,
     TRACKERS,
@@ -74,7 +77,10 @@ TRACKING_ROWS = {
     "a page": 401,
     "token in the query": 201,
     "token in a cookie": 201,
+    "tracking key as password": 201,
+    "tracking key as user": 201,
 }
+EXPORT_ROWS = {name: 200 if status == 201 else status for name, status in TRACKING_ROWS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +114,8 @@ def credentials(revoked: tuple[Path, str]) -> dict[str, dict[str, str]]:
         "token in a cookie": {"Cookie": f"token={admin}"},
         "basic": {"Authorization": "Basic YWRhOmFkYQ=="},
         "tracking key": {"X-Tracking-Key": KEY},
+        "tracking key as password": {"Authorization": f"Basic {b64encode(f'public:{KEY}'.encode()).decode()}"},
+        "tracking key as user": {"Authorization": f"Basic {b64encode(f'{KEY}:'.encode()).decode()}"},
         "revoked tracking key": {"X-Tracking-Key": revoked[1]},
         "empty tracking key": {"X-Tracking-Key": ""},
         "admin as tracking key": {"X-Tracking-Key": admin},
@@ -153,6 +161,7 @@ def rows() -> dict[str, dict[str, int]]:
         **{name: {**ADMIN_ROWS, **dict.fromkeys(ADMITTED, 404)} for name in DETAILS},
         **{name: {**ADMIN_ROWS, **dict.fromkeys(ADMITTED, status)} for name, status in WRITES.items()},
         **dict.fromkeys(TRACKERS, TRACKING_ROWS),
+        **dict.fromkeys([*EXPORTS, POSTHOG], EXPORT_ROWS),
         **{name: dict.fromkeys((*ADMIN_ROWS, *TRACKING_ROWS), status) for name, status in OPEN.items()},
         LIVE: {**dict.fromkeys(ADMITTED, 101), **NOT_ADMIN, **dict.fromkeys(BAD_TOKENS, 401)},
         STREAM: ADMIN_ROWS,
@@ -186,7 +195,7 @@ async def ask(running: Running, endpoint: str, headers: dict[str, str]) -> tuple
             # One that is open never ends.
             return answer.status_code, "" if answer.status_code == 200 else (await answer.aread()).decode()
     name = path.rpartition("/")[2]
-    bodies = {**EVENTS, "batch": BATCH, "renewals": {"code": "x" * 43}}
+    bodies = {**EVENTS, "batch": BATCH, "renewals": {"code": "x" * 43}, "traces": {}, "": {"batch": []}}
     body = bodies.get(name) if method == "POST" else None
     response = await running.http.request(method, re.sub(r"{\w+}", "none", url), json=body, headers=headers)
     return response.status_code, response.text

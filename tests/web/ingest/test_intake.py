@@ -85,7 +85,7 @@ async def test_every_end_gives_memory_back(running: Running, body: bytes) -> Non
 async def test_many_posts_of_one_tenant_delay_no_other(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """A post of another tenant is served before those of a crowd that came earlier."""
     served = Turns("posts", 100, 1, 1000)
-    monkeypatch.setattr(running.service.tracking, "_served", served)
+    monkeypatch.setattr(running.service.ingest, "served", served)
     body = json.dumps(ACTIVITY).encode()
     crowd = [asyncio.create_task(post(running, ACME, body, "activity-public")) for _ in range(60)]
     while not served._lines:  # noqa: ASYNC110

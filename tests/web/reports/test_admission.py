@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,12 +12,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from storage.read import reports
 from tests.faults.isolation.attacks import reading
 from tests.paths import API, TRACK
 from tests.samples.events import ACTIVITY, CALL
 from tests.servers.process import Process
 from tests.servers.service import Running, start
+from web.reports import lists
 from web.reports.admission import HEAVY_WAITING
 
 HEAVY = f"{API}/api-usage"
@@ -59,7 +60,7 @@ class Gate:
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     """Statistics of API calls that take until they are let go on: of real ones nobody knows how long they take."""
     found = Gate()
-    monkeypatch.setattr(reports, "api_stats", found.around(reports.api_stats))
+    monkeypatch.setattr(lists, "read_call_stats", found.around(lists.read_call_stats))
     return found
 
 
@@ -247,11 +248,16 @@ async def test_memory_is_bounded(tmp_path: Path) -> None:
             await post_tall(http, 2000)
         before = highest = process.resident_kb()
         for path, headers in UNREAD:
-            attack = asyncio.create_task(reading.unread_answers(process.url, 1, "acme", 200, path, **headers))
-            while not attack.done():
-                highest = max(highest, process.resident_kb())
-                await asyncio.sleep(0.05)
-            answers = attack.result()
+            answers = Counter[str]()
+            # On a busy machine a second may be over before the first answer.
+            for seconds in (1, 4, 16, 64):
+                attack = asyncio.create_task(reading.unread_answers(process.url, seconds, "acme", 200, path, **headers))
+                while not attack.done():
+                    highest = max(highest, process.resident_kb())
+                    await asyncio.sleep(0.05)
+                answers += attack.result()
+                if answers["200"] and answers["429"]:
+                    break
             assert answers["200"] > 0, (path, answers)
             assert answers["429"] > 0, (path, answers)
         assert (highest - before) >> 10 < MEGABYTES_AT_MOST

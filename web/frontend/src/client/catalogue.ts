@@ -21,7 +21,7 @@ export const DEFAULT_LIMIT = 50;
 /** How many rows a page of a list has at most. */
 export const MAX_LIMIT = 1000;
 /** What a client can subscribe to. */
-export const TOPICS = ["summary", "activities", "top_users", "series"] as const;
+export const TOPICS = ["summary", "activities", "top_users", "series", "alerts"] as const;
 export type Topic = (typeof TOPICS)[number];
 /** The lengths that a point of a series can have. */
 export const INTERVALS = ["minute", "hour", "day"] as const;
@@ -213,6 +213,13 @@ export interface TopUser {
   readonly user_id: string;
   readonly username: string;
   readonly activity_count: number;
+}
+
+export interface AlertCounts {
+  /** Alerts that fire: a budget at each of its levels. */
+  readonly firing: number;
+  /** Those of them that somebody has seen. */
+  readonly acknowledged: number;
 }
 
 export interface User {
@@ -577,6 +584,7 @@ export interface Snapshot {
   readonly top_users?: readonly TopUser[];
   /** The newest 66 minutes that have events. */
   readonly series?: readonly Minute[];
+  readonly alerts?: AlertCounts;
 }
 
 export interface Delta {
@@ -588,6 +596,7 @@ export interface Delta {
   readonly activities?: readonly RecentActivity[];
   readonly top_users?: readonly TopUser[];
   readonly series?: readonly Minute[];
+  readonly alerts?: AlertCounts;
 }
 
 export interface Heartbeat {

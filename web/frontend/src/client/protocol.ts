@@ -80,6 +80,7 @@ const TOPIC_CHECKS = {
   activities: isListOrAbsent,
   top_users: isListOrAbsent,
   series: isListOrAbsent,
+  alerts: isObjectOrAbsent,
 };
 
 const CHECKS: { readonly [type in Frame["type"]]: Checks<Extract<Frame, { type: type }>> } = {

@@ -69,7 +69,7 @@ export class Rest {
    * Change something: `body` is sent as JSON. The result is the JSON of the response, null if it has none; throws
    * {@link RestError}.
    */
-  async change<T>(method: "POST" | "PATCH" | "DELETE", path: string, body?: unknown): Promise<T | null> {
+  async change<T>(method: "POST" | "PUT" | "PATCH" | "DELETE", path: string, body?: unknown): Promise<T | null> {
     const headers: Record<string, string> = body === undefined ? {} : { "Content-Type": "application/json" };
     const options = body === undefined ? { method } : { method, body: JSON.stringify(body) };
     const response = await this.fetch(path, {}, headers, undefined, options);

@@ -6,6 +6,7 @@
  */
 
 import {
+  type AlertCounts,
   type Delta,
   type Frame,
   type Heartbeat,
@@ -35,6 +36,7 @@ export interface Figures {
   readonly topUsers: readonly TopUser[];
   /** Newest first; minutes without events are absent. */
   readonly minutes: readonly Minute[];
+  readonly alerts: AlertCounts;
 }
 
 export const EMPTY: Figures = {
@@ -47,6 +49,7 @@ export const EMPTY: Figures = {
   activities: [],
   topUsers: [],
   minutes: [],
+  alerts: { firing: 0, acknowledged: 0 },
 };
 
 /** Return the figures after `frame`. */
@@ -80,6 +83,7 @@ function fromSnapshot(frame: Snapshot): Figures {
     activities: frame.activities ?? [],
     topUsers: frame.top_users ?? [],
     minutes: frame.series ?? [],
+    alerts: frame.alerts ?? EMPTY.alerts,
   };
 }
 
@@ -94,6 +98,7 @@ function withDelta(figures: Figures, frame: Delta): Figures {
     activities: merged(figures.activities, frame.activities, (one) => one.id, byTimeThenId, RECENT_ACTIVITIES),
     topUsers: frame.top_users ?? figures.topUsers,
     minutes: merged(figures.minutes, frame.series, (one) => one.start, byStart, SERIES_MINUTES),
+    alerts: frame.alerts ?? figures.alerts,
   };
 }
 

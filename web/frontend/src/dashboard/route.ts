@@ -18,6 +18,7 @@ export const VIEWS = [
   "api",
   "calls",
   "days",
+  "alerts",
 ] as const;
 /** The pages about one thing, whose id is the parameter `id`, each with the view that lists such things. */
 export const PAGES = { user: "users", conversation: "conversations", endpoint: "api", model: "messages" } as const;

@@ -12,6 +12,7 @@ import "../ui/elements/ranking";
 import "../ui/elements/status-pill";
 import { emptyLists, isEmpty } from "../ui/empty-lists";
 import { chooseFigures, drawn, type Figure, type FigureName, type Hour, lastHour } from "../ui/figures";
+import { counted } from "../ui/format";
 import { currentFreshness } from "../ui/freshness";
 import { chartIcon, closeIcon, expandIcon, lockedIcon, refreshIcon, unreachableIcon } from "../ui/icons";
 import { animate } from "../ui/motion";
@@ -364,8 +365,16 @@ export class AnalyticsPanel extends LitElement {
       <button class="icon-button" type="button" title=${close} aria-label=${close} @click=${this.hide}>
         ${closeIcon()}
       </button>
-      <convoai-status .client=${this.open ? client : null}></convoai-status>
+      <div class="state">
+        <convoai-status .client=${this.open ? client : null}></convoai-status>${this.#alerts(client)}
+      </div>
     </div>`;
+  }
+
+  /** How many alerts fire that nobody has seen. */
+  #alerts({ figures }: AnalyticsClient) {
+    const open = figures.alerts.firing - figures.alerts.acknowledged;
+    return html`<span class="alerts" role="status" ?hidden=${open === 0}>${open === 0 ? nothing : counted(open, panelText.alerts)}</span>`;
   }
 
   /** Open the dashboard signed in as this reader; with the other buttons, and from the menu, the link opens it as it is. */

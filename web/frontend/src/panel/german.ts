@@ -8,6 +8,7 @@ export const german: PanelText = {
   refresh: "Jetzt aktualisieren",
   dashboard: "Das ganze Dashboard in einem neuen Tab öffnen",
   close: "Statistik schließen",
+  alerts: { one: (count) => `${count} Alarm`, other: (count) => `${count} Alarme` },
   figures: "Kennzahlen",
   figureLoading: "wird geladen",
   activities: "Letzte Aktivitäten",

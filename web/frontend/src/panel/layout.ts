@@ -61,9 +61,23 @@ export const layout = css`
     font: 650 18px / 1.3 var(--font);
     letter-spacing: -0.01em;
   }
-  convoai-status {
+  .state {
+    display: flex;
     grid-column: 1 / -1;
-    justify-self: start;
+    gap: var(--space-2);
+    align-items: center;
+  }
+  .alerts {
+    padding: 0 8px;
+    border-radius: 10px;
+    background: var(--bad);
+    color: var(--surface);
+    font-size: var(--text-small);
+    font-weight: var(--bold);
+    line-height: 20px;
+  }
+  .alerts[hidden] {
+    display: none;
   }
 
   .body {

@@ -8,6 +8,7 @@ export const english = {
   refresh: "Refresh now",
   dashboard: "Open the full dashboard in a new tab",
   close: "Close analytics",
+  alerts: { one: (count: string) => `${count} alert`, other: (count: string) => `${count} alerts` },
   figures: "Figures",
   figureLoading: "loading",
   activities: "Recent activity",

@@ -29,6 +29,8 @@ export const messageIcon: Icon = () =>
   );
 export const apiCallIcon: Icon = () =>
   framed(svg`<path d="M7 5.5 2.8 10 7 14.5M13 5.5l4.2 4.5-4.2 4.5M11.3 4 8.7 16"/>`);
+export const bellIcon: Icon = () =>
+  framed(svg`<path d="M5 13.5V9a5 5 0 0 1 10 0v4.5l1.5 1.5h-13zM8.3 17.2a1.8 1.8 0 0 0 3.4 0"/>`);
 export const pulseIcon: Icon = () => framed(svg`<path d="M2.5 10.5h3.2l2.2-6 4 11 2.2-5h3.4"/>`);
 export const coinsIcon: Icon = () =>
   framed(

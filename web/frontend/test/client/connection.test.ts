@@ -89,7 +89,7 @@ describe("connecting", () => {
     expect(panel.sockets.last.url).toBe("ws://service.test/api/v1/analytics/live");
     expect(panel.sockets.last.offered).toEqual(["analytics.v1", "bearer.a.b.c"]);
     panel.sockets.last.accept();
-    const topics = ["summary", "activities", "top_users", "series"];
+    const topics = ["summary", "activities", "top_users", "series", "alerts"];
     expect(panel.sockets.last.sent).toEqual([{ type: "subscribe", topics, position: null }]);
     expect(panel.status).toEqual({ kind: "connecting" });
   });
@@ -176,7 +176,7 @@ describe("proof", () => {
     const complained = vi.spyOn(console, "error").mockReturnValue();
     panel = await new Panel().live();
     panel.sockets.last.push(wrong());
-    const topics = ["summary", "activities", "top_users", "series"];
+    const topics = ["summary", "activities", "top_users", "series", "alerts"];
     expect(panel.sockets.last.sent.slice(1)).toEqual([
       { type: "disagree", position: "ab.1.0c" },
       { type: "subscribe", topics, position: null },

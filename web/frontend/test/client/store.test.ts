@@ -16,6 +16,7 @@ function held(figures: Figures): object {
     activities: figures.activities,
     top_users: figures.topUsers,
     series: figures.minutes,
+    alerts: figures.alerts,
   };
 }
 

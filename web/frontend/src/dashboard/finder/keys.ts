@@ -14,6 +14,7 @@ export const GO: Record<(typeof VIEWS)[number], string> = {
   api: "e",
   calls: "l",
   days: "d",
+  alerts: "w",
 };
 
 /** How long after "g" the next key still belongs to it, in ms. */

@@ -98,6 +98,18 @@ export const layout = css`
     width: 18px;
     height: 18px;
   }
+  .badge {
+    min-width: 20px;
+    margin-left: auto;
+    padding: 0 6px;
+    border-radius: 10px;
+    background: var(--bad);
+    color: var(--surface);
+    font-size: var(--text-small);
+    font-weight: var(--bold);
+    line-height: 20px;
+    text-align: center;
+  }
   main {
     display: grid;
     align-content: start;

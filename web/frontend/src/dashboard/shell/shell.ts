@@ -8,10 +8,11 @@ import { ClockController } from "../../ui/clock-controller";
 import { define } from "../../ui/define";
 import "../../ui/elements/status-pill";
 import { isEmpty } from "../../ui/empty-lists";
-import { BROWSER_ZONE, dateTime, timeOfDay } from "../../ui/format";
+import { BROWSER_ZONE, count, counted, dateTime, timeOfDay } from "../../ui/format";
 import { currentFreshness } from "../../ui/freshness";
 import {
   apiCallIcon,
+  bellIcon,
   calendarIcon,
   chartIcon,
   coinsIcon,
@@ -37,6 +38,7 @@ import { baseStyles } from "../styles";
 import { dashboardText as words } from "../text";
 import "../breakdowns/costs";
 import "../breakdowns/explore";
+import "../alerts/alerts";
 import "../views/activity";
 import "../views/calls";
 import "../views/conversations";
@@ -45,6 +47,7 @@ import "../views/endpoints";
 import "../views/messages";
 import "../views/overview";
 import "../views/users";
+import "../exports/export-menu";
 import "../finder/chips";
 import { Keys } from "../finder/keys";
 import type { Palette } from "../finder/palette";
@@ -76,6 +79,7 @@ const VIEW_ICONS: Record<(typeof VIEWS)[number], Icon> = {
   api: apiCallIcon,
   calls: linesIcon,
   days: calendarIcon,
+  alerts: bellIcon,
 };
 
 export class Dashboard extends LitElement {
@@ -162,7 +166,7 @@ export class Dashboard extends LitElement {
         </a>
         <convoai-status .client=${client}></convoai-status>
         ${client.figures.at === null ? nothing : html`<span class="printed small">${words.lists.asOf(dateTime(client.figures.at))}</span>`}
-        ${signedIn ? html`${this.#button(`${words.finder.open} (Ctrl K)`, searchIcon(), () => this.#search())}<dashboard-saved-views .client=${client} .route=${this.route}></dashboard-saved-views>` : nothing}
+        ${signedIn ? html`${this.#button(`${words.finder.open} (Ctrl K)`, searchIcon(), () => this.#search())}<dashboard-saved-views .client=${client} .route=${this.route}></dashboard-saved-views><dashboard-export .client=${client} .route=${this.route} .zone=${this.#zone}></dashboard-export>` : nothing}
         ${signedIn ? this.#button(words.refresh, refreshIcon(), () => client.refresh()) : nothing}
         ${this.#button(words.switchTo(words.themes[theme], words.themes[next]), THEME_ICONS[theme](), this.#toggleTheme)}
         ${signedIn ? this.#button(words.signOut, logoutIcon(), this.#signOut) : nothing}
@@ -191,10 +195,18 @@ export class Dashboard extends LitElement {
     const link = (view: (typeof VIEWS)[number]) => {
       const isCurrent = view === current;
       return html`<li>
-        <a href=${writeRoute({ view, params: {} })} aria-current=${isCurrent ? "page" : nothing}>${VIEW_ICONS[view]()}${words.views[view]}</a>
+        <a href=${writeRoute({ view, params: {} })} aria-current=${isCurrent ? "page" : nothing}>${VIEW_ICONS[view]()}${words.views[view]}${view === "alerts" ? this.#badge() : nothing}</a>
       </li>`;
     };
     return html`<nav aria-label=${words.navigation}><ul>${VIEWS.map(link)}</ul></nav>`;
+  }
+
+  /** How many alerts fire that nobody has seen. */
+  #badge() {
+    const { firing, acknowledged } = client.figures.alerts;
+    const open = firing - acknowledged;
+    if (open === 0) return nothing;
+    return html`<span class="badge"><span aria-hidden="true">${count(open)}</span><span class="visually-hidden">${counted(open, words.alerts.open)}</span></span>`;
   }
 
   /** A notice beside the figures if they are not live, in addition to the status in the header. */
@@ -253,6 +265,8 @@ export class Dashboard extends LitElement {
         return html`<detail-endpoint .client=${client} .params=${params} .zone=${this.#zone} .scheme=${scheme}></detail-endpoint>`;
       case "model":
         return html`<detail-model .client=${client} .params=${params} .zone=${this.#zone} .scheme=${scheme}></detail-model>`;
+      case "alerts":
+        return html`<dashboard-alerts .client=${client} .params=${params}></dashboard-alerts>`;
       case "days":
         return html`<dashboard-days .client=${client} .params=${params} .zone=${this.#zone}></dashboard-days>`;
     }

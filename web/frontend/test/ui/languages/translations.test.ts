@@ -15,6 +15,7 @@ const CATALOGUES: Record<string, readonly [english: Tree, german: Tree]> = {
 };
 /** Texts that are the same in both languages, since they are names, or words of both. Examples of code are the same too. */
 const SAME = new Set([
+  "Budget",
   "Dashboard",
   "Live",
   "p95",

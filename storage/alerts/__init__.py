@@ -1,0 +1,1 @@
+"""Alerts: rules about figures, their states, and what is to be sent."""

@@ -1,0 +1,162 @@
+"""Deciding a tenant's rules inside a transaction that holds its head: states, transitions and what is to be sent.
+
+All of it is written by that transaction. So one crossing is one transition, whoever sees it, and however often a
+process dies on the way: without the commit there was neither the crossing nor the message.
+"""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, select
+
+from storage.alerts import message
+from storage.alerts.rule import Rule, decode
+from storage.alerts.silence import read_matchers
+from storage.alerts.state import State
+from storage.alerts.watch import StateKey, Transition, Watch
+from storage.alerts.window import Moment
+from storage.model.changes import AlertCounts, Position
+from storage.model.clock import Days, now
+from storage.model.merging import Rolled
+from storage.tables import schema
+from storage.tables.bulk import Insert, replace
+from storage.tables.heads import Head, move_alerts
+
+ID_BYTES = 8
+SILENCED, INHIBITED = "silenced", "inhibited"
+_rules = schema.alert_rules.c
+_states = schema.alert_states.c
+_targets = schema.alert_targets.c
+_PUT_STATE = replace(schema.alert_states)
+_INSERT_TRANSITION = Insert(schema.alert_transitions)
+_INSERT_DELIVERY = Insert(schema.alert_deliveries)
+_STATE = tuple(_states[name] for name in State.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What was decided: the alerts that fire now (None: as before), and how many messages wait to be sent."""
+
+    counts: AlertCounts | None = None
+    deliveries: int = 0
+
+
+NOTHING = Decided()
+
+
+def load(connection: Connection, tenant_id: str, version: int) -> Watch:
+    """Read a tenant's rules and states, which the head names by *version*."""
+    rules = connection.execute(select(_rules.id, _rules.body).where(_rules.tenant_id == tenant_id))
+    rows = connection.execute(select(*_STATE).where(_states.tenant_id == tenant_id))
+    states = [State(*row) for row in rows]
+    return Watch(version, {rule_id: decode(body) for rule_id, body in rules}, {(s.rule_id, s.level): s for s in states})
+
+
+def watch_of(connection: Connection, head: Head, kept: Watch | None) -> Watch | None:
+    """Give what is known of the rules as they stand at the *head*, *kept* if that is so; None if there are none."""
+    if not head.alerts:
+        return None
+    watch = kept if kept is not None and kept.version == head.alerts else load(connection, head.tenant_id, head.alerts)
+    if not watch.stands_at(head.sequence, head.tag):
+        watch.forget_sums()
+    return watch
+
+
+def decide(
+    connection: Connection, head: Head, watch: Watch | None, epoch: str, days: Days, rolled: Rolled | None = None
+) -> Decided:
+    """Decide the rules after a change of the tenant's figures, or of its rules, that leads on from the *head*.
+
+    *rolled* is what the change wrote to the rollups, before this; None: read all sums. *watch* is then that of the new
+    head, and valid only if the transaction is committed.
+    """
+    if watch is None:
+        return NOTHING
+    position = Position(epoch, head.sequence + 1, head.next_tag)
+    added = rolled if watch.stands_at(head.sequence, head.tag) else None
+    look = watch.look(connection, head.tenant_id, Moment.of(now(), days), days, added)
+    watch.keep(position)
+    if not look.states:
+        return NOTHING
+    _PUT_STATE.write(connection, [(head.tenant_id, *vars(state).values()) for state in look.states])
+    watch.version = move_alerts(connection, head.tenant_id, are_any=True)
+    deliveries = _tell(connection, head.tenant_id, watch, look.transitions, position)
+    return Decided(watch.counts, deliveries)
+
+
+def end(
+    connection: Connection, head: Head, watch: Watch, keys: Iterable[StateKey], epoch: str, rules: dict[str, Rule]
+) -> int:
+    """Drop the states of rules that are gone or changed; what fired is resolved. Gives how many messages wait.
+
+    *rules* are those as they were.
+    """
+    at, deliveries = now(), 0
+    for rule_id, level in keys:
+        state = watch.states.get((rule_id, level))
+        mine = (_states.tenant_id == head.tenant_id, _states.rule_id == rule_id, _states.level == level)
+        connection.execute(delete(schema.alert_states).where(*mine))
+        if state is None:
+            continue
+        ended = watch.end(state, at)
+        if state.fires:
+            transition_id = secrets.token_hex(ID_BYTES)
+            rule = rules.get(rule_id)
+            body = message.write_ended(transition_id, rule_id, rule, at, head.tenant_id, level)
+            user_id = None if rule is None else rule.user_id
+            row = (head.tenant_id, transition_id, at, rule_id, level, ended.status, None, None, user_id, body)
+            _INSERT_TRANSITION.write(connection, [row])
+            if rule is not None:
+                deliveries += _enqueue(
+                    connection, head.tenant_id, transition_id, rule, _existing(connection, head.tenant_id), at
+                )
+    return deliveries
+
+
+def _tell(
+    connection: Connection, tenant_id: str, watch: Watch, transitions: list[Transition], position: Position
+) -> int:
+    """Write transitions, and what is to be sent of them; gives how many messages wait."""
+    if not transitions:
+        return 0
+    at, deliveries = now(), 0
+    matchers, existing = read_matchers(connection, tenant_id, at), _existing(connection, tenant_id)
+    # In their order also where they are of one moment, by which they are listed.
+    ids = sorted(secrets.token_hex(ID_BYTES) for _ in transitions)
+    for transition_id, transition in zip(ids, transitions, strict=True):
+        state, rule = transition.state, transition.condition.rule
+        held = None
+        if any(matcher.matches(state.rule_id, rule) for matcher in matchers):
+            held = SILENCED
+        elif _is_inhibited(rule, watch):
+            held = INHIBITED
+        body = message.write(transition_id, transition, tenant_id, position)
+        row = (tenant_id, transition_id, state.since, state.rule_id, state.level, state.status)
+        _INSERT_TRANSITION.write(connection, [(*row, state.value, held, rule.user_id, body)])
+        if held is None:
+            deliveries += _enqueue(connection, tenant_id, transition_id, rule, existing, at)
+    return deliveries
+
+
+def _is_inhibited(rule: Rule, watch: Watch) -> bool:
+    firing = {state.rule_id for state in watch.states.values() if state.fires}
+    return not firing.isdisjoint(rule.inhibited_by)
+
+
+def _existing(connection: Connection, tenant_id: str) -> set[str]:
+    """Name the targets that there are and that want messages."""
+    query = select(_targets.id).where(_targets.tenant_id == tenant_id, _targets.ended_at.is_(None))
+    return set(connection.scalars(query))
+
+
+def _enqueue(
+    connection: Connection, tenant_id: str, transition_id: str, rule: Rule, existing: set[str], at: str
+) -> int:
+    rows = [
+        (tenant_id, secrets.token_hex(ID_BYTES), transition_id, target, "waiting", 0, at, at, "", None, None)
+        for target in dict.fromkeys(rule.targets)
+        if target in existing
+    ]
+    _INSERT_DELIVERY.write(connection, rows)
+    return len(rows)

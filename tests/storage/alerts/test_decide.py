@@ -1,0 +1,280 @@
+"""Rules that are decided in the commit, and by the clock, on real databases."""
+
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from storage.engine.database import Database
+from storage.engine.urls import database_at
+from storage.model import clock
+from storage.retention.erasure import forget
+from storage.retention.steps import Steps
+from storage.tables import schema
+from storage.write.writer import Writer
+from tests.samples.events import event
+from tests.storage.alerts.rules import crossings, rule, set_rules, tick
+from tests.storage.writers import Bench, Silent
+
+pytestmark = pytest.mark.each_database
+
+NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+CALL = {"type": "llm_call", "provider": "openai", "model": "gpt", "operation": "chat"}
+
+
+class Clock:
+    """A clock that tests set; it goes on by a millisecond each time that it is looked at."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def look(self) -> float:
+        self.move(milliseconds=1)
+        return self.now.timestamp()
+
+    def move(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(clock, "unix", found.look)
+    return found
+
+
+@pytest.fixture
+async def bench(database_url: str, now: Clock) -> AsyncIterator[Bench]:
+    found = Bench(database_url)
+    await found.database.open()
+    yield found
+    await found.writer.stop()
+    await found.database.close()
+
+
+@pytest.fixture
+async def other(bench: Bench, database_url: str) -> AsyncIterator[Bench]:
+    """The same database, as another process has it."""
+    found = Bench(database_url)
+    await found.database.open_alongside()
+    yield found
+    await found.writer.stop()
+    await found.database.close()
+
+
+async def spend(bench: Bench, dollars: str, tenant: str = "default", **fields: Any) -> None:
+    await bench.writer.write(tenant, [event(**{**CALL, "user_id": "u", "cost": dollars, **fields})])
+
+
+async def test_limits_are_exact(bench: Bench) -> None:
+    """A limit is crossed by the commit that goes beyond it, not by the one that reaches it; it is resolved at clear."""
+    await set_rules(bench.database, r=rule(figure="total_cost", window="today", above="1"))
+    await spend(bench, "0.999999999")
+    await spend(bench, "0.000000001")
+    assert await crossings(bench.database) == []
+    await spend(bench, "0.000000001")
+    assert await crossings(bench.database) == [("r", "", "firing")]
+    await spend(bench, "5")
+    assert await crossings(bench.database) == [("r", "", "firing")]
+
+
+async def test_hysteresis_needs_the_second_limit(bench: Bench, now: Clock) -> None:
+    """As minutes leave the window the figure falls: what fires is resolved at clear, not at the limit."""
+    await set_rules(bench.database, r=rule(figure="messages", window="10m", above="4", clear="1"))
+    for minute in range(5):
+        await bench.post(f"m{minute}")
+        now.move(minutes=1)
+    assert await crossings(bench.database) == [("r", "", "firing")]
+    now.move(minutes=7)
+    await tick(bench.database)
+    assert await crossings(bench.database) == [("r", "", "firing")]
+    now.move(minutes=1)
+    await tick(bench.database)
+    assert [status for _, _, status in await crossings(bench.database)] == ["firing", "resolved"]
+
+
+async def test_silence_is_noticed_and_ends(bench: Bench, now: Clock) -> None:
+    """When no message came for five minutes the clock decides that; the next message ends it in its commit."""
+    await bench.post("a")
+    await set_rules(bench.database, r=rule("silence", event="message", minutes=5))
+    now.move(minutes=5)
+    await tick(bench.database)
+    assert await crossings(bench.database) == []
+    now.move(minutes=1)
+    await tick(bench.database)
+    await tick(bench.database)
+    assert await crossings(bench.database) == [("r", "", "firing")]
+    await bench.post("b")
+    assert [status for _, _, status in await crossings(bench.database)] == ["firing", "resolved"]
+
+
+async def test_a_change_is_against_the_same_time(bench: Bench, now: Clock) -> None:
+    """A change compares today until now with yesterday until the same time, not with all of yesterday."""
+    yesterday = clock.text(NOON - timedelta(days=1, hours=1))
+    late = clock.text(NOON - timedelta(days=1) + timedelta(hours=3))
+    await bench.post("y1", "y2", timestamp=yesterday)
+    await bench.post(*(f"l{number}" for number in range(50)), timestamp=late)
+    fields = {"figure": "messages", "window": "today", "against": "yesterday", "at_least": "2"}
+    await set_rules(bench.database, r=rule("change", percent=50, **fields))
+    await bench.post("a", "b", "c")
+    assert await crossings(bench.database) == []
+    await bench.post("d")
+    assert await crossings(bench.database) == [("r", "", "firing")]
+    now.move(hours=4)
+    await tick(bench.database)
+    assert [status for _, _, status in await crossings(bench.database)] == ["firing", "resolved"]
+
+
+async def test_budgets_are_of_one_month_and_one_user(bench: Bench, now: Clock) -> None:
+    """A budget counts the days of this month, late events too, and no other user, model, tenant or month."""
+    await spend(bench, "50", timestamp=clock.text(NOON - timedelta(days=20)))
+    rules = {
+        "user": rule("budget", window="month", limit="10", user_id="u", levels=[100]),
+        "model": rule("budget", window="month", limit="30", provider="openai", model="gpt", levels=[100]),
+        "all": rule("budget", window="month", limit="100", levels=[50]),
+    }
+    await set_rules(bench.database, **rules)
+    await spend(bench, "9.99")
+    await spend(bench, "19", user_id="v")
+    await spend(bench, "500", tenant="other")
+    assert await crossings(bench.database) == []
+    await spend(bench, "0.01", timestamp=clock.text(NOON - timedelta(days=9)))
+    assert await crossings(bench.database) == [("user", "100", "firing")]
+    await spend(bench, "1", user_id="w", model="gpt")
+    await spend(bench, "20", user_id="w", model="other")
+    assert await crossings(bench.database) == [
+        ("user", "100", "firing"),
+        ("model", "100", "firing"),
+        ("all", "50", "firing"),
+    ]
+    assert await crossings(bench.database, "other") == []
+    now.now = datetime(2026, 4, 1, 0, 0, tzinfo=UTC)
+    await tick(bench.database)
+    assert [status for _, _, status in await crossings(bench.database)].count("resolved") == 3
+    now.move(days=-1)
+    await spend(bench, "1000")
+    now.move(days=1)
+    await tick(bench.database)
+    assert len(await crossings(bench.database)) == 6
+
+
+async def test_a_window_of_too_little_is_decided_when_it_closes(bench: Bench, now: Clock) -> None:
+    """Less than ten messages a day are noticed at midnight, not in the morning; the next whole day resolves it."""
+    await bench.post(*(f"y{number}" for number in range(10)), timestamp=clock.text(NOON - timedelta(days=1)))
+    await set_rules(bench.database, r=rule(figure="messages", window="today", below="10"))
+    await bench.post("a")
+    now.move(hours=11, minutes=59)
+    await tick(bench.database)
+    assert await crossings(bench.database) == []
+    now.move(minutes=1)
+    await tick(bench.database)
+    assert await crossings(bench.database) == [("r", "", "firing")]
+    now.move(days=1)
+    await bench.post(*(f"b{number}" for number in range(10)), timestamp=clock.text(now.now - timedelta(hours=2)))
+    await tick(bench.database)
+    assert (await crossings(bench.database))[-1] == ("r", "", "resolved")
+
+
+async def test_pending_rules_wait_for_their_time(bench: Bench, now: Clock) -> None:
+    """A rule that has to hold for two minutes fires after two minutes, and not if it did not hold."""
+    await set_rules(bench.database, r=rule(figure="messages", window="5m", above="1", for_minutes=2))
+    await bench.post("a", "b")
+    now.move(minutes=1, seconds=59)
+    await tick(bench.database)
+    assert await crossings(bench.database) == []
+    now.move(seconds=1)
+    await tick(bench.database)
+    assert await crossings(bench.database) == [("r", "", "firing")]
+
+
+async def test_a_rule_of_another_process_counts_from_the_next_commit(bench: Bench, other: Bench) -> None:
+    """A rule that another process sets, changes or deletes counts from the next commit on; what fired is resolved."""
+    await bench.post("a")
+    await set_rules(other.database, r=rule(figure="messages", window="today", above="1"))
+    await bench.post("b")
+    assert await crossings(bench.database) == [("r", "", "firing")]
+    await set_rules(other.database, r=rule(figure="messages", window="today", above="2"))
+    assert [status for _, _, status in await crossings(bench.database)] == ["firing", "resolved"]
+    await bench.post("c")
+    assert [status for _, _, status in await crossings(bench.database)] == ["firing", "resolved", "firing"]
+    await set_rules(other.database)
+    assert (await crossings(bench.database))[-1] == ("r", "", "resolved")
+    await bench.post("d")
+    assert len(await crossings(bench.database)) == 4
+
+
+async def test_two_processes_that_take_turns_see_one_crossing(bench: Bench, other: Bench) -> None:
+    """Of two processes that commit for one tenant, in any order, one finds each crossing, and no other does."""
+    draw = random.Random(4)
+    await set_rules(
+        bench.database, **{f"r{limit}": rule(figure="messages", window="60m", above=str(limit)) for limit in range(40)}
+    )
+    for number in range(60):
+        await draw.choice([bench, other]).post(f"m{number}")
+    found = await crossings(bench.database)
+    assert sorted(found) == sorted((f"r{limit}", "", "firing") for limit in range(40))
+    async with bench.database.read() as connection:
+        assert await connection.scalar(select(func.count()).select_from(schema.alert_states)) == 40
+
+
+async def test_kept_sums_are_those_of_the_database(bench: Bench, other: Bench, now: Clock) -> None:
+    """Sums that are kept between commits stay what the rollups say: over minutes, hours, days and late events, a rule
+    is decided as one that reads everything."""
+    draw = random.Random(9)
+    windows = ("3m", "30m", "hour", "today", "month")
+    rules = {
+        f"{window}-{limit}": rule(figure="tokens", window=window, above=str(limit))
+        for window in windows
+        for limit in (10, 40, 90)
+    }
+    await set_rules(bench.database, **rules)
+    for number in range(120):
+        late = draw.choice([0, 0, 0, 2, 45, 300, 3000])
+        at = clock.text(now.now - timedelta(minutes=late))
+        await draw.choice([bench, bench, bench, other]).post(f"m{number}", timestamp=at, token_count=draw.randrange(9))
+        before = await crossings(bench.database)
+        # A look that reads everything finds nothing that the commit did not.
+        await tick(bench.database)
+        assert await crossings(bench.database) == before
+        now.move(minutes=draw.choice([0, 0.5, 1, 7, 55]))
+        await tick(bench.database)
+
+
+async def test_a_forgotten_user_is_in_no_rule(bench: Bench) -> None:
+    """Erasing a user deletes the rules about that user, their states and messages, and tells nobody; others stay."""
+    await set_rules(
+        bench.database,
+        u=rule("budget", window="month", limit="1", user_id="u", targets=["t"]),
+        v=rule("budget", window="month", limit="1", user_id="v"),
+    )
+    await spend(bench, "2")
+    await spend(bench, "2", user_id="v")
+    await forget(Steps(bench.database, 100, rest=0), "default", "u")
+    assert {rule_id for rule_id, _, _ in await crossings(bench.database)} == {"v"}
+    async with bench.database.read() as connection:
+        for table in (schema.alert_rules, schema.alert_states, schema.alert_transitions):
+            rows = (await connection.execute(select(table))).all()
+            assert rows
+            assert "u" not in {value for row in rows for value in row}
+    await spend(bench, "2")
+    assert {rule_id for rule_id, _, _ in await crossings(bench.database)} == {"v"}
+
+
+async def test_a_tenant_without_rules_runs_no_statement_more(database_url: str) -> None:
+    """Where there are no rules, commits read and write nothing of alerts."""
+    database: Database = database_at(database_url)
+    await database.open()
+    from sqlalchemy import event as events
+
+    found: list[str] = []
+    assert database._writing is not None
+    events.listen(database._writing, "before_cursor_execute", lambda *args: found.append(args[2]))
+    writer = Writer(database, lambda change: None, queue_events=100, change_log=100, observer=Silent())
+    await writer.write("default", [event(**CALL)])
+    await writer.stop()
+    await database.close()
+    assert found
+    assert not [text for text in found if "alert_" in text]

@@ -1,0 +1,1 @@
+"""Alerts over REST, the clock that decides what time alone does, and the sending of messages."""

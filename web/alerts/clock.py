@@ -1,0 +1,121 @@
+"""The clock of alerts: decides what time alone does, in one process at a time.
+
+It holds a lease for that. A second holder would do no harm, since states are decided under the tenant's head: it would
+only read the same.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+
+from storage.alerts import due
+from storage.alerts.deliveries import drop_history
+from storage.engine.database import Database, WriteTransaction
+from storage.errors import StorageError
+from storage.leases import end_lease, take_lease
+from storage.model import clock
+from storage.retention.steps import NOTHING, Done, Steps
+from storage.tables.heads import Head
+
+log = structlog.get_logger()
+
+LEASE = "alerts"
+TICK_SECONDS, LEASE_SECONDS, RENEW_SECONDS = 1.0, 10.0, 3.0
+HISTORY_DAYS, DROPPED = 400, 500
+"""How long transitions are kept, and how many are deleted at a time."""
+
+
+class AlertClock:
+    """Looks at all rules with each minute, and at what is pending with each second."""
+
+    def __init__(self, database: Database, steps: Steps, told: Callable[[], None]) -> None:
+        """*told* is called when messages wait to be sent."""
+        self._database = database
+        self._steps = steps
+        self._told = told
+        self._holder = secrets.token_hex(16)
+        self._holds = False
+        self._renew_at = 0.0
+        self._minute = ""
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name="alert-clock")
+
+    async def stop(self) -> None:
+        """End, and leave the lease to others."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if self._holds:
+            try:
+                await self._database.write(lambda connection: end_lease(connection, LEASE, self._holder))
+            except StorageError as error:
+                log.warning("lease_kept", error=type(error).__name__)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.tick()
+            except StorageError as error:
+                log.warning("alert_clock_waits", error=type(error).__name__)
+            except Exception:
+                # It must continue whatever happens: silence would go unnoticed.
+                log.exception("alert_clock_broken")
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def tick(self) -> None:
+        """Do what is due now, if this process holds the lease, or can take it."""
+        if not await self._hold():
+            return
+        minute = clock.now()[:16]
+        async with self._database.read() as connection:
+            tenants = await connection.run_sync(due.tenants)
+            if minute == self._minute:
+                waiting = await connection.run_sync(due.waiting)
+                tenants = {tenant_id: tenants[tenant_id] for tenant_id in waiting & tenants.keys()}
+        for tenant_id, version in tenants.items():
+            await self._look(tenant_id, version)
+        if minute[:13] != self._minute[:13]:
+            await self._drop_history()
+        self._minute = minute
+
+    async def _hold(self) -> bool:
+        """Take or keep the lease; nothing is written while no tenant has rules."""
+        now = asyncio.get_running_loop().time()
+        if self._holds and now < self._renew_at:
+            return True
+        if not self._holds:
+            async with self._database.read() as connection:
+                if not await connection.run_sync(due.tenants):
+                    return False
+        self._holds = await self._database.write(
+            lambda connection: take_lease(connection, LEASE, self._holder, LEASE_SECONDS)
+        )
+        self._renew_at = now + RENEW_SECONDS
+        return self._holds
+
+    async def _look(self, tenant_id: str, version: int) -> None:
+        days = self._database.days
+        async with self._database.read() as connection:
+            if not await connection.run_sync(due.would_change, tenant_id, version, days):
+                return
+        done = await self._steps.take(tenant_id, self._decide)
+        if done.deliveries:
+            self._told()
+
+    def _decide(self, connection: WriteTransaction, head: Head) -> Done:
+        decided = due.decide_now(connection, head, self._database.epoch, self._database.days)
+        if decided.counts is None:
+            return NOTHING
+        return Done(1, "alert_states", alerts=decided.counts, deliveries=decided.deliveries)
+
+    async def _drop_history(self) -> None:
+        before = clock.text(clock.moment(clock.now()) - timedelta(days=HISTORY_DAYS))
+        while await self._database.write(lambda connection: drop_history(connection, before, DROPPED)) == DROPPED:
+            pass

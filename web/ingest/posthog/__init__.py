@@ -1,0 +1,1 @@
+"""PostHog's batches: from what its SDKs post to events."""

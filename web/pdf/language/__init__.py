@@ -1,0 +1,1 @@
+"""The texts of printed reports, and how numbers and times are written in each language."""

@@ -1,0 +1,133 @@
+"""Sends scheduled reports when they are due. Every process of a service looks; each due time is sent by one of them."""
+
+import asyncio
+import random
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+import structlog
+
+from storage.engine.database import Database
+from storage.errors import StorageError
+from storage.model import clock
+from storage.report_schedules import Delivery, claim, finish, read_due, take_due
+from web.http.problems import Problem
+from web.mail import Mailer, MailFailed
+from web.pdf.query import read_wanted
+from web.pdf.report import Report, read_report
+from web.pdf.typesetting.typesetter import NotInstalled, PdfFailed, Typesetter
+from web.schedules.due import covered, next_time
+from web.schedules.message import message
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = (8.0, 12.0)
+"""The wait between two looks, drawn: processes that start together take turns."""
+LATE = timedelta(hours=1)
+"""How long after it was due a report is one that is late, and says so."""
+RETRIES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720))
+"""After how long a message that failed is tried again; after the last one it is given up."""
+
+
+class ScheduledReports:
+    """Looks for what is due, and sends it."""
+
+    def __init__(self, database: Database, typesetter: Typesetter, mailer: Mailer) -> None:
+        self._database = database
+        self._typesetter = typesetter
+        self._mailer = mailer
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look; without a mail server there is nothing to do."""
+        if self._mailer.is_configured:
+            self._task = asyncio.create_task(self._run(), name="scheduled reports")
+
+    async def stop(self) -> None:
+        """End; what was claimed and not sent is sent by another process, or after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(random.uniform(*LOOK_SECONDS))
+            try:
+                await self.run_once()
+            except StorageError as error:
+                log.warning("scheduled_reports_failed", error=type(error).__name__)
+            except Exception:
+                # It must go on whatever happens: no report would be sent any more.
+                log.exception("scheduled_reports_broken")
+
+    async def run_once(self) -> None:
+        """Send what is due now."""
+        now = clock.now()
+        async with self._database.read() as connection:
+            due, _ = await read_due(connection, now)
+        moved = partial(next_time, self._database.days)
+        for tenant_id in due:
+            await self._database.write(partial(take_due, tenant_id=tenant_id, now=now, next_time=moved))
+        async with self._database.read() as connection:
+            _, ready = await read_due(connection, now)
+        for tenant_id in ready:
+            while (delivery := await self._database.write(partial(claim, tenant_id=tenant_id, now=now))) is not None:
+                await self._send(delivery)
+
+    async def _send(self, delivery: Delivery) -> None:
+        try:
+            report = await self._report(delivery)
+            pdf = await self._typesetter.typeset(report.document)
+        except (Problem, NotInstalled, PdfFailed) as error:
+            is_gone = isinstance(error, Problem)
+            await self._fail(delivery, delivery.recipients, str(error), is_permanent=is_gone)
+            return
+        is_late = clock.moment(clock.now()) - clock.moment(delivery.due_at) > LATE
+        for recipient in delivery.recipients:
+            index = delivery.schedule.recipients.index(recipient)
+            written = message(delivery, index, report, pdf, self._database.days, late=is_late)
+            try:
+                await self._mailer.send(written)
+            except MailFailed as error:
+                await self._fail(delivery, (recipient,), str(error), is_permanent=error.is_permanent)
+            else:
+                await self._finish(delivery, (recipient,), None, None, clock.now())
+
+    async def _report(self, delivery: Delivery) -> Report:
+        """Read the report, in one transaction; raises a :exc:`Problem` if its view is gone."""
+        schedule, days = delivery.schedule, self._database.days
+        named = {
+            "of": schedule.report,
+            "view": schedule.view_id,
+            "paper": schedule.paper,
+            "language": schedule.language,
+        }
+        query = {name: value for name, value in named.items() if value is not None}
+        start, end = covered(days, schedule, delivery.due_at)
+        async with self._database.read() as connection:
+            wanted = await read_wanted(connection, delivery.tenant_id, query, days)
+            wanted = replace(wanted, start=start, end=end, title=wanted.title or schedule.name)
+            return await read_report(connection, self._database.epoch, delivery.tenant_id, days, wanted)
+
+    async def _fail(self, delivery: Delivery, recipients: tuple[str, ...], why: str, *, is_permanent: bool) -> None:
+        is_last = is_permanent or delivery.attempts > len(RETRIES)
+        again_at = None
+        if not is_last:
+            again_at = clock.text(clock.moment(clock.now()) + RETRIES[delivery.attempts - 1])
+        log.warning("report_not_sent", schedule=delivery.schedule.id, reason=why, given_up=is_last)
+        await self._finish(delivery, recipients, why, again_at, None)
+
+    async def _finish(
+        self,
+        delivery: Delivery,
+        recipients: tuple[str, ...],
+        problem: str | None,
+        again_at: str | None,
+        sent_at: str | None,
+    ) -> None:
+        await self._database.write(
+            partial(
+                finish, delivery=delivery, recipients=recipients, problem=problem, again_at=again_at, sent_at=sent_at
+            )
+        )
