@@ -73,7 +73,7 @@ async def read_call_stats(
         parts_of = await _summed(connection, tenant_id, days, page, chosen.endpoint)
     queries = [_raw(tenant_id, page, chosen)] if parts_of is None else parts_of
     both = union_all(*queries).subquery()
-    sums: list[ColumnElement[int]] = [cast(func.coalesce(func.sum(both.c[name]), 0), BigInteger) for name in _SUMS]
+    sums: list[ColumnElement[Any]] = [cast(func.coalesce(func.sum(both.c[name]), 0), BigInteger) for name in _SUMS]
     count, errors, total_us = (await connection.execute(select(*sums))).one()
     return {"count": count, "error_count": errors, "avg_response_time": mean_seconds(int(total_us), count)}
 
@@ -131,7 +131,7 @@ def _kept(rollup: str) -> tuple[tuple[Table, int], tuple[Table, int]]:
 
 
 def _sum(table: Table, sign: int, where: Iterable[ColumnElement[bool]]) -> Select[Any]:
-    sums: list[ColumnElement[int]] = [
+    sums: list[ColumnElement[Any]] = [
         func.coalesce(cast(func.sum(table.c[name]), BigInteger) * sign, 0).label(name) for name in _SUMS
     ]
     return select(*sums).where(*where)

@@ -107,7 +107,8 @@ class Breakdown:
     def by_point(self, rows: Sequence[Labels]) -> Select[Any]:
         """Add up each point of some rows: their labels, the start, the value."""
         by: list[ColumnElement[Any]] = [*self.dimensions, self.start]
-        return select(*by, self.sums[0]).where(*self.named, self.of(rows)).group_by(*by)
+        query: Select[Any] = select(*by, self.sums[0])
+        return query.where(*self.named, self.of(rows)).group_by(*by)
 
     def without(self, keys: int, kept_from: str) -> "Breakdown":
         """Leave out the first points, which have expired."""
