@@ -116,6 +116,7 @@ OF_LLM_DAYS = {
     "llm_errors": "failed_calls",
     "input_tokens": "input_tokens",
     "cached_input_tokens": "cached_input_tokens",
+    "cache_write_tokens": "cache_write_tokens",
     "output_tokens": "output_tokens",
     "reasoning_tokens": "reasoning_tokens",
     COST: "cost_nanodollars",

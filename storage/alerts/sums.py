@@ -34,7 +34,7 @@ _PLACES = {metric: LLM_USER_DAYS.place(column) for metric, column in OF_LLM_DAYS
 
 def _days_of(of: str) -> Select[Any]:
     table = schema.ROLLUPS[_OF[of].name].c
-    columns = [table[name] for name in ("day", of, *_OF[of].columns)]
+    columns = [table[name] for name in (*_OF[of].key, *_OF[of].columns)]
     return select(*columns).where(
         table.tenant_id == bindparam("tenant"),
         table.day.between(bindparam("first"), bindparam("last")),
@@ -108,9 +108,10 @@ class Sums:
         for of, rollup in _OF.items():
             if by_label := self._of_label[of]:
                 for row in rolled.rows[rollup.name]:
-                    day, label = row.key
+                    # A user has a row for each model.
+                    day, label, *parts = row.key
                     for kept in by_label.get(label, ()):
-                        moved |= kept.put(day, row.values[_PLACES[kept.source.metric]])
+                        moved |= kept.put(day, "".join(parts), row.values[_PLACES[kept.source.metric]])
         return moved
 
     def _read(self, connection: Connection, tenant_id: str, moment: Moment, days: Days) -> None:
@@ -157,7 +158,9 @@ def _read_days(connection: Connection, tenant_id: str, of: str, found_span: Span
     labels = sorted({kept.source.label for kept in group})
     wanted = {"tenant": tenant_id, "labels": labels, "first": found_span.first, "last": found_span.last}
     found: defaultdict[Source, dict[str, int]] = defaultdict(dict)
-    for day, label, *values in connection.execute(_DAYS[of], wanted):
+    width = len(_OF[of].key)
+    for row in connection.execute(_DAYS[of], wanted):
+        (day, label, *parts), values = row[:width], row[width:]
         for metric, place in _PLACES.items():
-            found[Source(metric, of, label)][day] = values[place]
+            found[Source(metric, of, label)][day + "".join(parts)] = values[place]
     return found

@@ -133,10 +133,15 @@ class WindowSum:
         self.total += value
         return True
 
-    def put(self, start: str, value: int) -> bool:
-        """Set a row; says whether it lies in the window, and has changed."""
-        before = self.rows.get(start, 0)
-        return value != before and self.add(start, value - before)
+    def put(self, start: str, part: str, value: int) -> bool:
+        """Set one *part* of a row; says whether it lies in the window, and has changed."""
+        if not self.span.first <= start <= self.span.last:
+            return False
+        key = start + part
+        before = self.rows.get(key, 0)
+        self.rows[key] = value
+        self.total += value - before
+        return value != before
 
     def slide(self, span: Span) -> None:
         """Leave behind the rows before a later span of a window that moves."""

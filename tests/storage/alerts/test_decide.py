@@ -137,8 +137,10 @@ async def test_budgets_are_of_one_month_and_one_user(bench: Bench, now: Clock) -
         "all": rule("budget", window="month", limit="100", levels=[50]),
     }
     await set_rules(bench.database, **rules)
-    await spend(bench, "9.99")
-    await spend(bench, "19", user_id="v")
+    await spend(bench, "4.99")
+    await spend(bench, "3", model="small")
+    await spend(bench, "2", model="other")
+    await spend(bench, "24", user_id="v")
     await spend(bench, "500", tenant="other")
     assert await crossings(bench.database) == []
     await spend(bench, "0.01", timestamp=clock.text(NOON - timedelta(days=9)))
