@@ -8,17 +8,16 @@ from storage.engine import postgres as postgres_database
 from storage.engine.database import REVISION, probe_write, revision
 from storage.engine.urls import database_at
 from storage.errors import DatabaseInUse, StorageUnavailable
-from tests.samples.history import made_up
 from tests.servers.postgres import Postgres
 from tests.storage.databases import opened
-from tests.storage.engine.earlier_versions import as_first
+from tests.storage.engine.earlier_versions import as_first, earlier_events
 from tests.storage.engine.postgres.databases import is_clean, name_of
 
 
 async def test_no_version_migrates_under_another(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """While an older version has the database open, one that would have to migrate it says so, and changes nothing."""
     monkeypatch.setattr(postgres_database, "GONE_TRIES", 2)
-    older = await opened(url, "UTC", made_up(seed=3))
+    older = await opened(url, "UTC", earlier_events(seed=3))
     await older.write(as_first)
     newer = database_at(url)
     with pytest.raises(DatabaseInUse, match="stop the services first"):
