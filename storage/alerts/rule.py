@@ -226,8 +226,17 @@ _DEFAULTS = {
 
 
 def decode(body: str | bytes) -> Rule:
-    """Read a rule as the database keeps it."""
-    return _DECODER.decode(body)
+    """Read a rule as the database keeps it.
+
+    What cannot be read, or breaks a rule, becomes :data:`UNREADABLE`: a later version may have written it, and no
+    commit may fail because of a rule.
+    """
+    try:
+        rule = _DECODER.decode(body)
+        check(rule)
+    except (msgspec.MsgspecError, InvalidRule):
+        return UNREADABLE
+    return rule
 
 
 def encode(rule: Rule) -> str:
@@ -236,3 +245,5 @@ def encode(rule: Rule) -> str:
 
 
 _DECODER: msgspec.json.Decoder[Rule] = msgspec.json.Decoder(Rule)
+UNREADABLE = Rule(name="cannot be read: set it again, or delete it", kind="threshold", enabled=False)
+"""Stands for a kept rule that cannot be read; it decides nothing."""

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from storage.alerts.rules import read_rules
 from storage.engine.database import Database
 from storage.engine.urls import database_at
 from storage.model import clock
@@ -280,3 +281,25 @@ async def test_a_tenant_without_rules_runs_no_statement_more(database_url: str) 
     await database.close()
     assert found
     assert not [text for text in found if "alert_" in text]
+
+
+@pytest.mark.parametrize("body", ["{", '{"name":"n","kind":"of a later version"}', '{"name":"n","kind":"budget"}'])
+async def test_a_rule_that_cannot_be_read_fails_no_commit(bench: Bench, body: str) -> None:
+    """Events are recorded, and other rules decided, beside a kept rule that cannot be read; it can be set again."""
+    rules = {
+        "a": rule("budget", window="month", limit="1", levels=[100]),
+        "b": rule(figure="messages", window="today", above="9"),
+    }
+    await set_rules(bench.database, **rules)
+    columns = schema.alert_rules.c
+    broken = update(schema.alert_rules).where(columns.id == "b")
+    await bench.database.write(lambda connection: connection.execute(broken.values(body=body)))
+    await spend(bench, "2")
+    await tick(bench.database)
+    assert await crossings(bench.database) == [("a", "100", "firing")]
+    async with bench.database.read() as connection:
+        kept = {found.id: found.rule for found in await read_rules(connection, "default")}
+    assert (kept["a"], kept["b"].enabled) == (rules["a"], False)
+    await set_rules(bench.database, a=rules["a"])
+    async with bench.database.read() as connection:
+        assert [found.id for found in await read_rules(connection, "default")] == ["a"]
