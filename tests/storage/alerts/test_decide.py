@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event as events
 from sqlalchemy import func, select, update
 
 from storage.alerts.rules import read_rules
+from storage.alerts.watch import Watch
 from storage.engine.database import Database
 from storage.engine.urls import database_at
 from storage.model import clock
@@ -270,8 +272,6 @@ async def test_a_tenant_without_rules_runs_no_statement_more(database_url: str) 
     """Where there are no rules, commits read and write nothing of alerts."""
     database: Database = database_at(database_url)
     await database.open()
-    from sqlalchemy import event as events
-
     found: list[str] = []
     assert database._writing is not None
     events.listen(database._writing, "before_cursor_execute", lambda *args: found.append(args[2]))
@@ -303,3 +303,35 @@ async def test_a_rule_that_cannot_be_read_fails_no_commit(bench: Bench, body: st
     await set_rules(bench.database, a=rules["a"])
     async with bench.database.read() as connection:
         assert [found.id for found in await read_rules(connection, "default")] == ["a"]
+
+
+async def test_what_fires_together_is_written_together(bench: Bench) -> None:
+    """A commit in which many rules fire writes their transitions in as many statements as that of one rule."""
+    counts = []
+    for rules in (1, 30):
+        named = {f"r{number}": rule(figure="messages", window="today", above=str(rules)) for number in range(rules)}
+        await set_rules(bench.database, **named)
+        found: list[str] = []
+        assert bench.database._writing is not None
+        listened = bench.database._writing, "before_cursor_execute", lambda *args, found=found: found.append(args[2])
+        events.listen(*listened)
+        await bench.post(*(f"m{rules}.{number}" for number in range(rules + 1)))
+        events.remove(*listened)
+        counts.append(len([text for text in found if text.startswith("INSERT INTO alert_")]))
+    assert len(await crossings(bench.database)) >= 31
+    assert counts[0] == counts[1]
+
+
+async def test_a_fault_in_deciding_fails_no_commit(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If rules cannot be decided, the events are recorded all the same, and the next commit decides."""
+    await set_rules(bench.database, r=rule("budget", window="month", limit="1", levels=[100]))
+
+    def broken(*args: object, **given: object) -> None:
+        raise ArithmeticError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "look", broken)
+        await spend(bench, "2")
+    assert await crossings(bench.database) == []
+    await spend(bench, "0")
+    assert await crossings(bench.database) == [("r", "100", "firing")]
