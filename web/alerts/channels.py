@@ -4,6 +4,7 @@ import asyncio
 import re
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import parse_qsl
 
 from storage.alerts.deliveries import Result
 from web.alerts.addresses import check_url
@@ -35,7 +36,24 @@ def check_address(kind: str, url: str, *, anywhere: bool) -> str:
     found = _SCHEME.fullmatch(url)
     if found is None or (found[1] not in FIXED and not anywhere):
         raise ValueError(f"must be an address of apprise that begins with one of {', '.join(sorted(FIXED))}")
+    _check_query(url, anywhere=anywhere)
     return f"{found[1]}://"
+
+
+def _check_query(url: str, *, anywhere: bool) -> None:
+    """See that an address of apprise leads to one place alone; raises ``ValueError``.
+
+    Apprise takes several addresses that are separated by commas; a query may name a file of this machine or a URL as
+    template, and times without an end.
+    """
+    if url.count("://") > 1:
+        raise ValueError("must be one address: :// within it has to be written as %3A//")
+    # Also behind a #, as apprise reads it.
+    _, mark, query = url.partition("?")
+    if mark and not anywhere:
+        raise ValueError("must not hold a query (what begins with ?)")
+    if any(name.strip().lower() == "template" for name, _ in parse_qsl(query, keep_blank_values=True)):
+        raise ValueError("must not hold a template")
 
 
 @dataclass(frozen=True)
@@ -91,7 +109,9 @@ async def _notify(message: Message, address: Address) -> Result:
     except ImportError:
         return Result("apprise is not installed: pip install 'convoai-analytics[apprise]'")
     service = apprise.Apprise()
-    if not service.add(address.url):
+    # Not its text, which apprise would split into several at commas.
+    target = apprise.Apprise.instantiate(address.url)
+    if target is None or not service.add(target):
         return Result("apprise does not know this address", is_final=True)
     sending = asyncio.to_thread(service.notify, body=text(message.body), title=subject(message.body))
     try:
