@@ -14,6 +14,7 @@ from storage.alerts import decide as deciding
 from storage.alerts.condition import conditions
 from storage.alerts.decide import Decided
 from storage.alerts.rule import MAX_RULES, Rule, decode, encode
+from storage.alerts.silence import forget_user as forget_silences
 from storage.alerts.state import FIRING, State
 from storage.alerts.watch import Watch
 from storage.credentials import record
@@ -133,7 +134,7 @@ def acknowledge(connection: Connection, head: Head, rule_id: str, actor: str) ->
 
 
 def forget_user(connection: Connection, head: Head, user_id: str) -> tuple[int, AlertCounts | None]:
-    """Delete the rules that name a user, how they stand, and what was sent of them; gives how many, and what fires now.
+    """Delete the rules and silences that name a user, their states and messages; gives how many, and what fires now.
 
     Nobody is told: the message would name the user.
     """
@@ -146,6 +147,7 @@ def forget_user(connection: Connection, head: Head, user_id: str) -> tuple[int, 
     of_sent = deliveries.c.transition_id.in_(select(transitions.c.id).where(*sent))
     connection.execute(delete(deliveries).where(deliveries.c.tenant_id == tenant_id, of_sent))
     removed = len(ids) + connection.execute(delete(transitions).where(*sent)).rowcount
+    removed += forget_silences(connection, tenant_id, user_id)
     if not removed:
         return 0, None
     watch = _load(connection, head)

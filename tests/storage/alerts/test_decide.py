@@ -10,6 +10,7 @@ from sqlalchemy import event as events
 from sqlalchemy import func, select, update
 
 from storage.alerts.rules import read_rules
+from storage.alerts.silence import Matcher, Silence, add_silence, read_silences
 from storage.alerts.watch import Watch
 from storage.engine.database import Database
 from storage.engine.urls import database_at
@@ -249,7 +250,7 @@ async def test_kept_sums_are_those_of_the_database(bench: Bench, other: Bench, n
 
 
 async def test_a_forgotten_user_is_in_no_rule(bench: Bench) -> None:
-    """Erasing a user deletes the rules about that user, their states and messages, and tells nobody; others stay."""
+    """Erasing a user deletes rules and silences about that user, states and messages, and tells nobody; others stay."""
     await set_rules(
         bench.database,
         u=rule("budget", window="month", limit="1", user_id="u", targets=["t"]),
@@ -257,6 +258,9 @@ async def test_a_forgotten_user_is_in_no_rule(bench: Bench) -> None:
     )
     await spend(bench, "2")
     await spend(bench, "2", user_id="v")
+    for user_id in ("u", "v"):
+        silence = Silence(Matcher(user_id=user_id), "2026-04-01T00:00:00.000Z", "ada")
+        await bench.database.write(lambda connection, added=silence: add_silence(connection, "default", added))
     await forget(Steps(bench.database, 100, rest=0), "default", "u")
     assert {rule_id for rule_id, _, _ in await crossings(bench.database)} == {"v"}
     async with bench.database.read() as connection:
@@ -264,6 +268,7 @@ async def test_a_forgotten_user_is_in_no_rule(bench: Bench) -> None:
             rows = (await connection.execute(select(table))).all()
             assert rows
             assert "u" not in {value for row in rows for value in row}
+        assert [found.matcher.user_id for found in await read_silences(connection, "default")] == ["v"]
     await spend(bench, "2")
     assert {rule_id for rule_id, _, _ in await crossings(bench.database)} == {"v"}
 
