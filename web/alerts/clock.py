@@ -80,7 +80,13 @@ class AlertClock:
                 waiting = await connection.run_sync(due.waiting)
                 tenants = {tenant_id: tenants[tenant_id] for tenant_id in waiting & tenants.keys()}
         for tenant_id, version in tenants.items():
-            await self._look(tenant_id, version)
+            try:
+                await self._look(tenant_id, version)
+            except StorageError:
+                raise
+            except Exception:
+                # Rules of one tenant that cannot be decided must not keep those of others waiting.
+                log.exception("alerts_not_decided")
         if minute[:13] != self._minute[:13]:
             await self._drop_history()
         self._minute = minute
