@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.alerts import decide as deciding
 from storage.alerts.condition import conditions
 from storage.alerts.decide import Decided
-from storage.alerts.rule import MAX_RULES, Rule, decode, encode
+from storage.alerts.rule import MAX_RULES, MAX_TENANT_MINUTES, Rule, decode, encode
 from storage.alerts.silence import forget_user as forget_silences
 from storage.alerts.state import FIRING, State
 from storage.alerts.watch import Watch
@@ -167,5 +167,10 @@ def _settle(connection: Connection, place: Place, watch: Watch, rules: dict[str,
     deliveries = deciding.end(connection, head, watch, ended, place.epoch, watch.rules)
     version = move_alerts(connection, head.tenant_id, are_any=bool(rules))
     fresh = Watch(version, rules, watch.states)
+    if fresh.sums.minutes > MAX_TENANT_MINUTES:
+        raise TooManyRules(
+            f"the windows of all rules have more than {MAX_TENANT_MINUTES:,} minutes together: take shorter windows, "
+            "or the same one for several rules"
+        )
     decided = deciding.decide(connection, head, fresh, place.epoch, place.days)
     return replace(decided, counts=fresh.counts, deliveries=deliveries + decided.deliveries)
