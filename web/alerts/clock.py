@@ -8,11 +8,12 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
 from storage.alerts import due
-from storage.alerts.deliveries import drop_history
+from storage.alerts.deliveries import drop_history, ends_of_history
 from storage.engine.database import Database, WriteTransaction
 from storage.errors import StorageError
 from storage.leases import end_lease, take_lease
@@ -123,5 +124,10 @@ class AlertClock:
 
     async def _drop_history(self) -> None:
         before = clock.text(clock.moment(clock.now()) - timedelta(days=HISTORY_DAYS))
-        while await self._database.write(lambda connection: drop_history(connection, before, DROPPED)) == DROPPED:
-            pass
+        # Found by a read, which costs others nothing.
+        async with self._database.read() as connection:
+            ends = await connection.run_sync(ends_of_history, before)
+        for tenant_id, end in ends.items():
+            drop = partial(drop_history, tenant_id=tenant_id, before=end, most=DROPPED)
+            while await self._database.write(drop) == DROPPED:
+                pass
