@@ -7,7 +7,9 @@ another address a moment later leads nowhere else. Redirects are not followed.
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from web.settings import Network
@@ -17,6 +19,11 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 _EMBEDDING = ipaddress.ip_network("64:ff9b::/96")
 """Addresses of NAT64, whose last 32 bits are an address of IPv4."""
 
+THREADS = 40
+"""How many look-ups of names, and sendings by apprise, go on at the same time."""
+_threads = ThreadPoolExecutor(THREADS, "alert-targets")
+
+T = TypeVar("T")
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -43,12 +50,17 @@ def check_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+async def in_thread(work: Callable[[], T]) -> T:
+    """Do *work* that a target can make wait, in threads of its own: those of the loop compress answers, too."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, work)
+
+
 async def resolve(host: str, port: int, allowed: Sequence[Network]) -> str:
     """Give an address of *host* that may be connected to; raises :exc:`NotAllowed`, and ``OSError`` if it has none.
 
     If one of its addresses is private, none may: whoever names both would be tried again until that one came.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await in_thread(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     addresses = [ipaddress.ip_address(str(info[4][0]).partition("%")[0]) for info in found]
     for address in addresses:
         if not _may_be_reached(address, allowed):

@@ -3,11 +3,12 @@
 import asyncio
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 from urllib.parse import parse_qsl
 
 from storage.alerts.deliveries import Result
-from web.alerts.addresses import check_url
+from web.alerts.addresses import check_url, in_thread
 from web.alerts.seal import Address, NoKey, Seal, Unreadable
 from web.alerts.texts import subject, text
 from web.alerts.webhook import Webhooks
@@ -113,9 +114,9 @@ async def _notify(message: Message, address: Address) -> Result:
     target = apprise.Apprise.instantiate(address.url)
     if target is None or not service.add(target):
         return Result("apprise does not know this address", is_final=True)
-    sending = asyncio.to_thread(service.notify, body=text(message.body), title=subject(message.body))
+    send = partial(service.notify, body=text(message.body), title=subject(message.body))
     try:
-        taken = await asyncio.wait_for(sending, SECONDS)
+        taken = await asyncio.wait_for(in_thread(send), SECONDS)
     except TimeoutError:
         return Result(f"no answer within {SECONDS:g} s")
     except Exception as error:
