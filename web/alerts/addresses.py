@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from web.settings import Network
 
 MAX_URL = 2000
+MAX_PLACE = 270
+"""Characters of a host and its port: names have at most 253 (RFC 1035, 2.3.4)."""
 DEFAULT_PORTS = {"https": 443, "http": 80}
 _EMBEDDING = ipaddress.ip_network("64:ff9b::/96")
 """Addresses of NAT64, whose last 32 bits are an address of IPv4."""
@@ -40,6 +42,8 @@ def check_url(url: str) -> str:
     except ValueError:
         raise wrong from None
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname or port == 0 or len(url) > MAX_URL:
+        raise wrong
+    if len(parts.netloc) > MAX_PLACE:
         raise wrong
     if not url.isascii() or any(character.isspace() for character in url):
         raise wrong

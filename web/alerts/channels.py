@@ -1,6 +1,7 @@
 """The ways in which a message reaches a target: webhook, e-mail, and what apprise knows (Slack, Discord, ...)."""
 
 import asyncio
+import logging
 import re
 from dataclasses import dataclass
 from functools import partial
@@ -109,12 +110,16 @@ async def _notify(message: Message, address: Address) -> Result:
         import apprise
     except ImportError:
         return Result("apprise is not installed: pip install 'convoai-analytics[apprise]'")
+    # Its warnings hold parts of addresses.
+    logging.getLogger("apprise").disabled = True
     service = apprise.Apprise()
     # Not its text, which apprise would split into several at commas.
     target = apprise.Apprise.instantiate(address.url)
     if target is None or not service.add(target):
         return Result("apprise does not know this address", is_final=True)
-    send = partial(service.notify, body=text(message.body), title=subject(message.body))
+    # Of another type Opsgenie makes a note on an alert that it does not know, or closes it, and says that it did so.
+    kind = apprise.NotifyType.WARNING
+    send = partial(service.notify, body=text(message.body), title=subject(message.body), notify_type=kind)
     try:
         taken = await asyncio.wait_for(in_thread(send), SECONDS)
     except TimeoutError:

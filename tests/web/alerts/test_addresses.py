@@ -70,6 +70,7 @@ async def test_a_name_with_a_private_address_is_refused(monkeypatch: pytest.Monk
         "https://user:pw@example.org",
         "https://exa mple.org",
         "https://example.org:x/",
+        f"https://{'a.' * 200}org/",
         "x",
     ],
 )

@@ -112,6 +112,31 @@ async def test_an_address_is_one_address(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    "url", ["slack://T1JJ3T3L2/secret of it/x", "discord://secret/", "opsgenie://secret", "pagerduty://secret@api"]
+)
+async def test_what_apprise_could_not_send_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, url: str
+) -> None:
+    """Without a connection no service of apprise counts as told, and no log has a part of its address."""
+    pytest.importorskip("apprise")
+    import requests
+
+    def broken(*_args: object, **_more: object) -> None:
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(requests, "post", broken)
+    channels = Channels(Settings.read(environment(tmp_path, ALERTS_SECRET="s")))
+    sealed = channels.seal.close("t", "a", Address(url))
+    body = write_test("i", "t", "2026-01-01T00:00:00.000Z")
+    result = await channels.send(Message("t", "i", body, "a", "apprise", sealed))
+    await channels.close()
+    assert result.error is not None
+    assert "secret" not in caplog.text
+    assert "secret" not in result.error
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_apprise_knows_what_is_offered() -> None:
     """Each service that is offered is one of apprise, and has a host of its own."""
     apprise = pytest.importorskip("apprise")
