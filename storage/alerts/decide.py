@@ -8,7 +8,9 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import Connection, delete, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from storage.alerts import message
 from storage.alerts.rule import Rule, decode
@@ -23,7 +25,11 @@ from storage.tables import schema
 from storage.tables.bulk import Insert, replace
 from storage.tables.heads import Head, move_alerts
 
+log = structlog.get_logger()
+
 ID_BYTES = 8
+UNKNOWN = -1
+"""A version that no head names."""
 SILENCED, INHIBITED = "silenced", "inhibited"
 _rules = schema.alert_rules.c
 _states = schema.alert_states.c
@@ -75,7 +81,17 @@ def decide(
         return NOTHING
     position = Position(epoch, head.sequence + 1, head.next_tag)
     added = rolled if watch.stands_at(head.sequence, head.tag) else None
-    look = watch.look(connection, head.tenant_id, Moment.of(now(), days), days, added)
+    try:
+        look = watch.look(connection, head.tenant_id, Moment.of(now(), days), days, added)
+    except SQLAlchemyError:
+        raise
+    except Exception:
+        if rolled is None:
+            raise
+        # Events are worth more than alerts: they are recorded, and everything is read again at the next commit.
+        log.exception("alerts_not_decided")
+        watch.version = UNKNOWN
+        return NOTHING
     watch.keep(position)
     if not look.states:
         return NOTHING
@@ -92,7 +108,8 @@ def end(
 
     *rules* are those as they were.
     """
-    at, deliveries = now(), 0
+    at, rows, deliveries = now(), [], []
+    existing = _existing(connection, head.tenant_id)
     for rule_id, level in keys:
         state = watch.states.get((rule_id, level))
         mine = (_states.tenant_id == head.tenant_id, _states.rule_id == rule_id, _states.level == level)
@@ -105,13 +122,12 @@ def end(
             rule = rules.get(rule_id)
             body = message.write_ended(transition_id, rule_id, rule, at, head.tenant_id, level)
             user_id = None if rule is None else rule.user_id
-            row = (head.tenant_id, transition_id, at, rule_id, level, ended.status, None, None, user_id, body)
-            _INSERT_TRANSITION.write(connection, [row])
+            rows.append((head.tenant_id, transition_id, at, rule_id, level, ended.status, None, None, user_id, body))
             if rule is not None:
-                deliveries += _enqueue(
-                    connection, head.tenant_id, transition_id, rule, _existing(connection, head.tenant_id), at
-                )
-    return deliveries
+                deliveries += _deliveries(head.tenant_id, transition_id, rule, existing, at)
+    _INSERT_TRANSITION.write(connection, rows)
+    _INSERT_DELIVERY.write(connection, deliveries)
+    return len(deliveries)
 
 
 def _tell(
@@ -120,8 +136,9 @@ def _tell(
     """Write transitions, and what is to be sent of them; gives how many messages wait."""
     if not transitions:
         return 0
-    at, deliveries = now(), 0
+    at, rows, deliveries = now(), [], []
     matchers, existing = read_matchers(connection, tenant_id, at), _existing(connection, tenant_id)
+    firing = {state.rule_id for state in watch.states.values() if state.fires}
     # In their order also where they are of one moment, by which they are listed.
     ids = sorted(secrets.token_hex(ID_BYTES) for _ in transitions)
     for transition_id, transition in zip(ids, transitions, strict=True):
@@ -129,19 +146,16 @@ def _tell(
         held = None
         if any(matcher.matches(state.rule_id, rule) for matcher in matchers):
             held = SILENCED
-        elif _is_inhibited(rule, watch):
+        elif not firing.isdisjoint(rule.inhibited_by):
             held = INHIBITED
         body = message.write(transition_id, transition, tenant_id, position)
         row = (tenant_id, transition_id, state.since, state.rule_id, state.level, state.status)
-        _INSERT_TRANSITION.write(connection, [(*row, state.value, held, rule.user_id, body)])
+        rows.append((*row, state.value, held, rule.user_id, body))
         if held is None:
-            deliveries += _enqueue(connection, tenant_id, transition_id, rule, existing, at)
-    return deliveries
-
-
-def _is_inhibited(rule: Rule, watch: Watch) -> bool:
-    firing = {state.rule_id for state in watch.states.values() if state.fires}
-    return not firing.isdisjoint(rule.inhibited_by)
+            deliveries += _deliveries(tenant_id, transition_id, rule, existing, at)
+    _INSERT_TRANSITION.write(connection, rows)
+    _INSERT_DELIVERY.write(connection, deliveries)
+    return len(deliveries)
 
 
 def _existing(connection: Connection, tenant_id: str) -> set[str]:
@@ -150,13 +164,11 @@ def _existing(connection: Connection, tenant_id: str) -> set[str]:
     return set(connection.scalars(query))
 
 
-def _enqueue(
-    connection: Connection, tenant_id: str, transition_id: str, rule: Rule, existing: set[str], at: str
-) -> int:
-    rows = [
+def _deliveries(
+    tenant_id: str, transition_id: str, rule: Rule, existing: set[str], at: str
+) -> list[tuple[object, ...]]:
+    return [
         (tenant_id, secrets.token_hex(ID_BYTES), transition_id, target, "waiting", 0, at, at, "", None, None)
         for target in dict.fromkeys(rule.targets)
         if target in existing
     ]
-    _INSERT_DELIVERY.write(connection, rows)
-    return len(rows)

@@ -18,6 +18,8 @@ from storage.model.clock import now
 from storage.tables import schema
 
 WAITING, DELIVERED, FAILED, GONE = "waiting", "delivered", "failed", "gone"
+MAX_HISTORY = 100_000
+"""How many transitions of a tenant are kept."""
 WAITS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Seconds before each further attempt, as the Standard Webhooks specification has them: three days in all."""
 _table = schema.alert_deliveries
@@ -117,9 +119,25 @@ def send_again(connection: Connection, tenant_id: str, delivery_id: str) -> None
         raise KeyError(delivery_id)
 
 
-def drop_history(connection: Connection, before: str, most: int) -> int:
-    """Delete up to so many transitions from before a time, with what was sent of them; gives how many."""
-    old = select(_transitions.tenant_id, _transitions.id).where(_transitions.at < before).limit(most)
+def ends_of_history(connection: Connection, before: str) -> dict[str, str]:
+    """Name the tenants that have transitions to be deleted, each with the time before which they are.
+
+    It is *before*, or later if there are more than :data:`MAX_HISTORY`.
+    """
+    found = {}
+    for tenant_id in connection.scalars(select(_transitions.tenant_id).distinct()).all():
+        of_tenant = _transitions.tenant_id == tenant_id
+        newest = select(_transitions.at).where(of_tenant).order_by(_transitions.at.desc(), _transitions.id.desc())
+        end = max(before, connection.scalar(newest.offset(MAX_HISTORY).limit(1)) or "")
+        if connection.scalar(select(_transitions.id).where(of_tenant, _transitions.at < end).limit(1)) is not None:
+            found[tenant_id] = end
+    return found
+
+
+def drop_history(connection: Connection, tenant_id: str, before: str, most: int) -> int:
+    """Delete up to so many transitions of a tenant from before a time, with what was sent of them; gives how many."""
+    of_tenant = _transitions.tenant_id == tenant_id
+    old = select(_transitions.tenant_id, _transitions.id).where(of_tenant, _transitions.at < before).limit(most)
     keys = [tuple(row) for row in connection.execute(old)]
     if keys:
         connection.execute(delete(_table).where(tuple_(_sent.tenant_id, _sent.transition_id).in_(keys)))

@@ -3,9 +3,10 @@
 They are made of the counters of a window by the same rules as the summary makes them of all time.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from storage.model.metrics import COUNTERS, FIGURES, LABELLED, MONEY
 
@@ -21,6 +22,8 @@ ACTIVE_USERS = "active_users"
 _TIMELESS = "deleted_conversations"
 _DERIVED = ("users", "conversations")
 _MAX_DIGITS = 18
+_DECIMAL = re.compile(rf"[0-9]{{1,{_MAX_DIGITS}}}(\.[0-9]{{1,9}})?", re.ASCII)
+"""18 digits and 9 decimals at the most: so few that nothing of a product is rounded."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,10 @@ class Figure:
 
     def read(self, written: str) -> int:
         """Read decimal text, such as ``0.50``, as a number of parts; raises ``ValueError``, which says the rule."""
-        try:
-            parts = Decimal(written) * self.scale if len(written) <= _MAX_DIGITS * 2 else Decimal("NaN")
-        except InvalidOperation:
-            parts = Decimal("NaN")
-        if not parts.is_finite() or parts < 0 or abs(parts) >= 10**_MAX_DIGITS:
-            raise ValueError("must be a decimal number of 0 or more, such as 12.5")
+        # Without exponents: Decimal would read 1e999999, and fail at the multiplication.
+        parts = Decimal(written) * self.scale if _DECIMAL.fullmatch(written) else Decimal("NaN")
+        if not parts.is_finite() or parts >= 10**_MAX_DIGITS:
+            raise ValueError("must be a decimal number of 0 or more with at most 9 decimals, such as 12.5")
         if parts != parts.to_integral_value():
             raise ValueError(f"must have at most {len(str(self.scale)) - 1} decimals")
         return int(parts)

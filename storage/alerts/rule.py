@@ -22,6 +22,9 @@ CALENDAR = ("hour", "today", "month")
 MAX_MINUTES = 1440
 MAX_RULES = 500
 """How many a tenant may have."""
+MAX_TENANT_MINUTES = 50_000
+"""How many minutes the windows of a tenant's rules may have together, equal ones once: each is a row that is kept in
+some 90 bytes, and read again by whichever process did not write last."""
 MAX_TARGETS, MAX_LEVELS = 10, 10
 MAX_PERCENT = 100_000
 LEVELS = (50, 80, 100)
@@ -226,8 +229,17 @@ _DEFAULTS = {
 
 
 def decode(body: str | bytes) -> Rule:
-    """Read a rule as the database keeps it."""
-    return _DECODER.decode(body)
+    """Read a rule as the database keeps it.
+
+    What cannot be read, or breaks a rule, becomes :data:`UNREADABLE`: a later version may have written it, and no
+    commit may fail because of a rule.
+    """
+    try:
+        rule = _DECODER.decode(body)
+        check(rule)
+    except (msgspec.MsgspecError, InvalidRule):
+        return UNREADABLE
+    return rule
 
 
 def encode(rule: Rule) -> str:
@@ -236,3 +248,5 @@ def encode(rule: Rule) -> str:
 
 
 _DECODER: msgspec.json.Decoder[Rule] = msgspec.json.Decoder(Rule)
+UNREADABLE = Rule(name="cannot be read: set it again, or delete it", kind="threshold", enabled=False)
+"""Stands for a kept rule that cannot be read; it decides nothing."""

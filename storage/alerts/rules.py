@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.alerts import decide as deciding
 from storage.alerts.condition import conditions
 from storage.alerts.decide import Decided
-from storage.alerts.rule import MAX_RULES, Rule, decode, encode
+from storage.alerts.rule import MAX_RULES, MAX_TENANT_MINUTES, Rule, decode, encode
+from storage.alerts.silence import forget_user as forget_silences
 from storage.alerts.state import FIRING, State
 from storage.alerts.watch import Watch
 from storage.credentials import record
@@ -133,7 +134,7 @@ def acknowledge(connection: Connection, head: Head, rule_id: str, actor: str) ->
 
 
 def forget_user(connection: Connection, head: Head, user_id: str) -> tuple[int, AlertCounts | None]:
-    """Delete the rules that name a user, how they stand, and what was sent of them; gives how many, and what fires now.
+    """Delete the rules and silences that name a user, their states and messages; gives how many, and what fires now.
 
     Nobody is told: the message would name the user.
     """
@@ -146,6 +147,7 @@ def forget_user(connection: Connection, head: Head, user_id: str) -> tuple[int, 
     of_sent = deliveries.c.transition_id.in_(select(transitions.c.id).where(*sent))
     connection.execute(delete(deliveries).where(deliveries.c.tenant_id == tenant_id, of_sent))
     removed = len(ids) + connection.execute(delete(transitions).where(*sent)).rowcount
+    removed += forget_silences(connection, tenant_id, user_id)
     if not removed:
         return 0, None
     watch = _load(connection, head)
@@ -165,5 +167,10 @@ def _settle(connection: Connection, place: Place, watch: Watch, rules: dict[str,
     deliveries = deciding.end(connection, head, watch, ended, place.epoch, watch.rules)
     version = move_alerts(connection, head.tenant_id, are_any=bool(rules))
     fresh = Watch(version, rules, watch.states)
+    if fresh.sums.minutes > MAX_TENANT_MINUTES:
+        raise TooManyRules(
+            f"the windows of all rules have more than {MAX_TENANT_MINUTES:,} minutes together: take shorter windows, "
+            "or the same one for several rules"
+        )
     decided = deciding.decide(connection, head, fresh, place.epoch, place.days)
     return replace(decided, counts=fresh.counts, deliveries=deliveries + decided.deliveries)

@@ -96,3 +96,11 @@ def end_silence(connection: Connection, tenant_id: str, silence_id: str, actor: 
     if not connection.execute(mine).rowcount:
         raise KeyError(silence_id)
     record(connection, tenant_id, actor, "silence ended", silence_id)
+
+
+def forget_user(connection: Connection, tenant_id: str, user_id: str) -> int:
+    """Delete the silences that name a user, also those that have ended; gives how many."""
+    rows = connection.execute(select(_columns.id, _columns.body).where(_columns.tenant_id == tenant_id))
+    ids = [found for found, body in rows if msgspec.json.decode(body, type=Matcher).user_id == user_id]
+    connection.execute(delete(_table).where(_columns.tenant_id == tenant_id, _columns.id.in_(ids)))
+    return len(ids)

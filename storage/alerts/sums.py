@@ -73,6 +73,16 @@ class Sums:
         else:
             self._of_counter[window.grain, source.metric].append(kept)
 
+    @property
+    def minutes(self) -> int:
+        """How many rows of minutes there are at the most."""
+        return sum(window.minutes for _, window in self._sums)
+
+    @property
+    def rows(self) -> int:
+        """How many rows are kept."""
+        return sum(len(kept.rows) for kept in self._sums.values())
+
     def of(self, subject: Subject) -> list[WindowSum]:
         """Give the sums of a subject, one for each of its sources; they are kept up from then on."""
         return [self._sums[source, subject.window] for source in subject.sources]

@@ -19,6 +19,8 @@ MOST_ROWS = 30_000
 """Rows that are kept in all: about 20 MB."""
 HISTOGRAM_ROWS = 16
 """A row with a histogram counts as so many: with 200 buckets it takes 12 KB."""
+WATCHED_ROWS = 8
+"""So many rows of the windows of alerts count as one: each takes some 90 bytes."""
 _SIZES = {rollup.name: HISTOGRAM_ROWS if rollup.has_histogram else 1 for rollup in ROLLUPS}
 
 
@@ -41,7 +43,8 @@ class KeptRows:
     @property
     def count(self) -> int:
         """The number of rows, larger ones as several."""
-        return sum(len(rows) * _SIZES[name] for name, rows in self.known.rows.items())
+        watched = 0 if self.watch is None else self.watch.sums.rows
+        return sum(len(rows) * _SIZES[name] for name, rows in self.known.rows.items()) + watched // WATCHED_ROWS
 
 
 def kept_after(known: Known, position: Position, before: KeptRows | None, watch: Watch | None = None) -> KeptRows:

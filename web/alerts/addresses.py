@@ -7,16 +7,25 @@ another address a moment later leads nowhere else. Redirects are not followed.
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from web.settings import Network
 
 MAX_URL = 2000
+MAX_PLACE = 270
+"""Characters of a host and its port: names have at most 253 (RFC 1035, 2.3.4)."""
 DEFAULT_PORTS = {"https": 443, "http": 80}
 _EMBEDDING = ipaddress.ip_network("64:ff9b::/96")
 """Addresses of NAT64, whose last 32 bits are an address of IPv4."""
 
+THREADS = 40
+"""How many look-ups of names, and sendings by apprise, go on at the same time."""
+_threads = ThreadPoolExecutor(THREADS, "alert-targets")
+
+T = TypeVar("T")
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -34,6 +43,8 @@ def check_url(url: str) -> str:
         raise wrong from None
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname or port == 0 or len(url) > MAX_URL:
         raise wrong
+    if len(parts.netloc) > MAX_PLACE:
+        raise wrong
     if not url.isascii() or any(character.isspace() for character in url):
         raise wrong
     if "@" in parts.netloc:
@@ -43,12 +54,17 @@ def check_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+async def in_thread(work: Callable[[], T]) -> T:
+    """Do *work* that a target can make wait, in threads of its own: those of the loop compress answers, too."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, work)
+
+
 async def resolve(host: str, port: int, allowed: Sequence[Network]) -> str:
     """Give an address of *host* that may be connected to; raises :exc:`NotAllowed`, and ``OSError`` if it has none.
 
     If one of its addresses is private, none may: whoever names both would be tried again until that one came.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await in_thread(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     addresses = [ipaddress.ip_address(str(info[4][0]).partition("%")[0]) for info in found]
     for address in addresses:
         if not _may_be_reached(address, allowed):

@@ -1,12 +1,15 @@
 """The ways in which a message reaches a target: webhook, e-mail, and what apprise knows (Slack, Discord, ...)."""
 
 import asyncio
+import logging
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
+from urllib.parse import parse_qsl
 
 from storage.alerts.deliveries import Result
-from web.alerts.addresses import check_url
+from web.alerts.addresses import check_url, in_thread
 from web.alerts.seal import Address, NoKey, Seal, Unreadable
 from web.alerts.texts import subject, text
 from web.alerts.webhook import Webhooks
@@ -35,7 +38,24 @@ def check_address(kind: str, url: str, *, anywhere: bool) -> str:
     found = _SCHEME.fullmatch(url)
     if found is None or (found[1] not in FIXED and not anywhere):
         raise ValueError(f"must be an address of apprise that begins with one of {', '.join(sorted(FIXED))}")
+    _check_query(url, anywhere=anywhere)
     return f"{found[1]}://"
+
+
+def _check_query(url: str, *, anywhere: bool) -> None:
+    """See that an address of apprise leads to one place alone; raises ``ValueError``.
+
+    Apprise takes several addresses that are separated by commas; a query may name a file of this machine or a URL as
+    template, and times without an end.
+    """
+    if url.count("://") > 1:
+        raise ValueError("must be one address: :// within it has to be written as %3A//")
+    # Also behind a #, as apprise reads it.
+    _, mark, query = url.partition("?")
+    if mark and not anywhere:
+        raise ValueError("must not hold a query (what begins with ?)")
+    if any(name.strip().lower() == "template" for name, _ in parse_qsl(query, keep_blank_values=True)):
+        raise ValueError("must not hold a template")
 
 
 @dataclass(frozen=True)
@@ -90,12 +110,18 @@ async def _notify(message: Message, address: Address) -> Result:
         import apprise
     except ImportError:
         return Result("apprise is not installed: pip install 'convoai-analytics[apprise]'")
+    # Its warnings hold parts of addresses.
+    logging.getLogger("apprise").disabled = True
     service = apprise.Apprise()
-    if not service.add(address.url):
+    # Not its text, which apprise would split into several at commas.
+    target = apprise.Apprise.instantiate(address.url)
+    if target is None or not service.add(target):
         return Result("apprise does not know this address", is_final=True)
-    sending = asyncio.to_thread(service.notify, body=text(message.body), title=subject(message.body))
+    # Of another type Opsgenie makes a note on an alert that it does not know, or closes it, and says that it did so.
+    kind = apprise.NotifyType.WARNING
+    send = partial(service.notify, body=text(message.body), title=subject(message.body), notify_type=kind)
     try:
-        taken = await asyncio.wait_for(sending, SECONDS)
+        taken = await asyncio.wait_for(in_thread(send), SECONDS)
     except TimeoutError:
         return Result(f"no answer within {SECONDS:g} s")
     except Exception as error:

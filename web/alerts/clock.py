@@ -8,11 +8,12 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
 from storage.alerts import due
-from storage.alerts.deliveries import drop_history
+from storage.alerts.deliveries import drop_history, ends_of_history
 from storage.engine.database import Database, WriteTransaction
 from storage.errors import StorageError
 from storage.leases import end_lease, take_lease
@@ -80,7 +81,13 @@ class AlertClock:
                 waiting = await connection.run_sync(due.waiting)
                 tenants = {tenant_id: tenants[tenant_id] for tenant_id in waiting & tenants.keys()}
         for tenant_id, version in tenants.items():
-            await self._look(tenant_id, version)
+            try:
+                await self._look(tenant_id, version)
+            except StorageError:
+                raise
+            except Exception:
+                # Rules of one tenant that cannot be decided must not keep those of others waiting.
+                log.exception("alerts_not_decided")
         if minute[:13] != self._minute[:13]:
             await self._drop_history()
         self._minute = minute
@@ -117,5 +124,10 @@ class AlertClock:
 
     async def _drop_history(self) -> None:
         before = clock.text(clock.moment(clock.now()) - timedelta(days=HISTORY_DAYS))
-        while await self._database.write(lambda connection: drop_history(connection, before, DROPPED)) == DROPPED:
-            pass
+        # Found by a read, which costs others nothing.
+        async with self._database.read() as connection:
+            ends = await connection.run_sync(ends_of_history, before)
+        for tenant_id, end in ends.items():
+            drop = partial(drop_history, tenant_id=tenant_id, before=end, most=DROPPED)
+            while await self._database.write(drop) == DROPPED:
+                pass

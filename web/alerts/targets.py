@@ -53,6 +53,7 @@ class Targets:
         self._access = access
         self._channels = channels
         self._anywhere = anywhere
+        self._trying: set[str] = set()
 
     def operations(self) -> list[Operation]:
         """List the endpoints."""
@@ -100,7 +101,11 @@ class Targets:
                 "tryAlertTarget",
                 "Send a test message, and say what became of it",
                 self._try,
-                {200: Answer("What became of it.", shapes.TRIAL), 404: missing},
+                {
+                    200: Answer("What became of it.", shapes.TRIAL),
+                    404: missing,
+                    409: shapes.problem("A test message of the tenant is still being sent."),
+                },
             ),
         ]
 
@@ -185,7 +190,15 @@ class Targets:
         target = await self._found(request, tenant_id, target_id)
         message_id = secrets.token_hex(8)
         body = write_test(message_id, tenant_id, clock.now())
-        result = await self._channels.send(Message(tenant_id, message_id, body, target_id, target.kind, target.sealed))
+        message = Message(tenant_id, message_id, body, target_id, target.kind, target.sealed)
+        # One at a time: a target may make each of them wait for its whole time.
+        if tenant_id in self._trying:
+            raise Problem(409, "a test message is still being sent: wait for its end")
+        self._trying.add(tenant_id)
+        try:
+            result = await self._channels.send(message)
+        finally:
+            self._trying.discard(tenant_id)
         return answer({"delivered": result.error is None, "error": result.error})
 
     async def _found(self, request: Request, tenant_id: str, target_id: str) -> Target:

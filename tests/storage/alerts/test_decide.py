@@ -6,14 +6,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event as events
+from sqlalchemy import func, select, update
 
+from storage.alerts import rules
+from storage.alerts.rules import read_rules
+from storage.alerts.silence import Matcher, Silence, add_silence, read_silences
+from storage.alerts.watch import Watch
 from storage.engine.database import Database
 from storage.engine.urls import database_at
+from storage.errors import TooManyRules
 from storage.model import clock
 from storage.retention.erasure import forget
 from storage.retention.steps import Steps
 from storage.tables import schema
+from storage.write.row_cache import KeptRows
 from storage.write.writer import Writer
 from tests.samples.events import event
 from tests.storage.alerts.rules import crossings, rule, set_rules, tick
@@ -246,7 +253,7 @@ async def test_kept_sums_are_those_of_the_database(bench: Bench, other: Bench, n
 
 
 async def test_a_forgotten_user_is_in_no_rule(bench: Bench) -> None:
-    """Erasing a user deletes the rules about that user, their states and messages, and tells nobody; others stay."""
+    """Erasing a user deletes rules and silences about that user, states and messages, and tells nobody; others stay."""
     await set_rules(
         bench.database,
         u=rule("budget", window="month", limit="1", user_id="u", targets=["t"]),
@@ -254,6 +261,9 @@ async def test_a_forgotten_user_is_in_no_rule(bench: Bench) -> None:
     )
     await spend(bench, "2")
     await spend(bench, "2", user_id="v")
+    for user_id in ("u", "v"):
+        silence = Silence(Matcher(user_id=user_id), "2026-04-01T00:00:00.000Z", "ada")
+        await bench.database.write(lambda connection, added=silence: add_silence(connection, "default", added))
     await forget(Steps(bench.database, 100, rest=0), "default", "u")
     assert {rule_id for rule_id, _, _ in await crossings(bench.database)} == {"v"}
     async with bench.database.read() as connection:
@@ -261,6 +271,7 @@ async def test_a_forgotten_user_is_in_no_rule(bench: Bench) -> None:
             rows = (await connection.execute(select(table))).all()
             assert rows
             assert "u" not in {value for row in rows for value in row}
+        assert [found.matcher.user_id for found in await read_silences(connection, "default")] == ["v"]
     await spend(bench, "2")
     assert {rule_id for rule_id, _, _ in await crossings(bench.database)} == {"v"}
 
@@ -269,8 +280,6 @@ async def test_a_tenant_without_rules_runs_no_statement_more(database_url: str) 
     """Where there are no rules, commits read and write nothing of alerts."""
     database: Database = database_at(database_url)
     await database.open()
-    from sqlalchemy import event as events
-
     found: list[str] = []
     assert database._writing is not None
     events.listen(database._writing, "before_cursor_execute", lambda *args: found.append(args[2]))
@@ -280,3 +289,82 @@ async def test_a_tenant_without_rules_runs_no_statement_more(database_url: str) 
     await database.close()
     assert found
     assert not [text for text in found if "alert_" in text]
+
+
+@pytest.mark.parametrize("body", ["{", '{"name":"n","kind":"of a later version"}', '{"name":"n","kind":"budget"}'])
+async def test_a_rule_that_cannot_be_read_fails_no_commit(bench: Bench, body: str) -> None:
+    """Events are recorded, and other rules decided, beside a kept rule that cannot be read; it can be set again."""
+    kept_rules = {
+        "a": rule("budget", window="month", limit="1", levels=[100]),
+        "b": rule(figure="messages", window="today", above="9"),
+    }
+    await set_rules(bench.database, **kept_rules)
+    columns = schema.alert_rules.c
+    broken = update(schema.alert_rules).where(columns.id == "b")
+    await bench.database.write(lambda connection: connection.execute(broken.values(body=body)))
+    await spend(bench, "2")
+    await tick(bench.database)
+    assert await crossings(bench.database) == [("a", "100", "firing")]
+    async with bench.database.read() as connection:
+        kept = {found.id: found.rule for found in await read_rules(connection, "default")}
+    assert (kept["a"], kept["b"].enabled) == (kept_rules["a"], False)
+    await set_rules(bench.database, a=kept_rules["a"])
+    async with bench.database.read() as connection:
+        assert [found.id for found in await read_rules(connection, "default")] == ["a"]
+
+
+async def test_what_fires_together_is_written_together(bench: Bench) -> None:
+    """A commit in which many rules fire writes their transitions in as many statements as that of one rule."""
+    counts = []
+    for many in (1, 30):
+        named = {f"r{number}": rule(figure="messages", window="today", above=str(many)) for number in range(many)}
+        await set_rules(bench.database, **named)
+        found: list[str] = []
+        assert bench.database._writing is not None
+        listened = bench.database._writing, "before_cursor_execute", lambda *args, found=found: found.append(args[2])
+        events.listen(*listened)
+        await bench.post(*(f"m{many}.{number}" for number in range(many + 1)))
+        events.remove(*listened)
+        counts.append(len([text for text in found if text.startswith("INSERT INTO alert_")]))
+    assert len(await crossings(bench.database)) >= 31
+    assert counts[0] == counts[1]
+
+
+async def test_a_fault_in_deciding_fails_no_commit(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If rules cannot be decided, the events are recorded all the same, and the next commit decides."""
+    await set_rules(bench.database, r=rule("budget", window="month", limit="1", levels=[100]))
+
+    def broken(*args: object, **given: object) -> None:
+        raise ArithmeticError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "look", broken)
+        await spend(bench, "2")
+    assert await crossings(bench.database) == []
+    await spend(bench, "0")
+    assert await crossings(bench.database) == [("r", "100", "firing")]
+
+
+async def test_the_minutes_of_all_windows_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules whose different windows have too many minutes together are refused; those of equal windows are one."""
+    monkeypatch.setattr(rules, "MAX_TENANT_MINUTES", 100)
+    equal = {f"r{number}": rule(figure="messages", window="60m", above=str(number)) for number in range(9)}
+    await set_rules(bench.database, **equal)
+    with pytest.raises(TooManyRules, match="100 minutes"):
+        await set_rules(bench.database, **equal, other=rule(figure="messages", window="41m", above="1"))
+    async with bench.database.read() as connection:
+        assert len(await read_rules(connection, "default")) == len(equal)
+
+
+async def test_rows_of_windows_count_in_the_cache(bench: Bench) -> None:
+    """What is kept of the windows of rules has a part in the bound of the rows that are kept in memory."""
+    await bench.post(*(f"m{number}" for number in range(80)), timestamp="2026-03-10T11:00:00.000Z")
+    sizes = []
+    for window in ("1m", "120m"):
+        await set_rules(bench.database, r=rule(figure="messages", window=window, above="1000"))
+        for minute in range(64):
+            await bench.post(f"{window}{minute}", timestamp=f"2026-03-10T11:{minute % 60:02}:00.000Z")
+        kept = bench.writer._rows._kept["default"]
+        sizes.append(kept.count - KeptRows(0, "", kept.known).count)
+    assert sizes[0] == 0
+    assert sizes[1] > 6

@@ -1,6 +1,8 @@
 """Where messages may go to: nowhere private, whatever a name says (SSRF)."""
 
+import asyncio
 import socket
+import threading
 from ipaddress import ip_network
 from typing import Any
 
@@ -68,6 +70,7 @@ async def test_a_name_with_a_private_address_is_refused(monkeypatch: pytest.Monk
         "https://user:pw@example.org",
         "https://exa mple.org",
         "https://example.org:x/",
+        f"https://{'a.' * 200}org/",
         "x",
     ],
 )
@@ -109,3 +112,34 @@ async def test_a_name_that_changes_leads_nowhere_else(
     assert (await send(alerting, "POST", "targets/hook/trials")).json() == {"delivered": True, "error": None}
     assert asked == ["rebinding.invalid"]
     assert hook.received[0].headers["host"] == f"rebinding.invalid:{hook.port}"
+
+
+async def test_names_that_are_not_answered_keep_no_thread_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the look-ups of many names hang, the threads that compress answers are free."""
+    hangs = threading.Event()
+
+    def slow(*_args: Any, **_more: Any) -> Any:
+        hangs.wait(60)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    asked = [asyncio.create_task(resolve("slow.example", 443, ())) for _ in range(addresses.THREADS)]
+    try:
+        async with asyncio.timeout(20):
+            assert await asyncio.to_thread(lambda: "free") == "free"
+        assert not any(task.done() for task in asked)
+    finally:
+        hangs.set()
+        await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def test_one_trial_of_a_tenant_goes_on_at_a_time(alerting: Running, hook: Receiver) -> None:
+    """A second test message of a tenant is refused while a target makes the first one wait."""
+    await put_webhook(alerting, hook)
+    hook.answers.clear()
+    first = asyncio.create_task(send(alerting, "POST", "targets/hook/trials"))
+    await hook.until(1)
+    assert (await send(alerting, "POST", "targets/hook/trials")).status_code == 409
+    hook.answers.set()
+    assert (await first).json()["delivered"]
+    assert (await send(alerting, "POST", "targets/hook/trials")).json()["delivered"]

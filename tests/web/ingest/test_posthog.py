@@ -104,6 +104,14 @@ async def test_bad_events_lose_no_good_ones(running: Running) -> None:
     assert [(item["index"], item["field"]) for item in answer["rejected"]] == list(enumerate(fields, 1))
 
 
+async def test_a_number_beyond_all_floats_loses_no_good_event(running: Running) -> None:
+    """A cost that no float can hold is listed as wrong, and the other events of the batch are recorded."""
+    body = json.dumps({"batch": [generation(), generation(**{"$ai_total_cost_usd": 10**400})]})
+    answer = await post(running, body.encode())
+    assert answer.status_code == 200
+    assert (answer.json()["recorded"], [item["index"] for item in answer.json()["rejected"]]) == (1, [1])
+
+
 async def test_what_the_sdk_says_of_itself_is_understood(running: Running) -> None:
     """Anthropic's input excludes cached tokens; a cost is the sender's word; without a user a trace stands for one."""
     exclusive = {

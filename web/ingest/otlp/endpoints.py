@@ -131,7 +131,7 @@ class _Batch:
     def __init__(self, tenant_id: str, recent: RecentCalls, check: Callable[[AnyEvent], None]) -> None:
         self.events: list[AnyEvent] = []
         self.groups: list[list[Call]] = []
-        """The calls, each with all spans that tell of it."""
+        """The calls that are recorded, or were before, each with all spans that tell of it."""
         self.outcomes: Counter[str] = Counter()
         self.reason = ""
         """Why the first span that was refused was so; "" if none was."""
@@ -166,8 +166,8 @@ class _Batch:
             self.outcomes[found] += 1
 
     def _add(self, group: list[Call]) -> None:
-        self.groups.append(group)
         if self._recent.has(self._tenant_id, group):
+            self.groups.append(group)
             self.outcomes[SAME_CALL] += len(group)
             return
         try:
@@ -176,6 +176,7 @@ class _Batch:
         except InvalidEvent as error:
             self._refuse(str(error))
         else:
+            self.groups.append(group)
             self.events.append(event)
             self.outcomes[CALL] += 1
         if len(group) > 1:

@@ -63,7 +63,8 @@ def read_event(item: bytes | bytearray) -> AnyEvent:
     try:
         found = _ITEM.decode(item)
         return _read_call(found) if found.event in CALLS else _read_activity(found)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError):
+        # Whole numbers of JSON may be larger than any float.
         raise InvalidEvent("", "is not an event as PostHog's SDKs post it") from None
 
 

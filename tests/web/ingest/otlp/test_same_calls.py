@@ -170,3 +170,14 @@ def test_every_call_is_in_one_group(pairs: list[tuple[int, int]]) -> None:
     found = [Call(Span(TRACE, f"{own:016x}", f"{parent:016x}", 0, 1, False, ""), {}) for own, parent in pairs]
     grouped = [call.span.key for group in outermost({call.span.key: call for call in found}) for call in group]
     assert sorted(grouped) == sorted(call.span.key for call in found)
+
+
+async def test_a_span_that_was_refused_hides_no_call(running: Running) -> None:
+    """A call within a span that was refused counts, also in a later request: only what is recorded is the same."""
+    refused = chat(1, gen_ai__response__model=None)
+    body = as_protobuf(refused)
+    response = await running.http.post("/v1/traces", content=body, headers={"Content-Type": PROTOBUF})
+    assert (response.status_code, response.content) != (200, b"")
+    await export(running, openinference(2, 1))
+    (call,) = await calls(running)
+    assert call["user_id"] == "u-1"
