@@ -368,3 +368,12 @@ async def test_rows_of_windows_count_in_the_cache(bench: Bench) -> None:
         sizes.append(kept.count - KeptRows(0, "", kept.known).count)
     assert sizes[0] == 0
     assert sizes[1] > 6
+
+
+async def test_what_all_rules_can_write_at_once_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules whose levels and targets would make one commit write too much are refused."""
+    monkeypatch.setattr(rules, "MAX_TENANT_ROWS", 12)
+    budget = rule("budget", window="month", limit="1", targets=["a", "b"])
+    await set_rules(bench.database, r=budget, s=rule(figure="messages", window="today", above="1", targets=["a"]))
+    with pytest.raises(TooManyRules, match="12 transitions"):
+        await set_rules(bench.database, r=budget, s=budget)
