@@ -21,9 +21,9 @@ from tests.web.pdf.samples import fill
 from tests.web.schedules.samples import keep
 from web import mail
 from web.mail import Mailer
+from web.pdf.report import read_report
 from web.pdf.typesetting import typesetter
 from web.pdf.typesetting.typesetter import Typesetter
-from web.schedules import sender as sending
 from web.schedules.endpoints import MAX_RECIPIENTS
 from web.schedules.sender import ScheduledReports
 from web.settings import Settings
@@ -189,14 +189,14 @@ async def test_a_report_that_cannot_be_read_keeps_no_other_waiting(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fault in reading a tenant's report is a failure of that report, which is tried again; others are sent."""
-    database, read = running.service.database, sending.read_report
+    database = running.service.database
 
     async def faulty(connection: Any, epoch: str, tenant_id: str, *more: Any) -> Any:
         if tenant_id == "acme":
             raise LookupError
-        return await read(connection, epoch, tenant_id, *more)
+        return await read_report(connection, epoch, tenant_id, *more)
 
-    monkeypatch.setattr(sending, "read_report", faulty)
+    monkeypatch.setattr("web.schedules.sender.read_report", faulty)
     for tenant_id in ("acme", "default"):
         await keep(database, tenant_id, next_at="2026-03-06T08:00:00.000Z")
     async with mail_server() as server, sender(database, server) as reports:
