@@ -27,8 +27,8 @@ MAX_SCHEDULES = 50
 AT_A_TIME = 100
 """How many schedules or deliveries are looked at in one step."""
 ID_BYTES, CLAIM_BYTES = 4, 16
-CLAIM_TIME = timedelta(minutes=15)
-"""How long rows are claimed: longer than it takes to make a report and to send it to all recipients."""
+CLAIM_TIME = timedelta(minutes=25)
+"""How long rows are claimed: longer than it may take to make a report and to send it to all recipients, 20 of them."""
 MAX_PROBLEM = 200
 
 _schedules, _rows = report_schedules.c, report_deliveries.c

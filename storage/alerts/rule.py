@@ -25,6 +25,8 @@ MAX_RULES = 500
 MAX_TENANT_MINUTES = 50_000
 """How many minutes the windows of a tenant's rules may have together, equal ones once: each is a row that is kept in
 some 90 bytes, and read again by whichever process did not write last."""
+MAX_TENANT_ROWS = 5000
+"""How many transitions and messages a tenant's rules may make if all fire at once: one commit writes them."""
 MAX_TARGETS, MAX_LEVELS = 10, 10
 MAX_PERCENT = 100_000
 LEVELS = (50, 80, 100)

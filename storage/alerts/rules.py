@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.alerts import decide as deciding
 from storage.alerts.condition import conditions
 from storage.alerts.decide import Decided
-from storage.alerts.rule import MAX_RULES, MAX_TENANT_MINUTES, Rule, decode, encode
+from storage.alerts.rule import MAX_RULES, MAX_TENANT_MINUTES, MAX_TENANT_ROWS, Rule, decode, encode
 from storage.alerts.silence import forget_user as forget_silences
 from storage.alerts.state import FIRING, State
 from storage.alerts.watch import Watch
@@ -162,6 +162,11 @@ def _load(connection: Connection, head: Head) -> Watch:
 def _settle(connection: Connection, place: Place, watch: Watch, rules: dict[str, Rule]) -> Decided:
     """Decide the rules as they are now."""
     head = place.head
+    rows = sum(len(conditions(key, rule)) * (1 + len(rule.targets)) for key, rule in rules.items())
+    if rows > MAX_TENANT_ROWS:
+        raise TooManyRules(
+            f"all rules together may make {MAX_TENANT_ROWS:,} transitions and messages: take fewer levels or targets"
+        )
     keys = {(found.rule_id, found.level) for key, rule in rules.items() for found in conditions(key, rule)}
     ended = [key for key in watch.states if key not in keys]
     deliveries = deciding.end(connection, head, watch, ended, place.epoch, watch.rules)

@@ -21,6 +21,8 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 _EMBEDDING = ipaddress.ip_network("64:ff9b::/96")
 """Addresses of NAT64, whose last 32 bits are an address of IPv4."""
 
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""What is assigned of IPv6 (RFC 4291, 2.4). Python takes more for global: site-local addresses, and translations."""
 THREADS = 40
 """How many look-ups of names, and sendings by apprise, go on at the same time."""
 _threads = ThreadPoolExecutor(THREADS, "alert-targets")
@@ -78,6 +80,8 @@ def _may_be_reached(address: Ip, allowed: Sequence[Network]) -> bool:
         return True
     if inner is not None:
         return _may_be_reached(inner, allowed)
+    if isinstance(address, ipaddress.IPv6Address) and address not in _UNICAST:
+        return False
     return address.is_global and not address.is_multicast
 
 

@@ -29,6 +29,8 @@ LATE = timedelta(hours=1)
 RETRIES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720))
 """After how long a message that failed is tried again; after the last one it is given up."""
 
+_NOT_READ = "the report could not be read: the log of the service says why"
+
 
 class ScheduledReports:
     """Looks for what is due, and sends it."""
@@ -82,6 +84,11 @@ class ScheduledReports:
         except (Problem, NotInstalled, PdfFailed) as error:
             is_gone = isinstance(error, Problem)
             await self._fail(delivery, delivery.recipients, str(error), is_permanent=is_gone)
+            return
+        except Exception as error:
+            # It would be tried again without an end, and keep the reports of other tenants waiting.
+            log.error("report_not_read", error=type(error).__name__, exc_info=not isinstance(error, StorageError))
+            await self._fail(delivery, delivery.recipients, _NOT_READ, is_permanent=False)
             return
         is_late = clock.moment(clock.now()) - clock.moment(delivery.due_at) > LATE
         for recipient in delivery.recipients:

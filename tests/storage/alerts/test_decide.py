@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -263,7 +264,7 @@ async def test_a_forgotten_user_is_in_no_rule(bench: Bench) -> None:
     await spend(bench, "2", user_id="v")
     for user_id in ("u", "v"):
         silence = Silence(Matcher(user_id=user_id), "2026-04-01T00:00:00.000Z", "ada")
-        await bench.database.write(lambda connection, added=silence: add_silence(connection, "default", added))
+        await bench.database.write(partial(add_silence, tenant_id="default", silence=silence))
     await forget(Steps(bench.database, 100, rest=0), "default", "u")
     assert {rule_id for rule_id, _, _ in await crossings(bench.database)} == {"v"}
     async with bench.database.read() as connection:
@@ -368,3 +369,12 @@ async def test_rows_of_windows_count_in_the_cache(bench: Bench) -> None:
         sizes.append(kept.count - KeptRows(0, "", kept.known).count)
     assert sizes[0] == 0
     assert sizes[1] > 6
+
+
+async def test_what_all_rules_can_write_at_once_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules whose levels and targets would make one commit write too much are refused."""
+    monkeypatch.setattr(rules, "MAX_TENANT_ROWS", 12)
+    budget = rule("budget", window="month", limit="1", targets=["a", "b"])
+    await set_rules(bench.database, r=budget, s=rule(figure="messages", window="today", above="1", targets=["a"]))
+    with pytest.raises(TooManyRules, match="12 transitions"):
+        await set_rules(bench.database, r=budget, s=budget)

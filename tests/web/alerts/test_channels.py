@@ -100,7 +100,12 @@ async def test_an_address_is_one_address(tmp_path: Path) -> None:
     pytest.importorskip("apprise")
     called: list[None] = []
     channels = Channels(Settings.read(environment(tmp_path, ALERTS_SECRET="s")))
-    async with await asyncio.start_server(lambda _, sink: called.append(sink.close()), "127.0.0.1", 0) as server:
+
+    def serve(_source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        called.append(None)
+        sink.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         address = Address(f"json://127.0.0.1:1/x,json://127.0.0.1:{port}/x")
         body = write_test("i", "t", "2026-01-01T00:00:00.000Z")
