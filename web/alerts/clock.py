@@ -8,11 +8,15 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
 from storage.alerts import due
+from storage.alerts.decide import load
 from storage.alerts.deliveries import drop_history
+from storage.alerts.unusual.look import wanted
+from storage.alerts.unusual.usual import Usual, Usuals
 from storage.engine.database import Database, WriteTransaction
 from storage.errors import StorageError
 from storage.leases import end_lease, take_lease
@@ -37,6 +41,7 @@ class AlertClock:
         self._steps = steps
         self._told = told
         self._holder = secrets.token_hex(16)
+        self._usuals = Usuals()
         self._holds = False
         self._renew_at = 0.0
         self._minute = ""
@@ -79,6 +84,8 @@ class AlertClock:
             if minute == self._minute:
                 waiting = await connection.run_sync(due.waiting)
                 tenants = {tenant_id: tenants[tenant_id] for tenant_id in waiting & tenants.keys()}
+        if minute != self._minute:
+            self._usuals.keep_only(tenants)
         for tenant_id, version in tenants.items():
             await self._look(tenant_id, version)
         if minute[:13] != self._minute[:13]:
@@ -103,14 +110,17 @@ class AlertClock:
     async def _look(self, tenant_id: str, version: int) -> None:
         days = self._database.days
         async with self._database.read() as connection:
-            if not await connection.run_sync(due.would_change, tenant_id, version, days):
+            watch = await connection.run_sync(load, tenant_id, version)
+        usual = await self._usuals.find(self._database, tenant_id, wanted(watch.rules), clock.now())
+        async with self._database.read() as connection:
+            if not await connection.run_sync(due.would_change, tenant_id, watch, days, usual):
                 return
-        done = await self._steps.take(tenant_id, self._decide)
+        done = await self._steps.take(tenant_id, partial(self._decide, usual))
         if done.deliveries:
             self._told()
 
-    def _decide(self, connection: WriteTransaction, head: Head) -> Done:
-        decided = due.decide_now(connection, head, self._database.epoch, self._database.days)
+    def _decide(self, usual: Usual, connection: WriteTransaction, head: Head) -> Done:
+        decided = due.decide_now(connection, head, self._database.epoch, self._database.days, usual)
         if decided.counts is None:
             return NOTHING
         return Done(1, "alert_states", alerts=decided.counts, deliveries=decided.deliveries)
