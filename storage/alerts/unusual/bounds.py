@@ -4,8 +4,8 @@ Hours are few, so ranks among those of 14 days could not tell one in a thousand:
 """
 
 from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
 from math import exp
-from typing import NamedTuple
 
 from storage.alerts.unusual.detector import DAYS, Base
 
@@ -18,7 +18,8 @@ made-up traffic without a fault, for five kinds of it: with 2.3 there are at mos
 1.9 5.0. They are reached only once enough days are known: 2.3 after 41 days, 1.9 after 11."""
 
 
-class Bounds(NamedTuple):
+@dataclass(frozen=True)
+class Bounds:
     """An hour is unusual from ``up`` on upward and from ``down`` on downward; None: no value is.
 
     ``least`` and ``greatest`` are the bounds of the ``count`` hours like it.

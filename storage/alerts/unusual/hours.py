@@ -97,7 +97,7 @@ def read_first(connection: Connection, tenant_id: str, metric: str) -> str | Non
         for name in (*EVENTS.values(), metric)
     ]
     row = connection.execute(select(*starts), {"tenant": tenant_id}).one()
-    found = min((start for start in row if start is not None), default=None)
+    found: str | None = min((start for start in row if start is not None), default=None)
     cutoffs = connection.execute(_CUTOFFS, {"tenant": tenant_id}).one_or_none()
     cutoff = "" if cutoffs is None else heads.cutoffs_of(cutoffs).of(metric)
     if found is None or not cutoff:

@@ -54,7 +54,9 @@ class Scene:
         self.bench = Bench(url)
         self.now = now
         self.count = 0
-        self.alerts = AlertClock(self.bench.database, Steps(self.bench.database, 1000, lambda _: None, rest=0), int)
+        self.alerts = AlertClock(
+            self.bench.database, Steps(self.bench.database, 1000, lambda _: None, rest=0), lambda: None
+        )
 
     async def post(self, at: datetime, count: int, tenant: str = "default") -> None:
         await self._write([self._event(at, number) for number in range(count)], tenant)

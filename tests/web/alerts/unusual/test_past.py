@@ -107,7 +107,7 @@ async def test_a_webhook_is_told_why(alerting: Running, hook: Receiver) -> None:
     await put_webhook(alerting, hook)
     await put_rule(alerting, "r", name="Messages", kind="unusual", figure="messages", targets=["hook"])
     database = alerting.service.database
-    await AlertClock(database, Steps(database, 1000, lambda _: None, rest=0), int)._look(
+    await AlertClock(database, Steps(database, 1000, lambda _: None, rest=0), lambda: None)._look(
         "default", await of_rules(database)
     )
     received = (await hook.until(1))[0].document
