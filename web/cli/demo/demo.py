@@ -25,6 +25,7 @@ from web.settings import DEFAULT_TENANT, PREFIX, Settings, own_url
 
 FILE = "analytics.db"
 LINK_HOURS = 12
+LOOPBACK = "127.0.0.0/8,::1/128"
 KEPT = ("HOST", "PORT", "TIMEZONE", "LOG_LEVEL", "LOG_FORMAT")
 """The settings that a demo takes from the environment: none that leads to a real database, or to its keys."""
 
@@ -42,7 +43,9 @@ def demo_settings(environment: Mapping[str, str], folder: Path) -> Settings:
             f"{PREFIX}LOG_LEVEL": "warning",
             **kept,
             f"{PREFIX}DATABASE_URL": f"sqlite+aiosqlite:///{folder / FILE}",
-            f"{PREFIX}TRUSTED_NETWORKS": "127.0.0.0/8,::1/128",
+            f"{PREFIX}TRUSTED_NETWORKS": LOOPBACK,
+            # Who tries alerts out receives them with a program of this machine.
+            f"{PREFIX}ALERTS_NETWORKS": LOOPBACK,
             f"{PREFIX}AUDIT_LOG": "off",
         }
     )

@@ -151,4 +151,5 @@ def test_nothing_real_is_taken_from_the_environment(tmp_path: Path) -> None:
     )
     assert (settings.port, settings.timezone) == (9123, "Europe/Berlin")
     assert "hunter2" not in repr(settings)
+    assert settings.alerts_networks == settings.trusted_networks != ()
     assert settings.database_url == f"sqlite+aiosqlite:///{tmp_path}/analytics.db"
