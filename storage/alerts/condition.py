@@ -17,6 +17,7 @@ USER, MODEL = "user_id", "model"
 """Columns by which the days of LLM calls are kept."""
 BACK = {"yesterday": 1, "last_week": 7}
 PERCENT = 100
+UNUSUAL = "unusual"
 
 Decide = Callable[[int | None, int], Sign]
 """Says what a value means, beside the value that it is compared with (0 where there is none)."""
@@ -53,9 +54,9 @@ class Condition:
 
 
 def conditions(rule_id: str, rule: Rule) -> list[Condition]:
-    """Give the conditions of a rule that was checked; none of one that is switched off."""
+    """Give the conditions of a rule that was checked, which commits decide; none of one that is switched off."""
     figure = figure_of(rule)
-    if figure is None or not rule.enabled:
+    if figure is None or not rule.enabled or rule.kind == UNUSUAL:
         return []
     subject = _subject(rule, figure)
     if rule.kind == "budget":
@@ -67,6 +68,26 @@ def conditions(rule_id: str, rule: Rule) -> list[Condition]:
         ]
     decide, bound, well = _MAKERS[rule.kind](rule, figure)
     return [Condition(rule_id, "", rule, figure, subject, decide, bound, well)]
+
+
+def unusual_condition(rule_id: str, rule: Rule) -> Condition | None:
+    """Give the condition of a rule about what is unusual, which the clock decides; None of every other one."""
+    figure = figure_of(rule)
+    if figure is None or not rule.enabled or rule.kind != UNUSUAL:
+        return None
+    subject = Subject(figure.name, (Source(figure.needs[0]),), Window("hour"))
+    return Condition(rule_id, "", rule, figure, subject, _never, None)
+
+
+def levels(rule_id: str, rule: Rule) -> set[tuple[str, str]]:
+    """Name the rule with each of the levels at which it has a state."""
+    if unusual_condition(rule_id, rule) is not None:
+        return {(rule_id, "")}
+    return {(rule_id, condition.level) for condition in conditions(rule_id, rule)}
+
+
+def _never(_value: int | None, _before: int) -> Sign:
+    return Sign.BETWEEN
 
 
 def _subject(rule: Rule, figure: Figure) -> Subject:

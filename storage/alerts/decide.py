@@ -16,6 +16,8 @@ from storage.alerts import message
 from storage.alerts.rule import Rule, decode
 from storage.alerts.silence import read_matchers
 from storage.alerts.state import State
+from storage.alerts.unusual.look import look_at_hours
+from storage.alerts.unusual.usual import NOT_KNOWN, Usual
 from storage.alerts.watch import StateKey, Transition, Watch
 from storage.alerts.window import Moment
 from storage.model.changes import AlertCounts, Position
@@ -70,19 +72,28 @@ def watch_of(connection: Connection, head: Head, kept: Watch | None) -> Watch | 
 
 
 def decide(
-    connection: Connection, head: Head, watch: Watch | None, epoch: str, days: Days, rolled: Rolled | None = None
+    connection: Connection,
+    head: Head,
+    watch: Watch | None,
+    epoch: str,
+    days: Days,
+    rolled: Rolled | None = None,
+    usual: Usual = NOT_KNOWN,
 ) -> Decided:
     """Decide the rules after a change of the tenant's figures, or of its rules, that leads on from the *head*.
 
-    *rolled* is what the change wrote to the rollups, before this; None: read all sums. *watch* is then that of the new
-    head, and valid only if the transaction is committed.
+    *rolled* is what the change wrote to the rollups, before this; None: read all sums. *usual*: what is not so is
+    decided, too. *watch* is then that of the new head, and valid only if the transaction is committed.
     """
     if watch is None:
         return NOTHING
     position = Position(epoch, head.sequence + 1, head.next_tag)
     added = rolled if watch.stands_at(head.sequence, head.tag) else None
+    at = now()
     try:
-        look = watch.look(connection, head.tenant_id, Moment.of(now(), days), days, added)
+        look = watch.look(connection, head.tenant_id, Moment.of(at, days), days, added).beside(
+            look_at_hours(connection, head.tenant_id, watch, usual, at)
+        )
     except SQLAlchemyError:
         raise
     except Exception:

@@ -6,8 +6,10 @@ decided in one that holds the tenant's head.
 
 from sqlalchemy import Connection, select
 
-from storage.alerts.decide import Decided, decide, load, watch_of
+from storage.alerts.decide import Decided, decide, watch_of
 from storage.alerts.state import PENDING
+from storage.alerts.unusual.look import look_at_hours
+from storage.alerts.unusual.usual import NOT_KNOWN, Usual
 from storage.alerts.watch import Watch
 from storage.alerts.window import Moment
 from storage.model.clock import Days, now
@@ -30,12 +32,13 @@ def waiting(connection: Connection) -> set[str]:
     return set(connection.scalars(query))
 
 
-def would_change(connection: Connection, tenant_id: str, version: int, days: Days) -> bool:
-    """Say whether any state of a tenant's rules is to change now."""
-    watch: Watch = load(connection, tenant_id, version)
-    return bool(watch.look(connection, tenant_id, Moment.of(now(), days), days).states)
+def would_change(connection: Connection, tenant_id: str, watch: Watch, days: Days, usual: Usual = NOT_KNOWN) -> bool:
+    """Say whether any state of a tenant's rules, which *watch* has just been loaded with, is to change now."""
+    at = now()
+    look = watch.look(connection, tenant_id, Moment.of(at, days), days)
+    return bool(look.states or look_at_hours(connection, tenant_id, watch, usual, at).states)
 
 
-def decide_now(connection: Connection, head: Head, epoch: str, days: Days) -> Decided:
+def decide_now(connection: Connection, head: Head, epoch: str, days: Days, usual: Usual = NOT_KNOWN) -> Decided:
     """Decide a tenant's rules as of now, in a transaction that holds its head."""
-    return decide(connection, head, watch_of(connection, head, None), epoch, days)
+    return decide(connection, head, watch_of(connection, head, None), epoch, days, usual=usual)

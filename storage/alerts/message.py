@@ -4,7 +4,9 @@ from typing import Any
 
 import msgspec
 
+from storage.alerts.figure import Figure
 from storage.alerts.rule import Rule
+from storage.alerts.unusual.verdict import Finding
 from storage.alerts.watch import Transition
 from storage.model.changes import Position
 
@@ -17,7 +19,7 @@ def type_of(status: str) -> str:
 def write(transition_id: str, transition: Transition, tenant_id: str, position: Position) -> str:
     """Write the document of a transition, decided by the commit that led to *position*."""
     state, condition = transition.state, transition.condition
-    rule, figure = condition.rule, condition.figure
+    rule, figure, finding = condition.rule, condition.figure, transition.finding
     data = {
         "id": transition_id,
         "tenant": tenant_id,
@@ -32,14 +34,33 @@ def write(transition_id: str, transition: Transition, tenant_id: str, position: 
         "limit": None if condition.limit is None else figure.write(condition.limit),
         "level": int(state.level) if state.level else None,
         "compared_with": figure.write(transition.before) if condition.subject.back else None,
-        "window": rule.window or f"{rule.minutes}m",
-        "window_start": state.window_key or None,
+        "window": "hour" if finding else rule.window or f"{rule.minutes}m",
+        "window_start": (finding.hour if finding else state.window_key) or None,
         "user_id": rule.user_id,
         "provider": rule.provider,
         "model": rule.model,
         "position": str(position),
     }
+    if finding is not None:
+        data |= _why(finding, figure)
     return _encode(state.status, state.since, data)
+
+
+def _why(finding: Finding, figure: Figure) -> dict[str, Any]:
+    """Say what the hours like one had, as data and as a sentence; nothing if too little is known of them now."""
+    if finding.bounds is None:
+        return {"usual": None, "reason": None}
+    least, greatest, count = (
+        figure.write(finding.bounds.least),
+        figure.write(finding.bounds.greatest),
+        finding.bounds.count,
+    )
+    hour = finding.hour.replace("T", " ")
+    return {
+        "usual": {"least": least, "greatest": greatest, "hours": count},
+        "reason": f"{figure.name}: {figure.write(finding.value)} in the hour from {hour}:00 UTC; "
+        f"the {count} hours like it had {least} to {greatest}",
+    }
 
 
 def write_ended(transition_id: str, rule_id: str, rule: Rule | None, at: str, tenant_id: str, level: str) -> str:

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from storage.alerts.figure import OF_LLM_DAYS, Figure, find_figure
 
-Kind = Literal["threshold", "change", "budget", "silence"]
+Kind = Literal["threshold", "change", "budget", "silence", "unusual"]
 Against = Literal["yesterday", "last_week"]
 Direction = Literal["up", "down"]
 Severity = Literal["info", "warning", "critical"]
@@ -20,6 +20,8 @@ EVENTS = {"activity": "activities", "message": "messages", "api_usage": "api_cal
 CALENDAR = ("hour", "today", "month")
 """Windows that begin at a boundary: an hour of UTC, a local day, the month of local days."""
 MAX_MINUTES = 1440
+LEAST_FALSE_ALARMS, MOST_FALSE_ALARMS, FALSE_ALARMS = 1, 30, 5
+"""How many a month may be allowed, and how many are if nothing is said."""
 MAX_RULES = 500
 """How many a tenant may have."""
 MAX_TENANT_MINUTES = 50_000
@@ -56,6 +58,8 @@ class Rule(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
       yesterday or last week, which had ``at_least`` so much.
     - budget: the cost of LLM calls reaches ``levels`` (percent) of ``limit`` (US dollars).
     - silence: no event of the kind ``event`` for ``minutes``.
+    - unusual: an hour of ``figure`` is unlike the same hour of the last 14 days, with at most
+      ``false_alarms_a_month`` (None: 5) where nothing is wrong.
 
     ``user_id``, or ``provider`` and ``model``, limit a budget, or a threshold of LLM calls, to those of one.
     ``for_minutes``: how long it has to hold before it is an alert. ``targets``: ids of those who are told.
@@ -77,6 +81,7 @@ class Rule(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     levels: Annotated[list[Annotated[int, Meta(ge=1, le=1000)]], Meta(max_length=MAX_LEVELS)] = []
     event: Annotated[str, Meta(max_length=20)] | None = None
     minutes: Annotated[int, Meta(ge=1, le=MAX_MINUTES)] | None = None
+    false_alarms_a_month: Annotated[int, Meta(ge=LEAST_FALSE_ALARMS, le=MOST_FALSE_ALARMS)] | None = None
     user_id: Text | None = None
     provider: Text | None = None
     model: Text | None = None
@@ -92,6 +97,7 @@ _FIELDS = {
     "change": {"figure", "window", "against", "direction", "percent", "at_least"},
     "budget": {"window", "limit", "levels", "user_id", "provider", "model"},
     "silence": {"event", "minutes"},
+    "unusual": {"figure", "false_alarms_a_month"},
 }
 """The fields of each kind, beside those of all."""
 _OF_ALL = {"name", "kind", "for_minutes", "severity", "targets", "inhibited_by", "enabled"}
@@ -166,11 +172,24 @@ def _check_silence(rule: Rule) -> None:
         raise InvalidRule("minutes", "is required")
 
 
+def _check_unusual(rule: Rule) -> None:
+    check_adds_up(_figure(rule))
+    if rule.for_minutes:
+        raise InvalidRule("for_minutes", "must be 0 for what is unusual: it is so for an hour")
+
+
+def check_adds_up(figure: Figure) -> None:
+    """See that hours of a figure can be compared; raises :exc:`InvalidRule`."""
+    if len(figure.needs) > 1 or figure.is_daily:
+        raise InvalidRule("figure", "must be one that adds up for what is unusual")
+
+
 _CHECKS = {
     "threshold": _check_threshold,
     "change": _check_change,
     "budget": _check_budget,
     "silence": _check_silence,
+    "unusual": _check_unusual,
 }
 
 

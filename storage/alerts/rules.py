@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.alerts import decide as deciding
-from storage.alerts.condition import conditions
+from storage.alerts.condition import UNUSUAL, levels
 from storage.alerts.decide import Decided
 from storage.alerts.rule import MAX_RULES, MAX_TENANT_MINUTES, MAX_TENANT_ROWS, Rule, decode, encode
 from storage.alerts.silence import forget_user as forget_silences
@@ -162,13 +162,13 @@ def _load(connection: Connection, head: Head) -> Watch:
 def _settle(connection: Connection, place: Place, watch: Watch, rules: dict[str, Rule]) -> Decided:
     """Decide the rules as they are now."""
     head = place.head
-    rows = sum(len(conditions(key, rule)) * (1 + len(rule.targets)) for key, rule in rules.items())
+    rows = sum(len(levels(key, rule)) * (1 + len(rule.targets)) for key, rule in rules.items())
     if rows > MAX_TENANT_ROWS:
         raise TooManyRules(
             f"all rules together may make {MAX_TENANT_ROWS:,} transitions and messages: take fewer levels or targets"
         )
-    keys = {(found.rule_id, found.level) for key, rule in rules.items() for found in conditions(key, rule)}
-    ended = [key for key in watch.states if key not in keys]
+    keys = {name for rule_id, rule in rules.items() for name in levels(rule_id, rule)}
+    ended = [name for name in watch.states if name not in keys or _has_turned(watch.rules, rules, name[0])]
     deliveries = deciding.end(connection, head, watch, ended, place.epoch, watch.rules)
     version = move_alerts(connection, head.tenant_id, are_any=bool(rules))
     fresh = Watch(version, rules, watch.states)
@@ -179,3 +179,9 @@ def _settle(connection: Connection, place: Place, watch: Watch, rules: dict[str,
         )
     decided = deciding.decide(connection, head, fresh, place.epoch, place.days)
     return replace(decided, counts=fresh.counts, deliveries=deliveries + decided.deliveries)
+
+
+def _has_turned(before: dict[str, Rule], after: dict[str, Rule], rule_id: str) -> bool:
+    """Say whether a rule is about what is unusual now and was not, or was and is not: its state is of other windows."""
+    pair = before.get(rule_id), after[rule_id]
+    return pair[0] is not None and len({rule is not None and rule.kind == UNUSUAL for rule in pair}) > 1

@@ -13,6 +13,7 @@ from storage.alerts.condition import Condition, Subject, conditions
 from storage.alerts.rule import Rule
 from storage.alerts.state import FIRING, PENDING, Sign, State, advance
 from storage.alerts.sums import Sums
+from storage.alerts.unusual.verdict import Finding
 from storage.alerts.window import NO_SPAN, Moment, WindowSum
 from storage.model.changes import AlertCounts, Position
 from storage.model.clock import Days
@@ -24,11 +25,15 @@ StateKey = tuple[str, str]
 
 @dataclass(frozen=True)
 class Transition:
-    """A rule that fires, or is resolved: the state that it came to, of which condition, in which window."""
+    """A rule that fires, or is resolved: the state that it came to, of which condition, in which window.
+
+    ``finding`` is the hour that it is about, if it is one about what is unusual.
+    """
 
     state: State
     condition: Condition
     before: int
+    finding: Finding | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,10 @@ class Look:
 
     states: list[State]
     transitions: list[Transition]
+
+    def beside(self, other: "Look") -> "Look":
+        """Give what both found."""
+        return Look(self.states + other.states, self.transitions + other.transitions)
 
 
 NOTHING_SEEN = Look([], [])

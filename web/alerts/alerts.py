@@ -9,6 +9,7 @@ from web.alerts.access import Access
 from web.alerts.channels import Channels
 from web.alerts.clock import AlertClock
 from web.alerts.history import History
+from web.alerts.past import PastAlarms
 from web.alerts.rules import Rules
 from web.alerts.sender import Sender
 from web.alerts.targets import Targets
@@ -45,5 +46,6 @@ class Alerts:
         return [
             *Rules(access).operations(),
             *History(access).operations(),
+            *PastAlarms(access).operations(),
             *Targets(access, self._channels, anywhere=self._anywhere).operations(),
         ]

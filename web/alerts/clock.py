@@ -5,6 +5,7 @@ only read the same.
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,7 +14,10 @@ from functools import partial
 import structlog
 
 from storage.alerts import due
+from storage.alerts.decide import load
 from storage.alerts.deliveries import drop_history, ends_of_history
+from storage.alerts.unusual.look import wanted
+from storage.alerts.unusual.usual import Usual, Usuals
 from storage.engine.database import Database, WriteTransaction
 from storage.errors import StorageError
 from storage.leases import end_lease, take_lease
@@ -25,8 +29,21 @@ log = structlog.get_logger()
 
 LEASE = "alerts"
 TICK_SECONDS, LEASE_SECONDS, RENEW_SECONDS = 1.0, 10.0, 3.0
+END_SECONDS = 2.0
+"""How long a look may go on before it is cancelled."""
 HISTORY_DAYS, DROPPED = 400, 500
 """How long transitions are kept, and how many are deleted at a time."""
+
+
+async def end_task(task: "asyncio.Task[None]", is_ending: asyncio.Event) -> None:
+    """Let a task come to its end, which looks at *is_ending*; cancel it after :data:`END_SECONDS`.
+
+    A read of PostgreSQL that is cancelled while its connection is being opened leaves that open.
+    """
+    is_ending.set()
+    await asyncio.wait({task}, timeout=END_SECONDS)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 class AlertClock:
@@ -38,10 +55,12 @@ class AlertClock:
         self._steps = steps
         self._told = told
         self._holder = secrets.token_hex(16)
+        self._usuals = Usuals()
         self._holds = False
         self._renew_at = 0.0
         self._minute = ""
         self._task: asyncio.Task[None] | None = None
+        self._is_ending = asyncio.Event()
 
     def start(self) -> None:
         """Begin."""
@@ -51,8 +70,7 @@ class AlertClock:
         """End, and leave the lease to others."""
         if self._task is None:
             return
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end_task(self._task, self._is_ending)
         if self._holds:
             try:
                 await self._database.write(lambda connection: end_lease(connection, LEASE, self._holder))
@@ -60,7 +78,7 @@ class AlertClock:
                 log.warning("lease_kept", error=type(error).__name__)
 
     async def _run(self) -> None:
-        while True:
+        while not self._is_ending.is_set():
             try:
                 await self.tick()
             except StorageError as error:
@@ -68,7 +86,8 @@ class AlertClock:
             except Exception:
                 # It must continue whatever happens: silence would go unnoticed.
                 log.exception("alert_clock_broken")
-            await asyncio.sleep(TICK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._is_ending.wait(), TICK_SECONDS)
 
     async def tick(self) -> None:
         """Do what is due now, if this process holds the lease, or can take it."""
@@ -80,6 +99,8 @@ class AlertClock:
             if minute == self._minute:
                 waiting = await connection.run_sync(due.waiting)
                 tenants = {tenant_id: tenants[tenant_id] for tenant_id in waiting & tenants.keys()}
+        if minute != self._minute:
+            self._usuals.keep_only(tenants)
         for tenant_id, version in tenants.items():
             try:
                 await self._look(tenant_id, version)
@@ -110,14 +131,17 @@ class AlertClock:
     async def _look(self, tenant_id: str, version: int) -> None:
         days = self._database.days
         async with self._database.read() as connection:
-            if not await connection.run_sync(due.would_change, tenant_id, version, days):
+            watch = await connection.run_sync(load, tenant_id, version)
+        usual = await self._usuals.find(self._database, tenant_id, wanted(watch.rules), clock.now())
+        async with self._database.read() as connection:
+            if not await connection.run_sync(due.would_change, tenant_id, watch, days, usual):
                 return
-        done = await self._steps.take(tenant_id, self._decide)
+        done = await self._steps.take(tenant_id, partial(self._decide, usual))
         if done.deliveries:
             self._told()
 
-    def _decide(self, connection: WriteTransaction, head: Head) -> Done:
-        decided = due.decide_now(connection, head, self._database.epoch, self._database.days)
+    def _decide(self, usual: Usual, connection: WriteTransaction, head: Head) -> Done:
+        decided = due.decide_now(connection, head, self._database.epoch, self._database.days, usual)
         if decided.counts is None:
             return NOTHING
         return Done(1, "alert_states", alerts=decided.counts, deliveries=decided.deliveries)

@@ -61,6 +61,27 @@ KEPT_RULE = record(
     }
 )
 RULES = record({"items": {"type": "array", "items": KEPT_RULE}, "position": STRING})
+USUAL = record({"least": STRING, "greatest": STRING, "hours": COUNT})
+PAST = record(
+    {
+        "items": {
+            "type": "array",
+            "items": record(
+                {
+                    "at": {**TIME, "description": "When the hour began."},
+                    "value": {**STRING, "description": "The figure in that hour, as decimal text."},
+                    "direction": {"enum": ["up", "down"]},
+                    "usual": {**USUAL, "description": "What the hours like it had."},
+                    "until": {**OPTIONAL_TIME, "description": "The hour that would have resolved it; null: none yet."},
+                }
+            ),
+        },
+        "since": {
+            **OPTIONAL_TIME,
+            "description": "The first hour that was judged; null: too little is known for any.",
+        },
+    }
+)
 DELIVERY = record(
     {
         "id": STRING,

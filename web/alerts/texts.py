@@ -9,6 +9,7 @@ _FIELDS = (
     ("severity", "Severity"),
     ("figure", "Figure"),
     ("value", "Value"),
+    ("reason", "Reason"),
     ("limit", "Limit"),
     ("compared_with", "Compared with"),
     ("unit", "Unit"),

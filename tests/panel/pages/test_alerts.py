@@ -1,6 +1,8 @@
 """The view of alerts, and the badges of dashboard and panel."""
 
+import random
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -58,3 +60,72 @@ async def test_a_budget_of_a_dollar_takes_a_few_clicks(
     assert await faults(page) == []
     await page.get_by_role("button", name=seen).click()
     await expect(page.locator("nav .badge")).to_have_count(0)
+
+
+async def post_hours(service: Served) -> None:
+    """Make days of usual traffic, with one hour that is not."""
+    this, draw = datetime.now(UTC).replace(minute=0, second=0, microsecond=0), random.Random(2)
+    hours = {ago: 60 if ago == 30 else draw.randrange(3, 6) for ago in range(16 * 24, 0, -1)}
+    events = [
+        {
+            "type": "message",
+            "message_id": f"{ago}-{number}",
+            "conversation_id": "c",
+            "user_id": "u",
+            "role": "user",
+            "timestamp": (this - timedelta(hours=ago) + timedelta(milliseconds=number)).isoformat(),
+        }
+        for ago, count in hours.items()
+        for number in range(count)
+    ]
+    for first in range(0, len(events), 400):
+        await service.post("batch", events[first : first + 400])
+
+
+@pytest.mark.parametrize(
+    ("options", "texts"),
+    [
+        (
+            {"color_scheme": "light"},
+            (
+                "Alerts",
+                "New rule",
+                "Unusual",
+                "Create rule",
+                "it would have fired 1 time.",
+                "60 in an hour; the 42 hours like it had 3 to 5",
+            ),
+        ),
+        (
+            {"color_scheme": "dark", "locale": "de-AT"},
+            (
+                "Alarme",
+                "Neue Regel",
+                "Ungewöhnlich",
+                "Regel anlegen",
+                "wäre sie 1 Mal ausgelöst worden.",
+                "60 in einer Stunde; die 42 Stunden wie diese hatten 3 bis 5",
+            ),
+        ),
+    ],
+    ids=["English", "German"],
+)
+async def test_an_unusual_rule_shows_what_it_would_have_fired(
+    service: Served, visit: Visit, options: dict[str, Any], texts: tuple[str, ...]
+) -> None:
+    """Where a rule about what is unusual is made, one sees what it would have fired, and why."""
+    view, new, kind, create, fired, why = texts
+    await post_hours(service)
+    page = await (await visit(**options)).tab(service.link())
+    await page.get_by_role("link", name=view, exact=True).click()
+    await page.get_by_role("button", name=new).click()
+    await page.get_by_role("button", name=kind, exact=True).click()
+    form = page.locator("dashboard-rule-form")
+    await form.locator("[name=figure]").select_option("messages")
+    await expect(form).to_contain_text(fired)
+    await expect(form).to_contain_text(why)
+    await shoot(page, f"alerts-unusual-{options['color_scheme']}")
+    assert await overflow(page) == 0
+    assert await faults(page) == []
+    await page.get_by_role("button", name=create).click()
+    await expect(page.locator("dashboard-alerts")).to_contain_text(kind)

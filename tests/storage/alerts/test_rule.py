@@ -18,8 +18,16 @@ GOOD: list[dict[str, Any]] = [
     {"kind": "budget", "window": "month", "limit": "1"},
     {"kind": "budget", "window": "today", "limit": "0.000000001", "levels": [10, 200]},
     {"kind": "silence", "event": "message", "minutes": 5},
+    {"kind": "unusual", "figure": "api_errors"},
+    {"kind": "unusual", "figure": "total_cost", "false_alarms_a_month": 1},
 ]
 BAD: list[tuple[str, dict[str, Any]]] = [
+    ("figure", {"kind": "unusual"}),
+    ("figure", {"kind": "unusual", "figure": "api_error_rate"}),
+    ("figure", {"kind": "unusual", "figure": "active_users"}),
+    ("for_minutes", {"kind": "unusual", "figure": "messages", "for_minutes": 5}),
+    ("window", {"kind": "unusual", "figure": "messages", "window": "hour"}),
+    ("false_alarms_a_month", {**GOOD[0], "false_alarms_a_month": 5}),
     ("kind", {"kind": "magic"}),
     ("name", {**GOOD[0], "name": "  "}),
     ("severity", {**GOOD[0], "severity": "huge"}),

@@ -33,6 +33,7 @@ ADMINS = [
         "report-schedules",
         "alerts",
         "alerts/history",
+        "alerts/past?figure=messages",
         "alerts/silences",
         "alerts/targets",
     )

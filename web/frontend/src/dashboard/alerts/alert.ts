@@ -2,7 +2,7 @@
 
 export interface Rule {
   readonly name: string;
-  readonly kind: "threshold" | "change" | "budget" | "silence";
+  readonly kind: "threshold" | "change" | "budget" | "silence" | "unusual";
   readonly figure?: string;
   readonly window?: string;
   readonly above?: string;
@@ -14,6 +14,7 @@ export interface Rule {
   readonly levels?: readonly number[];
   readonly event?: string;
   readonly minutes?: number;
+  readonly false_alarms_a_month?: number;
   readonly user_id?: string;
   readonly provider?: string;
   readonly model?: string;
@@ -36,6 +37,19 @@ export interface KeptRule {
   readonly silenced_until: string | null;
 }
 
+/** What the hours like one had, of a rule about what is unusual. */
+export interface Usual {
+  readonly least: string;
+  readonly greatest: string;
+  readonly hours: number;
+}
+
+/** What a rule about what is unusual would have fired; `since` null: too little is known for any. */
+export interface Past {
+  readonly items: readonly { readonly at: string; readonly value: string; readonly usual: Usual }[];
+  readonly since: string | null;
+}
+
 export interface Delivery {
   readonly id: string;
   readonly target: string;
@@ -52,7 +66,9 @@ export interface Transition {
   readonly status: "firing" | "resolved";
   readonly value: string | null;
   readonly held: string | null;
-  readonly message: { readonly data: { readonly name?: string; readonly unit?: string } };
+  readonly message: {
+    readonly data: { readonly name?: string; readonly unit?: string; readonly usual?: Usual | null };
+  };
   readonly deliveries: readonly Delivery[];
 }
 
@@ -66,7 +82,7 @@ export interface Target {
 /** The windows that the form offers, each with the kinds of rules that may have it. */
 export const WINDOWS = ["5m", "15m", "60m", "hour", "today", "month"] as const;
 export const CALENDAR = ["today", "month", "hour"] as const;
-export const KINDS = ["budget", "threshold", "change", "silence"] as const;
+export const KINDS = ["budget", "threshold", "change", "silence", "unusual"] as const;
 export const EVENTS = ["message", "activity", "api_usage", "llm_call"] as const;
 /** The figures that the form offers; every other one is there by REST and by the command. */
 export const FIGURES = [
@@ -86,6 +102,15 @@ export const FIGURES = [
 /** The levels that fire of a rule, the highest first; a rule without levels has one without a level. */
 export function firing({ states }: KeptRule): RuleState[] {
   return states.filter(({ status }) => status === "firing").sort((one, other) => (other.level ?? 0) - (one.level ?? 0));
+}
+
+/** The transition by which a rule came to fire, if it is among those that are known. */
+export function firedBy(
+  history: readonly Transition[],
+  { id }: KeptRule,
+  { since }: RuleState,
+): Transition | undefined {
+  return history.find(({ rule, status, at }) => rule === id && status === "firing" && at === since);
 }
 
 /** Make an id of a name that none of the others has: what people read in addresses and files. */
@@ -116,10 +141,11 @@ export function ruleOf(fields: Readonly<Record<string, string>>, targets: readon
   return { name: fields.name ?? "", kind: fields.kind as Rule["kind"], ...Object.fromEntries(given), targets };
 }
 
-const NUMBERS = new Set(["percent", "minutes"]);
+const NUMBERS = new Set(["percent", "minutes", "false_alarms_a_month"]);
 const FIELDS: Record<Rule["kind"], readonly string[]> = {
   budget: ["limit", "window", "user_id", "provider", "model"],
   threshold: ["figure", "window", "above"],
   change: ["figure", "window", "against", "percent"],
   silence: ["event", "minutes"],
+  unusual: ["figure", "false_alarms_a_month"],
 };

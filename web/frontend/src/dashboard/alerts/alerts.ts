@@ -8,9 +8,8 @@ import { LiveElement } from "../live-element";
 import type { Params } from "../route";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
-import { type Delivery, firing, type KeptRule, type RuleState, type Target, type Transition } from "./alert";
-import "./rule-form";
-import type { RuleFormLeft } from "./rule-form";
+import { type Delivery, firedBy, firing, type KeptRule, type RuleState, type Target, type Transition } from "./alert";
+import { type RuleFormLeft, whyText } from "./rule-form";
 
 const words = dashboardText.alerts;
 
@@ -87,7 +86,7 @@ export class Alerts extends LiveElement {
     if (problem && result === null) return html`<p class="bad" role="alert">${words.failed(problem.detail)}</p>`;
     if (result === null) return html`<p class="soft">${dashboardText.lists.loading}</p>`;
     return html`${this.failure ? html`<p class="bad" role="alert">${this.failure}</p>` : nothing} ${this.#secretNote()}
-      ${this.#firing(result.rules)} ${this.#form(result)} ${this.#rules(result.rules)} ${this.#targets(result.targets)}
+      ${this.#firing(result)} ${this.#form(result)} ${this.#rules(result.rules)} ${this.#targets(result.targets)}
       ${this.#history(result.history)}`;
   }
 
@@ -103,25 +102,26 @@ export class Alerts extends LiveElement {
     this.secret = "";
   }
 
-  #firing(rules: readonly KeptRule[]) {
+  #firing({ rules, history }: Loaded) {
     const found = rules.filter((kept) => firing(kept).length > 0);
     if (found.length === 0)
       return html`<section class="card calm"><p>${rules.length ? words.calm : words.none}</p></section>`;
     return html`<section aria-label=${words.firing}>
       <ul class="fires" role="list">
-        ${found.map((kept) => this.#alert(kept))}
+        ${found.map((kept) => this.#alert(kept, history))}
       </ul>
     </section>`;
   }
 
-  #alert(kept: KeptRule) {
+  #alert(kept: KeptRule, history: readonly Transition[]) {
     const [state] = firing(kept);
     if (!state) return nothing;
     const seen = firing(kept).every(({ acknowledged_by }) => acknowledged_by !== null);
+    const why = whyOf(firedBy(history, kept, state));
     return html`<li class="card alert ${seen ? "seen" : ""}">
       <div>
         <strong><bdi>${kept.rule.name}</bdi>${levelOf(state)}</strong>
-        <span class="soft small">${words.since(dateTime(state.since))}${state.value === null ? nothing : ` · ${words.value(state.value)}`}${seen ? ` · ${words.seenBy(state.acknowledged_by ?? "")}` : nothing}${kept.silenced_until === null ? nothing : ` · ${words.silencedUntil(dateTime(kept.silenced_until))}`}</span>
+        <span class="soft small">${words.since(dateTime(state.since))}${why ? ` · ${why}` : state.value === null ? nothing : ` · ${words.value(state.value)}`}${seen ? ` · ${words.seenBy(state.acknowledged_by ?? "")}` : nothing}${kept.silenced_until === null ? nothing : ` · ${words.silencedUntil(dateTime(kept.silenced_until))}`}</span>
       </div>
       <div class="acts">
         ${seen ? nothing : this.#button(words.acknowledge, () => this.#change("POST", `alerts/rules/${kept.id}/acknowledgements`))}
@@ -184,7 +184,7 @@ export class Alerts extends LiveElement {
           (item) => html`<li class="past">
             <span class="when soft small">${dateTime(item.at)}</span>
             <span class="mark ${item.status}">${words.statuses[item.status]}</span>
-            <span class="name"><bdi>${item.message.data.name ?? item.rule}</bdi>${levelOf(item)}</span>
+            <span class="name"><bdi>${item.message.data.name ?? item.rule}</bdi>${levelOf(item)} <span class="soft small">${whyOf(item)}</span></span>
             <span class="sent">${item.held === null ? item.deliveries.map((sent) => this.#sent(sent)) : html`<span class="soft small">${words.held[item.held as "silenced" | "inhibited"]}</span>`}</span>
           </li>`,
         )}
@@ -364,6 +364,12 @@ function isWaiting({ status, attempts }: Delivery): boolean {
 
 function levelOf({ level }: { readonly level: number | null }): string {
   return level === null ? "" : ` (${level} %)`;
+}
+
+/** Why an hour was unusual; "" of every other rule. */
+function whyOf(item: Transition | undefined): string {
+  const usual = item?.message.data.usual;
+  return item && usual ? whyText(item.value ?? "", usual) : "";
 }
 
 function windowText(window: string): string {

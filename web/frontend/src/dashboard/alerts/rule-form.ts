@@ -1,14 +1,30 @@
 /** The form of a new rule: a budget of one user takes a name, an amount and an address. */
 
-import { css, html, LitElement, nothing } from "lit";
+import { css, html, LitElement, nothing, type PropertyValues } from "lit";
 import type { AnalyticsClient } from "../../client/client";
 import { define } from "../../ui/define";
-import { problemOf } from "../latest-request";
+import { counted, dateTime } from "../../ui/format";
+import { LatestRequest, problemOf } from "../latest-request";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
-import { CALENDAR, EVENTS, FIGURES, idFor, KINDS, kindOf, type Rule, ruleOf, type Target, WINDOWS } from "./alert";
+import {
+  CALENDAR,
+  EVENTS,
+  FIGURES,
+  idFor,
+  KINDS,
+  kindOf,
+  type Past,
+  type Rule,
+  ruleOf,
+  type Target,
+  type Usual,
+  WINDOWS,
+} from "./alert";
 
 const words = dashboardText.alerts;
+/** How many alarms of the past are listed, the newest first. */
+const SHOWN = 5;
 
 /** A rule was set, or the form was left. */
 export class RuleFormLeft extends Event {
@@ -36,6 +52,8 @@ export class RuleForm extends LitElement {
   declare kind: Rule["kind"];
   declare failure: string;
 
+  readonly #past = new LatestRequest<Past>(() => this.requestUpdate());
+
   constructor() {
     super();
     this.targets = [];
@@ -50,13 +68,14 @@ export class RuleForm extends LitElement {
   }
 
   override render() {
-    return html`<form class="card" @submit=${this.#submit}>
+    return html`<form class="card" @submit=${this.#submit} @change=${this.#readPast}>
       <h2>${words.newRule}</h2>
       <div class="segments" role="group" aria-label=${words.kind}>
         ${KINDS.map((kind) => html`<button type="button" aria-pressed=${kind === this.kind} @click=${() => this.#choose(kind)}>${words.kinds[kind]}</button>`)}
       </div>
       <p class="soft small">${words.about[this.kind]}</p>
       <div class="fields">${this.#fields()}${this.#target()}</div>
+      ${this.kind === "unusual" ? this.#pastNote() : nothing}
       ${this.failure ? html`<p class="bad" role="alert">${this.failure}</p>` : nothing}
       <div class="acts">
         <button class="button primary" type="submit">${words.create}</button>
@@ -83,6 +102,9 @@ export class RuleForm extends LitElement {
       case "silence":
         return html`${this.#select("event", words.event, EVENTS, words.events)}
           ${this.#input("minutes", words.minutes, { required: true, value: "10", mode: "numeric" })}`;
+      case "unusual":
+        return html`${this.#select("figure", words.figure, FIGURES.filter(addsUp), words.figures, "api_errors")}
+          ${this.#input("false_alarms_a_month", words.falseAlarms, { required: true, value: "5", mode: "numeric" })}`;
     }
   }
 
@@ -112,6 +134,40 @@ export class RuleForm extends LitElement {
     return html`<label class="field">${label}<select name=${name}>
       ${options.map((option) => html`<option value=${option} ?selected=${option === selected}>${texts[option]}</option>`)}
     </select></label>`;
+  }
+
+  #pastNote() {
+    const { result, problem } = this.#past;
+    if (problem) return html`<p class="bad" role="alert">${words.failed(problem.detail)}</p>`;
+    if (result === null) return html`<p class="soft small" role="status">${dashboardText.lists.loading}</p>`;
+    if (result.since === null) return html`<p class="soft small" role="status">${words.pastTooShort}</p>`;
+    return html`<div class="past soft small" role="status">
+      <p>${counted(result.items.length, words.past)}</p>
+      <ul>
+        ${result.items
+          .slice(-SHOWN)
+          .reverse()
+          .map(({ at, value, usual }) => html`<li>${dateTime(at)}: ${whyText(value, usual)}</li>`)}
+      </ul>
+    </div>`;
+  }
+
+  /** Ask what such a rule would have fired, whenever one of its fields is another one. */
+  #readPast = (): void => {
+    if (this.kind !== "unusual") return;
+    const field = (name: string) =>
+      this.renderRoot.querySelector<HTMLInputElement>(`[name=${name}]`)?.value.trim() ?? "";
+    const asked = { figure: field("figure"), false_alarms_a_month: field("false_alarms_a_month") };
+    void this.#past.load((signal) => this.client.rest.get<Past>("alerts/past", asked, signal), true);
+  };
+
+  override updated(changed: PropertyValues<this>): void {
+    if (changed.has("kind")) this.#readPast();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#past.abort();
   }
 
   #choose(kind: Rule["kind"]): void {
@@ -153,6 +209,7 @@ export class RuleForm extends LitElement {
       return fields.user_id ? words.nameBudgetOf(fields.user_id) : words.nameBudget(fields.limit ?? "");
     if (this.kind === "silence") return words.nameSilence(words.events[fields.event as (typeof EVENTS)[number]]);
     const figure = words.figures[fields.figure as (typeof FIGURES)[number]];
+    if (this.kind === "unusual") return words.nameUnusual(figure);
     return this.kind === "change" ? words.nameChange(figure) : words.nameThreshold(figure, fields.above ?? "");
   }
 
@@ -170,6 +227,10 @@ export class RuleForm extends LitElement {
       }
       p {
         margin: 0;
+      }
+      .past ul {
+        margin: var(--space-1) 0 0;
+        padding-inline-start: var(--space-4);
       }
       .segments {
         justify-self: start;
@@ -193,6 +254,11 @@ export class RuleForm extends LitElement {
       }
     `,
   ];
+}
+
+/** Why an hour was unusual. */
+export function whyText(value: string, { least, greatest, hours }: Usual): string {
+  return words.why(value, String(hours), least, greatest);
 }
 
 /** Whether a figure adds up, so that it can be compared with another day. */

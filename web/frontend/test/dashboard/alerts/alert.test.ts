@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { firing, idFor, type KeptRule, kindOf, ruleOf } from "../../../src/dashboard/alerts/alert";
+import { firedBy, firing, idFor, type KeptRule, kindOf, ruleOf } from "../../../src/dashboard/alerts/alert";
 
 describe("the id of something new", () => {
   it("is made of its name, of what addresses may hold", () => {
@@ -45,5 +45,30 @@ describe("what fires of a rule", () => {
     const states = [50, 80, 100].map((level) => ({ ...state, level, status: level < 100 ? "firing" : "ok" }) as const);
     const kept: KeptRule = { id: "r", rule: { name: "r", kind: "budget" }, states, silenced_until: null };
     expect(firing(kept).map(({ level }) => level)).toEqual([80, 50]);
+  });
+});
+
+describe("the transition by which a rule came to fire", () => {
+  const item = {
+    id: "t",
+    at: "2026-03-20T10:20:00.000Z",
+    rule: "r",
+    level: null,
+    status: "firing",
+    value: "40",
+    held: null,
+    message: { data: {} },
+    deliveries: [],
+  } as const;
+  const state = { level: null, status: "firing", since: item.at, value: "40", acknowledged_by: null } as const;
+  const kept: KeptRule = { id: "r", rule: { name: "r", kind: "unusual" }, states: [state], silenced_until: null };
+
+  it("is the one of the same time", () => {
+    expect(firedBy([{ ...item, at: "2026-03-19T10:20:00.000Z" }, item], kept, state)).toBe(item);
+  });
+
+  it("is not there if it is of another rule, or too long ago", () => {
+    expect(firedBy([{ ...item, rule: "other" }], kept, state)).toBeUndefined();
+    expect(firedBy([], kept, state)).toBeUndefined();
   });
 });
