@@ -32,6 +32,8 @@ async def test_a_killed_service_comes_back_exact(own_service: Served, visit: Vis
     page = await (await visit()).tab(own_service.link())
     await status(page, "live")
     await own_service.login("before")
+    # The chart's code comes with the first event: a service that is gone cannot send it.
+    await page.wait_for_function("customElements.get('dashboard-chart') !== undefined")
     own_service.kill()
     await status(page, "reconnecting")
     await expect(page.locator("convoai-status").first).to_contain_text("Reconnecting")
