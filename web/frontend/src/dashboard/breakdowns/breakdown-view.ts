@@ -13,7 +13,7 @@ import "../lists/list";
 import { dateBounds, timeBounds } from "../lists/list-view";
 import { LiveElement } from "../live-element";
 import { Pace } from "../pace";
-import { DEFAULT_RANGE, pan, type Range, readRange, spanOf, writeRange, zoom } from "../ranges/range";
+import { DEFAULT_RANGE, type Range, readRange, spanOf, writeRange, zoomed } from "../ranges/range";
 import { Navigate, type Params, type View } from "../route";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
@@ -169,12 +169,7 @@ export class BreakdownView extends LiveElement {
   #zoom = (event: Event): void => {
     const { to } = event as ZoomRequested;
     const span = spanOf(this.#range, this.now, this.zone ?? undefined);
-    if (to === "in") this.#show(zoom(span, 0.5, this.now));
-    else if (to === "out") this.#show(zoom(span, 2, this.now));
-    else if (to === "earlier") this.#show(pan(span, -0.5, this.now));
-    else if (to === "later") this.#show(pan(span, 0.5, this.now));
-    else if (to === "reset") this.#show(null);
-    else this.#show(zoom({ ...to, moving: false }, 1, this.now));
+    this.#show(zoomed(span, to, this.now));
   };
 
   #show(range: Range | null): void {

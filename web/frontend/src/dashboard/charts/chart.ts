@@ -15,6 +15,7 @@ import { download } from "../download";
 import { csvName } from "../lists/csv-name";
 import "../lists/table";
 import type { Column } from "../lists/table";
+import type { ZoomStep } from "../ranges/range";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
 import { changeOf } from "./change";
@@ -42,7 +43,7 @@ export class IntervalChosen extends Event {
 /** Requests another range for all charts, or a step from the current one. */
 export class ZoomRequested extends Event {
   static readonly kind = "analytics-zoomed";
-  constructor(readonly to: { from: number; to: number } | "in" | "out" | "earlier" | "later" | "reset") {
+  constructor(readonly to: ZoomStep) {
     super(ZoomRequested.kind, { bubbles: true, composed: true });
   }
 }

@@ -9,7 +9,7 @@ import type { ChartData } from "../charts/chart-data";
 import { countEnded } from "../charts/points";
 import { eventsOf } from "../lists/events-of";
 import { hasHours, INTERVAL_MS, possibleIntervals } from "../ranges/interval";
-import { DEFAULT_RANGE, pan, type Range, readRange, spanOf, writeRange, zoom } from "../ranges/range";
+import { DEFAULT_RANGE, type Range, readRange, spanOf, writeRange, zoomed } from "../ranges/range";
 import { Navigate, type Params, type Route } from "../route";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
@@ -160,12 +160,7 @@ export class Trend extends LitElement {
   #zoom = (event: Event): void => {
     const { to } = event as ZoomRequested;
     const span = spanOf(this.#range, this.now, this.zone ?? undefined);
-    if (to === "in") this.#show(zoom(span, 0.5, this.now));
-    else if (to === "out") this.#show(zoom(span, 2, this.now));
-    else if (to === "earlier") this.#show(pan(span, -0.5, this.now));
-    else if (to === "later") this.#show(pan(span, 0.5, this.now));
-    else if (to === "reset") this.#show(null);
-    else this.#show(zoom({ ...to, moving: false }, 1, this.now));
+    this.#show(zoomed(span, to, this.now));
   };
 
   #open = (event: Event): void => {

@@ -128,6 +128,26 @@ export function pan(span: Span, part: number, now: number): Range {
   return within({ from: span.from + by, to: span.to + by }, now);
 }
 
+/** Where a chart wants to go from its range: to other times, or a step. */
+export type ZoomStep = { readonly from: number; readonly to: number } | "in" | "out" | "earlier" | "later" | "reset";
+
+/** The range after a step from *span*; null for the one before all steps. */
+export function zoomed(span: Span, to: ZoomStep, now: number): Range | null {
+  if (typeof to === "object") return zoom({ ...to, moving: false }, 1, now);
+  switch (to) {
+    case "in":
+      return zoom(span, 0.5, now);
+    case "out":
+      return zoom(span, 2, now);
+    case "earlier":
+      return pan(span, -0.5, now);
+    case "later":
+      return pan(span, 0.5, now);
+    case "reset":
+      return null;
+  }
+}
+
 function within({ from, to }: { from: number; to: number }, now: number): Range {
   const end = Math.ceil(Math.min(to, now) / MINUTE) * MINUTE;
   const start = floor(to > now ? from - (to - now) : from, MINUTE);

@@ -16,7 +16,7 @@ import "../charts/strip";
 import type { FigureChosen } from "../charts/strip";
 import { LiveElement } from "../live-element";
 import { hasHours, possibleIntervals } from "../ranges/interval";
-import { DEFAULT_RANGE, isByDays, pan, type Range, type Span, writeRange, zoom } from "../ranges/range";
+import { DEFAULT_RANGE, isByDays, type Range, type Span, writeRange, zoomed } from "../ranges/range";
 import { Navigate, type Params } from "../route";
 import { baseStyles } from "../styles";
 import { dashboardText } from "../text";
@@ -186,11 +186,8 @@ export class Overview extends LiveElement {
     const { range } = this.#series;
     const span = this.#series.span(now);
     this.#unzoomed ??= typeof range === "string" ? range : DEFAULT_RANGE;
-    if (to === "reset") {
-      if (typeof range === "object") this.#show(this.#unzoomed);
-    } else if (to === "in" || to === "out") this.#show(zoom(span, to === "in" ? 0.5 : 2, now));
-    else if (to === "earlier" || to === "later") this.#show(pan(span, to === "earlier" ? -0.5 : 0.5, now));
-    else this.#show(zoom({ ...to, moving: false }, 1, now));
+    if (to === "reset" && typeof range === "string") return;
+    this.#show(zoomed(span, to, now) ?? this.#unzoomed);
   };
 
   #show(range: Range): void {

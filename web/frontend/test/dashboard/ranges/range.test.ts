@@ -13,6 +13,7 @@ import {
   writeDate,
   writeRange,
   zoom,
+  zoomed,
 } from "../../../src/dashboard/ranges/range";
 
 const HOUR = 3_600_000;
@@ -143,6 +144,16 @@ describe("zooming", () => {
       to: now - 2 * HOUR,
     });
     expect(pan(span, 0.5, now)).toEqual({ from: now - 4 * HOUR, to: now });
+  });
+
+  it("takes each step of a chart, and null leads back", () => {
+    expect(zoomed(span, "in", now)).toEqual(zoom(span, 0.5, now));
+    expect(zoomed(span, "out", now)).toEqual(zoom(span, 2, now));
+    expect(zoomed(span, "earlier", now)).toEqual(pan(span, -0.5, now));
+    expect(zoomed(span, "later", now)).toEqual(pan(span, 0.5, now));
+    const chosen = { from: now - 2 * HOUR, to: now - HOUR };
+    expect(zoomed(span, chosen, now)).toEqual(chosen);
+    expect(zoomed(span, "reset", now)).toBeNull();
   });
 });
 
