@@ -10,7 +10,7 @@ from storage.alerts.state import State
 from storage.alerts.unusual.hours import Values, read_hours
 from storage.alerts.unusual.usual import Usual, Wanted, wanted_by
 from storage.alerts.unusual.verdict import Finding, follow
-from storage.alerts.watch import Look, Transition, Watch
+from storage.alerts.watch import NOTHING_SEEN, Look, Transition, Watch
 from storage.alerts.window import HOUR
 
 
@@ -29,10 +29,13 @@ def look_at_hours(connection: Connection, tenant_id: str, watch: Watch, usual: U
 
     Nothing is decided if *usual* is not of the hour of *at*.
     """
-    look = Look([], [])
+    # Commits know nothing of it: no rule is looked at for them.
+    if not usual.of or at[:HOUR] != usual.opened:
+        return NOTHING_SEEN
     known = [condition for condition in _conditions(watch.rules) if wanted_by(condition) in usual.of]
-    if not known or at[:HOUR] != usual.opened:
-        return look
+    if not known:
+        return NOTHING_SEEN
+    look = Look([], [])
     metrics = {wanted_by(condition)[0] for condition in known}
     values = read_hours(connection, tenant_id, metrics, usual.closed, usual.opened)
     for condition in known:
