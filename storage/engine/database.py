@@ -7,10 +7,10 @@ import asyncio
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, inspect, select, text
@@ -66,6 +66,7 @@ class Database(ABC):
         self.days = Days(zone)
         self.epoch = ""
         self._threads = ThreadPoolExecutor(self.writers, "writer")
+        self._writes: set[Future[Any]] = set()
         self._writing: Engine | None = None
         self._reading: AsyncEngine | None = None
         self._following: AsyncEngine | None = None
@@ -127,6 +128,8 @@ class Database(ABC):
         for engine in (self._reading, self._following):
             if engine is not None:
                 await engine.dispose()
+        # A write whose caller was cancelled goes on in its thread; its connection would stay open behind the others.
+        await asyncio.to_thread(wait, set(self._writes))
         if self._writing is not None:
             await self._in_thread(self._writing.dispose)
         self._threads.shutdown()
@@ -258,7 +261,10 @@ class Database(ABC):
         return StorageUnavailable("the database cannot be written just now")
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        running = self._threads.submit(work)
+        self._writes.add(running)
+        running.add_done_callback(self._writes.discard)
+        return await asyncio.wrap_future(running)
 
     def _check_own(self, connection: Connection) -> None:
         """See that all tables are there; raises :exc:`WrongDatabase` if not."""

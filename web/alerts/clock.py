@@ -5,7 +5,6 @@ only read the same.
 """
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
@@ -29,21 +28,8 @@ log = structlog.get_logger()
 
 LEASE = "alerts"
 TICK_SECONDS, LEASE_SECONDS, RENEW_SECONDS = 1.0, 10.0, 3.0
-END_SECONDS = 2.0
-"""How long a look may go on before it is cancelled."""
 HISTORY_DAYS, DROPPED = 400, 500
 """How long transitions are kept, and how many are deleted at a time."""
-
-
-async def end_task(task: "asyncio.Task[None]", is_ending: asyncio.Event) -> None:
-    """Let a task come to its end, which looks at *is_ending*; cancel it after :data:`END_SECONDS`.
-
-    A read of PostgreSQL that is cancelled while its connection is being opened leaves that open.
-    """
-    is_ending.set()
-    await asyncio.wait({task}, timeout=END_SECONDS)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 class AlertClock:
@@ -60,7 +46,6 @@ class AlertClock:
         self._renew_at = 0.0
         self._minute = ""
         self._task: asyncio.Task[None] | None = None
-        self._is_ending = asyncio.Event()
 
     def start(self) -> None:
         """Begin."""
@@ -70,7 +55,8 @@ class AlertClock:
         """End, and leave the lease to others."""
         if self._task is None:
             return
-        await end_task(self._task, self._is_ending)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
         if self._holds:
             try:
                 await self._database.write(lambda connection: end_lease(connection, LEASE, self._holder))
@@ -78,7 +64,7 @@ class AlertClock:
                 log.warning("lease_kept", error=type(error).__name__)
 
     async def _run(self) -> None:
-        while not self._is_ending.is_set():
+        while True:
             try:
                 await self.tick()
             except StorageError as error:
@@ -86,8 +72,7 @@ class AlertClock:
             except Exception:
                 # It must continue whatever happens: silence would go unnoticed.
                 log.exception("alert_clock_broken")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._is_ending.wait(), TICK_SECONDS)
+            await asyncio.sleep(TICK_SECONDS)
 
     async def tick(self) -> None:
         """Do what is due now, if this process holds the lease, or can take it."""

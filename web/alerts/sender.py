@@ -14,7 +14,6 @@ from storage.alerts.deliveries import Claimed, Result, claim, is_due, settle
 from storage.engine.database import Database
 from storage.errors import StorageError
 from web.alerts.channels import Channels, Message
-from web.alerts.clock import end_task
 
 log = structlog.get_logger()
 
@@ -35,8 +34,6 @@ class Sender:
         self._wake = asyncio.Event()
         self._sending: dict[asyncio.Task[None], str] = {}
         self._task: asyncio.Task[None] | None = None
-        self._attempts: set[asyncio.Task[Result]] = set()
-        self._is_ending = asyncio.Event()
 
     def start(self) -> None:
         """Begin to send."""
@@ -44,13 +41,10 @@ class Sender:
 
     async def stop(self) -> None:
         """End; what was not sent yet waits for the next start, or for another process."""
-        self.wake()
-        if self._task is not None:
-            await end_task(self._task, self._is_ending)
-        for attempt in self._attempts:
-            attempt.cancel()
-        # What became of a message is still recorded: a write that is cancelled continues in its thread.
-        await asyncio.gather(*self._sending, return_exceptions=True)
+        tasks = [task for task in (self._task, *self._sending) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def wake(self) -> None:
         """Look at once: a message has just been committed."""
@@ -58,7 +52,7 @@ class Sender:
 
     async def _run(self) -> None:
         woken = True
-        while not self._is_ending.is_set():
+        while True:
             try:
                 await self._send_due(at_once=woken)
             except StorageError as error:
@@ -101,17 +95,14 @@ class Sender:
         self.wake()
 
     async def _deliver(self, claimed: Claimed) -> None:
-        attempt = asyncio.create_task(self._attempt(claimed))
-        self._attempts.add(attempt)
-        attempt.add_done_callback(self._attempts.discard)
         try:
-            result = await attempt
+            result = await self._attempt(claimed)
         except Exception:
             log.exception("alert_broken")
             result = Result("the service failed; the failure is logged")
         if result.error is not None:
             log.warning("alert_not_sent", target=claimed.target_id, attempts=claimed.attempts + 1, error=result.error)
-        for _ in range(1 if self._is_ending.is_set() else SETTLE_TRIES):
+        for _ in range(SETTLE_TRIES):
             with contextlib.suppress(StorageError):
                 await self._database.write(lambda connection: settle(connection, claimed, result, random.random()))
                 return

@@ -1,6 +1,8 @@
 """What a server has to be like, and what its errors say."""
 
+import asyncio
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -73,3 +75,27 @@ async def test_no_error_tells_the_password(postgres: Postgres, name: str) -> Non
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
     await database.close()
+
+
+async def test_a_write_without_its_caller_leaves_no_connection(url: str) -> None:
+    """A write whose caller was cancelled comes to its end before the database is closed, and its connection with it."""
+    database = database_at(url)
+    await database.open()
+    begun, goes_on, used = threading.Event(), threading.Event(), []
+
+    def work(connection: Connection) -> None:
+        used.append(connection.connection.dbapi_connection)
+        begun.set()
+        goes_on.wait(30)
+
+    task = asyncio.create_task(database.write(work))
+    await asyncio.to_thread(begun.wait, 30)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    closing = asyncio.create_task(database.close())
+    # The other writer's thread would close all connections that are not in use, now.
+    await asyncio.sleep(0.2)
+    assert not closing.done()
+    goes_on.set()
+    await closing
+    assert [connection.closed for connection in used if connection is not None] == [True]
