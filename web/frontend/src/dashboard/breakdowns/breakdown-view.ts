@@ -12,6 +12,7 @@ import { LatestRequest } from "../latest-request";
 import "../lists/list";
 import { dateBounds, timeBounds } from "../lists/list-view";
 import { LiveElement } from "../live-element";
+import { loadLater } from "../load-later";
 import { Pace } from "../pace";
 import { DEFAULT_RANGE, type Range, readRange, spanOf, writeRange, zoomed } from "../ranges/range";
 import { Navigate, type Params, type View } from "../route";
@@ -77,7 +78,10 @@ export class BreakdownView extends LiveElement {
   }
 
   override firstUpdated(): void {
-    if (this.parts !== "table") void import("../charts/chart").then(() => (this.isChartLoaded = true));
+    if (this.parts === "table") return;
+    void loadLater(() => import("../charts/chart")).then(() => {
+      this.isChartLoaded = true;
+    });
   }
 
   override disconnectedCallback(): void {

@@ -8,6 +8,7 @@ import type { IntervalChosen, PointOpened, ZoomRequested } from "../charts/chart
 import type { ChartData } from "../charts/chart-data";
 import { countEnded } from "../charts/points";
 import { eventsOf } from "../lists/events-of";
+import { loadLater } from "../load-later";
 import { hasHours, INTERVAL_MS, possibleIntervals } from "../ranges/interval";
 import { DEFAULT_RANGE, type Range, readRange, spanOf, writeRange, zoomed } from "../ranges/range";
 import { Navigate, type Params, type Route } from "../route";
@@ -68,7 +69,7 @@ export class Trend extends LitElement {
   }
 
   override firstUpdated(): void {
-    void import("../charts/chart").then(() => {
+    void loadLater(() => import("../charts/chart")).then(() => {
       this.isChartLoaded = true;
     });
   }

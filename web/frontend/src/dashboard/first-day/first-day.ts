@@ -5,6 +5,7 @@ import { define } from "../../ui/define";
 import { isEmpty } from "../../ui/empty-lists";
 import { theme } from "../../ui/theme";
 import { LiveElement } from "../live-element";
+import { loadLater } from "../load-later";
 
 /** Shows nothing if there were events already when it was connected. The steps stay when the first one arrives. */
 export class FirstDay extends LiveElement {
@@ -26,7 +27,7 @@ export class FirstDay extends LiveElement {
   override willUpdate(): void {
     if (!this.#isFirstDay && isEmpty(this.client.figures.summary)) {
       this.#isFirstDay = true;
-      void import("./first-steps").then(() => {
+      void loadLater(() => import("./first-steps")).then(() => {
         this.areStepsLoaded = true;
       });
     }

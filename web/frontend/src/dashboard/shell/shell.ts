@@ -63,6 +63,7 @@ import "./link-bar";
 import { acceptLink, client, followLink, lastRefusal, pendingLink, rejectLink, reload, signOut } from "./session";
 import { layout } from "./shell-layout";
 import "./signed-out";
+import { loadLater } from "../load-later";
 
 /** How long to wait before asking for the zone again after a failure, in ms. */
 const ZONE_RETRY_MS = 10_000;
@@ -230,7 +231,7 @@ export class Dashboard extends LitElement {
     const { view, params } = this.route;
     const { scheme } = this.#appearance;
     if (isPage(view) && !this.arePagesLoaded) {
-      void import("../details/pages").then(() => {
+      void loadLater(() => import("../details/pages")).then(() => {
         this.arePagesLoaded = true;
       });
       return nothing;

@@ -23,6 +23,7 @@ import { dashboardText } from "../text";
 import "./recent";
 import "./top-users";
 import "./totals";
+import { loadLater } from "../load-later";
 
 const words = dashboardText.charts;
 
@@ -89,7 +90,7 @@ export class Overview extends LiveElement {
   override updated(): void {
     if (this.#isLoadingChart || (this.#series.charts === null && this.#series.problem === null)) return;
     this.#isLoadingChart = true;
-    void import("../charts/chart").then(() => {
+    void loadLater(() => import("../charts/chart")).then(() => {
       this.isChartLoaded = true;
     });
   }
