@@ -31,7 +31,7 @@ async def test_a_killed_service_comes_back_exact(own_service: Served, visit: Vis
     """While the service is gone the page says that it reconnects; when it is back, the figures are exact again."""
     page = await (await visit()).tab(own_service.link())
     await status(page, "live")
-    # It comes with the first event, or when the service is back.
+    # The code of the chart, which comes with the first event, cannot be fetched at first.
     await page.route("**/assets/chart-*.js", lambda route: route.abort(), times=1)
     await own_service.login("before")
     own_service.kill()
@@ -42,7 +42,7 @@ async def test_a_killed_service_comes_back_exact(own_service: Served, visit: Vis
         await own_service.login(f"after-{number}")
     await status(page, "live")
     await equal_snapshot(page, own_service)
-    # The chart's code could not be fetched at first.
+    # It was fetched when the service was back.
     await expect(page.locator("dashboard-chart canvas").first).to_be_visible()
     assert await page.evaluate("performance.getEntriesByType('navigation').length") == 1
 
