@@ -61,6 +61,7 @@ FOLDERS = {
             "links",
             "live-element",
             "latest-request",
+            "load-later",
             "download",
             "pace",
         ),

@@ -40,7 +40,7 @@ class Subject:
 class Condition:
     """One condition of a rule. ``limit`` is what its value is held against, None where that moves.
 
-    ``well`` has the least and the greatest value that is not beyond; None: that depends on something else.
+    ``normal`` has the least and the greatest value that is not beyond; None: that depends on something else.
     """
 
     rule_id: str
@@ -50,7 +50,7 @@ class Condition:
     subject: Subject
     decide: Decide
     limit: int | None
-    well: tuple[float, float] | None = None
+    normal: tuple[float, float] | None = None
 
 
 def conditions(rule_id: str, rule: Rule) -> list[Condition]:
@@ -66,8 +66,8 @@ def conditions(rule_id: str, rule: Rule) -> list[Condition]:
             for level in rule.levels or LEVELS
             for start in [-(-limit * level // PERCENT)]
         ]
-    decide, bound, well = _MAKERS[rule.kind](rule, figure)
-    return [Condition(rule_id, "", rule, figure, subject, decide, bound, well)]
+    decide, bound, normal = _MAKERS[rule.kind](rule, figure)
+    return [Condition(rule_id, "", rule, figure, subject, decide, bound, normal)]
 
 
 def unusual_condition(rule_id: str, rule: Rule) -> Condition | None:
@@ -108,13 +108,13 @@ def _subject(rule: Rule, figure: Figure) -> Subject:
 
 def _reached(limit: int) -> Decide:
     def decide(value: int | None, _before: int) -> Sign:
-        return Sign.BEYOND if value is not None and value >= limit else Sign.WELL
+        return Sign.BEYOND if value is not None and value >= limit else Sign.NORMAL
 
     return decide
 
 
 Made = tuple[Decide, int | None, tuple[float, float] | None]
-"""How a condition decides, its limit, and its ``well``."""
+"""How a condition decides, its limit, and its ``normal``."""
 
 
 def _threshold(rule: Rule, figure: Figure) -> Made:
@@ -130,7 +130,7 @@ def _above(limit: int, clear: int) -> Decide:
     def decide(value: int | None, _before: int) -> Sign:
         # Where nothing is measured nothing is wrong.
         if value is None or value <= clear:
-            return Sign.WELL
+            return Sign.NORMAL
         return Sign.BEYOND if value > limit else Sign.BETWEEN
 
     return decide
@@ -139,7 +139,7 @@ def _above(limit: int, clear: int) -> Decide:
 def _below(limit: int, clear: int) -> Decide:
     def decide(value: int | None, _before: int) -> Sign:
         if value is None or value >= clear:
-            return Sign.WELL
+            return Sign.NORMAL
         return Sign.BEYOND if value < limit else Sign.BETWEEN
 
     return decide
@@ -150,11 +150,11 @@ def _change(rule: Rule, figure: Figure) -> Made:
 
     def up(value: int | None, before: int) -> Sign:
         grown = (value or 0) * PERCENT > before * (PERCENT + percent)
-        return Sign.BEYOND if grown and before >= least else Sign.WELL
+        return Sign.BEYOND if grown and before >= least else Sign.NORMAL
 
     def down(value: int | None, before: int) -> Sign:
         fallen = (value or 0) * PERCENT < before * (PERCENT - percent)
-        return Sign.BEYOND if fallen and before >= least else Sign.WELL
+        return Sign.BEYOND if fallen and before >= least else Sign.NORMAL
 
     return (up if rule.direction == "up" else down), None, None
 

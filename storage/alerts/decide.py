@@ -16,8 +16,8 @@ from storage.alerts import message
 from storage.alerts.rule import Rule, decode
 from storage.alerts.silence import read_matchers
 from storage.alerts.state import State
-from storage.alerts.unusual.look import look_at_hours
-from storage.alerts.unusual.usual import NOT_KNOWN, Usual
+from storage.alerts.unusual.baseline import NOT_KNOWN, Baseline
+from storage.alerts.unusual.evaluation import evaluate_hours
 from storage.alerts.watch import StateKey, Transition, Watch
 from storage.alerts.window import Moment
 from storage.model.changes import AlertCounts, Position
@@ -78,12 +78,13 @@ def decide(
     epoch: str,
     days: Days,
     rolled: Rolled | None = None,
-    usual: Usual = NOT_KNOWN,
+    baseline: Baseline = NOT_KNOWN,
 ) -> Decided:
     """Decide the rules after a change of the tenant's figures, or of its rules, that leads on from the *head*.
 
-    *rolled* is what the change wrote to the rollups, before this; None: read all sums. *usual*: what is not so is
-    decided, too. *watch* is then that of the new head, and valid only if the transaction is committed.
+    *rolled* is what the change wrote to the rollups, before this; None: read all sums. The rules about
+    what is unusual are decided by the *baseline*. *watch* is then that of the new head, and valid only if the
+    transaction is committed.
     """
     if watch is None:
         return NOTHING
@@ -91,8 +92,8 @@ def decide(
     added = rolled if watch.stands_at(head.sequence, head.tag) else None
     at = now()
     try:
-        look = watch.look(connection, head.tenant_id, Moment.of(at, days), days, added).beside(
-            look_at_hours(connection, head.tenant_id, watch, usual, at)
+        evaluation = watch.evaluate(connection, head.tenant_id, Moment.of(at, days), days, added).joined(
+            evaluate_hours(connection, head.tenant_id, watch, baseline, at)
         )
     except SQLAlchemyError:
         raise
@@ -104,11 +105,11 @@ def decide(
         watch.version = UNKNOWN
         return NOTHING
     watch.keep(position)
-    if not look.states:
+    if not evaluation.states:
         return NOTHING
-    _PUT_STATE.write(connection, [(head.tenant_id, *vars(state).values()) for state in look.states])
+    _PUT_STATE.write(connection, [(head.tenant_id, *vars(state).values()) for state in evaluation.states])
     watch.version = move_alerts(connection, head.tenant_id, are_any=True)
-    deliveries = _tell(connection, head.tenant_id, watch, look.transitions, position)
+    deliveries = _tell(connection, head.tenant_id, watch, evaluation.transitions, position)
     return Decided(watch.counts, deliveries)
 
 

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, select
 
 from storage.alerts.decide import Decided, decide, watch_of
 from storage.alerts.state import PENDING
-from storage.alerts.unusual.look import look_at_hours
-from storage.alerts.unusual.usual import NOT_KNOWN, Usual
+from storage.alerts.unusual.baseline import NOT_KNOWN, Baseline
+from storage.alerts.unusual.evaluation import evaluate_hours
 from storage.alerts.watch import Watch
 from storage.alerts.window import Moment
 from storage.model.clock import Days, now
@@ -32,13 +32,15 @@ def waiting(connection: Connection) -> set[str]:
     return set(connection.scalars(query))
 
 
-def would_change(connection: Connection, tenant_id: str, watch: Watch, days: Days, usual: Usual = NOT_KNOWN) -> bool:
+def would_change(
+    connection: Connection, tenant_id: str, watch: Watch, days: Days, baseline: Baseline = NOT_KNOWN
+) -> bool:
     """Say whether any state of a tenant's rules, which *watch* has just been loaded with, is to change now."""
     at = now()
-    look = watch.look(connection, tenant_id, Moment.of(at, days), days)
-    return bool(look.states or look_at_hours(connection, tenant_id, watch, usual, at).states)
+    evaluation = watch.evaluate(connection, tenant_id, Moment.of(at, days), days)
+    return bool(evaluation.states or evaluate_hours(connection, tenant_id, watch, baseline, at).states)
 
 
-def decide_now(connection: Connection, head: Head, epoch: str, days: Days, usual: Usual = NOT_KNOWN) -> Decided:
+def decide_now(connection: Connection, head: Head, epoch: str, days: Days, baseline: Baseline = NOT_KNOWN) -> Decided:
     """Decide a tenant's rules as of now, in a transaction that holds its head."""
-    return decide(connection, head, watch_of(connection, head, None), epoch, days, usual=usual)
+    return decide(connection, head, watch_of(connection, head, None), epoch, days, baseline=baseline)

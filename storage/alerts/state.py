@@ -19,7 +19,7 @@ class Sign(Enum):
 
     BEYOND = "beyond"
     BETWEEN = "between"
-    WELL = "well"
+    NORMAL = "normal"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def advance(state: State, sign: Sign, value: str | None, at: str, window_key: st
 
 def _follow(state: State, sign: Sign, value: str | None, at: str, for_minutes: int) -> State | None:
     if state.status == FIRING:
-        return _become(state, RESOLVED, at, value) if sign is Sign.WELL else None
+        return _become(state, RESOLVED, at, value) if sign is Sign.NORMAL else None
     if sign is not Sign.BEYOND:
         return _become(state, OK, at, value) if state.status == PENDING else None
     if state.status == PENDING:

@@ -1,4 +1,4 @@
-"""What is known of a tenant's rules in memory: conditions, states and sums. One :meth:`Watch.look` decides them all.
+"""What is known of a tenant's rules in memory: conditions, states and sums; :meth:`Watch.evaluate` decides all of them.
 
 Rules and states are those of a version, which the head names; sums are those of a head, as rows of rollups are. The
 writer keeps both between commits, so that a commit of a tenant with a hundred rules adds what is new, and compares.
@@ -37,34 +37,34 @@ class Transition:
 
 
 @dataclass(frozen=True)
-class Look:
+class Evaluation:
     """What a look found: the states that changed, as they are now, and the transitions on the way there."""
 
     states: list[State]
     transitions: list[Transition]
 
-    def beside(self, other: "Look") -> "Look":
+    def joined(self, other: "Evaluation") -> "Evaluation":
         """Give what both found."""
-        return Look(self.states + other.states, self.transitions + other.transitions)
+        return Evaluation(self.states + other.states, self.transitions + other.transitions)
 
 
-NOTHING_SEEN = Look([], [])
+NOTHING_FOUND = Evaluation([], [])
 
 
 class _Watched:
     """A subject with its conditions, and its value when they were decided last.
 
-    ``is_calm``: none of them fires or is pending, so that nothing follows from a value within the bounds of all.
+    ``is_idle``: none of them fires or is pending, so that nothing follows from a value within the bounds of all.
     """
 
     def __init__(self, subject: Subject, conditions: list[Condition], sums: list[WindowSum]) -> None:
         self.subject = subject
         self.conditions = conditions
         self.waits = any(condition.rule.for_minutes for condition in conditions)
-        self.is_calm = False
+        self.is_idle = False
         self.value: int | None = None
         self.before = 0
-        bounds = [condition.well or NEVER_WELL for condition in conditions]
+        bounds = [condition.normal or NO_RANGE for condition in conditions]
         self._least, self._greatest = max(low for low, _ in bounds), min(high for _, high in bounds)
         self._figure = conditions[0].figure
         self._sums = sums
@@ -89,12 +89,12 @@ class _Watched:
         return True
 
     @property
-    def is_well(self) -> bool:
+    def is_normal(self) -> bool:
         """Whether nothing can follow from the value."""
-        return self.is_calm and (self.value is None or self._least <= self.value <= self._greatest)
+        return self.is_idle and (self.value is None or self._least <= self.value <= self._greatest)
 
 
-NEVER_WELL = (1.0, 0.0)
+NO_RANGE = (1.0, 0.0)
 """The bounds of a condition that is decided each time."""
 
 
@@ -135,32 +135,32 @@ class Watch:
         """Read all sums again at the next look."""
         self.sequence = -1
 
-    def look(
+    def evaluate(
         self, connection: Connection, tenant_id: str, moment: Moment, days: Days, rolled: Rolled | None = None
-    ) -> Look:
+    ) -> Evaluation:
         """Decide every rule at a moment, with what a commit *rolled*; None: read all sums.
 
         States become those that follow.
         """
         if not self._watched:
-            return NOTHING_SEEN
+            return NOTHING_FOUND
         self.sums.bring(connection, tenant_id, moment, days, rolled)
-        look = Look([], [])
+        evaluation = Evaluation([], [])
         for watched in self._watched:
             # Where nothing moved nothing is decided again, unless something waits for the time.
             moved = watched.has_moved(self.sums.before(watched.subject) if watched.subject.back else 0)
-            if (moved or watched.waits) and not watched.is_well:
+            if (moved or watched.waits) and not watched.is_normal:
                 for condition in watched.conditions:
-                    self._decide(condition, watched, moment.at, look)
-                watched.is_calm = not any(self._is_open(condition) for condition in watched.conditions)
-        return look
+                    self._decide(condition, watched, moment.at, evaluation)
+                watched.is_idle = not any(self._is_open(condition) for condition in watched.conditions)
+        return evaluation
 
     def _is_open(self, condition: Condition) -> bool:
         """Say whether a condition fires or is pending."""
         state = self.states.get((condition.rule_id, condition.level))
         return state is not None and state.status in (FIRING, PENDING)
 
-    def _decide(self, condition: Condition, watched: "_Watched", at: str, look: Look) -> None:
+    def _decide(self, condition: Condition, watched: "_Watched", at: str, evaluation: Evaluation) -> None:
         sign = condition.decide(watched.value, watched.before)
         name = (condition.rule_id, condition.level)
         state = self.states.get(name)
@@ -175,10 +175,10 @@ class Watch:
         fired = state.fires
         for found in following:
             if found.fires or fired:
-                look.transitions.append(Transition(found, condition, watched.before))
+                evaluation.transitions.append(Transition(found, condition, watched.before))
             fired = found.fires
         self.states[name] = following[-1]
-        look.states.append(following[-1])
+        evaluation.states.append(following[-1])
 
     def end(self, state: State, at: str) -> State:
         """Resolve what fires although its rule is gone, or watches something else now."""

@@ -162,7 +162,7 @@ async def test_the_search_needs_only_the_keyboard(service: Served, visit: Visit)
     await page.keyboard.press("Control+k")
     await page.keyboard.press("ArrowDown")
     await page.keyboard.press("ArrowDown")
-    await expect(page.locator("dashboard-palette").get_by_role("option", selected=True)).to_have_text("Users")
+    await expect(page.locator("dashboard-palette").get_by_role("option", selected=True)).to_have_text("Explore")
     assert await faults(page) == []
     await page.keyboard.press("Escape")
     await expect(search).not_to_be_visible()

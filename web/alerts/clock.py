@@ -15,8 +15,8 @@ import structlog
 from storage.alerts import due
 from storage.alerts.decide import load
 from storage.alerts.deliveries import drop_history, ends_of_history
-from storage.alerts.unusual.look import wanted
-from storage.alerts.unusual.usual import Usual, Usuals
+from storage.alerts.unusual.baseline import Baseline, Baselines
+from storage.alerts.unusual.evaluation import wanted
 from storage.engine.database import Database, WriteTransaction
 from storage.errors import StorageError
 from storage.leases import end_lease, take_lease
@@ -41,7 +41,7 @@ class AlertClock:
         self._steps = steps
         self._told = told
         self._holder = secrets.token_hex(16)
-        self._usuals = Usuals()
+        self._baselines = Baselines()
         self._holds = False
         self._renew_at = 0.0
         self._minute = ""
@@ -85,7 +85,7 @@ class AlertClock:
                 waiting = await connection.run_sync(due.waiting)
                 tenants = {tenant_id: tenants[tenant_id] for tenant_id in waiting & tenants.keys()}
         if minute != self._minute:
-            self._usuals.keep_only(tenants)
+            self._baselines.keep_only(tenants)
         for tenant_id, version in tenants.items():
             try:
                 await self._look(tenant_id, version)
@@ -117,16 +117,16 @@ class AlertClock:
         days = self._database.days
         async with self._database.read() as connection:
             watch = await connection.run_sync(load, tenant_id, version)
-        usual = await self._usuals.find(self._database, tenant_id, wanted(watch.rules), clock.now())
+        baseline = await self._baselines.find(self._database, tenant_id, wanted(watch.rules), clock.now())
         async with self._database.read() as connection:
-            if not await connection.run_sync(due.would_change, tenant_id, watch, days, usual):
+            if not await connection.run_sync(due.would_change, tenant_id, watch, days, baseline):
                 return
-        done = await self._steps.take(tenant_id, partial(self._decide, usual))
+        done = await self._steps.take(tenant_id, partial(self._decide, baseline))
         if done.deliveries:
             self._told()
 
-    def _decide(self, usual: Usual, connection: WriteTransaction, head: Head) -> Done:
-        decided = due.decide_now(connection, head, self._database.epoch, self._database.days, usual)
+    def _decide(self, baseline: Baseline, connection: WriteTransaction, head: Head) -> Done:
+        decided = due.decide_now(connection, head, self._database.epoch, self._database.days, baseline)
         if decided.counts is None:
             return NOTHING
         return Done(1, "alert_states", alerts=decided.counts, deliveries=decided.deliveries)

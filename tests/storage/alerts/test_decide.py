@@ -339,7 +339,7 @@ async def test_a_fault_in_deciding_fails_no_commit(bench: Bench, monkeypatch: py
         raise ArithmeticError
 
     with monkeypatch.context() as patch:
-        patch.setattr(Watch, "look", broken)
+        patch.setattr(Watch, "evaluate", broken)
         await spend(bench, "2")
     assert await crossings(bench.database) == []
     await spend(bench, "0")

@@ -16,9 +16,9 @@ def test_it_fires_once_and_is_resolved_once() -> None:
     assert (state.status, state.value, state.since) == ("firing", "5", AT)
     assert advance(state, Sign.BEYOND, "6", LATER, "", 0) == []
     assert advance(state, Sign.BETWEEN, "4", LATER, "", 0) == []
-    (state,) = advance(state, Sign.WELL, "1", LATER, "", 0)
+    (state,) = advance(state, Sign.NORMAL, "1", LATER, "", 0)
     assert state.status == "resolved"
-    assert advance(state, Sign.WELL, "1", LATER, "", 0) == []
+    assert advance(state, Sign.NORMAL, "1", LATER, "", 0) == []
     assert advance(state, Sign.BETWEEN, "4", LATER, "", 0) == []
 
 
@@ -34,15 +34,15 @@ def test_what_does_not_hold_for_long_enough_never_fires() -> None:
 def test_a_new_window_begins_anew() -> None:
     """What fired in a window is resolved with it, and fires again in the next one if it is beyond its limit there."""
     (state,) = advance(State("r", ""), Sign.BEYOND, "5", AT, "2026-02", 0)
-    assert names(advance(state, Sign.WELL, "0", LATER, "2026-03", 0)) == ["resolved"]
+    assert names(advance(state, Sign.NORMAL, "0", LATER, "2026-03", 0)) == ["resolved"]
     assert names(advance(state, Sign.BEYOND, "9", LATER, "2026-03", 0)) == ["resolved", "firing"]
     (pending,) = advance(State("r", ""), Sign.BEYOND, "5", AT, "2026-02", 5)
-    assert names(advance(pending, Sign.WELL, "0", LATER, "2026-03", 5)) == ["ok"]
+    assert names(advance(pending, Sign.NORMAL, "0", LATER, "2026-03", 5)) == ["ok"]
 
 
 def test_a_clock_that_is_set_back_decides_nothing_again() -> None:
     """A window that was left is not looked at again, whatever the clock says."""
     (state,) = advance(State("r", ""), Sign.BEYOND, "5", AT, "2026-03", 0)
-    assert advance(state, Sign.WELL, "0", AT, "2026-02", 0) == []
+    assert advance(state, Sign.NORMAL, "0", AT, "2026-02", 0) == []
     assert advance(state, Sign.BEYOND, "9", AT, "2026-02", 0) == []
     assert advance(state, Sign.BEYOND, "5", LATER, "2026-03", 0) == []

@@ -25,7 +25,7 @@ NOTHING_KNOWN: Both = (None, None)
 
 
 @dataclass(frozen=True)
-class Usual:
+class Baseline:
     """What is unusual for two hours of UTC: ``closed`` is the last whole one when ``opened`` goes on."""
 
     closed: str = ""
@@ -33,7 +33,7 @@ class Usual:
     of: dict[Wanted, Both] = field(default_factory=dict)
 
 
-NOT_KNOWN = Usual()
+NOT_KNOWN = Baseline()
 
 
 def wanted_by(condition: Condition) -> Wanted:
@@ -41,24 +41,24 @@ def wanted_by(condition: Condition) -> Wanted:
     return condition.subject.sources[0].metric, condition.rule.false_alarms_a_month or FALSE_ALARMS
 
 
-class Usuals:
+class Baselines:
     """Keeps what is usual, by tenant."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, Usual] = {}
+        self._kept: dict[str, Baseline] = {}
 
     def keep_only(self, tenants: Collection[str]) -> None:
         """Forget all other tenants."""
         self._kept = {name: kept for name, kept in self._kept.items() if name in tenants}
 
-    async def find(self, database: Database, tenant_id: str, wanted: Collection[Wanted], at: str) -> Usual:
+    async def find(self, database: Database, tenant_id: str, wanted: Collection[Wanted], at: str) -> Baseline:
         """Say what is usual at a time."""
         if not wanted:
             return NOT_KNOWN
         opened = at[:HOUR]
         kept = self._kept.get(tenant_id)
         if kept is None or kept.opened != opened:
-            kept = self._kept[tenant_id] = Usual(shifted(opened, -1), opened)
+            kept = self._kept[tenant_id] = Baseline(shifted(opened, -1), opened)
         missing: dict[str, list[int]] = {}
         for metric, false_alarms in sorted(set(wanted) - kept.of.keys()):
             missing.setdefault(metric, []).append(false_alarms)
@@ -81,23 +81,23 @@ async def _read(database: Database, tenant_id: str, metric: str, last: str) -> t
 
 
 async def _work_out(
-    first: str | None, values: Values, usual: Usual, days: Days, asked: Iterable[int]
+    first: str | None, values: Values, baseline: Baseline, days: Days, asked: Iterable[int]
 ) -> Mapping[int, Both]:
-    if first is None or first > usual.closed:
+    if first is None or first > baseline.closed:
         return dict.fromkeys(asked, NOTHING_KNOWN)
     found: dict[int, Both] = {}
-    await collect(_replay(first, values, usual, days, asked, found))
+    await collect(_replay(first, values, baseline, days, asked, found))
     return found
 
 
 def _replay(
-    first: str, values: Values, usual: Usual, days: Days, asked: Iterable[int], found: dict[int, Both]
+    first: str, values: Values, baseline: Baseline, days: Days, asked: Iterable[int], found: dict[int, Both]
 ) -> Iterator[None]:
     """Read all hours up to now, one at each step; the last one fills *found*."""
     detector = Detector(1, RATIO_DAYS)
-    before_closed, before_opened = (number_of(hour, days) for hour in (usual.closed, usual.opened))
+    before_closed, before_opened = (number_of(hour, days) for hour in (baseline.closed, baseline.opened))
     closed: dict[int, Bounds | None] = {}
-    for place in places(values, first, usual.opened, days):
+    for place in places(values, first, baseline.opened, days):
         if place.number >= before_closed and not closed:
             closed = {budget: bounds(detector.base(), threshold(budget)) for budget in asked}
         if place.number < before_opened:
