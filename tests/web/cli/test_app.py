@@ -237,8 +237,10 @@ async def test_make_run_serves(tmp_path: Path) -> None:
                     except httpx2.TransportError:
                         await asyncio.sleep(0.05)
             text = (tmp_path / "out").read_text()
-            curl = text[text.index("curl ") :].partition("\n\n")[0]
-            posted = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, check=True)  # noqa: ASYNC221
+            curl = text[text.index("curl ") :].partition("\n    post an hour")[0]
+            posted = subprocess.run(  # noqa: ASYNC221
+                ["bash", "-c", curl], capture_output=True, text=True, check=True, timeout=30
+            )
             assert '"recorded":1' in posted.stdout
             token = text.partition("/analytics#token=")[2].split()[0]
             assert 11.9 < (jwt.decode(token, options={"verify_signature": False})["exp"] - time.time()) / 3600 <= 12
