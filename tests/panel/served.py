@@ -10,6 +10,7 @@ import httpx2
 
 from tests.panel.site import Site
 from tests.paths import API, TRACK
+from tests.samples.events import LLM_CALL
 from tests.servers.ports import free_port
 from tests.servers.process import Process
 from tests.servers.settings import SECRET
@@ -77,6 +78,16 @@ class Served(Process):
         arguments = ("replay", "--sample", "--speed", "0", "--seed", str(seed), "--url", self.url, "--key-file", "-")
         replayed = await asyncio.to_thread(self.command, *arguments, text=key(self.tenant))
         assert replayed.returncode == 0, replayed.stderr
+
+    async def fill(self) -> None:
+        """Post an hour of made-up traffic, and a few LLM calls with and without a price."""
+        await self.replay(seed=7)
+        calls = [
+            {"type": "llm_call", **LLM_CALL, "model": model, "input_tokens": 900, "output_tokens": 200, "user_id": user}
+            for model in ("gpt-5-mini", "a-model-of-our-own")
+            for user in ("u-1", "u-2")
+        ]
+        await self.post("batch", calls)
 
 
 def key(tenant: str) -> str:

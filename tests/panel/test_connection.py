@@ -238,7 +238,8 @@ async def test_a_link_asks_before_it_signs_in_somebody_else(service: Served, vis
         await page.get_by_role("button", name="Stay").click()
         await expect(asked).to_have_count(0)
     await page.goto(link)
-    await page.get_by_role("button", name="Use the link").click()
+    async with page.expect_event("load"):
+        await page.get_by_role("button", name="Use the link").click()
     await status(page, "live")
     await expect(asked).to_have_count(0)
     session = "fetch('/api/v1/analytics/session', {headers: {'X-Page-Origin': location.origin}})"

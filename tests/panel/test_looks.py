@@ -44,9 +44,9 @@ async def live(page: Page) -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def busy(shared: tuple[Served, Iterator[int]]) -> Served:
-    """The service with an hour of traffic."""
+    """The service with an hour of traffic, and LLM calls."""
     served = shared[0].of("acme")
-    await served.replay(seed=7)
+    await served.fill()
     return served
 
 
