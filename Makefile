@@ -45,6 +45,7 @@ check: .venv/dev .venv/panel-dev lint
 
 # What `make test` breaks in short form, at its full size, with its table of figures; half an hour and more.
 ATTACKS := $(addprefix tests/web/,ingest/test_fuzz.py live/test_fuzz.py site/test_openapi.py) \
+	tests/storage/retention/test_removal.py tests/storage/prices/test_reprice.py \
 	$(addprefix tests/web/auth/test_,credentials.py proxies.py) $(addprefix tests/client/delivery/test_,service.py spool.py)
 faults: .venv/dev .venv/panel .venv/browser .venv/proxies
 	$(BIN)/python -m pytest --full tests/faults $(ATTACKS)

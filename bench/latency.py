@@ -33,13 +33,13 @@ def measure(folder: Path) -> list[Row]:
     requests = [post(f"{PREFIX}/activity-public", body) for body in bodies]
     with Service(folder) as service, SubscriberGroup(service.port, SUBSCRIBERS, service.token) as subscribers:
         answers = uvloop.run(load.pace(service.port, requests, PER_SECOND, LINES))
-        cuts = quantiles(_waits(answers, subscribers.take()), n=100)
+        cuts = quantiles(waits(answers, subscribers.take()), n=100)
     p50, p99 = cuts[49] * 1000, cuts[98] * 1000
     what = f"latency: POST to panel, {SUBSCRIBERS} panels, {PER_SECOND} events/s"
     return [Row(what, f"p50 {p50:.0f} ms, p99 {p99:.0f} ms", f"p99 < {TARGET_MS} ms", p99 < TARGET_MS)]
 
 
-def _waits(answers: Sequence[Answered], take: Take) -> Iterator[float]:
+def waits(answers: Sequence[Answered], take: Take) -> Iterator[float]:
     """Give for each event and subscriber how many seconds lay between them.
 
     The answer to a POST names the position at which the event was committed; the first frame at or behind that

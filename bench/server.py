@@ -62,9 +62,12 @@ def _is_healthy(port: int) -> bool:
 
 
 class Service(Server):
-    """``convoai-analytics serve`` on the database in *folder*, a new one if there is none."""
+    """``convoai-analytics serve`` on the database in *folder*, a new one if there is none.
 
-    def __init__(self, folder: Path) -> None:
+    *settings* are further ones, by their names without prefix.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         port = free_port()
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         self._environment |= {
@@ -75,6 +78,7 @@ class Service(Server):
             f"{PREFIX}TRUSTED_NETWORKS": "127.0.0.0/8",
             # Its standard output, a pipe, is not read here.
             f"{PREFIX}AUDIT_LOG": "off",
+            **{f"{PREFIX}{name}": value for name, value in (settings or {}).items()},
         }
         super().__init__([_COMMAND, "serve"], port, self._environment)
 

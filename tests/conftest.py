@@ -16,6 +16,7 @@ from tests.faults.figures import figures, full, pytest_addoption, pytest_termina
 from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres
 from tests.servers.service import Running, start
+from tests.servers.sqlite import create
 from tests.servers.valkey import Cluster, Sentinels, ended
 
 # Pytest looks for them here: in a folder below they would be found too late.
@@ -31,17 +32,21 @@ async def running(tmp_path: Path, database_url: str) -> AsyncIterator[Running]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what is marked so on each database."""
-    marked = {mark.name for mark in metafunc.definition.iter_markers()}
+    """Run what is marked so on each database, and with as many random histories as its mark says."""
+    marked = {mark.name: mark.args for mark in metafunc.definition.iter_markers()}
     if "database_url" in metafunc.fixturenames and "each_database" in marked and "no_database" not in marked:
         metafunc.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
+    if "histories" in marked:
+        metafunc.parametrize("seed", range(marked["histories"][bool(metafunc.config.getoption("--full"))]))
 
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a new database: of the kind that the test is parametrized with, else a file."""
     if getattr(request, "param", "sqlite") == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path}/analytics.db"
+        url = f"sqlite+aiosqlite:///{tmp_path}/analytics.db"
+        create(url)
+        yield url
         return
     server: Postgres = request.getfixturevalue("postgres")
     name = server.create()

@@ -38,6 +38,7 @@ from tests.samples.strategies import EVENT
 from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres
 from tests.servers.service import Running, start
+from tests.servers.sqlite import create
 from tests.subscribers.live import Fed
 from tests.subscribers.stream import StreamPanel
 
@@ -79,7 +80,9 @@ class Platform(RuleBasedStateMachine):
 
     def make(self) -> str:
         """Make a database, and give its URL."""
-        return f"sqlite+aiosqlite:///{self.folder.name}/analytics.db"
+        url = f"sqlite+aiosqlite:///{self.folder.name}/analytics.db"
+        create(url)
+        return url
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)

@@ -1,12 +1,13 @@
 """A database URL, and the database that it names."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from storage.engine.database import Database
-from storage.engine.sqlite import SqliteDatabase
+if TYPE_CHECKING:
+    from storage.engine.database import Database
 
 SQLITE = "sqlite+aiosqlite"
 POSTGRES = "postgresql+psycopg"
@@ -30,15 +31,17 @@ def parse_url(url: str) -> URL:
     return parsed
 
 
-def database_at(url: str, zone: str = "UTC", read_seconds: float | None = None) -> Database:
+def database_at(url: str, zone: str = "UTC", read_seconds: float | None = None) -> "Database":
     """Make the database that *url* names, not yet opened; a read may take *read_seconds*, None: any time.
 
     Raises ``ValueError`` as :func:`parse_url` does, and :exc:`WrongDatabase` if its driver is not installed.
     """
     parsed = parse_url(url)
+    # Imported here: who reads settings alone starts in half the time, and the driver of PostgreSQL costs 13 MB.
     if parsed.drivername == SQLITE:
+        from storage.engine.sqlite import SqliteDatabase
+
         return SqliteDatabase(parsed, zone, read_seconds)
-    # Imported here: its driver costs 13 MB, which a service on SQLite need not pay.
     from storage.engine.postgres import PostgresDatabase
 
     return PostgresDatabase(parsed, zone, read_seconds)

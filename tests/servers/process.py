@@ -12,6 +12,7 @@ import httpx2
 
 from tests.servers.program import spawn
 from tests.servers.settings import environment
+from tests.servers.sqlite import create
 
 COMMAND = [str(Path(sys.executable).with_name("convoai-analytics"))]
 
@@ -29,6 +30,7 @@ class Process:
 
     def launch(self) -> None:
         """Start it, and wait for nothing."""
+        create(self.environment["ANALYTICS_DATABASE_URL"])
         with self._log.open("ab") as log, self._audit.open("ab") as audit:
             self._process = spawn([*COMMAND, "serve", *self._options], env=self.environment, stdout=audit, stderr=log)
 

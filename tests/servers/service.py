@@ -12,6 +12,7 @@ from realtime.subscriber_state import Json
 from storage.verify.comparison import VerificationResult, verify
 from tests.paths import API, TRACK
 from tests.servers.settings import SECRET, environment
+from tests.servers.sqlite import create
 from tests.subscribers.live import Fed, LivePanel
 from web.auth.tokens import ADMIN, make_token
 from web.server.app import Service, open_service
@@ -97,8 +98,9 @@ class Running:
 
 async def start(folder: Path, static: Path = FOLDER, /, *, plain: bool = False, **settings: str) -> Running:
     """Start a service; *plain* takes uvicorn's own WebSocket protocol, as any other ASGI server would."""
-    opened = contextlib.AsyncExitStack()
-    service = await opened.enter_async_context(open_service(Settings.read(environment(folder, **settings)), static))
+    opened, read = contextlib.AsyncExitStack(), Settings.read(environment(folder, **settings))
+    create(read.database_url)
+    service = await opened.enter_async_context(open_service(read, static))
     server = Server(service, listen(service.settings))
     if plain:
         server.config.ws, server.config.http = "websockets-sansio", "httptools"

@@ -5,11 +5,13 @@ from storage.engine.urls import database_at
 from storage.write.writer import Writer
 from tests.samples.events import event
 from tests.samples.history import Json
+from tests.servers.sqlite import create
 from tests.storage.writers import Silent
 
 
 async def opened(url: str, zone: str, events: list[Json]) -> Database:
     """A database that holds *events*, committed in several groups."""
+    create(url)
     database = database_at(url, zone)
     await database.open()
     writer = Writer(database, lambda change: None, queue_events=10_000, change_log=100, observer=Silent())

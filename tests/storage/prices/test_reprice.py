@@ -70,7 +70,7 @@ async def test_a_dry_run_says_what_would_change(database_url: str) -> None:
     await end(watched)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.histories(1, 2)
 async def test_rollups_follow_whatever_happens(database_url: str, seed: int) -> None:
     """Prices that change, calls that come late, pricing again of some days, pruning and erasure, in whatever order: at
     every step verify is clean and a live feed holds the snapshot."""

@@ -64,7 +64,7 @@ def drawn(draw: random.Random, days: Days) -> Cutoffs:
     return Cutoffs(dict(zip(TABLES, starts, strict=True)))
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.histories(2, 6)
 async def test_figures_stay_and_stay_proved(database_url: str, seed: int) -> None:
     """Whatever is removed in whatever order, with late events between: at every step verify is clean, no figure and no
     day moved, and a live feed holds exactly the snapshot.

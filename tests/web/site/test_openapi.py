@@ -24,7 +24,7 @@ from web.server.app import open_service
 from web.settings import Settings
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-EXAMPLES, MANY = 12, 150
+EXAMPLES, MANY = 6, 150
 """For each endpoint and each way, in the short form and in the full one."""
 
 
