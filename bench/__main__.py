@@ -10,7 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import breakdowns, browser, client, fanout, ingest, latency, middleware, otlp, reads, singles, start
+from bench import (
+    breakdowns,
+    browser,
+    client,
+    compression,
+    fanout,
+    ingest,
+    latency,
+    middleware,
+    otlp,
+    reads,
+    singles,
+    start,
+)
 from bench.row import Row, table
 
 MEASURES: dict[str, Callable[[Path], list[Row]]] = {
@@ -19,6 +32,7 @@ MEASURES: dict[str, Callable[[Path], list[Row]]] = {
     "singles": singles.measure,
     "latency": latency.measure,
     "fanout": fanout.measure,
+    "compression": compression.measure,
     "reads": reads.measure,
     "breakdowns": breakdowns.measure,
     "start": start.measure,

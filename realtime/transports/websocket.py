@@ -42,6 +42,10 @@ class ServerSocket(Protocol):
     def open(self) -> bool:
         """Whether data frames may still be sent."""
 
+    @property
+    def deflates(self) -> bool:
+        """Whether the client takes deflated frames."""
+
     def send_close_frame(self, code: int, reason: str) -> None:
         """Send the close frame."""
 
@@ -80,10 +84,26 @@ class PreparedSink:
         self._socket.loop.call_later(ABORT_SECONDS, self._transport.abort)
 
 
+class DeflatedSink(PreparedSink):
+    """Writes prepared frames, deflated where it is worth it."""
+
+    __slots__ = ()
+
+    def offer(self, frame: Frame) -> bool:
+        """Write the frame if nothing waits before it."""
+        if self._unsent():
+            return False
+        if not self._socket.close_sent and not self._is_closing():
+            self._write(frame.deflated)
+        return True
+
+
 def sink_for(scope: MutableMapping[str, Any], send: AsgiSend) -> Sink:
     """Choose the sink for the subscriber of this ASGI *scope*."""
     found = _offered(scope)
-    return PlainSink(send) if found is None else PreparedSink(found)
+    if found is None:
+        return PlainSink(send)
+    return DeflatedSink(found) if found.deflates else PreparedSink(found)
 
 
 def metered(scope: MutableMapping[str, Any], receive: AsgiReceive, allowance: Allowance) -> AsgiReceive:
