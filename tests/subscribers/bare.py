@@ -23,6 +23,26 @@ def squeeze(message: bytes) -> bytes:
     return (deflater.compress(message) + deflater.flush(zlib.Z_SYNC_FLUSH)).removesuffix(TAIL)
 
 
+def tables(length: int) -> bytes:
+    """Write blocks that hold nothing but their tables: nothing takes a decoder longer by the byte."""
+    bits, used = 0, 0
+
+    def write(value: int, count: int) -> None:
+        nonlocal bits, used
+        bits |= value << used
+        used += count
+
+    while used < (length - 16) * 8:
+        for value, count in ((0b100, 3), (0, 10), (14, 4)):
+            write(value, count)
+        for symbol in (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1):
+            write(symbol in (1, 18), 3)
+        # 256 lengths of zero, those of the end and of the distance, and the end.
+        for value, count in ((1, 1), (127, 7), (1, 1), (107, 7), (0, 1), (0, 1), (0, 1)):
+            write(value, count)
+    return bits.to_bytes((used + 7) // 8, "little")
+
+
 class BareSubscriber:
     """One WebSocket. ``status`` and ``headers`` are of the answer to its handshake, ``size`` counts bytes of frames."""
 

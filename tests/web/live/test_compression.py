@@ -14,7 +14,7 @@ from realtime.protocol import TOPICS
 from realtime.transports.deflate import deflate
 from tests.samples.events import ACTIVITY
 from tests.servers.service import Running, start
-from tests.subscribers.bare import TAIL, BareSubscriber, bare, squeeze
+from tests.subscribers.bare import TAIL, BareSubscriber, bare, squeeze, tables
 from tests.subscribers.snapshots import equals_snapshot
 
 OFFER = "permessage-deflate"
@@ -222,33 +222,13 @@ async def test_a_bit_in_the_wrong_place_is_1002(running: Running) -> None:
 
 async def test_large_compressed_messages_are_paid_for(running: Running) -> None:
     """What takes longest to inflate counts as many messages: a flood of it ends with 4429, and few of it are read."""
-    message = squeeze(SUBSCRIBE) + TAIL + _tables(LIMIT - 200)
+    message = squeeze(SUBSCRIBE) + TAIL + tables(LIMIT - 200)
     async with bare(running.url, running.token(), OFFER) as subscriber:
         subscriber.send(message, compressed=True)
         assert json.loads(await subscriber.text())["type"] == "snapshot"
         for _ in range(40):
             subscriber.send(message, compressed=True)
         assert await subscriber.code() == 4429
-
-
-def _tables(length: int) -> bytes:
-    """Write blocks that hold nothing but their tables, the most that can be asked of a decoder by the byte."""
-    bits, used = 0, 0
-
-    def write(value: int, count: int) -> None:
-        nonlocal bits, used
-        bits |= value << used
-        used += count
-
-    while used < (length - 16) * 8:
-        for value, count in ((0b100, 3), (0, 10), (14, 4)):
-            write(value, count)
-        for symbol in (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1):
-            write(symbol in (1, 18), 3)
-        # 256 lengths of zero, those of the end and of the distance, and the end.
-        for value, count in ((1, 1), (127, 7), (1, 1), (107, 7), (0, 1), (0, 1), (0, 1)):
-            write(value, count)
-    return bits.to_bytes((used + 7) // 8, "little")
 
 
 async def _snapshot(subscriber: BareSubscriber) -> None:
