@@ -24,8 +24,8 @@ TEXT, DEFLATED, PING = 0x81, 0xC1, 0x89
 """First bytes of frames (RFC 6455, 5.2): final, and the opcode; RSV1 says that a text is deflated (RFC 7692)."""
 PREFIX_BYTES = 80
 """How much of a frame is kept: its position lies in it."""
-DEFLATED_BYTES = 400
-"""How much is kept of one that is deflated, which is inflated when no figure is measured any more."""
+INFLATED_LATER = b"\0"
+"""What is kept of a deflated frame begins with it, and is all of it: it is inflated when nothing is measured more."""
 _POSITION = b'"position":"'
 
 
@@ -92,6 +92,7 @@ class Subscriber(asyncio.Protocol):
         self._token = token
         self._offer = offer
         self._subscription = subscription
+        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         self._upgraded = not token
         self._buffer = b""
         self._transport: asyncio.WriteTransport | None = None
@@ -140,9 +141,13 @@ class Subscriber(asyncio.Protocol):
             self.arrived.append((now, buffer[frame.start : min(frame.end, frame.start + PREFIX_BYTES)]))
         elif frame.first == DEFLATED:
             self.served.set()
-            self.arrived.append((now, b"\0" + buffer[frame.start : min(frame.end, frame.start + DEFLATED_BYTES)]))
+            self.arrived.append((now, INFLATED_LATER + buffer[frame.start : frame.end] + b"\0\0\xff\xff"))
         elif frame.first == PING and self._transport is not None:
             self._transport.write(masked(0x8A, buffer[frame.start : frame.end]))
+
+    def read(self, kept: bytes) -> bytes:
+        """Inflate what was kept of a frame, in the order of arrival, if that is to be done."""
+        return self._inflater.decompress(kept[1:]) if kept.startswith(INFLATED_LATER) else kept
 
 
 def take(panels: list[Subscriber]) -> Take:
@@ -151,15 +156,13 @@ def take(panels: list[Subscriber]) -> Take:
     for panel in panels:
         found.frames += len(panel.arrived)
         found.size += panel.size
-        found.arrivals.append([(at, _sequence(start)) for at, start in panel.arrived])
+        found.arrivals.append([(at, _sequence(panel.read(kept))) for at, kept in panel.arrived])
         panel.arrived, panel.size = [], 0
     return found
 
 
 def _sequence(start: bytes) -> int:
-    """Read the sequence out of the position: epoch.sequence.tag; a byte of 0 says that the frame is deflated."""
-    if start.startswith(b"\0"):
-        start = zlib.decompressobj(-zlib.MAX_WBITS).decompress(start[1:], PREFIX_BYTES)
+    """Read the sequence out of the position: epoch.sequence.tag."""
     position = start.partition(_POSITION)[2]
     return int(position.split(b".", 2)[1]) if position else 0
 

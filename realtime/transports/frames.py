@@ -11,7 +11,18 @@ TEXT, DEFLATED_TEXT = 0x81, 0xC1
 class Frame:
     """A text frame, made once for all subscribers that get it."""
 
-    __slots__ = ("_chunk", "_deflated", "_event", "_kind", "_position", "_retry", "payload", "wire")
+    __slots__ = (
+        "_after",
+        "_before",
+        "_chunk",
+        "_deflated",
+        "_event",
+        "_kind",
+        "_position",
+        "_retry",
+        "payload",
+        "wire",
+    )
 
     def __init__(self, payload: bytes, kind: str, position: str | None = None, retry: float | None = None) -> None:
         """Take the text as UTF-8; ``wire`` is how it goes over the wire (RFC 6455, 5.2; final, text, not masked).
@@ -26,6 +37,8 @@ class Frame:
         self._event: bytes | None = None
         self._chunk: bytes | None = None
         self._deflated: bytes | None = None
+        self._before: bytes | None = None
+        self._after = b""
 
     @property
     def deflated(self) -> bytes:
@@ -34,9 +47,23 @@ class Frame:
         It is ``wire`` where deflating is not worth it: such a message is sent as it is.
         """
         if self._deflated is None:
-            made = deflate(self.payload)
-            self._deflated = self.wire if made is None else _header(DEFLATED_TEXT, len(made)) + made
+            self._deflated = self._deflate(b"")
         return self._deflated
+
+    def deflated_after(self, last: bytes | None) -> bytes:
+        """The same for those who keep what they inflate, *last* this message (None: another than others).
+
+        Nearly all were sent the same one before, and get the same bytes; the others get ``deflated``.
+        """
+        if last is None:
+            return self.deflated
+        if self._before is None:
+            self._before, self._after = last, self._deflate(last)
+        return self._after if last is self._before else self.deflated
+
+    def _deflate(self, before: bytes) -> bytes:
+        made = deflate(self.payload, before)
+        return self.wire if made is None else _header(DEFLATED_TEXT, len(made)) + made
 
     @property
     def event(self) -> bytes:

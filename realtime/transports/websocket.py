@@ -23,6 +23,10 @@ that tells of it here has ``unanswered`` beside it."""
 TOO_MUCH = "too_much"
 """What stands in the last message of a subscriber that sent more than it may; its value is the rule that it broke."""
 
+REMEMBERED = 2048
+"""Bytes of a message that is remembered as the one that a subscriber was sent last. Deltas are, of which all have the
+same; a snapshot would be each subscriber's own."""
+
 AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
@@ -45,6 +49,10 @@ class ServerSocket(Protocol):
     @property
     def deflates(self) -> bool:
         """Whether the client takes deflated frames."""
+
+    @property
+    def keeps_context(self) -> bool:
+        """Whether it keeps what it inflates, so that a frame may repeat the one before it."""
 
     def send_close_frame(self, code: int, reason: str) -> None:
         """Send the close frame."""
@@ -87,14 +95,23 @@ class PreparedSink:
 class DeflatedSink(PreparedSink):
     """Writes prepared frames, deflated where it is worth it."""
 
-    __slots__ = ()
+    __slots__ = ("_last", "_most")
+
+    def __init__(self, server_socket: ServerSocket) -> None:
+        super().__init__(server_socket)
+        self._most = REMEMBERED if server_socket.keeps_context else 0
+        self._last: bytes | None = None
 
     def offer(self, frame: Frame) -> bool:
         """Write the frame if nothing waits before it."""
         if self._unsent():
             return False
         if not self._socket.close_sent and not self._is_closing():
-            self._write(frame.deflated)
+            wire = frame.deflated_after(self._last)
+            self._write(wire)
+            # What is sent as it is leaves no trace in what the client keeps.
+            if wire is not frame.wire:
+                self._last = frame.payload if len(frame.payload) <= self._most else None
         return True
 
 

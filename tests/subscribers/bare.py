@@ -52,6 +52,7 @@ class BareSubscriber:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.size = 0
+        self._inflater = zlib.decompressobj(-15)
 
     async def shake_hands(self, token: str, offers: tuple[str, ...]) -> None:
         lines = [
@@ -69,6 +70,16 @@ class BareSubscriber:
         first, *rest = (await self._reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
         self.status = int(first.split()[1])
         self.headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}
+        self._renew()
+
+    def _renew(self) -> None:
+        """Begin to inflate with nothing, and with the window that was agreed on."""
+        bits = self._agreed.partition("server_max_window_bits=")[2].partition(";")[0]
+        self._inflater = zlib.decompressobj(-int(bits or 15))
+
+    @property
+    def _agreed(self) -> str:
+        return self.headers.get("sec-websocket-extensions", "")
 
     def send(self, data: bytes, *, opcode: Opcode = Opcode.TEXT, compressed: bool = False, final: bool = True) -> None:
         """Send one frame; *compressed* sets RSV1, whatever the data is."""
@@ -85,13 +96,15 @@ class BareSubscriber:
         self.size += 2 + more + length
         return Frame(Opcode(first & 15), await self._reader.readexactly(length), bool(first >> 7), bool(first & 64))
 
-    async def text(self, window_bits: int = 15) -> bytes:
-        """Read the next text, inflated with a window of its own if it is compressed."""
+    async def text(self) -> bytes:
+        """Read the next text, inflated as was agreed on if it is compressed."""
         frame = await self.receive()
         assert (frame.opcode, frame.fin) == (Opcode.TEXT, True)
-        if frame.rsv1:
-            return zlib.decompressobj(-window_bits).decompress(bytes(frame.data) + TAIL)
-        return bytes(frame.data)
+        if not frame.rsv1:
+            return bytes(frame.data)
+        if "server_no_context_takeover" in self._agreed:
+            self._renew()
+        return self._inflater.decompress(bytes(frame.data) + TAIL)
 
     async def code(self) -> int:
         """Read on until the close frame, and give its code."""

@@ -1,6 +1,7 @@
-"""What a subscriber and the service agree on about compression: permessage-deflate (RFC 7692), without context.
+"""What a subscriber and the service agree on about compression: permessage-deflate (RFC 7692).
 
-A message that needs none before it is deflated once for all subscribers, and none of them costs a window of its own.
+Subscribers keep no context for what they send. For what they are sent they do, unless they offer otherwise. The service
+keeps none for either: it deflates for all subscribers together (``realtime/transports/deflate.py``).
 """
 
 from collections.abc import Sequence
@@ -19,9 +20,10 @@ class DeflatedFrame(Frame):
 
 
 class SharedDeflate(PerMessageDeflate):
-    """The extension as websockets applies it to each frame. It holds nothing, so all connections have the same one."""
+    """The extension as websockets applies it to each frame. It holds nothing, so connections have the same one."""
 
     def __init__(self) -> None:
+        # Or websockets would make what compresses and is not used.
         super().__init__(True, True, 15, WINDOW_BITS)
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
@@ -35,14 +37,16 @@ class SharedDeflate(PerMessageDeflate):
         return frame
 
 
-SHARED_DEFLATE = SharedDeflate()
+WITH_CONTEXT, WITHOUT_CONTEXT = SharedDeflate(), SharedDeflate()
+"""For subscribers who keep what they inflate, and for those who do not."""
 
 
 class Offers(ServerPerMessageDeflateFactory):
     """Answers the offers of a subscriber, in its order, and declines those that cannot be met."""
 
     def __init__(self) -> None:
-        super().__init__(server_no_context_takeover=True, client_no_context_takeover=True)
+        # Little memory: what websockets makes for each connection is dropped.
+        super().__init__(client_no_context_takeover=True, compress_settings={"memLevel": 1})
 
     def process_request_params(
         self, params: Sequence[ExtensionParameter], accepted_extensions: Sequence[Extension]
@@ -51,7 +55,7 @@ class Offers(ServerPerMessageDeflateFactory):
         answer, agreed = super().process_request_params(params, accepted_extensions)
         if agreed.local_max_window_bits < WINDOW_BITS:
             raise NegotiationError("messages are made for a larger window")
-        return answer, SHARED_DEFLATE
+        return answer, WITHOUT_CONTEXT if agreed.local_no_context_takeover else WITH_CONTEXT
 
 
 OFFERS = Offers()

@@ -16,7 +16,7 @@ from realtime.transports.allowance import Allowance
 from realtime.transports.deflate import NotDeflated, TooLarge, inflate
 from realtime.transports.sinks import ABORT_SECONDS, RETRY_SECONDS
 from realtime.transports.websocket import EXTENSION, TOO_MUCH, UNANSWERED
-from web.server.compression import OFFERS, DeflatedFrame
+from web.server.compression import OFFERS, WITH_CONTEXT, DeflatedFrame
 
 MAX_UNREAD = 65_536
 """Bytes that may wait for a subscriber beside the frame it was sent last."""
@@ -191,6 +191,11 @@ class PreparedProtocol(WebSocketsSansIOProtocol):
     def deflates(self) -> bool:
         """Whether permessage-deflate was agreed on."""
         return bool(self.conn.extensions)
+
+    @property
+    def keeps_context(self) -> bool:
+        """Whether it was agreed on without server_no_context_takeover."""
+        return WITH_CONTEXT in self.conn.extensions
 
     def send_close_frame(self, code: int, reason: str) -> None:
         """Send the close frame as uvicorn does for ``websocket.close``: the client's answer closes the transport."""

@@ -85,6 +85,21 @@ def test_it_comes_back(message: bytes) -> None:
     assert made is None or inflate(made, len(message)) == message
 
 
+@given(st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 9)), max_size=12), st.integers(0, 3))
+def test_a_frame_may_repeat_the_one_before(drawn: list[tuple[int, int]], known: int) -> None:
+    """A client that keeps what it inflates reads frames that were made for those who had the one before."""
+    inflater, last = zlib.decompressobj(-WINDOW_BITS), None
+    for length, number in drawn:
+        frame = Frame(text(length) + b"%d" % number, "delta")
+        # Others, who were sent something else before, may come first.
+        frame.deflated_after(text(300 + known) if number % 4 == known else last)
+        wire = frame.deflated_after(last)
+        if wire is not frame.wire:
+            start = 2 if wire[1] < 126 else 4
+            assert inflater.decompress(wire[start:] + b"\x00\x00\xff\xff") == frame.payload
+            last = frame.payload
+
+
 def test_a_bomb_costs_no_more_than_the_limit() -> None:
     """A message that would be larger than it may be is given up at the limit, and one as large as that is not."""
     bomb = zlib.compress(bytes(50 << 20), 9, -15)

@@ -1,11 +1,13 @@
 """permessage-deflate (RFC 7692) between the service and its subscribers: what is agreed on, sent, and taken."""
 
+import contextlib
 import itertools
 import json
 import random
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.frames import Opcode
@@ -14,11 +16,13 @@ from realtime.protocol import TOPICS
 from realtime.transports.deflate import deflate
 from tests.samples.events import ACTIVITY
 from tests.servers.service import Running, start
+from tests.subscribers.backlog import flood
 from tests.subscribers.bare import TAIL, BareSubscriber, bare, squeeze, tables
 from tests.subscribers.snapshots import equals_snapshot
 
 OFFER = "permessage-deflate"
-AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+AGREED = "permessage-deflate; client_no_context_takeover"
+WITHOUT = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 SUBSCRIBE = json.dumps({"type": "subscribe", "topics": TOPICS, "position": None}).encode()
 LIMIT = 16 * 1024
 """Bytes of a message, as documented."""
@@ -27,7 +31,8 @@ ANSWERS: tuple[tuple[tuple[str, ...], str | None], ...] = (
     ((OFFER,), AGREED),
     ((f"{OFFER}; client_max_window_bits",), AGREED),
     ((f"{OFFER}; client_max_window_bits=8",), f"{AGREED}; client_max_window_bits=8"),
-    ((f"{OFFER}; server_no_context_takeover; client_no_context_takeover",), AGREED),
+    ((f"{OFFER}; server_no_context_takeover; client_no_context_takeover",), WITHOUT),
+    ((f"{OFFER}; server_no_context_takeover; server_max_window_bits=13",), f"{WITHOUT}; server_max_window_bits=13"),
     ((f"{OFFER}; server_max_window_bits=15",), f"{AGREED}; server_max_window_bits=15"),
     ((f'{OFFER}; server_max_window_bits="12"',), f"{AGREED}; server_max_window_bits=12"),
     ((f"{OFFER}; server_max_window_bits=11",), None),
@@ -67,9 +72,7 @@ async def either(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 async def test_what_is_agreed_on(running: Running) -> None:
-    """An offer is taken if it can be met, without context; what is not known, or too long, is passed over. Served are
-    all.
-    """
+    """An offer is taken if it can be met; what is not known, or too long, is passed over. All are served."""
     for offers, answer in ANSWERS:
         async with bare(running.url, running.token(), *offers) as subscriber:
             assert subscriber.status == 101
@@ -90,10 +93,10 @@ async def test_frames_fit_the_window(running: Running) -> None:
     async with bare(running.url, running.token(), f"{OFFER}; server_max_window_bits=12") as subscriber:
         await _fill(running)
         subscriber.send(SUBSCRIBE)
-        snapshot = json.loads(await subscriber.text(12))
+        snapshot = json.loads(await subscriber.text())
         assert snapshot["summary"] == (await running.get("snapshot"))["summary"]
         await running.post("activity-public", ACTIVITY)
-        while json.loads(await subscriber.text(12))["type"] != "delta":
+        while json.loads(await subscriber.text())["type"] != "delta":
             pass
 
 
@@ -129,11 +132,11 @@ async def test_a_full_service_refuses_a_panel_with_compression(tmp_path: Path) -
 
 async def test_a_change_is_deflated_once(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many panels take compressed frames, a delta is deflated once, and not at all if none does."""
-    deflated = list[bytes]()
+    deflated = list[Any]()
 
-    def counted(message: bytes) -> bytes | None:
-        deflated.append(message)
-        return deflate(message)
+    def counted(message: bytes, before: bytes) -> bytes | None:
+        deflated.append(json.loads(message))
+        return deflate(message, before)
 
     monkeypatch.setattr("realtime.transports.frames.deflate", counted)
     panels = [await running.panel() for _ in range(3)]
@@ -141,30 +144,60 @@ async def test_a_change_is_deflated_once(running: Running, monkeypatch: pytest.M
     await equals_snapshot(running, panels[0])
     assert deflated == []
     panels += [await running.panel(compression="deflate") for _ in range(5)]
-    position = (await running.post("activity-public", ACTIVITY))["position"]
-    for panel in panels:
-        await panel.until_position(position)
-        await equals_snapshot(running, panel)
-    made = [json.loads(message) for message in deflated]
-    assert [frame["type"] for frame in made].count("snapshot") == 5
-    assert [frame["position"] for frame in made if frame["type"] == "delta"].count(position) == 1
+    for _ in range(3):
+        position = (await running.post("activity-public", ACTIVITY))["position"]
+        for panel in panels:
+            await panel.until_position(position)
+            await equals_snapshot(running, panel)
+        assert [frame["position"] for frame in deflated if frame["type"] == "delta"].count(position) == 1
+    assert [frame["type"] for frame in deflated].count("snapshot") == 5
+
+
+async def test_whoever_was_sent_what_before_reads_on(running: Running) -> None:
+    """Panels that come in between, want other topics, resume, or keep no context, all read what follows."""
+    offers = (OFFER, f"{OFFER}; server_max_window_bits=12", f"{OFFER}; server_no_context_takeover", "x")
+    async with contextlib.AsyncExitStack() as opened:
+        subscribers: list[BareSubscriber] = []
+        position: str | None = None
+        for number in range(12):
+            topics = TOPICS if number % 3 else ["summary", "activities"]
+            subscriber = await opened.enter_async_context(bare(running.url, running.token(), offers[number % 4]))
+            message = {"type": "subscribe", "topics": topics, "position": position if number % 2 else None}
+            subscriber.send(json.dumps(message).encode())
+            await subscriber.text()
+            subscribers.append(subscriber)
+            for _ in range(3):
+                position = await _fill(running, 1 + number % 2)
+                assert [await _until(each, position) for each in subscribers] == [position] * len(subscribers)
+
+
+async def test_a_slow_panel_with_compression_catches_up(running: Running) -> None:
+    """What a panel missed while it did not read is merged, and fits what it was sent before."""
+    slow = await running.panel(compression="deflate")
+    await _fill(running)
+    slow.freeze()
+    await flood(running, 40)
+    slow.thaw()
+    await equals_snapshot(running, slow)
+    await _fill(running)
+    await equals_snapshot(running, slow)
 
 
 async def test_fewer_bytes_are_on_the_wire(running: Running) -> None:
-    """The same frames take less than half of the bytes where compression is offered."""
+    """The same snapshot takes less than half of the bytes where compression is offered, and a delta after another a
+    quarter.
+    """
     async with bare(running.url, running.token(), OFFER) as small, bare(running.url, running.token()) as large:
+        await _fill(running)
         for subscriber in (small, large):
             subscriber.send(SUBSCRIBE)
-            await subscriber.text()
-        position = await _fill(running)
-        shown = [await _until(subscriber, position) for subscriber in (small, large)]
-        assert shown == [position, position]
-        for subscriber in (small, large):
-            subscriber.size = 0
-            subscriber.send(SUBSCRIBE)
-            while json.loads(await subscriber.text())["type"] != "snapshot":
-                pass
+            await _snapshot(subscriber)
         assert 0 < small.size < large.size / 2
+        for _ in range(2):
+            position, small.size, large.size = await _fill(running, 1), 0, 0
+            for subscriber in (small, large):
+                await _until(subscriber, position)
+        assert 0 < small.size < large.size / 4
 
 
 async def test_compressed_messages_are_taken(running: Running) -> None:
@@ -243,10 +276,10 @@ async def _until(subscriber: BareSubscriber, position: str) -> str:
     return shown
 
 
-async def _fill(running: Running) -> str:
-    """Post what makes the figures of a platform."""
+async def _fill(running: Running, count: int = 12) -> str:
+    """Post what makes the figures of a platform; gives the position behind it."""
     draw, receipt = random.Random(1), {"position": ""}
-    for number in range(12):
+    for number in range(count):
         receipt = await running.post("activity-public", {**ACTIVITY, "user_id": f"user-{draw.randrange(10**6)}"})
         message = {"message_id": f"{number}", "conversation_id": "a", "user_id": "u", "role": "user", "token_count": 1}
         receipt = await running.post("message-public", message)
