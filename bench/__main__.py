@@ -10,7 +10,21 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import breakdowns, browser, client, fanout, ingest, latency, middleware, otlp, reads, scale, singles, start
+from bench import (
+    breakdowns,
+    browser,
+    client,
+    compression,
+    fanout,
+    ingest,
+    latency,
+    middleware,
+    otlp,
+    reads,
+    scale,
+    singles,
+    start,
+)
 from bench.row import Row, table
 
 MEASURES: dict[str, Callable[[Path], list[Row]]] = {
@@ -20,6 +34,7 @@ MEASURES: dict[str, Callable[[Path], list[Row]]] = {
     "latency": latency.measure,
     "fanout": fanout.measure,
     "scale": scale.measure,
+    "compression": compression.measure,
     "reads": reads.measure,
     "breakdowns": breakdowns.measure,
     "start": start.measure,

@@ -54,22 +54,22 @@ def measure(folder: Path) -> list[Row]:
         with Bare(folder, port, SUBSCRIBERS, size) as bare, SubscriberGroup(port, SUBSCRIBERS) as readers:
             rounds = []
             for _ in range(ROUNDS):
-                base = _cpu(lonely, lambda: alone.run(lonely))
-                ours = _cpu(service, lambda: full.run(service)) - base
-                theirs = _cpu(bare, lambda: bare.run(CHANGES))
-                rounds.append((_us(ours, subscribers), _us(theirs, readers)))
+                base = cpu_of(lonely, lambda: alone.run(lonely))
+                ours = cpu_of(service, lambda: full.run(service)) - base
+                theirs = cpu_of(bare, lambda: bare.run(CHANGES))
+                rounds.append((us_a_frame(ours, subscribers), us_a_frame(theirs, readers)))
     ratio = Ratio(rounds)
     what = f"fanout: CPU a frame of {size} bytes, {SUBSCRIBERS:,} panels, to a bare send() loop in {bare.language}"
     return [Row(what, ratio.show("us", 1), f"<= {TARGET}", ratio.value <= TARGET)]
 
 
-def _cpu(process: Process, work: Callable[[], None]) -> float:
+def cpu_of(process: Process, work: Callable[[], None]) -> float:
     """Tell the CPU seconds that *process* spends on *work*."""
     before = process.cpu_seconds()
     work()
     return process.cpu_seconds() - before
 
 
-def _us(seconds: float, subscribers: SubscriberGroup) -> float:
+def us_a_frame(seconds: float, subscribers: SubscriberGroup) -> float:
     """Divide CPU time by the frames that arrived meanwhile."""
     return seconds * 1_000_000 / subscribers.take().frames

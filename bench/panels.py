@@ -1,4 +1,6 @@
-"""Many panels in one process, spoken to over standard input; ``python -m bench.panels PORT COUNT``.
+"""Many panels in one process, spoken to over standard input; ``python -m bench.panels PORT COUNT [OFFER]``.
+
+With an *OFFER* they offer that extension, such as permessage-deflate.
 
 The first line is a token (empty: the server is bare, and sends frames at once). The answers are lines too: ``ready``
 when all are connected, then to each ``take`` what came since the last one, as JSON (:class:`Take`).
@@ -7,6 +9,7 @@ when all are connected, then to each ``take`` what came since the last one, as J
 import asyncio
 import sys
 import time
+import zlib
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,10 +20,12 @@ from bench.http_connection import HEAD_END
 from realtime.protocol import SUBPROTOCOL, TOPICS
 from web.live.endpoints import PATH
 
-TEXT, PING = 0x81, 0x89
-"""First bytes of frames (RFC 6455, 5.2): final, and the opcode."""
+TEXT, DEFLATED, PING = 0x81, 0xC1, 0x89
+"""First bytes of frames (RFC 6455, 5.2): final, and the opcode; RSV1 says that a text is deflated (RFC 7692)."""
 PREFIX_BYTES = 80
 """How much of a frame is kept: its position lies in it."""
+INFLATED_LATER = b"\0"
+"""What is kept of a deflated frame begins with it, and is all of it: it is inflated when nothing is measured more."""
 _POSITION = b'"position":"'
 
 
@@ -35,12 +40,13 @@ class Take(msgspec.Struct):
     arrivals: list[list[tuple[float, int]]]
 
 
-def handshake(token: str) -> bytes:
+def handshake(token: str, offer: str = "") -> bytes:
     """Write the opening request (RFC 6455, 4.1); the key is not checked here."""
+    offered = f"Sec-WebSocket-Extensions: {offer}\r\n" if offer else ""
     return (
         f"GET {PATH} HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-        f"Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\nAuthorization: Bearer {token}\r\n\r\n"
+        f"{offered}Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\nAuthorization: Bearer {token}\r\n\r\n"
     ).encode()
 
 
@@ -82,9 +88,11 @@ def find(buffer: bytes, at: int) -> Frame | None:
 class Subscriber(asyncio.Protocol):
     """One panel: subscribes to everything, and notes what comes and when."""
 
-    def __init__(self, token: str, subscription: bytes = SUBSCRIBE) -> None:
+    def __init__(self, token: str, subscription: bytes = SUBSCRIBE, offer: str = "") -> None:
         self._token = token
+        self._offer = offer
         self._subscription = subscription
+        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         self._upgraded = not token
         self._buffer = b""
         self._transport: asyncio.WriteTransport | None = None
@@ -97,7 +105,7 @@ class Subscriber(asyncio.Protocol):
         # uvloop's transports have the methods of asyncio's, but not their type.
         self._transport = cast(asyncio.WriteTransport, transport)
         if self._token:
-            self._transport.write(handshake(self._token))
+            self._transport.write(handshake(self._token, self._offer))
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the whole process: a measurement with fewer panels would be a wrong one."""
@@ -111,7 +119,7 @@ class Subscriber(asyncio.Protocol):
             at = self._upgrade(buffer)
         while self._upgraded and (frame := find(buffer, at)) is not None:
             self._take(frame, buffer, now)
-            self.size += (frame.end - at) * (frame.first == TEXT)
+            self.size += (frame.end - at) * (frame.first != PING)
             at = frame.end
         self._buffer = buffer[at:]
 
@@ -121,6 +129,8 @@ class Subscriber(asyncio.Protocol):
             return 0
         if not buffer.startswith(b"HTTP/1.1 101"):
             sys.exit(f"a panel was refused: {buffer[:12].decode()}")
+        if self._offer.encode() not in buffer[:end]:
+            sys.exit(f"what was offered was declined: {self._offer}")
         self._upgraded = True
         self._transport.write(self._subscription)
         return end + len(HEAD_END)
@@ -129,8 +139,15 @@ class Subscriber(asyncio.Protocol):
         if frame.first == TEXT:
             self.served.set()
             self.arrived.append((now, buffer[frame.start : min(frame.end, frame.start + PREFIX_BYTES)]))
+        elif frame.first == DEFLATED:
+            self.served.set()
+            self.arrived.append((now, INFLATED_LATER + buffer[frame.start : frame.end] + b"\0\0\xff\xff"))
         elif frame.first == PING and self._transport is not None:
             self._transport.write(masked(0x8A, buffer[frame.start : frame.end]))
+
+    def read(self, kept: bytes) -> bytes:
+        """Inflate what was kept of a frame, in the order of arrival, if that is to be done."""
+        return self._inflater.decompress(kept[1:]) if kept.startswith(INFLATED_LATER) else kept
 
 
 def take(panels: list[Subscriber]) -> Take:
@@ -139,7 +156,7 @@ def take(panels: list[Subscriber]) -> Take:
     for panel in panels:
         found.frames += len(panel.arrived)
         found.size += panel.size
-        found.arrivals.append([(at, _sequence(start)) for at, start in panel.arrived])
+        found.arrivals.append([(at, _sequence(panel.read(kept))) for at, kept in panel.arrived])
         panel.arrived, panel.size = [], 0
     return found
 
@@ -150,12 +167,12 @@ def _sequence(start: bytes) -> int:
     return int(position.split(b".", 2)[1]) if position else 0
 
 
-async def main(port: int, count: int) -> None:
+async def main(port: int, count: int, offer: str = "") -> None:
     """Connect, then answer until standard input ends."""
     loop, panels, ended = asyncio.get_running_loop(), [], asyncio.Event()
     token = sys.stdin.readline().strip()
     for _ in range(count):
-        panel = (await loop.create_connection(lambda: Subscriber(token), "127.0.0.1", port))[1]
+        panel = (await loop.create_connection(lambda: Subscriber(token, offer=offer), "127.0.0.1", port))[1]
         panels.append(panel)
         if token:
             await panel.served.wait()
@@ -173,4 +190,4 @@ async def main(port: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2])))
+    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]))

@@ -12,10 +12,13 @@ SETTLE_SECONDS = 0.3
 
 
 class SubscriberGroup(Process):
-    """*count* panels of the service on *port*; without a *token*, bare connections that are only sent frames."""
+    """*count* panels of the service on *port*; without a *token*, bare connections that are only sent frames.
 
-    def __init__(self, port: int, count: int, token: str = "") -> None:
-        super().__init__(python("bench.panels", str(port), str(count)))
+    *offer*: an extension of WebSocket that the panels offer.
+    """
+
+    def __init__(self, port: int, count: int, token: str = "", offer: str = "") -> None:
+        super().__init__(python("bench.panels", str(port), str(count), *filter(None, [offer])))
         try:
             self.ask(token)
         except BaseException:

@@ -23,6 +23,10 @@ that tells of it here has ``unanswered`` beside it."""
 TOO_MUCH = "too_much"
 """What stands in the last message of a subscriber that sent more than it may; its value is the rule that it broke."""
 
+REMEMBERED = 2048
+"""Bytes of a message that is remembered as the one that a subscriber was sent last. Deltas are, of which all have the
+same; a snapshot would be each subscriber's own."""
+
 AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
@@ -41,6 +45,14 @@ class ServerSocket(Protocol):
     @property
     def open(self) -> bool:
         """Whether data frames may still be sent."""
+
+    @property
+    def deflates(self) -> bool:
+        """Whether the client takes deflated frames."""
+
+    @property
+    def keeps_context(self) -> bool:
+        """Whether it keeps what it inflates, so that a frame may repeat the one before it."""
 
     def send_close_frame(self, code: int, reason: str) -> None:
         """Send the close frame."""
@@ -80,10 +92,35 @@ class PreparedSink:
         self._socket.loop.call_later(ABORT_SECONDS, self._transport.abort)
 
 
+class DeflatedSink(PreparedSink):
+    """Writes prepared frames, deflated where it is worth it."""
+
+    __slots__ = ("_last", "_most")
+
+    def __init__(self, server_socket: ServerSocket) -> None:
+        super().__init__(server_socket)
+        self._most = REMEMBERED if server_socket.keeps_context else 0
+        self._last: bytes | None = None
+
+    def offer(self, frame: Frame) -> bool:
+        """Write the frame if nothing waits before it."""
+        if self._unsent():
+            return False
+        if not self._socket.close_sent and not self._is_closing():
+            wire = frame.deflated_after(self._last)
+            self._write(wire)
+            # What is sent as it is leaves no trace in what the client keeps.
+            if wire is not frame.wire:
+                self._last = frame.payload if len(frame.payload) <= self._most else None
+        return True
+
+
 def sink_for(scope: MutableMapping[str, Any], send: AsgiSend) -> Sink:
     """Choose the sink for the subscriber of this ASGI *scope*."""
     found = _offered(scope)
-    return PlainSink(send) if found is None else PreparedSink(found)
+    if found is None:
+        return PlainSink(send)
+    return DeflatedSink(found) if found.deflates else PreparedSink(found)
 
 
 def metered(scope: MutableMapping[str, Any], receive: AsgiReceive, allowance: Allowance) -> AsgiReceive:

@@ -1,6 +1,7 @@
 """A network between a browser and the service that can be cut, that can block whatever streams, and can lie."""
 
 import asyncio
+import re
 
 from tests.servers.relay import CHUNK, Relay
 
@@ -10,6 +11,7 @@ class Proxy(Relay):
 
     ``refuses_upgrades``: a WebSocket handshake is answered with 403, as by a network that knows HTTP alone.
     ``gathers``: an event stream is kept back until it ends, as by one that looks through every answer.
+    ``plain``: what WebSockets offer is taken out of their handshakes, so that frames are not compressed.
     ``garbles``: the first of these bytes pass as the second, once; as long as they, so that frames stay whole.
     """
 
@@ -19,6 +21,7 @@ class Proxy(Relay):
         self._passing.set()
         self.refuses_upgrades = False
         self.gathers = False
+        self.plain = False
         self.garbles: tuple[bytes, bytes] | None = None
 
     def cut(self) -> None:
@@ -36,6 +39,8 @@ class Proxy(Relay):
             writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             await writer.drain()
             return
+        if self.plain:
+            head = re.sub(rb"(?i)\r\nsec-websocket-extensions:[^\r]*", b"", head)
         await super()._carry(reader, writer, head)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

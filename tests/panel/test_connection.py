@@ -118,7 +118,7 @@ async def test_wrong_figures_are_noticed_and_replaced(own_service: Served, visit
     own_service.environment["ANALYTICS_HEARTBEAT_SECONDS"] = "2"
     await own_service.start()
     async with Proxy(own_service.port) as network:
-        network.refuses_upgrades = way == "stream"
+        network.refuses_upgrades, network.plain = way == "stream", True
         visitor = await visit()
         page = await visitor.tab(own_service.link(url=network.url))
         await status(page, "live")

@@ -54,6 +54,7 @@ class Running:
 
     async def panel(self, tenant: str = "default", **options: Any) -> LivePanel:
         panel = LivePanel(self.url, options.pop("token", None) or self.token(tenant))
+        panel.compression = options.pop("compression", None)
         self.panels.append(panel)
         await panel.open(**options)
         return panel

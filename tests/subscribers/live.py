@@ -66,6 +66,7 @@ class LivePanel(Fed):
         super().__init__(token)
         self.url = url.replace("http", "ws", 1) + LIVE
         self.topics: tuple[str, ...] = TOPICS
+        self.compression: str | None = None
         self.disagreements = 0
         self.closed: tuple[int, str] | None = None
         self._socket: ClientConnection | None = None
@@ -83,7 +84,11 @@ class LivePanel(Fed):
         headers = {"Authorization": f"Bearer {self.token}"}
         offered = [Subprotocol(SUBPROTOCOL)]
         self._socket = await connect(
-            self.url, additional_headers=headers, subprotocols=offered, compression=None, ping_interval=None
+            self.url,
+            additional_headers=headers,
+            subprotocols=offered,
+            compression=self.compression,
+            ping_interval=None,
         )
         self.closed = None
         self.topics = topics

@@ -17,7 +17,9 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
 
 from web.server import http_protocol, runner, undelimited, websocket_protocol
 from web.server.http_protocol import BoundedProtocol
@@ -53,8 +55,11 @@ OVERRIDDEN: dict[type, tuple[str, ...]] = {
         "data_received",
         "run_asgi",
         "send",
+        "handle_connect",
         "handle_events",
         "handle_ping",
+        "handle_text",
+        "handle_bytes",
         "handle_cont",
         "send_receive_event_to_app",
         "keepalive_timeout",
@@ -83,6 +88,11 @@ def tree(kind: type) -> ast.AST:
         if isinstance(node, ast.ClassDef) and node.name == kind.__name__:
             return node
     raise LookupError(kind)
+
+
+def method(kind: type, name: str) -> ast.AST:
+    """Find a method of one of our classes."""
+    return next(node for node in ast.walk(tree(kind)) if isinstance(node, ast.FunctionDef) and node.name == name)
 
 
 def chains(code: ast.AST, root: str) -> Iterator[tuple[str, ...]]:
@@ -304,15 +314,19 @@ async def test_websockets_are_as_they_were() -> None:
         assert connection.handshake_complete
         connection.queue.put_nowait({"type": "websocket.receive", "ours": True})
         writer.write(frame(Opcode.PING) + frame(Opcode.TEXT, b"a", final=False) + frame(Opcode.CONT, b"b"))
+        writer.write(frame(Opcode.BINARY, b"c"))
         # It is not answered, so that it is given up.
         await reader.read()
         assert connection.conn.events == []
     kinds_received = [message["type"].partition(".")[2] for message in received]
-    assert kinds_received == ["connect", "receive", "receive", "disconnect"]
+    assert kinds_received == ["connect", "receive", "receive", "receive", "disconnect"]
     assert received[1]["ours"]
     assert received[2]["text"] == "ab"
-    used = chains(tree(PreparedProtocol), "event")
-    assert missing(Frame(Opcode.TEXT, b""), used) == []
+    assert received[3]["bytes"] == b"c"
+    of_requests = set(chains(method(PreparedProtocol, "handle_connect"), "event"))
+    assert missing(Request("/", Headers()), iter(of_requests)) == []
+    of_frames = set(chains(tree(PreparedProtocol), "event")) - of_requests
+    assert missing(Frame(Opcode.TEXT, b""), iter(of_frames)) == []
     assert sorted(set(OVERRIDDEN[PreparedProtocol]) - called) == ["shutdown"]
 
 

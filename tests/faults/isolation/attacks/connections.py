@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from realtime.protocol import SUBPROTOCOL
 from tests.faults.scene import admin
 from tests.paths import LIVE, TRACK
+from tests.subscribers.bare import TAIL, squeeze, tables
 
 TEXT, CONTINUATION, PING, PONG = 0x1, 0x0, 0x9, 0xA
 FLOOD_BYTES = 5_500_000
@@ -55,6 +56,23 @@ async def small_frames(url: str, seconds: float, kind: str = "pings", connection
             writer.write(flood)
             # Until the service ends it.
             while await reader.read(65_536):
+                pass
+
+    await _over_and_over(send, connections, seconds)
+    return opened
+
+
+async def slow_to_inflate(url: str, seconds: float, connections: int = 4, token: str = "") -> int:
+    """Send compressed messages that take long to inflate, over and over; gives how many handshakes were answered."""
+    data, opened = squeeze(b'{"type":"subscribe","topics":["summary"]}') + TAIL + tables(16_000), 0
+    flood = struct.pack("!BBHI", 0xC0 | TEXT, 0xFE, len(data), 0) + data
+
+    async def send() -> None:
+        nonlocal opened
+        async with _websocket(url, token or admin(), "Sec-WebSocket-Extensions: permessage-deflate") as streams:
+            opened += 1
+            streams[1].write(flood * (FLOOD_BYTES // len(flood)))
+            while await streams[0].read(65_536):
                 pass
 
     await _over_and_over(send, connections, seconds)
@@ -188,12 +206,12 @@ async def _connection(url: str) -> AsyncIterator[Streams]:
 
 
 @asynccontextmanager
-async def _websocket(url: str, token: str) -> AsyncIterator[Streams]:
+async def _websocket(url: str, token: str, *headers: str) -> AsyncIterator[Streams]:
     """Shake hands; raises ConnectionError if the service refuses."""
     async with _connection(url) as (reader, writer):
         lines = [f"GET {LIVE} HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: websocket"]
         lines += ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]
-        lines += [f"Sec-WebSocket-Protocol: {SUBPROTOCOL}, bearer.{token}", "", ""]
+        lines += [f"Sec-WebSocket-Protocol: {SUBPROTOCOL}, bearer.{token}", *headers, "", ""]
         writer.write("\r\n".join(lines).encode())
         if b" 101 " not in await reader.readuntil(b"\r\n\r\n"):
             raise ConnectionRefusedError

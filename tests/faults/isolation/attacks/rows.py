@@ -65,6 +65,7 @@ BY_BODIES = [
 ]
 BY_CONNECTIONS = [
     *(_frames(kind) for kind in connections.SMALL_FRAMES),
+    Attack("messages slow to inflate", connections.slow_to_inflate, {}, {"connections": 1}),
     Attack("one subject that comes back at once", connections.reconnecting, {}, {"connections": 2}),
     Attack("15,000 idle connections", connections.idle_connections, {"count": 15_000}, {"count": 300}),
     Attack("unfinished heads", connections.unfinished_heads, {}, {"count": 100}),
