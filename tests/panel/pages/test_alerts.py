@@ -50,10 +50,12 @@ async def test_a_budget_of_a_dollar_takes_a_few_clicks(
     await page.locator("dashboard-rule-form [name=address]").fill("https://hooks.example.org/alerts?token=1")
     await shoot(page, f"alerts-form-{options['color_scheme']}")
     assert await faults(page) == []
+    await page.locator("[name=grouped]").check()
     await page.get_by_role("button", name=create).click()
     await expect(page.locator("dashboard-alerts code")).to_contain_text("whsec_")
     await expect(page.locator("dashboard-alerts")).to_contain_text("https://hooks.example.org")
     await expect(page.locator("dashboard-alerts")).not_to_contain_text("token=1")
+    assert (await service.get("alerts"))["items"][0]["rule"]["grouped"] is True
     await spend(service, "0.85", "u7")
     await expect(page.locator("nav .badge")).to_contain_text("2")
     await expect(page.locator("dashboard-alerts .alert")).to_contain_text("u7 (80 %)")
@@ -78,6 +80,7 @@ BUDGET = {
     "levels": [50, 90],
     "user_id": "u7",
     "severity": "critical",
+    "grouped": True,
     "targets": ["ops", "gone"],
 }
 

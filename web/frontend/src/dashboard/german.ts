@@ -560,6 +560,7 @@ export const german: DashboardText = {
     events: { message: "Nachrichten", activity: "Aktivitäten", api_usage: "API-Aufrufe", llm_call: "LLM-Aufrufe" },
     minutes: "Keine seit Minuten",
     name: "Name",
+    grouped: "Zusammen senden, was zusammen ausgelöst oder behoben wird",
     enabled: "Eingeschaltet",
     tell: "Benachrichtigen",
     newAddress: "Andere Adresse",

@@ -555,6 +555,7 @@ export const english = {
     events: { message: "Messages", activity: "Activities", api_usage: "API calls", llm_call: "LLM calls" },
     minutes: "None for minutes",
     name: "Name",
+    grouped: "Send together what fires or is resolved together",
     enabled: "Switched on",
     tell: "Tell",
     newAddress: "Another address",

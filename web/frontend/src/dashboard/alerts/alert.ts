@@ -20,6 +20,7 @@ export interface Rule {
   readonly provider?: string;
   readonly model?: string;
   readonly targets?: readonly string[];
+  readonly grouped?: boolean;
   readonly enabled?: boolean;
 }
 

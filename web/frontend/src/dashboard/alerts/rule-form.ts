@@ -87,7 +87,7 @@ export class RuleForm extends LitElement {
       <div class="fields">
         ${kept ? this.#input("name", words.name, { required: true, value: kept.rule.name, most: 100 }) : nothing}${this.#fields()}
       </div>
-      ${this.#targets()}
+      ${this.#targets()} ${this.#check("grouped", "", words.grouped, kept?.rule.grouped === true)}
       ${kept ? this.#check("enabled", "", words.enabled, kept.rule.enabled !== false) : nothing}
       ${this.kind === "unusual" ? this.#pastNote() : nothing}
       ${this.failure ? html`<p class="bad" role="alert">${this.failure}</p>` : nothing}
@@ -216,21 +216,26 @@ export class RuleForm extends LitElement {
     event.preventDefault();
     const data = new FormData(event.target as HTMLFormElement);
     const texts = [...data].map(([name, value]) => [name, String(value).trim()] as const);
-    const { target, enabled, ...fields } = Object.fromEntries(texts);
-    void this.#save(fields, data.getAll("target").map(String), enabled !== undefined);
+    const { target, enabled, grouped, ...fields } = Object.fromEntries(texts);
+    const marks = { grouped: grouped !== undefined, enabled: this.kept === null || enabled !== undefined };
+    void this.#save(fields, data.getAll("target").map(String), marks);
   };
 
   /** Set the target, if it is a new one, and then the rule. */
-  async #save(fields: Record<string, string>, targets: readonly string[], isOn: boolean): Promise<void> {
+  async #save(
+    fields: Record<string, string>,
+    targets: readonly string[],
+    marks: { grouped: boolean; enabled: boolean },
+  ): Promise<void> {
     const { rest } = this.client;
     const { address = "", ...given } = fields;
     try {
       const added = address ? await this.#addTarget(address) : null;
       const told = added ? [...targets, added.id] : targets;
       const rule = this.kept
-        ? { ...changed(this.kept.rule, { ...given, name: this.#nameOf(this.kept.rule, given) }, told), enabled: isOn }
+        ? changed(this.kept.rule, { ...given, name: this.#nameOf(this.kept.rule, given) }, told)
         : ruleOf({ ...given, kind: this.kind, name: this.#name(given) }, told);
-      await rest.change("PUT", `alerts/rules/${this.kept?.id ?? idFor(rule.name, this.ids)}`, rule);
+      await rest.change("PUT", `alerts/rules/${this.kept?.id ?? idFor(rule.name, this.ids)}`, { ...rule, ...marks });
       this.#leave(added?.secret ?? null);
     } catch (error) {
       this.failure = words.failed(problemOf(error).detail);
