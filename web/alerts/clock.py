@@ -119,10 +119,12 @@ class AlertClock:
         async with self._database.read() as connection:
             if await connection.run_sync(due.tenants):
                 return True
-            if hour != self._hour and await connection.run_sync(ends_of_history, _history_begin()):
-                return True
-        self._hour = hour
-        return False
+            if hour == self._hour:
+                return False
+            ends = await connection.run_sync(ends_of_history, _history_begin())
+        if not ends:
+            self._hour = hour
+        return bool(ends)
 
     async def _look(self, tenant_id: str, version: int) -> None:
         days = self._database.days
