@@ -100,6 +100,39 @@ def add_schedule(connection: Connection, actor: str, tenant_id: str, schedule: S
     return added
 
 
+def change_schedule(
+    connection: Connection,
+    actor: str,
+    tenant_id: str,
+    schedule_id: str,
+    schedule: Schedule,
+    now: str,
+    next_time: NextTime,
+) -> Schedule:
+    """Give a schedule other values; raises ``KeyError`` if there is no such one.
+
+    What is due already is sent, and so is what waits for another attempt, but not to those who get it no more.
+    """
+    heads.lock(connection, tenant_id)
+    row = connection.execute(select(*_COLUMNS).where(_is(tenant_id, schedule_id))).one_or_none()
+    if row is None:
+        raise KeyError(schedule_id)
+    kept = _schedule(row)
+    stays = _timing(kept) == _timing(schedule) or kept.next_at <= now
+    next_at = kept.next_at if stays else next_time(schedule, now)
+    changed = replace(schedule, id=kept.id, created_at=kept.created_at, next_at=next_at, sent_at=kept.sent_at)
+    values = {**vars(changed), "recipients": json.dumps(changed.recipients)}
+    connection.execute(update(report_schedules).where(_is(tenant_id, schedule_id)).values(values))
+    gone = and_(_rows.tenant_id == tenant_id, _rows.schedule_id == schedule_id)
+    connection.execute(delete(report_deliveries).where(gone, _rows.recipient.not_in(changed.recipients)))
+    record(connection, tenant_id, actor, "report schedule changed", schedule_id)
+    return changed
+
+
+def _timing(schedule: Schedule) -> tuple[str, int | None, str]:
+    return schedule.every, schedule.on_day, schedule.at_time
+
+
 def delete_schedule(connection: Connection, actor: str, tenant_id: str, schedule_id: str) -> None:
     """Delete a schedule, and what of it is still to be sent; raises ``KeyError`` if there is no such one."""
     heads.lock(connection, tenant_id)

@@ -1,4 +1,4 @@
-"""The endpoints of scheduled reports: the admins of a tenant list, add and delete them."""
+"""The endpoints of scheduled reports: the admins of a tenant list, add, change and delete them."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,15 @@ from starlette.responses import Response
 from storage.engine.database import Database
 from storage.errors import TooManySchedules
 from storage.model import clock
-from storage.report_schedules import MAX_SCHEDULES, Every, Schedule, add_schedule, delete_schedule, read_schedules
+from storage.report_schedules import (
+    MAX_SCHEDULES,
+    Every,
+    Schedule,
+    add_schedule,
+    change_schedule,
+    delete_schedule,
+    read_schedules,
+)
 from storage.saved_views import read_views
 from web.http.documents import JSON, read_document
 from web.http.etag import digest, matches, weak
@@ -118,6 +126,14 @@ class Schedules:
                 {201: _answer(SCHEDULE), **added},
             ),
             _operation(
+                "PUT",
+                SCHEDULE_PATH,
+                "changeSchedule",
+                "Give a scheduled report other values",
+                self._change,
+                {200: _answer(SCHEDULE), **added, 404: missing},
+            ),
+            _operation(
                 "DELETE",
                 SCHEDULE_PATH,
                 "deleteSchedule",
@@ -141,13 +157,9 @@ class Schedules:
 
     async def _add(self, request: Request) -> Response:
         tenant_id = await self._reports.admit(request)
-        asked = await read_document(request, NewSchedule)
-        schedule = self._checked(asked, request.scope[PRINCIPAL].subject)
-        if not self._mailer.is_configured:
-            raise Problem(409, "the service has no mail server: set ANALYTICS_SMTP_URL and ANALYTICS_MAIL_FROM")
+        schedule = await self._asked(request)
         async with self._reports.light_turn(request):
-            if schedule.view_id is not None:
-                await self._check_view(tenant_id, schedule.view_id)
+            await self._check_view(tenant_id, schedule.view_id)
             add = partial(add_schedule, actor=schedule.author, tenant_id=tenant_id, schedule=schedule)
             try:
                 added = await self._database.write(add)
@@ -155,11 +167,38 @@ class Schedules:
                 raise Problem(409, str(error)) from None
         return Response(msgspec.json.encode(_item(added)), 201, {"Cache-Control": "no-store"}, JSON)
 
+    async def _change(self, request: Request) -> Response:
+        tenant_id = await self._reports.admit(request)
+        schedule_id = _schedule_id(request)
+        schedule = await self._asked(request)
+        change = partial(
+            change_schedule,
+            actor=schedule.author,
+            tenant_id=tenant_id,
+            schedule_id=schedule_id,
+            schedule=schedule,
+            now=clock.now(),
+            next_time=partial(next_time, self._database.days),
+        )
+        async with self._reports.light_turn(request):
+            await self._check_view(tenant_id, schedule.view_id)
+            try:
+                changed = await self._database.write(change)
+            except KeyError:
+                raise not_found(_ID.name, _NO_SCHEDULE) from None
+        return Response(msgspec.json.encode(_item(changed)), 200, {"Cache-Control": "no-store"}, JSON)
+
+    async def _asked(self, request: Request) -> Schedule:
+        """Read what is asked for; raises a :exc:`Problem`, also if nothing can be sent."""
+        asked = await read_document(request, NewSchedule)
+        schedule = self._checked(asked, request.scope[PRINCIPAL].subject)
+        if not self._mailer.is_configured:
+            raise Problem(409, "the service has no mail server: set ANALYTICS_SMTP_URL and ANALYTICS_MAIL_FROM")
+        return schedule
+
     async def _delete(self, request: Request) -> Response:
         tenant_id = await self._reports.admit(request)
-        schedule_id = str(request.path_params[_ID.name])
-        if not re.fullmatch("[0-9a-f]{8}", schedule_id):
-            raise not_found(_ID.name, _NO_SCHEDULE)
+        schedule_id = _schedule_id(request)
         actor = request.scope[PRINCIPAL].subject
         try:
             async with self._reports.light_turn(request):
@@ -170,7 +209,9 @@ class Schedules:
             raise not_found(_ID.name, _NO_SCHEDULE) from None
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
 
-    async def _check_view(self, tenant_id: str, view_id: str) -> None:
+    async def _check_view(self, tenant_id: str, view_id: str | None) -> None:
+        if view_id is None:
+            return
         async with self._database.read() as connection:
             if view_id not in {view.id for view in await read_views(connection, tenant_id)}:
                 raise invalid("view", "there is no such view")
@@ -217,6 +258,14 @@ def _check_choices(asked: NewSchedule) -> None:
         raise invalid("on", "is for weekly (1 to 7) and monthly (1 to 31) reports")
 
 
+def _schedule_id(request: Request) -> str:
+    """Read what the path names; raises a 404 :exc:`Problem` for what cannot be the id of anything."""
+    found = str(request.path_params[_ID.name])
+    if not re.fullmatch("[0-9a-f]{8}", found):
+        raise not_found(_ID.name, _NO_SCHEDULE)
+    return found
+
+
 def _item(schedule: Schedule) -> dict[str, Any]:
     renamed = {"view": schedule.view_id, "on": schedule.on_day, "at": schedule.at_time}
     known = {**vars(schedule), **renamed}
@@ -230,7 +279,7 @@ def _answer(shape: JsonSchema) -> Answer:
 def _operation(
     method: str, path: str, name: str, title: str, endpoint: Endpoint, answers: Mapping[int, Answer]
 ) -> Operation:
-    body: dict[str, JsonSchema] = {JSON: _body()} if method == "POST" else {}
+    body: dict[str, JsonSchema] = {JSON: _body()} if method in ("POST", "PUT") else {}
     parameters = (_ID,) if path == SCHEDULE_PATH else ()
     return Operation(
         method,

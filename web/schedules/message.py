@@ -1,5 +1,7 @@
 """The e-mail of a scheduled report: its key figures as text, the PDF, and the rows of its main table as CSV. Pure."""
 
+import hashlib
+
 from storage.model.clock import Days
 from storage.report_schedules import Delivery
 from web.mail import Attachment, Mail
@@ -9,15 +11,16 @@ from web.pdf.report import Report
 from web.reports.formats import Csv
 
 
-def message(delivery: Delivery, recipient_index: int, report: Report, pdf: bytes, days: Days, *, late: bool) -> Mail:
+def message(delivery: Delivery, recipient: str, report: Report, pdf: bytes, days: Days, *, late: bool) -> Mail:
     """Write the message for one of the recipients; its id is the same whenever it is written again."""
     schedule, document = delivery.schedule, report.document
     words = language(schedule.language, days)
     subject = words("mail_late", subject=schedule.name) if late else schedule.name
     name = schedule.report or "view"
     return Mail(
-        id=f"report.{schedule.id}.{_stamp(delivery.due_at)}.{recipient_index}",
-        recipient=delivery.schedule.recipients[recipient_index],
+        # Not by the place in the list, which may be changed before the next attempt.
+        id=f"report.{schedule.id}.{_stamp(delivery.due_at)}.{hashlib.sha256(recipient.encode()).hexdigest()[:16]}",
+        recipient=recipient,
         subject=subject,
         text="\n".join(_lines(delivery, report, days, late=late)) + "\n",
         attachments=(

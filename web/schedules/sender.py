@@ -92,8 +92,7 @@ class ScheduledReports:
             return
         is_late = clock.moment(clock.now()) - clock.moment(delivery.due_at) > LATE
         for recipient in delivery.recipients:
-            index = delivery.schedule.recipients.index(recipient)
-            written = message(delivery, index, report, pdf, self._database.days, late=is_late)
+            written = message(delivery, recipient, report, pdf, self._database.days, late=is_late)
             try:
                 await self._mailer.send(written)
             except MailFailed as error:

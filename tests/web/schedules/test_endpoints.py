@@ -54,6 +54,29 @@ async def test_a_schedule_is_added_listed_and_deleted(sending: Running) -> None:
     assert acts == ["report unscheduled", "report scheduled"]
 
 
+async def test_a_schedule_is_changed(sending: Running) -> None:
+    """A changed schedule has the values that were given, keeps its id, and is due by its new time; without a new time
+    it is due when it was. Another tenant, or what is not there, is a 404; each change is audited."""
+    schedule = (await post(sending)).json()
+    path = f"{PATH}/{schedule['id']}"
+    wanted = {**REQUEST, "name": "Costs", "report": "costs", "paper": "us-letter", "recipients": ["cyd@example.com"]}
+    same_time = await sending.http.put(path, json=wanted, headers=sending.admin())
+    assert same_time.status_code == 200, same_time.text
+    assert same_time.json() == {**schedule, **wanted}
+    later = {**wanted, "every": "monthly", "on": 31, "at": "23:30"}
+    changed = (await sending.http.put(path, json=later, headers=sending.admin())).json()
+    assert changed == {**schedule, **later, "next_at": changed["next_at"]}
+    assert changed["next_at"][14:16] == "30"
+    assert (await sending.get("report-schedules"))["items"] == [changed]
+    for place, headers in ((path, sending.admin("acme")), (f"{PATH}/ffffffff", sending.admin())):
+        assert (await sending.http.put(place, json=later, headers=headers)).status_code == 404
+    nonsense = await sending.http.put(path, json={**later, "at": "24:00"}, headers=sending.admin())
+    assert (nonsense.status_code, nonsense.json()["field"]) == (422, "at")
+    async with sending.service.database.read() as connection:
+        acts = [entry.action for entry in await read_audit(connection, 10)]
+    assert acts == ["report schedule changed", "report schedule changed", "report scheduled"]
+
+
 async def test_tenants_are_apart(sending: Running) -> None:
     """A tenant sees its own schedules alone, and cannot send another one's view."""
     await post(sending)

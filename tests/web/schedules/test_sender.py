@@ -5,7 +5,9 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from email.message import EmailMessage
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ import time_machine
 
 from storage.engine.database import Database
 from storage.engine.urls import database_at
-from storage.report_schedules import CLAIM_TIME, read_schedules
+from storage.report_schedules import CLAIM_TIME, change_schedule, read_schedules
 from tests.servers.mail import MailServer, mail_server
 from tests.servers.service import Running
 from tests.web.pdf.pages import text
@@ -24,6 +26,7 @@ from web.mail import Mailer
 from web.pdf.report import read_report
 from web.pdf.typesetting import typesetter
 from web.pdf.typesetting.typesetter import Typesetter
+from web.schedules.due import next_time
 from web.schedules.endpoints import MAX_RECIPIENTS
 from web.schedules.sender import ScheduledReports
 from web.settings import Settings
@@ -136,6 +139,35 @@ async def test_what_fails_is_tried_again(running: Running) -> None:
         with time_machine.travel("2026-03-04T08:01:06Z", tick=False):
             await reports.run_once()
         assert server.recipients == ["ada@example.com", "bob@example.com"]
+
+
+async def test_a_schedule_that_is_changed_while_it_is_sent(running: Running) -> None:
+    """Once a schedule was changed, an attempt that waits is made for those who still get it, with the id it had, and
+    what was due already is sent to all who get it now."""
+    database, waiting = running.service.database, ("ada@example.com", "bob@example.com")
+    kept = await keep(database, recipients=waiting)
+    other = await keep(database, name="Other", next_at="2026-03-04T08:00:30.000Z")
+    days = database.days
+    change = partial(change_schedule, actor="ada", tenant_id="default", next_time=partial(next_time, days))
+    async with mail_server() as server, sender(database, server) as reports:
+        server.answer = "451 later"
+        with time_machine.travel("2026-03-04T08:00:05Z", tick=False):
+            await reports.run_once()
+        server.answer = "250 OK"
+        now = "2026-03-04T08:00:40.000Z"
+        turned = replace(kept, recipients=("cyd@example.com", "bob@example.com"), at_time="09:00")
+        moved = await database.write(partial(change, schedule_id=kept.id, schedule=turned, now=now))
+        assert moved.next_at == "2026-03-04T09:00:00.000Z"
+        late = replace(other, recipients=("cyd@example.com",), at_time="10:00")
+        due = await database.write(partial(change, schedule_id=other.id, schedule=late, now=now))
+        assert due.next_at == other.next_at
+        with time_machine.travel("2026-03-04T08:01:06Z", tick=False):
+            await reports.run_once()
+    assert sorted(server.recipients) == ["bob@example.com", "cyd@example.com"]
+    assert {str(message["Subject"]) for message in server.messages} == {"Daily figures", "Other"}
+    async with database.read() as connection:
+        times = {schedule.name: schedule.next_at for schedule in await read_schedules(connection, "default")}
+    assert times == {"Daily figures": "2026-03-04T09:00:00.000Z", "Other": "2026-03-04T10:00:00.000Z"}
 
 
 async def test_a_sender_that_died_is_replaced(running: Running) -> None:

@@ -488,6 +488,8 @@ export const german: DashboardText = {
     dayOfMonth: "Tag des Monats",
     at: (zone) => `Uhrzeit (${zone})`,
     recipients: "E-Mail-Adressen, durch Kommas getrennt",
+    change: "Ändern",
+    changeOf: (name) => `${name} ändern`,
     next: (time) => `Nächster: ${time}`,
     problem: (detail) => `Der letzte ist fehlgeschlagen: ${detail}`,
     remove: "Löschen",

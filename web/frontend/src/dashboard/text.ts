@@ -489,6 +489,8 @@ export const english = {
     dayOfMonth: "Day of the month",
     at: (zone: string) => `Time (${zone})`,
     recipients: "E-mail addresses, separated by commas",
+    change: "Change",
+    changeOf: (name: string) => `Change ${name}`,
     next: (time: string) => `Next: ${time}`,
     problem: (detail: string) => `The last one failed: ${detail}`,
     remove: "Delete",

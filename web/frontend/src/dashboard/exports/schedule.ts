@@ -11,6 +11,8 @@ export interface Schedule {
   readonly every: Every;
   readonly on: number | null;
   readonly at: string;
+  readonly paper: string;
+  readonly language: string;
   readonly recipients: readonly string[];
   readonly next_at: string;
   readonly sent_at: string | null;
@@ -41,6 +43,11 @@ export function newSchedule(fields: Fields, language: string): Readonly<Record<s
     paper: fields.paper ?? "a4",
     language: language === "de" ? "de" : "en",
   };
+}
+
+/** What a schedule sends, as the form's choice names it. */
+export function whatOf({ report, view }: Schedule): string {
+  return view === null ? (report ?? "") : `view:${view}`;
 }
 
 /** The addresses of a text, separated by commas, semicolons or spaces. */
