@@ -40,7 +40,8 @@ class Schedule:
 
     ``every`` is one of :data:`Every`; ``on_day`` is the day of the week (1 is Monday) or of the month, None if it is
     sent each day; ``at_time`` the local time of day such as ``08:00``. Either ``report`` or ``view_id`` is given.
-    ``next_at`` is when it is due next, ``sent_at`` when it was last sent (None: never yet), ``problem`` what went wrong
+    ``recipients`` are e-mail addresses, and ids of targets of alerts, which have no @. ``next_at`` is when it is due
+    next, ``sent_at`` when it was last sent (None: never yet), ``problem`` what went wrong
     the last time (None: nothing).
     """
 
@@ -59,6 +60,21 @@ class Schedule:
     sent_at: str | None = None
     problem: str | None = None
     id: str = ""
+
+    @property
+    def addresses(self) -> list[str]:
+        """Its e-mail addresses."""
+        return [recipient for recipient in self.recipients if is_mail(recipient)]
+
+    @property
+    def targets(self) -> list[str]:
+        """The ids of the targets of alerts that it is sent to."""
+        return [recipient for recipient in self.recipients if not is_mail(recipient)]
+
+
+def is_mail(recipient: str) -> bool:
+    """Say whether a recipient is an e-mail address; else it is the id of a target."""
+    return "@" in recipient
 
 
 _COLUMNS = tuple(_schedules[name] for name in Schedule.__dataclass_fields__)

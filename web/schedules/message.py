@@ -18,8 +18,7 @@ def message(delivery: Delivery, recipient: str, report: Report, pdf: bytes, days
     subject = words("mail_late", subject=schedule.name) if late else schedule.name
     name = schedule.report or "view"
     return Mail(
-        # Not by the place in the list, which may be changed before the next attempt.
-        id=f"report.{schedule.id}.{_stamp(delivery.due_at)}.{hashlib.sha256(recipient.encode()).hexdigest()[:16]}",
+        id=id_of(delivery, recipient),
         recipient=recipient,
         subject=subject,
         text="\n".join(_lines(delivery, report, days, late=late)) + "\n",
@@ -29,6 +28,15 @@ def message(delivery: Delivery, recipient: str, report: Report, pdf: bytes, days
         ),
         headers={"Content-Language": document.language},
     )
+
+
+def id_of(delivery: Delivery, recipient: str) -> str:
+    """Name the message of a due time to a recipient, the same in each attempt.
+
+    Not by the place in the list, which may be changed before the next attempt.
+    """
+    of_recipient = hashlib.sha256(recipient.encode()).hexdigest()[:16]
+    return f"report.{delivery.schedule.id}.{_stamp(delivery.due_at)}.{of_recipient}"
 
 
 def _lines(delivery: Delivery, report: Report, days: Days, *, late: bool) -> list[str]:

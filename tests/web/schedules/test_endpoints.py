@@ -25,6 +25,7 @@ async def sending(tmp_path: Path, database_url: str) -> AsyncIterator[Running]:
         TIMEZONE="Europe/Vienna",
         SMTP_URL="smtp+plain://127.0.0.1:9",
         MAIL_FROM="analytics@example.com",
+        ALERTS_SECRET="a secret of the tests",
     )
     yield found
     await found.drop()
@@ -114,7 +115,24 @@ async def test_nonsense_is_refused(sending: Running, changes: dict[str, Any], fi
     assert str(answer.json()["field"]).startswith(field)
 
 
-async def test_without_a_mail_server_nothing_is_scheduled(running: Running) -> None:
+async def test_a_report_is_scheduled_for_a_webhook(sending: Running) -> None:
+    """A webhook among the targets of alerts may get a report, with or without recipients; no other target may."""
+    for name, kind, address in (("hook", "webhook", "https://example.org/x"), ("ada", "email", "ada@example.org")):
+        body = {"kind": kind, "address": address, "secret": None}
+        path = f"{API}/alerts/targets/{name}"
+        assert (await sending.http.put(path, json=body, headers=sending.admin())).status_code in (200, 409)
+    added = await post(sending, recipients=[], targets=["hook"])
+    assert added.status_code == 201, added.text
+    assert (added.json()["recipients"], added.json()["targets"]) == ([], ["hook"])
+    both = (await post(sending, targets=["hook"])).json()
+    assert (both["recipients"], both["targets"]) == (REQUEST["recipients"], ["hook"])
+    for targets in (["ada"], ["none"], ["hook", "ada@example.org"]):
+        refused = await post(sending, targets=targets)
+        assert (refused.status_code, refused.json()["field"]) == (422, "targets")
+    assert (await post(sending, "acme", targets=["hook"])).status_code == 422
+
+
+async def test_without_a_mail_server_nothing_is_mailed(running: Running) -> None:
     """A service that cannot send says so, and says which settings it needs."""
     answer = await post(running)
     assert answer.status_code == 409

@@ -13,36 +13,45 @@ from typing import Any
 import pytest
 import time_machine
 
+from storage.alerts.targets import Target, put_target
 from storage.engine.database import Database
 from storage.engine.urls import database_at
 from storage.report_schedules import CLAIM_TIME, change_schedule, read_schedules
+from tests.receivers.webhooks import SECRET, receiver
 from tests.servers.mail import MailServer, mail_server
 from tests.servers.service import Running
 from tests.web.pdf.pages import text
 from tests.web.pdf.samples import fill
 from tests.web.schedules.samples import keep
 from web import mail
+from web.alerts import webhook
+from web.alerts.channels import Channels
+from web.alerts.seal import Address, Seal, Secret
+from web.alerts.webhook import read_secret
 from web.mail import Mailer
 from web.pdf.report import read_report
 from web.pdf.typesetting import typesetter
 from web.pdf.typesetting.typesetter import Typesetter
 from web.schedules.due import next_time
-from web.schedules.endpoints import MAX_RECIPIENTS
+from web.schedules.endpoints import MAX_RECIPIENTS, MAX_TARGETS
 from web.schedules.sender import ScheduledReports
 from web.settings import Settings
 
 pytestmark = pytest.mark.each_database
+SEALED = {"ANALYTICS_ALERTS_SECRET": "a secret of the tests"}
 
 
 @asynccontextmanager
 async def sender(database: Database, server: MailServer) -> AsyncIterator[ScheduledReports]:
     """What one process runs."""
     settings = {"ANALYTICS_SMTP_URL": server.url, "ANALYTICS_MAIL_FROM": "analytics@example.com"}
-    made = Typesetter()
+    made, read = Typesetter(), Settings.read({**settings, "ANALYTICS_ALERTS_NETWORKS": "127.0.0.0/8", **SEALED})
+    channels = Channels(read)
     try:
-        yield ScheduledReports(database, made, Mailer(Settings.read(settings)))
+        yield ScheduledReports(database, made, Mailer(read), channels)
     finally:
         await made.stop()
+        await channels.close()
 
 
 def body(message: EmailMessage) -> str:
@@ -170,6 +179,39 @@ async def test_a_schedule_that_is_changed_while_it_is_sent(running: Running) -> 
     assert times == {"Daily figures": "2026-03-04T09:00:00.000Z", "Other": "2026-03-04T10:00:00.000Z"}
 
 
+async def test_a_report_is_posted_to_a_webhook(running: Running) -> None:
+    """At its time a report is posted to a webhook as signed JSON with its figures and rows, and no PDF is made of it;
+    an attempt that fails is made again with the same id, and a target that is gone is given up."""
+    await fill(running)
+    database = running.service.database
+    async with receiver() as hook, mail_server() as server, sender(database, server) as reports:
+        address = Address(hook.url, (Secret(read_secret(SECRET)),))
+        sealed = Seal(Settings.read(SEALED)).close("default", "hook", address)
+        target = Target("hook", "webhook", hook.url, sealed, "ada")
+        await database.write(partial(put_target, tenant_id="default", target=target))
+        kept = await keep(database, next_at="2026-03-06T08:00:00.000Z", recipients=("hook", "gone"))
+        hook.statuses = [500, 204]
+        for time in ("2026-03-06T08:00:05Z", "2026-03-06T08:01:06Z"):
+            with time_machine.travel(time, tick=False):
+                await reports.run_once()
+                async with database.read() as connection:
+                    [schedule] = await read_schedules(connection, "default")
+                found = [item.verify() for item in hook.received[-1:]]
+    assert server.messages == []
+    assert len({item.id for item in hook.received}) == 1
+    assert len(hook.received) == 2
+    [document] = found
+    data = document["data"]
+    assert (document["type"], document["timestamp"]) == ("report.scheduled", "2026-03-06T08:00:00.000Z")
+    assert (data["id"], data["schedule"], data["name"]) == (hook.received[0].id, kept.id, "Daily figures")
+    assert (data["from"], data["to"]) == ("2026-03-05T00:00:00.000Z", "2026-03-06T00:00:00.000Z")
+    assert {"label": "Messages", "value": "5", "note": "+25.0%"} in data["figures"]
+    assert sum(row["messages"] for row in data["rows"]) == 5
+    pdf = await running.http.get(data["pdf"], headers=running.admin())
+    assert (pdf.status_code, pdf.headers["content-type"]) == (200, "application/pdf")
+    assert schedule.sent_at == "2026-03-06T08:01:06.000Z"
+
+
 async def test_a_sender_that_died_is_replaced(running: Running) -> None:
     """What a process had claimed when it ended is sent by another one after 25 minutes."""
     database = running.service.database
@@ -242,4 +284,5 @@ async def test_a_report_that_cannot_be_read_keeps_no_other_waiting(
 
 def test_rows_are_claimed_for_as_long_as_sending_may_take() -> None:
     """No other process sends a report while one does, however long the mail server takes for each recipient."""
-    assert CLAIM_TIME.total_seconds() > MAX_RECIPIENTS * mail.SECONDS + typesetter.SECONDS
+    longest = MAX_RECIPIENTS * mail.SECONDS + MAX_TARGETS * webhook.SECONDS + typesetter.SECONDS
+    assert CLAIM_TIME.total_seconds() > longest

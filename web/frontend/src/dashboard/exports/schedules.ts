@@ -69,11 +69,11 @@ export class Schedules extends LitElement {
   }
 
   #item(schedule: Schedule) {
-    const { name, every, recipients, next_at, problem } = schedule;
+    const { name, every, recipients, targets, next_at, problem } = schedule;
     return html`<li>
       <div>
         <bdi>${name}</bdi>
-        <p class="soft small">${words.every[every]}, ${recipients.join(", ")}. ${words.next(dateTime(next_at))}</p>
+        <p class="soft small">${words.every[every]}, ${[...recipients, ...targets].join(", ")}. ${words.next(dateTime(next_at))}</p>
         ${problem === null ? nothing : html`<p class="bad small">${words.problem(problem)}</p>`}
       </div>
       <button type="button" class="button" data-schedule=${schedule.id} aria-label=${words.changeOf(name)} @click=${() => this.#open(schedule)}>${words.change}</button>
@@ -99,7 +99,7 @@ export class Schedules extends LitElement {
       </select></label>
       ${this.#day(kept)}
       <label class="field">${words.at(list.timezone)}<input name="at" type="time" value=${kept?.at ?? "08:00"} required /></label>
-      <label class="field">${words.recipients}<input name="recipients" type="text" value=${kept?.recipients.join(", ") ?? ""} required autocomplete="off" /></label>
+      <label class="field">${words.recipients}<input name="recipients" type="text" value=${kept?.recipients.join(", ") ?? ""} ?required=${!kept?.targets.length} autocomplete="off" /></label>
       <label class="field">${dashboardText.exports.paper}<select name="paper">
         <option value="a4">A4</option>
         <option value="us-letter" ?selected=${kept?.paper === "us-letter"}>Letter</option>
@@ -167,7 +167,7 @@ export class Schedules extends LitElement {
       const { rest } = this.client;
       if (form === "new" || form === null)
         await rest.change("POST", "report-schedules", newSchedule(fields, currentLanguage()));
-      else await rest.change("PUT", `report-schedules/${form.id}`, newSchedule(fields, form.language));
+      else await rest.change("PUT", `report-schedules/${form.id}`, newSchedule(fields, form.language, form.targets));
       await this.#cancel();
     });
   };
