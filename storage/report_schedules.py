@@ -40,7 +40,8 @@ class Schedule:
 
     ``every`` is one of :data:`Every`; ``on_day`` is the day of the week (1 is Monday) or of the month, None if it is
     sent each day; ``at_time`` the local time of day such as ``08:00``. Either ``report`` or ``view_id`` is given.
-    ``next_at`` is when it is due next, ``sent_at`` when it was last sent (None: never yet), ``problem`` what went wrong
+    ``recipients`` are e-mail addresses, and ids of targets of alerts, which have no @. ``next_at`` is when it is due
+    next, ``sent_at`` when it was last sent (None: never yet), ``problem`` what went wrong
     the last time (None: nothing).
     """
 
@@ -59,6 +60,21 @@ class Schedule:
     sent_at: str | None = None
     problem: str | None = None
     id: str = ""
+
+    @property
+    def addresses(self) -> list[str]:
+        """Its e-mail addresses."""
+        return [recipient for recipient in self.recipients if is_mail(recipient)]
+
+    @property
+    def targets(self) -> list[str]:
+        """The ids of the targets of alerts that it is sent to."""
+        return [recipient for recipient in self.recipients if not is_mail(recipient)]
+
+
+def is_mail(recipient: str) -> bool:
+    """Say whether a recipient is an e-mail address; else it is the id of a target."""
+    return "@" in recipient
 
 
 _COLUMNS = tuple(_schedules[name] for name in Schedule.__dataclass_fields__)
@@ -98,6 +114,39 @@ def add_schedule(connection: Connection, actor: str, tenant_id: str, schedule: S
     connection.execute(report_schedules.insert(), [values])
     record(connection, tenant_id, actor, "report scheduled", added.id)
     return added
+
+
+def change_schedule(
+    connection: Connection,
+    actor: str,
+    tenant_id: str,
+    schedule_id: str,
+    schedule: Schedule,
+    now: str,
+    next_time: NextTime,
+) -> Schedule:
+    """Give a schedule other values; raises ``KeyError`` if there is no such one.
+
+    What is due already is sent, and so is what waits for another attempt, but not to those who get it no more.
+    """
+    heads.lock(connection, tenant_id)
+    row = connection.execute(select(*_COLUMNS).where(_is(tenant_id, schedule_id))).one_or_none()
+    if row is None:
+        raise KeyError(schedule_id)
+    kept = _schedule(row)
+    stays = _timing(kept) == _timing(schedule) or kept.next_at <= now
+    next_at = kept.next_at if stays else next_time(schedule, now)
+    changed = replace(schedule, id=kept.id, created_at=kept.created_at, next_at=next_at, sent_at=kept.sent_at)
+    values = {**vars(changed), "recipients": json.dumps(changed.recipients)}
+    connection.execute(update(report_schedules).where(_is(tenant_id, schedule_id)).values(values))
+    gone = and_(_rows.tenant_id == tenant_id, _rows.schedule_id == schedule_id)
+    connection.execute(delete(report_deliveries).where(gone, _rows.recipient.not_in(changed.recipients)))
+    record(connection, tenant_id, actor, "report schedule changed", schedule_id)
+    return changed
+
+
+def _timing(schedule: Schedule) -> tuple[str, int | None, str]:
+    return schedule.every, schedule.on_day, schedule.at_time
 
 
 def delete_schedule(connection: Connection, actor: str, tenant_id: str, schedule_id: str) -> None:

@@ -5,6 +5,7 @@ process dies on the way: without the commit there was neither the crossing nor t
 """
 
 import secrets
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage.alerts import message
+from storage.alerts.message import MAX_GROUP
 from storage.alerts.rule import Rule, decode
 from storage.alerts.silence import read_matchers
 from storage.alerts.state import State
@@ -120,8 +122,7 @@ def end(
 
     *rules* are those as they were.
     """
-    at, rows, deliveries = now(), [], []
-    existing = _existing(connection, head.tenant_id)
+    at, rows, told = now(), [], []
     for rule_id, level in keys:
         state = watch.states.get((rule_id, level))
         mine = (_states.tenant_id == head.tenant_id, _states.rule_id == rule_id, _states.level == level)
@@ -136,10 +137,9 @@ def end(
             user_id = None if rule is None else rule.user_id
             rows.append((head.tenant_id, transition_id, at, rule_id, level, ended.status, None, None, user_id, body))
             if rule is not None:
-                deliveries += _deliveries(head.tenant_id, transition_id, rule, existing, at)
+                told.append((transition_id, rule))
     _INSERT_TRANSITION.write(connection, rows)
-    _INSERT_DELIVERY.write(connection, deliveries)
-    return len(deliveries)
+    return _send(connection, head.tenant_id, told, at)
 
 
 def _tell(
@@ -148,8 +148,8 @@ def _tell(
     """Write transitions, and what is to be sent of them; gives how many messages wait."""
     if not transitions:
         return 0
-    at, rows, deliveries = now(), [], []
-    matchers, existing = read_matchers(connection, tenant_id, at), _existing(connection, tenant_id)
+    at, rows, told = now(), [], []
+    matchers = read_matchers(connection, tenant_id, at)
     firing = {state.rule_id for state in watch.states.values() if state.fires}
     # In their order also where they are of one moment, by which they are listed.
     ids = sorted(secrets.token_hex(ID_BYTES) for _ in transitions)
@@ -164,10 +164,37 @@ def _tell(
         row = (tenant_id, transition_id, state.since, state.rule_id, state.level, state.status)
         rows.append((*row, state.value, held, rule.user_id, body))
         if held is None:
-            deliveries += _deliveries(tenant_id, transition_id, rule, existing, at)
+            told.append((transition_id, rule))
     _INSERT_TRANSITION.write(connection, rows)
-    _INSERT_DELIVERY.write(connection, deliveries)
-    return len(deliveries)
+    return _send(connection, tenant_id, told, at)
+
+
+Row = tuple[object, ...]
+
+
+def _send(connection: Connection, tenant_id: str, told: list[tuple[str, Rule]], at: str) -> int:
+    """Write what is to be sent of transitions, to the targets that their rules name; gives how many rows wait."""
+    if not told:
+        return 0
+    existing, rows = _existing(connection, tenant_id), list[Row]()
+    together: defaultdict[str, list[str]] = defaultdict(list)
+    for transition_id, rule in told:
+        for target in dict.fromkeys(rule.targets):
+            if target in existing and rule.grouped:
+                together[target].append(transition_id)
+            elif target in existing:
+                rows.append(_delivery(tenant_id, transition_id, target, at, None))
+    for target, ids in together.items():
+        rows += _grouped(tenant_id, target, ids, at)
+    _INSERT_DELIVERY.write(connection, rows)
+    return len(rows)
+
+
+def _grouped(tenant_id: str, target: str, ids: list[str], at: str) -> list[Row]:
+    """Make as few messages as their greatest size allows; one about a single transition is like any other."""
+    parts = [ids[first : first + MAX_GROUP] for first in range(0, len(ids), MAX_GROUP)]
+    groups = [(part, message.group_id(part) if len(part) > 1 else None) for part in parts]
+    return [_delivery(tenant_id, found, target, at, group_id) for part, group_id in groups for found in part]
 
 
 def _existing(connection: Connection, tenant_id: str) -> set[str]:
@@ -176,11 +203,6 @@ def _existing(connection: Connection, tenant_id: str) -> set[str]:
     return set(connection.scalars(query))
 
 
-def _deliveries(
-    tenant_id: str, transition_id: str, rule: Rule, existing: set[str], at: str
-) -> list[tuple[object, ...]]:
-    return [
-        (tenant_id, secrets.token_hex(ID_BYTES), transition_id, target, "waiting", 0, at, at, "", None, None)
-        for target in dict.fromkeys(rule.targets)
-        if target in existing
-    ]
+def _delivery(tenant_id: str, transition_id: str, target: str, at: str, group_id: str | None) -> Row:
+    delivery_id = secrets.token_hex(ID_BYTES)
+    return (tenant_id, delivery_id, transition_id, target, "waiting", 0, at, at, "", None, None, group_id)

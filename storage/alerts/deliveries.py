@@ -1,17 +1,19 @@
 """Messages that wait to be sent, and what became of them: claimed by one process, sent, settled.
 
 A message is sent at least once: a process that dies between sending and settling leaves it to the next one, which sends
-it again with the same id and the same bytes.
+it again with the same id and the same bytes. One about several transitions has a row for each of them; they are written
+by one commit, and claimed and settled together.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.alerts.message import write_group
 from storage.alerts.targets import end_target
 from storage.model import clock
 from storage.model.clock import now
@@ -24,6 +26,7 @@ WAITS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Seconds before each further attempt, as the Standard Webhooks specification has them: three days in all."""
 _table = schema.alert_deliveries
 _sent = _table.c
+_other = _table.alias("other").c
 _transitions = schema.alert_transitions.c
 _targets = schema.alert_targets.c
 _of_transition = and_(_transitions.tenant_id == _sent.tenant_id, _transitions.id == _sent.transition_id)
@@ -32,13 +35,17 @@ _of_target = and_(_targets.tenant_id == _sent.tenant_id, _targets.id == _sent.ta
 
 @dataclass(frozen=True)
 class Claimed:
-    """A message that this process has in hand until ``claimed_until``. ``kind`` is None if its target is gone."""
+    """A message that this process has in hand until ``claimed_until``. ``kind`` is None if its target is gone.
+
+    ``message_id`` is that of its transition, or of its ``group_id``: it is about several then.
+    """
 
     tenant_id: str
     id: str
-    transition_id: str
+    group_id: str | None
     target_id: str
     attempts: int
+    message_id: str
     body: str
     kind: str | None
     sealed: str | None
@@ -69,25 +76,41 @@ def claim(connection: Connection, most: int, seconds: float, busy: Collection[st
     at = now()
     until = clock.text(clock.moment(at) + timedelta(seconds=seconds))
     wanted = (
-        select(_sent.tenant_id, _sent.id)
-        .where(_sent.status == WAITING, _sent.due_at <= at, _is_free(at, until), _sent.tenant_id.not_in(busy))
+        select(_sent.tenant_id, _sent.id, _sent.group_id, _sent.target_id)
+        .where(_sent.status == WAITING, _sent.due_at <= at, _is_free(at, until), _sent.tenant_id.not_in(busy), _LEADS)
         .order_by(_sent.due_at)
         .limit(most)
         .with_for_update(skip_locked=True)
     )
-    keys = [tuple(row) for row in connection.execute(wanted)]
-    if not keys:
+    messages = [_of_message(*row) for row in connection.execute(wanted)]
+    if not messages:
         return []
-    mine = tuple_(_sent.tenant_id, _sent.id).in_(keys)
+    mine = or_(*messages)
     connection.execute(update(_table).where(mine).values(claimed_until=until))
-    columns = (_sent.tenant_id, _sent.id, _sent.transition_id, _sent.target_id, _sent.attempts, _transitions.body)
     query = (
-        select(*columns, _targets.kind, _targets.sealed, _sent.claimed_until)
+        select(_table, _transitions.body, _targets.kind, _targets.sealed)
         .select_from(_table.join(schema.alert_transitions, _of_transition).outerjoin(schema.alert_targets, _of_target))
         .where(mine)
-        .order_by(_sent.due_at)
+        .order_by(_sent.due_at, _sent.transition_id)
     )
-    return [Claimed(*row) for row in connection.execute(query)]
+    return _join(connection.execute(query))
+
+
+def _join(rows: Iterable[Row[Any]]) -> list[Claimed]:
+    """Make messages of rows, each of those that belong together."""
+    messages: dict[tuple[str, str, str], list[Row[Any]]] = {}
+    for row in rows:
+        messages.setdefault((row.tenant_id, row.group_id or row.id, row.target_id), []).append(row)
+    return [_claimed(of_message) for of_message in messages.values()]
+
+
+def _claimed(rows: Sequence[Row[Any]]) -> Claimed:
+    first, message_id, body = rows[0], rows[0].transition_id, rows[0].body
+    if first.group_id is not None:
+        message_id = first.group_id
+        body = write_group(message_id, first.tenant_id, first.created_at, [row.body for row in rows])
+    of_row = (first.tenant_id, first.id, first.group_id, first.target_id, first.attempts)
+    return Claimed(*of_row, message_id, body, first.kind, first.sealed, first.claimed_until)
 
 
 def settle(connection: Connection, claimed: Claimed, result: Result, jitter: float) -> bool:
@@ -107,16 +130,20 @@ def settle(connection: Connection, claimed: Claimed, result: Result, jitter: flo
     else:
         wait = max(WAITS[attempts - 1] * (1 + jitter / 10), min(result.retry_after, WAITS[-1]))
         due = clock.text(clock.moment(at) + timedelta(seconds=wait))
-    changed = update(_table).where(*_is(claimed.tenant_id, claimed.id), _sent.claimed_until == claimed.claimed_until)
+    mine = _of_message(claimed.tenant_id, claimed.id, claimed.group_id, claimed.target_id)
+    changed = update(_table).where(mine, _sent.claimed_until == claimed.claimed_until)
     values = {"status": status, "attempts": attempts, "due_at": due, "claimed_until": "", "last_at": at}
     return bool(connection.execute(changed.values(**values, error=result.error)).rowcount)
 
 
 def send_again(connection: Connection, tenant_id: str, delivery_id: str) -> None:
     """Let a message be sent once more, with the same id, and its attempts begin anew; raises ``KeyError``."""
-    values = {"status": WAITING, "attempts": 0, "due_at": now(), "claimed_until": ""}
-    if not connection.execute(update(_table).where(*_is(tenant_id, delivery_id)).values(**values)).rowcount:
+    is_it = and_(_sent.tenant_id == tenant_id, _sent.id == delivery_id)
+    found = connection.execute(select(_sent.group_id, _sent.target_id).where(is_it)).one_or_none()
+    if found is None:
         raise KeyError(delivery_id)
+    values = {"status": WAITING, "attempts": 0, "due_at": now(), "claimed_until": ""}
+    connection.execute(update(_table).where(_of_message(tenant_id, delivery_id, *found)).values(**values))
 
 
 def ends_of_history(connection: Connection, before: str) -> dict[str, str]:
@@ -158,12 +185,14 @@ async def read_history(
         query = query.where(tuple_(_transitions.at, _transitions.id) < tuple_(*before))
     query = query.order_by(_transitions.at.desc(), _transitions.id.desc()).limit(limit)
     items = [dict(zip(_SHOWN, row, strict=True)) for row in await connection.execute(query)]
-    sent = select(_sent.transition_id, *(_sent[name] for name in _OF_DELIVERY)).where(
+    message_id = func.coalesce(_sent.group_id, _sent.transition_id)
+    sent = select(_sent.transition_id, message_id, *(_sent[name] for name in _OF_DELIVERY)).where(
         _sent.tenant_id == tenant_id, _sent.transition_id.in_([item["id"] for item in items])
     )
     deliveries: dict[str, list[Item]] = {}
     for transition_id, *row in await connection.execute(sent.order_by(_sent.target_id)):
-        deliveries.setdefault(transition_id, []).append(dict(zip(_OF_DELIVERY, row, strict=True)))
+        item = dict(zip(("message_id", *_OF_DELIVERY), row, strict=True))
+        deliveries.setdefault(transition_id, []).append(item)
     return [{**item, "deliveries": deliveries.get(item["id"], [])} for item in items]
 
 
@@ -176,5 +205,21 @@ def _is_free(at: str, until: str) -> Any:
     return or_(_sent.claimed_until < at, _sent.claimed_until > until)
 
 
-def _is(tenant_id: str, delivery_id: str) -> tuple[Any, ...]:
-    return (_sent.tenant_id == tenant_id, _sent.id == delivery_id)
+def _of_message(tenant_id: str, delivery_id: str, group_id: str | None, target_id: str) -> ColumnElement[bool]:
+    """Say which rows are those of a message."""
+    if group_id is None:
+        return and_(_sent.tenant_id == tenant_id, _sent.id == delivery_id)
+    return and_(_sent.tenant_id + "" == tenant_id, _sent.group_id == group_id, _sent.target_id == target_id)
+
+
+# One row of each message is claimed, so that no two processes claim parts of it. The tenant is written so that SQLite
+# does not search by it: it knows nothing of the sizes of indexes, and would read all rows of the tenant.
+_LEADS = or_(
+    _sent.group_id.is_(None),
+    ~exists().where(
+        _other.group_id == _sent.group_id,
+        _other.target_id == _sent.target_id,
+        _other.tenant_id + "" == _sent.tenant_id,
+        _other.id < _sent.id,
+    ),
+)

@@ -1,5 +1,7 @@
 """What is sent of a transition: one JSON document, written with it, so that every copy has the same bytes. Pure."""
 
+import hashlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -9,6 +11,12 @@ from storage.alerts.rule import Rule
 from storage.alerts.unusual.verdict import Finding
 from storage.alerts.watch import Transition
 from storage.model.changes import Position
+
+GROUP = "alert.group"
+"""The type of a message about several transitions."""
+MAX_GROUP = 100
+"""How many transitions a message has at the most: some 60 KB."""
+ID_DIGITS = 16
 
 
 def type_of(status: str) -> str:
@@ -76,6 +84,20 @@ def write_test(transition_id: str, tenant_id: str, at: str) -> str:
     return msgspec.json.encode(
         {"type": "alert.test", "timestamp": at, "data": {"id": transition_id, "tenant": tenant_id, "name": "Test"}}
     ).decode()
+
+
+def group_id(transition_ids: Iterable[str]) -> str:
+    """Derive the id of a message about several transitions: the first 16 hex digits of SHA-256 of their ids.
+
+    These are in ascending order, each behind the other.
+    """
+    return hashlib.sha256("".join(sorted(transition_ids)).encode()).hexdigest()[:ID_DIGITS]
+
+
+def write_group(message_id: str, tenant_id: str, at: str, bodies: Sequence[str]) -> str:
+    """Write the document of several transitions: theirs, as each would be sent by itself."""
+    data = msgspec.json.encode({"id": message_id, "tenant": tenant_id}).decode().removesuffix("}")
+    return f'{{"type":"{GROUP}","timestamp":"{at}","data":{data},"alerts":[{",".join(bodies)}]}}}}'
 
 
 def _encode(status: str, at: str, data: dict[str, Any]) -> str:

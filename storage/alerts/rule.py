@@ -63,7 +63,8 @@ class Rule(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
 
     ``user_id``, or ``provider`` and ``model``, limit a budget, or a threshold of LLM calls, to those of one.
     ``for_minutes``: how long it has to hold before it is an alert. ``targets``: ids of those who are told.
-    ``inhibited_by``: ids of rules; while one of them fires, nobody is told of this one.
+    ``inhibited_by``: ids of rules; while one of them fires, nobody is told of this one. ``grouped``: what one decision
+    finds of such rules goes to a target as one message.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -89,6 +90,7 @@ class Rule(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     severity: Annotated[str, Meta(max_length=10)] = "warning"
     targets: Annotated[list[Text], Meta(max_length=MAX_TARGETS)] = []
     inhibited_by: Annotated[list[Text], Meta(max_length=MAX_TARGETS)] = []
+    grouped: bool = False
     enabled: bool = True
 
 
@@ -100,7 +102,7 @@ _FIELDS = {
     "unusual": {"figure", "false_alarms_a_month"},
 }
 """The fields of each kind, beside those of all."""
-_OF_ALL = {"name", "kind", "for_minutes", "severity", "targets", "inhibited_by", "enabled"}
+_OF_ALL = {"name", "kind", "for_minutes", "severity", "targets", "inhibited_by", "grouped", "enabled"}
 
 
 def check(rule: Rule) -> None:

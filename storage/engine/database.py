@@ -35,7 +35,7 @@ ReadTransaction = AsyncConnection
 WriteTransaction = Connection
 """An open write transaction, as :meth:`Database.write` hands it to its work."""
 
-REVISION = "0018"
+REVISION = "0019"
 """The newest migration; a test holds it to the files."""
 READERS = 4
 """Connections that read at the same time."""

@@ -483,7 +483,8 @@ alert_transitions = _support(
 Index("alert_transitions_time", alert_transitions.c.tenant_id, alert_transitions.c.at, alert_transitions.c.id)
 
 # What is to be sent, and what became of it. status: waiting, delivered, failed (no more attempts) or gone (the target
-# wants no more). due_at: when the next attempt is due. claimed_until: until then one process has it in hand.
+# wants no more). due_at: when the next attempt is due. claimed_until: until then one process has it in hand. group_id:
+# the id of the message if it is about several transitions; the rows of one message to one target change together.
 alert_deliveries = _support(
     "alert_deliveries",
     _column("tenant_id", Key),
@@ -497,12 +498,14 @@ alert_deliveries = _support(
     _column("claimed_until", Stamp),
     _column("last_at", Stamp, null=True),
     _column("error", String(200), null=True),
+    _column("group_id", _ordered(16), null=True),
     key=("tenant_id", "id"),
 )
 _waiting = text("status = 'waiting'")
 Index("alert_deliveries_due", alert_deliveries.c.due_at, sqlite_where=_waiting, postgresql_where=_waiting)
 Index("alert_deliveries_time", alert_deliveries.c.tenant_id, alert_deliveries.c.created_at, alert_deliveries.c.id)
 Index("alert_deliveries_transition", alert_deliveries.c.tenant_id, alert_deliveries.c.transition_id)
+Index("alert_deliveries_group", alert_deliveries.c.group_id, alert_deliveries.c.target_id)
 
 # Who is told. shown: of the address what may be shown. sealed: address and secrets, encrypted (web/alerts/seal.py).
 # ended_at: when the target said that it wants no more (410).

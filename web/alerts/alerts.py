@@ -24,9 +24,9 @@ class Alerts:
     def __init__(self, database: Database, settings: Settings, publish: Callable[[Change], None]) -> None:
         self._database = database
         self._steps = Steps(database, settings.change_log_entries, publish, rest=0.0)
-        self._channels = Channels(settings)
+        self.channels = Channels(settings)
         self._anywhere = bool(settings.alerts_networks)
-        self.sender = Sender(database, self._channels)
+        self.sender = Sender(database, self.channels)
         self.clock = AlertClock(database, self._steps, self.sender.wake)
 
     def start(self) -> None:
@@ -38,7 +38,7 @@ class Alerts:
         """End both."""
         await self.clock.stop()
         await self.sender.stop()
-        await self._channels.close()
+        await self.channels.close()
 
     def operations(self, reports: Reports) -> list[Operation]:
         """List the endpoints."""
@@ -47,5 +47,5 @@ class Alerts:
             *Rules(access).operations(),
             *History(access).operations(),
             *PastAlarms(access).operations(),
-            *Targets(access, self._channels, anywhere=self._anywhere).operations(),
+            *Targets(access, self.channels, anywhere=self._anywhere).operations(),
         ]

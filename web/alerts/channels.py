@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from storage.alerts.deliveries import Result
 from web.alerts.addresses import check_url, in_thread
 from web.alerts.seal import Address, NoKey, Seal, Unreadable
-from web.alerts.texts import subject, text
+from web.alerts.texts import short_text, subject, text
 from web.alerts.webhook import Webhooks
 from web.mail import Mail, Mailer, MailFailed
 from web.settings import Settings, is_address
@@ -60,7 +60,7 @@ def _check_query(url: str, *, anywhere: bool) -> None:
 
 @dataclass(frozen=True)
 class Message:
-    """What is sent to which target. ``id`` is that of the transition."""
+    """What is sent to which target. ``id`` is that of the transition, or of the group of them."""
 
     tenant_id: str
     id: str
@@ -119,7 +119,7 @@ async def _notify(message: Message, address: Address) -> Result:
         return Result("apprise does not know this address", is_final=True)
     # Of another type Opsgenie makes a note on an alert that it does not know, or closes it, and says that it did so.
     kind = apprise.NotifyType.WARNING
-    send = partial(service.notify, body=text(message.body), title=subject(message.body), notify_type=kind)
+    send = partial(service.notify, body=short_text(message.body), title=subject(message.body), notify_type=kind)
     try:
         taken = await asyncio.wait_for(in_thread(send), SECONDS)
     except TimeoutError:

@@ -45,6 +45,7 @@ class AlertClock:
         self._holds = False
         self._renew_at = 0.0
         self._minute = ""
+        self._hour = ""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -94,24 +95,36 @@ class AlertClock:
             except Exception:
                 # Rules of one tenant that cannot be decided must not keep those of others waiting.
                 log.exception("alerts_not_decided")
-        if minute[:13] != self._minute[:13]:
+        if minute[:13] != self._hour:
             await self._drop_history()
-        self._minute = minute
+        self._minute, self._hour = minute, minute[:13]
 
     async def _hold(self) -> bool:
-        """Take or keep the lease; nothing is written while no tenant has rules."""
+        """Take or keep the lease; nothing is written while there is nothing to do."""
         now = asyncio.get_running_loop().time()
         if self._holds and now < self._renew_at:
             return True
-        if not self._holds:
-            async with self._database.read() as connection:
-                if not await connection.run_sync(due.tenants):
-                    return False
+        if not await self._is_wanted():
+            self._holds = False
+            return False
         self._holds = await self._database.write(
             lambda connection: take_lease(connection, LEASE, self._holder, LEASE_SECONDS)
         )
         self._renew_at = now + RENEW_SECONDS
         return self._holds
+
+    async def _is_wanted(self) -> bool:
+        """Say whether a tenant has rules, or, once an hour, whether one has history that is to be deleted."""
+        hour = clock.now()[:13]
+        async with self._database.read() as connection:
+            if await connection.run_sync(due.tenants):
+                return True
+            if hour == self._hour:
+                return False
+            ends = await connection.run_sync(ends_of_history, _history_begin())
+        if not ends:
+            self._hour = hour
+        return bool(ends)
 
     async def _look(self, tenant_id: str, version: int) -> None:
         days = self._database.days
@@ -132,11 +145,15 @@ class AlertClock:
         return Done(1, "alert_states", alerts=decided.counts, deliveries=decided.deliveries)
 
     async def _drop_history(self) -> None:
-        before = clock.text(clock.moment(clock.now()) - timedelta(days=HISTORY_DAYS))
         # Found by a read, which costs others nothing.
         async with self._database.read() as connection:
-            ends = await connection.run_sync(ends_of_history, before)
+            ends = await connection.run_sync(ends_of_history, _history_begin())
         for tenant_id, end in ends.items():
             drop = partial(drop_history, tenant_id=tenant_id, before=end, most=DROPPED)
             while await self._database.write(drop) == DROPPED:
                 pass
+
+
+def _history_begin() -> str:
+    """Say before which time transitions are deleted."""
+    return clock.text(clock.moment(clock.now()) - timedelta(days=HISTORY_DAYS))

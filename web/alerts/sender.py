@@ -113,6 +113,6 @@ class Sender:
         if claimed.kind is None or claimed.sealed is None:
             return Result("the target was deleted", is_final=True)
         message = Message(
-            claimed.tenant_id, claimed.transition_id, claimed.body, claimed.target_id, claimed.kind, claimed.sealed
+            claimed.tenant_id, claimed.message_id, claimed.body, claimed.target_id, claimed.kind, claimed.sealed
         )
         return await self._channels.send(message)

@@ -85,6 +85,7 @@ PAST = record(
 DELIVERY = record(
     {
         "id": STRING,
+        "message_id": {**STRING, "description": "The transition's id, or that of the message that it was sent in."},
         "target": STRING,
         "status": {"enum": ["waiting", "delivered", "failed", "gone"]},
         "attempts": COUNT,

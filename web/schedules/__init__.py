@@ -1,1 +1,1 @@
-"""Reports that are sent by e-mail again and again: their endpoints, when they are due, and who sends them."""
+"""Reports that are sent again and again, by e-mail or to webhooks: endpoints, due times, and the sender."""

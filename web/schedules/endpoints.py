@@ -1,4 +1,4 @@
-"""The endpoints of scheduled reports: the admins of a tenant list, add and delete them."""
+"""The endpoints of scheduled reports: the admins of a tenant list, add, change and delete them."""
 
 import re
 from collections.abc import Mapping
@@ -11,10 +11,20 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from storage.alerts.rule import RULE_ID
+from storage.alerts.targets import read_targets
 from storage.engine.database import Database
 from storage.errors import TooManySchedules
 from storage.model import clock
-from storage.report_schedules import MAX_SCHEDULES, Every, Schedule, add_schedule, delete_schedule, read_schedules
+from storage.report_schedules import (
+    MAX_SCHEDULES,
+    Every,
+    Schedule,
+    add_schedule,
+    change_schedule,
+    delete_schedule,
+    read_schedules,
+)
 from storage.saved_views import read_views
 from web.http.documents import JSON, read_document
 from web.http.etag import digest, matches, weak
@@ -30,7 +40,8 @@ from web.settings import is_address
 
 PATH = f"{PREFIX}/report-schedules"
 SCHEDULE_PATH = f"{PATH}/{{schedule_id}}"
-MAX_RECIPIENTS = 20
+MAX_RECIPIENTS, MAX_TARGETS = 20, 10
+_NO_WEBHOOK = "must be ids of webhooks among the targets of alerts"
 _NO_SCHEDULE = "there is no such scheduled report"
 _LAST_DAY = {"daily": None, "weekly": 7, "monthly": 31}
 _ID = Parameter("schedule_id", "The `id` of the scheduled report.", {"type": "string"}, text(16))
@@ -51,8 +62,9 @@ class NewSchedule(msgspec.Struct, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     every: Annotated[str, _enum(*get_args(Every))]
     recipients: Annotated[
-        list[Annotated[str, Meta(min_length=3, max_length=254)]], Meta(min_length=1, max_length=MAX_RECIPIENTS)
-    ]
+        list[Annotated[str, Meta(min_length=3, max_length=254)]], Meta(max_length=MAX_RECIPIENTS)
+    ] = []
+    targets: Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=MAX_TARGETS)] = []
     report: Annotated[str, _enum(*NAMES)] | None = None
     view: Annotated[str, Meta(min_length=1, max_length=16)] | None = None
     on: Annotated[int, Meta(ge=1, le=31)] | None = None
@@ -73,6 +85,7 @@ SCHEDULE: JsonSchema = shapes.record(
         "paper": {"enum": list(PAPERS)},
         "language": {"enum": list(LANGUAGES)},
         "recipients": {"type": "array", "items": shapes.STRING},
+        "targets": {"type": "array", "items": shapes.STRING, "description": "Webhooks among the targets of alerts."},
         "author": shapes.STRING,
         "created_at": shapes.TIME,
         "next_at": {**shapes.TIME, "description": "When it is due next."},
@@ -113,9 +126,17 @@ class Schedules:
                 "POST",
                 PATH,
                 "addSchedule",
-                "Send a report by e-mail again and again",
+                "Send a report again and again",
                 self._add,
                 {201: _answer(SCHEDULE), **added},
+            ),
+            _operation(
+                "PUT",
+                SCHEDULE_PATH,
+                "changeSchedule",
+                "Give a scheduled report other values",
+                self._change,
+                {200: _answer(SCHEDULE), **added, 404: missing},
             ),
             _operation(
                 "DELETE",
@@ -141,13 +162,9 @@ class Schedules:
 
     async def _add(self, request: Request) -> Response:
         tenant_id = await self._reports.admit(request)
-        asked = await read_document(request, NewSchedule)
-        schedule = self._checked(asked, request.scope[PRINCIPAL].subject)
-        if not self._mailer.is_configured:
-            raise Problem(409, "the service has no mail server: set ANALYTICS_SMTP_URL and ANALYTICS_MAIL_FROM")
+        schedule = await self._asked(request)
         async with self._reports.light_turn(request):
-            if schedule.view_id is not None:
-                await self._check_view(tenant_id, schedule.view_id)
+            await self._check(tenant_id, schedule)
             add = partial(add_schedule, actor=schedule.author, tenant_id=tenant_id, schedule=schedule)
             try:
                 added = await self._database.write(add)
@@ -155,11 +172,38 @@ class Schedules:
                 raise Problem(409, str(error)) from None
         return Response(msgspec.json.encode(_item(added)), 201, {"Cache-Control": "no-store"}, JSON)
 
+    async def _change(self, request: Request) -> Response:
+        tenant_id = await self._reports.admit(request)
+        schedule_id = _schedule_id(request)
+        schedule = await self._asked(request)
+        change = partial(
+            change_schedule,
+            actor=schedule.author,
+            tenant_id=tenant_id,
+            schedule_id=schedule_id,
+            schedule=schedule,
+            now=clock.now(),
+            next_time=partial(next_time, self._database.days),
+        )
+        async with self._reports.light_turn(request):
+            await self._check(tenant_id, schedule)
+            try:
+                changed = await self._database.write(change)
+            except KeyError:
+                raise not_found(_ID.name, _NO_SCHEDULE) from None
+        return Response(msgspec.json.encode(_item(changed)), 200, {"Cache-Control": "no-store"}, JSON)
+
+    async def _asked(self, request: Request) -> Schedule:
+        """Read what is asked for; raises a :exc:`Problem`, also if nothing can be sent."""
+        asked = await read_document(request, NewSchedule)
+        schedule = self._checked(asked, request.scope[PRINCIPAL].subject)
+        if asked.recipients and not self._mailer.is_configured:
+            raise Problem(409, "the service has no mail server: set ANALYTICS_SMTP_URL and ANALYTICS_MAIL_FROM")
+        return schedule
+
     async def _delete(self, request: Request) -> Response:
         tenant_id = await self._reports.admit(request)
-        schedule_id = str(request.path_params[_ID.name])
-        if not re.fullmatch("[0-9a-f]{8}", schedule_id):
-            raise not_found(_ID.name, _NO_SCHEDULE)
+        schedule_id = _schedule_id(request)
         actor = request.scope[PRINCIPAL].subject
         try:
             async with self._reports.light_turn(request):
@@ -170,10 +214,15 @@ class Schedules:
             raise not_found(_ID.name, _NO_SCHEDULE) from None
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
 
-    async def _check_view(self, tenant_id: str, view_id: str) -> None:
+    async def _check(self, tenant_id: str, schedule: Schedule) -> None:
+        """See that view and targets are there; raises a 422 :exc:`Problem`."""
         async with self._database.read() as connection:
-            if view_id not in {view.id for view in await read_views(connection, tenant_id)}:
-                raise invalid("view", "there is no such view")
+            views = {view.id for view in await read_views(connection, tenant_id)}
+            targets = {target.id for target in await read_targets(connection, tenant_id) if target.kind == "webhook"}
+        if schedule.view_id is not None and schedule.view_id not in views:
+            raise invalid("view", "there is no such view")
+        if not targets.issuperset(schedule.targets):
+            raise invalid("targets", _NO_WEBHOOK)
 
     def _checked(self, asked: NewSchedule, author: str) -> Schedule:
         """Check what types do not say; raises a 422 :exc:`Problem`."""
@@ -184,6 +233,10 @@ class Schedules:
             raise invalid("name", "must not be of spaces alone")
         if not all(map(is_address, asked.recipients)):
             raise invalid("recipients", "must be e-mail addresses such as ops@example.com")
+        if not all(map(RULE_ID.fullmatch, asked.targets)):
+            raise invalid("targets", _NO_WEBHOOK)
+        if not asked.recipients and not asked.targets:
+            raise invalid("recipients", "name somebody, or a webhook in targets")
         arrived = clock.now()
         schedule = Schedule(
             name=name,
@@ -194,7 +247,7 @@ class Schedules:
             at_time=asked.at,
             paper=asked.paper,
             language=asked.language,
-            recipients=tuple(dict.fromkeys(asked.recipients)),
+            recipients=tuple(dict.fromkeys((*asked.recipients, *asked.targets))),
             author=author,
             created_at=arrived,
             next_at="",
@@ -217,9 +270,18 @@ def _check_choices(asked: NewSchedule) -> None:
         raise invalid("on", "is for weekly (1 to 7) and monthly (1 to 31) reports")
 
 
+def _schedule_id(request: Request) -> str:
+    """Read what the path names; raises a 404 :exc:`Problem` for what cannot be the id of anything."""
+    found = str(request.path_params[_ID.name])
+    if not re.fullmatch("[0-9a-f]{8}", found):
+        raise not_found(_ID.name, _NO_SCHEDULE)
+    return found
+
+
 def _item(schedule: Schedule) -> dict[str, Any]:
+    told = {"recipients": schedule.addresses, "targets": schedule.targets}
     renamed = {"view": schedule.view_id, "on": schedule.on_day, "at": schedule.at_time}
-    known = {**vars(schedule), **renamed}
+    known = {**vars(schedule), **renamed, **told}
     return {name: known[name] for name in SCHEDULE["properties"]}
 
 
@@ -230,7 +292,7 @@ def _answer(shape: JsonSchema) -> Answer:
 def _operation(
     method: str, path: str, name: str, title: str, endpoint: Endpoint, answers: Mapping[int, Answer]
 ) -> Operation:
-    body: dict[str, JsonSchema] = {JSON: _body()} if method == "POST" else {}
+    body: dict[str, JsonSchema] = {JSON: _body()} if method in ("POST", "PUT") else {}
     parameters = (_ID,) if path == SCHEDULE_PATH else ()
     return Operation(
         method,

@@ -1,5 +1,7 @@
 """The e-mail of a scheduled report: its key figures as text, the PDF, and the rows of its main table as CSV. Pure."""
 
+import hashlib
+
 from storage.model.clock import Days
 from storage.report_schedules import Delivery
 from web.mail import Attachment, Mail
@@ -9,15 +11,15 @@ from web.pdf.report import Report
 from web.reports.formats import Csv
 
 
-def message(delivery: Delivery, recipient_index: int, report: Report, pdf: bytes, days: Days, *, late: bool) -> Mail:
+def message(delivery: Delivery, recipient: str, report: Report, pdf: bytes, days: Days, *, late: bool) -> Mail:
     """Write the message for one of the recipients; its id is the same whenever it is written again."""
     schedule, document = delivery.schedule, report.document
     words = language(schedule.language, days)
     subject = words("mail_late", subject=schedule.name) if late else schedule.name
     name = schedule.report or "view"
     return Mail(
-        id=f"report.{schedule.id}.{_stamp(delivery.due_at)}.{recipient_index}",
-        recipient=delivery.schedule.recipients[recipient_index],
+        id=id_of(delivery, recipient),
+        recipient=recipient,
         subject=subject,
         text="\n".join(_lines(delivery, report, days, late=late)) + "\n",
         attachments=(
@@ -26,6 +28,15 @@ def message(delivery: Delivery, recipient_index: int, report: Report, pdf: bytes
         ),
         headers={"Content-Language": document.language},
     )
+
+
+def id_of(delivery: Delivery, recipient: str) -> str:
+    """Name the message of a due time to a recipient, the same in each attempt.
+
+    Not by the place in the list, which may be changed before the next attempt.
+    """
+    of_recipient = hashlib.sha256(recipient.encode()).hexdigest()[:16]
+    return f"report.{delivery.schedule.id}.{_stamp(delivery.due_at)}.{of_recipient}"
 
 
 def _lines(delivery: Delivery, report: Report, days: Days, *, late: bool) -> list[str]:

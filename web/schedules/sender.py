@@ -8,17 +8,21 @@ from functools import partial
 
 import structlog
 
+from storage.alerts.deliveries import Result
+from storage.alerts.targets import end_target, read_target
 from storage.engine.database import Database
 from storage.errors import StorageError
 from storage.model import clock
-from storage.report_schedules import Delivery, claim, finish, read_due, take_due
+from storage.report_schedules import Delivery, claim, finish, is_mail, read_due, take_due
+from web.alerts.channels import Channels, Message
 from web.http.problems import Problem
 from web.mail import Mailer, MailFailed
 from web.pdf.query import read_wanted
 from web.pdf.report import Report, read_report
 from web.pdf.typesetting.typesetter import NotInstalled, PdfFailed, Typesetter
+from web.schedules.document import document
 from web.schedules.due import covered, next_time
-from web.schedules.message import message
+from web.schedules.message import id_of, message
 
 log = structlog.get_logger()
 
@@ -35,16 +39,16 @@ _NOT_READ = "the report could not be read: the log of the service says why"
 class ScheduledReports:
     """Looks for what is due, and sends it."""
 
-    def __init__(self, database: Database, typesetter: Typesetter, mailer: Mailer) -> None:
+    def __init__(self, database: Database, typesetter: Typesetter, mailer: Mailer, channels: Channels) -> None:
         self._database = database
         self._typesetter = typesetter
         self._mailer = mailer
+        self._channels = channels
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to look; without a mail server there is nothing to do."""
-        if self._mailer.is_configured:
-            self._task = asyncio.create_task(self._run(), name="scheduled reports")
+        """Begin to look."""
+        self._task = asyncio.create_task(self._run(), name="scheduled reports")
 
     async def stop(self) -> None:
         """End; what was claimed and not sent is sent by another process, or after the next start."""
@@ -80,7 +84,8 @@ class ScheduledReports:
     async def _send(self, delivery: Delivery) -> None:
         try:
             report = await self._report(delivery)
-            pdf = await self._typesetter.typeset(report.document)
+            to_mail = any(map(is_mail, delivery.recipients))
+            pdf = await self._typesetter.typeset(report.document) if to_mail else b""
         except (Problem, NotInstalled, PdfFailed) as error:
             is_gone = isinstance(error, Problem)
             await self._fail(delivery, delivery.recipients, str(error), is_permanent=is_gone)
@@ -92,14 +97,40 @@ class ScheduledReports:
             return
         is_late = clock.moment(clock.now()) - clock.moment(delivery.due_at) > LATE
         for recipient in delivery.recipients:
-            index = delivery.schedule.recipients.index(recipient)
-            written = message(delivery, index, report, pdf, self._database.days, late=is_late)
+            if not is_mail(recipient):
+                await self._post(delivery, recipient, report, late=is_late)
+                continue
+            written = message(delivery, recipient, report, pdf, self._database.days, late=is_late)
             try:
                 await self._mailer.send(written)
             except MailFailed as error:
                 await self._fail(delivery, (recipient,), str(error), is_permanent=error.is_permanent)
             else:
                 await self._finish(delivery, (recipient,), None, None, clock.now())
+
+    async def _post(self, delivery: Delivery, target_id: str, report: Report, *, late: bool) -> None:
+        """Send the report to a webhook."""
+        result = await self._posted(delivery, target_id, report, late=late)
+        if result.error is None:
+            await self._finish(delivery, (target_id,), None, None, clock.now())
+            return
+        if result.is_gone:
+            await self._database.write(partial(end_target, tenant_id=delivery.tenant_id, target_id=target_id))
+        await self._fail(delivery, (target_id,), result.error, is_permanent=result.is_final or result.is_gone)
+
+    async def _posted(self, delivery: Delivery, target_id: str, report: Report, *, late: bool) -> Result:
+        try:
+            async with self._database.read() as connection:
+                target = await read_target(connection, delivery.tenant_id, target_id)
+        except KeyError:
+            return Result("the target was deleted", is_final=True)
+        if target.kind != "webhook" or target.ended_at is not None:
+            return Result("the target is no webhook, or wants no more messages", is_final=True)
+        message_id = id_of(delivery, target_id)
+        days = covered(self._database.days, delivery.schedule, delivery.due_at)
+        body = document(message_id, delivery, report, days, late=late)
+        sent = Message(delivery.tenant_id, message_id, body, target_id, target.kind, target.sealed)
+        return await self._channels.send(sent)
 
     async def _report(self, delivery: Delivery) -> Report:
         """Read the report, in one transaction; raises a :exc:`Problem` if its view is gone."""

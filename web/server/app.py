@@ -161,7 +161,7 @@ async def _open(opened: AsyncExitStack, settings: Settings, static: Path, is_wor
     opened.push_async_callback(typesetter.stop)
     operations += PdfReports(database, reports, typesetter).operations()
     operations += Schedules(database, reports, mailer).operations()
-    scheduled = ScheduledReports(database, typesetter, mailer)
+    scheduled = ScheduledReports(database, typesetter, mailer, alerts.channels)
     scheduled.start()
     opened.push_async_callback(scheduled.stop)
     app = _application(settings, telemetry, audit, operations, live, static)

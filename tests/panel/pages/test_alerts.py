@@ -5,12 +5,14 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx2
 import pytest
 from playwright.async_api import expect
 
 from tests.panel.browser import Visitor
 from tests.panel.looks import faults, overflow, shoot
 from tests.panel.served import Served
+from tests.paths import API
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -48,10 +50,12 @@ async def test_a_budget_of_a_dollar_takes_a_few_clicks(
     await page.locator("dashboard-rule-form [name=address]").fill("https://hooks.example.org/alerts?token=1")
     await shoot(page, f"alerts-form-{options['color_scheme']}")
     assert await faults(page) == []
+    await page.locator("[name=grouped]").check()
     await page.get_by_role("button", name=create).click()
     await expect(page.locator("dashboard-alerts code")).to_contain_text("whsec_")
     await expect(page.locator("dashboard-alerts")).to_contain_text("https://hooks.example.org")
     await expect(page.locator("dashboard-alerts")).not_to_contain_text("token=1")
+    assert (await service.get("alerts"))["items"][0]["rule"]["grouped"] is True
     await spend(service, "0.85", "u7")
     await expect(page.locator("nav .badge")).to_contain_text("2")
     await expect(page.locator("dashboard-alerts .alert")).to_contain_text("u7 (80 %)")
@@ -59,6 +63,95 @@ async def test_a_budget_of_a_dollar_takes_a_few_clicks(
     assert await overflow(page) == 0
     assert await faults(page) == []
     await page.get_by_role("button", name=seen).click()
+    await expect(page.locator("nav .badge")).to_have_count(0)
+
+
+async def put(service: Served, path: str, body: dict[str, Any]) -> None:
+    async with httpx2.AsyncClient(base_url=service.url) as client:
+        headers = {"Authorization": f"Bearer {service.token()}"}
+        assert (await client.put(f"{API}/alerts/{path}", json=body, headers=headers)).status_code == 200
+
+
+BUDGET = {
+    "name": "Spend",
+    "kind": "budget",
+    "window": "today",
+    "limit": "1",
+    "levels": [50, 90],
+    "user_id": "u7",
+    "severity": "critical",
+    "grouped": True,
+    "targets": ["ops", "gone"],
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "texts"),
+    [
+        (
+            {"color_scheme": "light"},
+            ("Alerts", "Change Spend", "Amount in US dollars", "Name", "Save rule", "Switched on", "switched off"),
+        ),
+        (
+            {"color_scheme": "dark", "locale": "de-AT"},
+            (
+                "Alarme",
+                "Ändern: Spend",
+                "Betrag in US-Dollar",
+                "Name",
+                "Regel speichern",
+                "Eingeschaltet",
+                "ausgeschaltet",
+            ),
+        ),
+    ],
+    ids=["English", "German"],
+)
+async def test_a_rule_is_changed_where_it_is_listed(
+    service: Served, visit: Visit, options: dict[str, Any], texts: tuple[str, ...]
+) -> None:
+    """The form opens with a rule's values, by keyboard alone, and saves them: what it has no field for stays, and what
+    fires goes on firing, since when it did."""
+    view, change, limit, name, save, on, off = texts
+    await put(service, "targets/ops", {"kind": "email", "address": "ops@example.org"})
+    await put(service, "rules/spend", BUDGET)
+    await spend(service, "0.6", "u7")
+    before = (await service.get("alerts"))["items"][0]
+    visitor = await visit(**options)
+    page = await visitor.tab(service.link())
+    await page.get_by_role("link", name=view, exact=True).click()
+    opener, form = page.get_by_role("button", name=change), page.locator("dashboard-rule-form")
+    await opener.focus()
+    await page.keyboard.press("Enter")
+    await expect(form.get_by_label(name, exact=True)).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(form).to_have_count(0)
+    await expect(opener).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(form.get_by_label(limit)).to_have_value("1")
+    await expect(form.locator("[name=window]")).to_have_value("today")
+    await expect(form.locator("[name=user_id]")).to_have_value("u7")
+    await expect(form.get_by_role("checkbox", name="ops (ops@example.org)")).to_be_checked()
+    await form.get_by_role("checkbox", name="gone").uncheck()
+    await form.get_by_label(limit).fill("nothing")
+    await form.get_by_role("button", name=save).click()
+    await expect(form.get_by_role("alert")).to_contain_text("limit")
+    assert all("422" in failure for failure in visitor.failures)
+    visitor.failures.clear()
+    await shoot(page, f"alerts-change-{options['color_scheme']}")
+    assert await overflow(page) == 0
+    assert await faults(page) == []
+    await form.get_by_label(limit).fill("1.10")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("dashboard-alerts")).to_contain_text("$1.10")
+    await expect(opener).to_be_focused()
+    after = (await service.get("alerts"))["items"][0]
+    assert after["rule"] == {**BUDGET, "limit": "1.10", "targets": ["ops"]}
+    assert after["states"] == before["states"]
+    await page.keyboard.press("Enter")
+    await form.get_by_label(on).uncheck()
+    await form.get_by_role("button", name=save).click()
+    await expect(page.locator("dashboard-alerts")).to_contain_text(off)
     await expect(page.locator("nav .badge")).to_have_count(0)
 
 

@@ -43,6 +43,24 @@ async def test_a_view_is_saved_as_pdf_and_sent_each_week(service: Served, visit:
     [schedule] = (await service.get("report-schedules"))["items"]
     shown = {name: schedule[name] for name in ("name", "every", "on", "report")}
     assert shown == {"name": "Week", "every": "monthly", "on": 31, "report": "overview"}
+    change = page.get_by_role("button", name="Change Week")
+    await change.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Subject")).to_be_focused()
+    await expect(page.get_by_label("Subject")).to_have_value("Week")
+    await expect(page.get_by_label("Day of the month")).to_have_value("31")
+    await expect(page.get_by_label("E-mail addresses")).to_have_value("ada@example.com")
+    assert await faults(page) == []
+    await shoot(page, f"exports-change-{scheme}")
+    await page.get_by_label("How often").select_option("weekly")
+    await page.get_by_label("Day of the week").select_option("Friday")
+    await page.get_by_label("E-mail addresses").fill("ada@example.com, bob@example.com")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("Every week, ada@example.com, bob@example.com.")).to_be_visible()
+    await expect(change).to_be_focused()
+    [changed] = (await service.get("report-schedules"))["items"]
+    wanted = {"every": "weekly", "on": 5, "recipients": ["ada@example.com", "bob@example.com"]}
+    assert changed == {**schedule, **wanted, "next_at": changed["next_at"]}
     await page.get_by_role("button", name="Delete Week").click()
     await expect(page.get_by_text("No report is sent by e-mail yet.")).to_be_visible()
     assert await overflow(page) == 0

@@ -82,6 +82,34 @@ async def test_the_history_of_a_tenant_is_bounded(database_url: str, monkeypatch
     await bench.database.close()
 
 
+@pytest.mark.each_database
+async def test_history_is_deleted_without_rules(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is older than 400 days is deleted also while no tenant has a rule, by a look in each hour; while there is
+    nothing to delete no lease is taken or kept."""
+    bench = Bench(database_url)
+    await bench.database.open()
+    ticking = AlertClock(bench.database, Steps(bench.database, 1000, rest=0), lambda: None)
+    await ticking.tick()
+    async with bench.database.read() as connection:
+        assert (await connection.execute(select(schema.leases))).all() == []
+    for name, at in (("old", "2020-01-01T00:00:00.000Z"), ("new", clock.now())):
+        await bench.database.write(partial(_add, "a", name, at))
+    ticking = AlertClock(bench.database, Steps(bench.database, 1000, rest=0), lambda: None)
+    await ticking.tick()
+    monkeypatch.setattr("web.alerts.clock.RENEW_SECONDS", 0.0)
+    await ticking.tick()
+    async with bench.database.read() as connection:
+        (lease,) = (await connection.execute(select(schema.leases))).all()
+    await ticking.tick()
+    await ticking.tick()
+    async with bench.database.read() as connection:
+        assert (await connection.execute(select(schema.leases))).all() == [lease]
+        assert list(await connection.scalars(select(schema.alert_transitions.c.id))) == ["new"]
+        assert list(await connection.scalars(select(schema.alert_deliveries.c.id))) == ["new"]
+    await bench.writer.stop()
+    await bench.database.close()
+
+
 def _add(tenant: str, name: str, at: str, connection: Any) -> None:
     row = {"tenant_id": tenant, "id": name, "at": at, "rule_id": "r", "level": "", "status": "firing", "body": "{}"}
     connection.execute(schema.alert_transitions.insert(), [row])

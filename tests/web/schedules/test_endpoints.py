@@ -25,6 +25,7 @@ async def sending(tmp_path: Path, database_url: str) -> AsyncIterator[Running]:
         TIMEZONE="Europe/Vienna",
         SMTP_URL="smtp+plain://127.0.0.1:9",
         MAIL_FROM="analytics@example.com",
+        ALERTS_SECRET="a secret of the tests",
     )
     yield found
     await found.drop()
@@ -52,6 +53,29 @@ async def test_a_schedule_is_added_listed_and_deleted(sending: Running) -> None:
     async with sending.service.database.read() as connection:
         acts = [entry.action for entry in await read_audit(connection, 10)]
     assert acts == ["report unscheduled", "report scheduled"]
+
+
+async def test_a_schedule_is_changed(sending: Running) -> None:
+    """A changed schedule has the values that were given, keeps its id, and is due by its new time; without a new time
+    it is due when it was. Another tenant, or what is not there, is a 404; each change is audited."""
+    schedule = (await post(sending)).json()
+    path = f"{PATH}/{schedule['id']}"
+    wanted = {**REQUEST, "name": "Costs", "report": "costs", "paper": "us-letter", "recipients": ["cyd@example.com"]}
+    same_time = await sending.http.put(path, json=wanted, headers=sending.admin())
+    assert same_time.status_code == 200, same_time.text
+    assert same_time.json() == {**schedule, **wanted}
+    later = {**wanted, "every": "monthly", "on": 31, "at": "23:30"}
+    changed = (await sending.http.put(path, json=later, headers=sending.admin())).json()
+    assert changed == {**schedule, **later, "next_at": changed["next_at"]}
+    assert changed["next_at"][14:16] == "30"
+    assert (await sending.get("report-schedules"))["items"] == [changed]
+    for place, headers in ((path, sending.admin("acme")), (f"{PATH}/ffffffff", sending.admin())):
+        assert (await sending.http.put(place, json=later, headers=headers)).status_code == 404
+    nonsense = await sending.http.put(path, json={**later, "at": "24:00"}, headers=sending.admin())
+    assert (nonsense.status_code, nonsense.json()["field"]) == (422, "at")
+    async with sending.service.database.read() as connection:
+        acts = [entry.action for entry in await read_audit(connection, 10)]
+    assert acts == ["report schedule changed", "report schedule changed", "report scheduled"]
 
 
 async def test_tenants_are_apart(sending: Running) -> None:
@@ -91,7 +115,24 @@ async def test_nonsense_is_refused(sending: Running, changes: dict[str, Any], fi
     assert str(answer.json()["field"]).startswith(field)
 
 
-async def test_without_a_mail_server_nothing_is_scheduled(running: Running) -> None:
+async def test_a_report_is_scheduled_for_a_webhook(sending: Running) -> None:
+    """A webhook among the targets of alerts may get a report, with or without recipients; no other target may."""
+    for name, kind, address in (("hook", "webhook", "https://example.org/x"), ("ada", "email", "ada@example.org")):
+        body = {"kind": kind, "address": address, "secret": None}
+        path = f"{API}/alerts/targets/{name}"
+        assert (await sending.http.put(path, json=body, headers=sending.admin())).status_code in (200, 409)
+    added = await post(sending, recipients=[], targets=["hook"])
+    assert added.status_code == 201, added.text
+    assert (added.json()["recipients"], added.json()["targets"]) == ([], ["hook"])
+    both = (await post(sending, targets=["hook"])).json()
+    assert (both["recipients"], both["targets"]) == (REQUEST["recipients"], ["hook"])
+    for targets in (["ada"], ["none"], ["hook", "ada@example.org"]):
+        refused = await post(sending, targets=targets)
+        assert (refused.status_code, refused.json()["field"]) == (422, "targets")
+    assert (await post(sending, "acme", targets=["hook"])).status_code == 422
+
+
+async def test_without_a_mail_server_nothing_is_mailed(running: Running) -> None:
     """A service that cannot send says so, and says which settings it needs."""
     answer = await post(running)
     assert answer.status_code == 409

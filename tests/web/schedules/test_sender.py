@@ -5,41 +5,53 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from email.message import EmailMessage
+from functools import partial
 from typing import Any
 
 import pytest
 import time_machine
 
+from storage.alerts.targets import Target, put_target
 from storage.engine.database import Database
 from storage.engine.urls import database_at
-from storage.report_schedules import CLAIM_TIME, read_schedules
+from storage.report_schedules import CLAIM_TIME, change_schedule, read_schedules
+from tests.receivers.webhooks import SECRET, receiver
 from tests.servers.mail import MailServer, mail_server
 from tests.servers.service import Running
 from tests.web.pdf.pages import text
 from tests.web.pdf.samples import fill
 from tests.web.schedules.samples import keep
 from web import mail
+from web.alerts import webhook
+from web.alerts.channels import Channels
+from web.alerts.seal import Address, Seal, Secret
+from web.alerts.webhook import read_secret
 from web.mail import Mailer
 from web.pdf.report import read_report
 from web.pdf.typesetting import typesetter
 from web.pdf.typesetting.typesetter import Typesetter
-from web.schedules.endpoints import MAX_RECIPIENTS
+from web.schedules.due import next_time
+from web.schedules.endpoints import MAX_RECIPIENTS, MAX_TARGETS
 from web.schedules.sender import ScheduledReports
 from web.settings import Settings
 
 pytestmark = pytest.mark.each_database
+SEALED = {"ANALYTICS_ALERTS_SECRET": "a secret of the tests"}
 
 
 @asynccontextmanager
 async def sender(database: Database, server: MailServer) -> AsyncIterator[ScheduledReports]:
     """What one process runs."""
     settings = {"ANALYTICS_SMTP_URL": server.url, "ANALYTICS_MAIL_FROM": "analytics@example.com"}
-    made = Typesetter()
+    made, read = Typesetter(), Settings.read({**settings, "ANALYTICS_ALERTS_NETWORKS": "127.0.0.0/8", **SEALED})
+    channels = Channels(read)
     try:
-        yield ScheduledReports(database, made, Mailer(Settings.read(settings)))
+        yield ScheduledReports(database, made, Mailer(read), channels)
     finally:
         await made.stop()
+        await channels.close()
 
 
 def body(message: EmailMessage) -> str:
@@ -138,6 +150,68 @@ async def test_what_fails_is_tried_again(running: Running) -> None:
         assert server.recipients == ["ada@example.com", "bob@example.com"]
 
 
+async def test_a_schedule_that_is_changed_while_it_is_sent(running: Running) -> None:
+    """Once a schedule was changed, an attempt that waits is made for those who still get it, with the id it had, and
+    what was due already is sent to all who get it now."""
+    database, waiting = running.service.database, ("ada@example.com", "bob@example.com")
+    kept = await keep(database, recipients=waiting)
+    other = await keep(database, name="Other", next_at="2026-03-04T08:00:30.000Z")
+    days = database.days
+    change = partial(change_schedule, actor="ada", tenant_id="default", next_time=partial(next_time, days))
+    async with mail_server() as server, sender(database, server) as reports:
+        server.answer = "451 later"
+        with time_machine.travel("2026-03-04T08:00:05Z", tick=False):
+            await reports.run_once()
+        server.answer = "250 OK"
+        now = "2026-03-04T08:00:40.000Z"
+        turned = replace(kept, recipients=("cyd@example.com", "bob@example.com"), at_time="09:00")
+        moved = await database.write(partial(change, schedule_id=kept.id, schedule=turned, now=now))
+        assert moved.next_at == "2026-03-04T09:00:00.000Z"
+        late = replace(other, recipients=("cyd@example.com",), at_time="10:00")
+        due = await database.write(partial(change, schedule_id=other.id, schedule=late, now=now))
+        assert due.next_at == other.next_at
+        with time_machine.travel("2026-03-04T08:01:06Z", tick=False):
+            await reports.run_once()
+    assert sorted(server.recipients) == ["bob@example.com", "cyd@example.com"]
+    assert {str(message["Subject"]) for message in server.messages} == {"Daily figures", "Other"}
+    async with database.read() as connection:
+        times = {schedule.name: schedule.next_at for schedule in await read_schedules(connection, "default")}
+    assert times == {"Daily figures": "2026-03-04T09:00:00.000Z", "Other": "2026-03-04T10:00:00.000Z"}
+
+
+async def test_a_report_is_posted_to_a_webhook(running: Running) -> None:
+    """At its time a report is posted to a webhook as signed JSON with its figures and rows, and no PDF is made of it;
+    an attempt that fails is made again with the same id, and a target that is gone is given up."""
+    await fill(running)
+    database = running.service.database
+    async with receiver() as hook, mail_server() as server, sender(database, server) as reports:
+        address = Address(hook.url, (Secret(read_secret(SECRET)),))
+        sealed = Seal(Settings.read(SEALED)).close("default", "hook", address)
+        target = Target("hook", "webhook", hook.url, sealed, "ada")
+        await database.write(partial(put_target, tenant_id="default", target=target))
+        kept = await keep(database, next_at="2026-03-06T08:00:00.000Z", recipients=("hook", "gone"))
+        hook.statuses = [500, 204]
+        for time in ("2026-03-06T08:00:05Z", "2026-03-06T08:01:06Z"):
+            with time_machine.travel(time, tick=False):
+                await reports.run_once()
+                async with database.read() as connection:
+                    [schedule] = await read_schedules(connection, "default")
+                found = [item.verify() for item in hook.received[-1:]]
+    assert server.messages == []
+    assert len({item.id for item in hook.received}) == 1
+    assert len(hook.received) == 2
+    [document] = found
+    data = document["data"]
+    assert (document["type"], document["timestamp"]) == ("report.scheduled", "2026-03-06T08:00:00.000Z")
+    assert (data["id"], data["schedule"], data["name"]) == (hook.received[0].id, kept.id, "Daily figures")
+    assert (data["from"], data["to"]) == ("2026-03-05T00:00:00.000Z", "2026-03-06T00:00:00.000Z")
+    assert {"label": "Messages", "value": "5", "note": "+25.0%"} in data["figures"]
+    assert sum(row["messages"] for row in data["rows"]) == 5
+    pdf = await running.http.get(data["pdf"], headers=running.admin())
+    assert (pdf.status_code, pdf.headers["content-type"]) == (200, "application/pdf")
+    assert schedule.sent_at == "2026-03-06T08:01:06.000Z"
+
+
 async def test_a_sender_that_died_is_replaced(running: Running) -> None:
     """What a process had claimed when it ended is sent by another one after 25 minutes."""
     database = running.service.database
@@ -210,4 +284,5 @@ async def test_a_report_that_cannot_be_read_keeps_no_other_waiting(
 
 def test_rows_are_claimed_for_as_long_as_sending_may_take() -> None:
     """No other process sends a report while one does, however long the mail server takes for each recipient."""
-    assert CLAIM_TIME.total_seconds() > MAX_RECIPIENTS * mail.SECONDS + typesetter.SECONDS
+    longest = MAX_RECIPIENTS * mail.SECONDS + MAX_TARGETS * webhook.SECONDS + typesetter.SECONDS
+    assert CLAIM_TIME.total_seconds() > longest

@@ -7,6 +7,7 @@ export interface Rule {
   readonly window?: string;
   readonly above?: string;
   readonly below?: string;
+  readonly clear?: string;
   readonly against?: string;
   readonly direction?: string;
   readonly percent?: number;
@@ -19,6 +20,7 @@ export interface Rule {
   readonly provider?: string;
   readonly model?: string;
   readonly targets?: readonly string[];
+  readonly grouped?: boolean;
   readonly enabled?: boolean;
 }
 
@@ -132,6 +134,12 @@ export function kindOf(address: string): Target["kind"] {
   return address.includes("://") ? "apprise" : "email";
 }
 
+/** Change a rule to what the fields of the form say; what the form has no field for stays as it is. */
+export function changed(rule: Rule, fields: Readonly<Record<string, string>>, targets: readonly string[]): Rule {
+  const kept = Object.entries(rule).filter(([name]) => !(name in fields));
+  return { ...(Object.fromEntries(kept) as Partial<Rule>), ...ruleOf({ ...fields, kind: rule.kind }, targets) };
+}
+
 /** Make a rule of the fields of the form; empty ones are left out. */
 export function ruleOf(fields: Readonly<Record<string, string>>, targets: readonly string[]): Rule {
   const wanted = FIELDS[fields.kind as Rule["kind"]] ?? [];
@@ -144,7 +152,7 @@ export function ruleOf(fields: Readonly<Record<string, string>>, targets: readon
 const NUMBERS = new Set(["percent", "minutes", "false_alarms_a_month"]);
 const FIELDS: Record<Rule["kind"], readonly string[]> = {
   budget: ["limit", "window", "user_id", "provider", "model"],
-  threshold: ["figure", "window", "above"],
+  threshold: ["figure", "window", "above", "below", "clear"],
   change: ["figure", "window", "against", "percent"],
   silence: ["event", "minutes"],
   unusual: ["figure", "false_alarms_a_month"],

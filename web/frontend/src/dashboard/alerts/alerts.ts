@@ -1,6 +1,7 @@
 /** The view of alerts: what fires, the rules, who is told, and the history with what was sent. */
 
 import { css, html, nothing, type PropertyValues } from "lit";
+import { keyed } from "lit/directives/keyed.js";
 import { define } from "../../ui/define";
 import { dateTime } from "../../ui/format";
 import { LatestRequest, problemOf } from "../latest-request";
@@ -27,12 +28,13 @@ export class Alerts extends LiveElement {
   static override properties = {
     ...LiveElement.properties,
     params: { attribute: false },
-    isAdding: { state: true },
+    form: { state: true },
     failure: { state: true },
     secret: { state: true },
   };
   declare params: Params;
-  declare isAdding: boolean;
+  /** What the form is about: the rule that is changed, as it was when it was opened; null: there is no form. */
+  declare form: KeptRule | "new" | null;
   declare failure: string;
   /** The secret of a webhook that was just made; "" for none. */
   declare secret: string;
@@ -44,7 +46,7 @@ export class Alerts extends LiveElement {
   constructor() {
     super();
     this.params = {};
-    this.isAdding = false;
+    this.form = null;
     this.failure = "";
     this.secret = "";
   }
@@ -131,16 +133,22 @@ export class Alerts extends LiveElement {
   }
 
   #form({ rules, targets }: Loaded) {
-    if (!this.isAdding) {
-      return html`<div><button class="button primary" type="button" @click=${this.#add}>${words.newRule}</button></div>`;
+    const { form } = this;
+    if (form === null) {
+      return html`<div><button class="button primary" id="new" type="button" @click=${() => this.#open("new")}>${words.newRule}</button></div>`;
     }
-    return html`<dashboard-rule-form
+    const kept = form === "new" ? null : form;
+    return keyed(
+      kept?.id,
+      html`<dashboard-rule-form
       .client=${this.client}
+      .kept=${kept}
       .targets=${targets}
       .ids=${rules.map(({ id }) => id)}
       .userId=${this.params.user_id ?? ""}
       @analytics-rule-form-left=${this.#onFormLeft}
-    ></dashboard-rule-form>`;
+    ></dashboard-rule-form>`,
+    );
   }
 
   #rules(rules: readonly KeptRule[]) {
@@ -148,15 +156,19 @@ export class Alerts extends LiveElement {
     return html`<section class="card">
       <h2>${words.rules}</h2>
       <ul role="list">
-        ${rules.map(
-          ({ id, rule, states }) => html`<li>
-            <span class="name"><bdi>${rule.name}</bdi> <span class="soft small">${words.kinds[rule.kind]}${rule.window ? ` · ${windowText(rule.window)}` : nothing}${rule.limit ? ` · $${rule.limit}` : nothing}</span></span>
-            ${statusOf(states)}
-            ${this.#button(words.remove, () => this.#change("DELETE", `alerts/rules/${id}`), words.removeOf(rule.name))}
-          </li>`,
-        )}
+        ${rules.map((kept) => this.#rule(kept))}
       </ul>
     </section>`;
+  }
+
+  #rule(kept: KeptRule) {
+    const { id, rule, states } = kept;
+    return html`<li>
+      <span class="name"><bdi>${rule.name}</bdi> <span class="soft small">${words.kinds[rule.kind]}${rule.window ? ` · ${windowText(rule.window)}` : nothing}${rule.limit ? ` · $${rule.limit}` : nothing}</span></span>
+      ${rule.enabled === false ? html`<span class="soft small">${words.off}</span>` : statusOf(states)}
+      <button class="link" type="button" data-rule=${id} aria-label=${words.changeOf(rule.name)} @click=${() => this.#open(kept)}>${words.change}</button>
+      ${this.#button(words.remove, () => this.#change("DELETE", `alerts/rules/${id}`), words.removeOf(rule.name))}
+    </li>`;
   }
 
   #targets(targets: readonly Target[]) {
@@ -206,16 +218,25 @@ export class Alerts extends LiveElement {
     return html`<button class="link" type="button" aria-label=${label} @click=${act}>${text}</button>`;
   }
 
-  #add = (): void => {
-    this.isAdding = true;
+  #open(form: KeptRule | "new"): void {
+    this.form = form;
     this.failure = "";
-  };
+  }
 
   #onFormLeft = (event: RuleFormLeft): void => {
-    this.isAdding = false;
+    const { form } = this;
+    this.form = null;
     this.secret = event.secret ?? "";
     void this.#load();
+    if (form !== null) void this.#focus(form);
   };
+
+  /** Focus what the form was opened by, which may be another element now. */
+  async #focus(form: KeptRule | "new"): Promise<void> {
+    await this.updateComplete;
+    const opener = form === "new" ? "#new" : `[data-rule="${form.id}"]`;
+    this.renderRoot.querySelector<HTMLElement>(opener)?.focus();
+  }
 
   async #change(method: "POST" | "DELETE", path: string, body?: unknown): Promise<void> {
     this.failure = "";

@@ -11,7 +11,11 @@ export interface Schedule {
   readonly every: Every;
   readonly on: number | null;
   readonly at: string;
+  readonly paper: string;
+  readonly language: string;
   readonly recipients: readonly string[];
+  /** Webhooks, which are named by REST. */
+  readonly targets: readonly string[];
   readonly next_at: string;
   readonly sent_at: string | null;
   readonly problem: string | null;
@@ -28,7 +32,11 @@ export interface ScheduleList {
 export type Fields = Readonly<Record<string, string>>;
 
 /** What is sent to schedule a report: a saved view is chosen as `view:` and its id. */
-export function newSchedule(fields: Fields, language: string): Readonly<Record<string, unknown>> {
+export function newSchedule(
+  fields: Fields,
+  language: string,
+  targets: readonly string[] = [],
+): Readonly<Record<string, unknown>> {
   const what = fields.what ?? "overview";
   const every = EVERY.find((known) => known === fields.every) ?? "weekly";
   return {
@@ -38,9 +46,15 @@ export function newSchedule(fields: Fields, language: string): Readonly<Record<s
     ...(every === "daily" ? {} : { on: Number(fields.on ?? 1) }),
     at: fields.at || "08:00",
     recipients: addresses(fields.recipients ?? ""),
+    ...(targets.length === 0 ? {} : { targets }),
     paper: fields.paper ?? "a4",
     language: language === "de" ? "de" : "en",
   };
+}
+
+/** What a schedule sends, as the form's choice names it. */
+export function whatOf({ report, view }: Schedule): string {
+  return view === null ? (report ?? "") : `view:${view}`;
 }
 
 /** The addresses of a text, separated by commas, semicolons or spaces. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { firedBy, firing, idFor, type KeptRule, kindOf, ruleOf } from "../../../src/dashboard/alerts/alert";
+import { changed, firedBy, firing, idFor, type KeptRule, kindOf, ruleOf } from "../../../src/dashboard/alerts/alert";
 
 describe("the id of something new", () => {
   it("is made of its name, of what addresses may hold", () => {
@@ -36,6 +36,45 @@ describe("the rule that the form makes", () => {
   it("leaves out what is empty", () => {
     const fields = { kind: "budget", name: "x", limit: "1", window: "month", user_id: "" };
     expect(ruleOf(fields, [])).toEqual({ name: "x", kind: "budget", limit: "1", window: "month", targets: [] });
+  });
+});
+
+describe("the rule that the form changes", () => {
+  const rule = {
+    name: "Slow",
+    kind: "threshold",
+    figure: "messages",
+    window: "30m",
+    below: "5",
+    clear: "7",
+    severity: "critical",
+    for_minutes: 3,
+    user_id: "u7",
+    targets: ["ops"],
+  } as const;
+
+  it("has what the form says, and keeps what the form has no field for", () => {
+    const fields = { name: "Slower", figure: "messages", window: "30m", below: "4" };
+    expect(changed(rule, fields, ["ops", "ada"])).toEqual({
+      ...rule,
+      name: "Slower",
+      below: "4",
+      targets: ["ops", "ada"],
+    });
+  });
+
+  it("loses what was emptied", () => {
+    const fields = { name: "Slow", figure: "messages", window: "30m", below: "5", clear: "" };
+    expect(changed(rule, fields, [])).not.toHaveProperty("clear");
+    const budget = { name: "x", kind: "budget", limit: "1", window: "month", user_id: "u7", levels: [50] } as const;
+    expect(changed(budget, { name: "x", limit: "2", window: "month", user_id: "" }, [])).toEqual({
+      name: "x",
+      kind: "budget",
+      limit: "2",
+      window: "month",
+      levels: [50],
+      targets: [],
+    });
   });
 });
 
