@@ -9,12 +9,15 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.fairness.slicing import collect
+from storage.model.clock import Days
 from storage.model.cutoffs import Cutoffs
 from storage.model.money import write_dollars
 from storage.read.breakdowns.catalogue import ACTIVE_USERS, COST, Metric
 from storage.read.breakdowns.durations import read_by_point, read_durations, read_whole, seconds
 from storage.read.breakdowns.rows import Breakdown, Labels, total
+from storage.read.details.breakdown import end_of
 from storage.read.reports import MICROSECONDS, Item, Key, Listing, Order, Page, read_page
+from storage.read.series import Points
 from storage.tables import schema
 
 _counters = schema.counters.c
@@ -44,6 +47,23 @@ async def read_breakdown(connection: AsyncConnection, asked: Breakdown, page: Pa
     points = await _points(connection, asked, rows) if asked.has_points and rows else {}
     names = await _usernames(connection, asked, rows)
     return Listing([_item(asked, item, names, points) for item in items], following)
+
+
+async def read_beside(connection: AsyncConnection, days: Days, asked: Breakdown, covered: Points) -> Item:
+    """Say what was asked, which of the *covered* points were counted, and what :func:`describe` says."""
+    end, starts = end_of(days, covered), asked.covered.starts
+    return {
+        "metric": asked.metric.name,
+        "by": list(asked.by),
+        "unit": asked.metric.unit,
+        "interval": covered.interval if asked.has_points else None,
+        "timezone": days.zone.key,
+        "from": starts[0] if starts else end,
+        "to": end,
+        "kept_from": None if asked.kept_from is None else asked.kept_from or end,
+        "start": starts if asked.has_points else None,
+        **await describe(connection, asked),
+    }
 
 
 async def describe(connection: AsyncConnection, asked: Breakdown) -> Item:
