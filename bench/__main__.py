@@ -10,7 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import breakdowns, browser, client, fanout, ingest, latency, middleware, otlp, reads, singles, start
+from bench import (
+    breakdowns,
+    browser,
+    client,
+    fanout,
+    ingest,
+    latency,
+    live_breakdowns,
+    middleware,
+    otlp,
+    reads,
+    singles,
+    start,
+)
 from bench.row import Row, table
 
 MEASURES: dict[str, Callable[[Path], list[Row]]] = {
@@ -21,6 +34,7 @@ MEASURES: dict[str, Callable[[Path], list[Row]]] = {
     "fanout": fanout.measure,
     "reads": reads.measure,
     "breakdowns": breakdowns.measure,
+    "live-breakdowns": live_breakdowns.measure,
     "start": start.measure,
     "browser": browser.measure,
     "client": client.measure,

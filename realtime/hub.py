@@ -82,7 +82,7 @@ class Subscribers:
     def __init__(self, feed: Feed, breakdowns: Breakdowns, hub: "Hub") -> None:
         self.feed = feed
         self.breakdowns = breakdowns
-        breakdowns.on_read = self._send
+        breakdowns.on_read = self._send_breakdown
         breakdowns.on_refused = self._refuse
         self._hub = hub
         self._subscribers: dict[Subscriber, None] = {}
@@ -136,6 +136,25 @@ class Subscribers:
         """Handle a change of the feed's state: send at once if the last frame is a tick ago, else at the tick."""
         self.breakdowns.look()
         self._send()
+
+    def _send_breakdown(self, followed: Followed) -> None:
+        """Send those who follow a breakdown what was read, without a wait for the tick, unless they are too many.
+
+        They were sent the figures when the change came: the tick after that would double the delay of the rows.
+        """
+        following = [subscriber for subscriber in self._subscribers if subscriber.followed is followed]
+        if len(following) > SLICE or self.feed.state is None:
+            self._send()
+            return
+        became, frames = Counter[str](), _Frames()
+        for subscriber in following:
+            try:
+                became[self._advance(subscriber, frames)] += 1
+            except Exception:
+                self._remove_failed(subscriber)
+        self._hub.count(became)
+        if became[SKIPPED]:
+            self._arm()
 
     def _send(self) -> None:
         self._changed = True

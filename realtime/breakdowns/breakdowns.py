@@ -11,6 +11,7 @@ from realtime.breakdowns.followed import Followed
 from realtime.feed import Feed
 from storage.engine.database import BREAKDOWN_READERS, Database
 from storage.errors import StorageError
+from storage.fairness.token_bucket import TokenBucket
 from storage.fairness.turns import Turns
 from storage.read.breakdowns.live import Question, TooWide
 
@@ -18,12 +19,13 @@ log = structlog.get_logger()
 
 OF_TENANT, OF_PROCESS = 8, 200
 """How many different breakdowns may be followed."""
-TENANT_SHARE = 0.25
-"""How much of the time a tenant's breakdowns are read."""
-PLACE_SHARE = 0.5
-"""How much of the time a place to read is used, so that all tenants together leave half of it to everything else."""
+TENANT_MS, TENANT_BURST_MS = 500.0, 250.0
+"""How many milliseconds of each second a tenant's breakdowns are read, and how many at once after a pause. One reading
+costs 10 to 20 ms of processor time on a busy machine."""
+PROCESS_MS, PROCESS_BURST_MS = 1000.0, 500.0
+"""The same for all tenants together: the time of two connections, half of it."""
 
-_ticks = time.perf_counter
+_ticks = time.monotonic
 
 
 class TooMany(Exception):
@@ -35,6 +37,7 @@ class Budget:
 
     def __init__(self) -> None:
         self.turns = Turns("live breakdowns", BREAKDOWN_READERS, 1, sys.maxsize)
+        self.milliseconds = TokenBucket(PROCESS_MS, PROCESS_BURST_MS, _ticks())
         self.followed = 0
 
 
@@ -42,14 +45,15 @@ class Breakdowns:
     """Those of one tenant. A breakdown exists while somebody follows it."""
 
     def __init__(self, feed: Feed, database: Database, budget: Budget, pause: float) -> None:
-        """Take the *pause* in seconds that is made at the least after each reading of the same breakdown."""
+        """Take the *pause* in seconds between two readings of the same breakdown."""
         self._feed = feed
         self._database = database
         self._budget = budget
         self._pause = pause
+        self._milliseconds = TokenBucket(TENANT_MS, TENANT_BURST_MS, _ticks())
         self._followed: dict[Question, Followed] = {}
         self._task: asyncio.Task[None] | None = None
-        self.on_read: Callable[[], None] = lambda: None
+        self.on_read: Callable[[Followed], None] = lambda _followed: None
         """Called when what a breakdown shows is another one."""
         self.on_refused: Callable[[Followed, str], None] = lambda _followed, _why: None
         """Called with a breakdown that cannot be followed any more, and why."""
@@ -79,9 +83,9 @@ class Breakdowns:
         """Begin to read those that can have changed; it costs some microseconds if none can."""
         if not self._followed:
             return
-        stale = [followed for followed in self._followed.values() if followed.has_become_stale()]
-        if stale:
-            self.on_read()
+        for followed in self._followed.values():
+            if followed.has_become_stale():
+                self.on_read(followed)
         if self._task is None and self._due() is not None:
             self._task = asyncio.create_task(self._read_due(), name="live breakdowns")
             self._task.add_done_callback(self._end)
@@ -115,11 +119,16 @@ class Breakdowns:
                 return
 
     async def _read(self, followed: Followed) -> None:
+        now = _ticks()
+        await asyncio.sleep(max(self._milliseconds.wait(now), followed.read_at + self._pause - now))
         async with self._budget.turns.of(self._feed.tenant_id):
+            # With the place taken: so the tenants whose turn it is wait, and not all others.
+            await asyncio.sleep(self._budget.milliseconds.wait(_ticks()))
             begun = _ticks()
-            await followed.read()
-            spent = _ticks() - begun
-            self.on_read()
-            await asyncio.sleep(spent / PLACE_SHARE - spent)
-        rest = max(spent / TENANT_SHARE, self._pause / max(1, len(self._followed)))
-        await asyncio.sleep(max(0.0, begun + rest - _ticks()))
+            try:
+                await followed.read()
+            finally:
+                now = _ticks()
+                for bucket in (self._milliseconds, self._budget.milliseconds):
+                    bucket.take((now - begun) * 1000, now)
+        self.on_read(followed)

@@ -1,5 +1,6 @@
 """One breakdown that subscribers of a tenant follow: when it has to be read again, and what was read last."""
 
+import math
 import time
 
 from realtime.breakdowns.shown import Shown
@@ -14,14 +15,14 @@ _ticks = time.monotonic
 class Followed:
     """Shared by all subscribers that ask the same ``question``; ``shown`` is None until it was read.
 
-    ``read_at`` is when it was last read, in monotonic seconds.
+    ``read_at`` is when it was last read, in monotonic seconds; -inf: never.
     """
 
     def __init__(self, question: Question, feed: Feed, database: Database) -> None:
         self.question = question
         self.shown: Shown | None = None
         self.subscribers = 0
-        self.read_at = 0.0
+        self.read_at = -math.inf
         self._feed = feed
         self._database = database
         self._key = ""

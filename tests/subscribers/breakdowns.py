@@ -3,6 +3,7 @@
 from typing import Any
 
 from realtime.subscriber_state import Json
+from storage.model import clock
 from tests.paths import API
 from tests.servers.service import Running
 from tests.subscribers.live import Fed
@@ -24,9 +25,13 @@ def query_of(held: Json) -> dict[str, Any]:
     return {**query, "from": held["from"], "to": held["to"], **interval}
 
 
+def is_of_now(held: Json) -> bool:
+    return bool(held["from"] <= clock.now() < held["to"])
+
+
 async def equals_list(running: Running, panel: Fed, tenant: str = "default", seconds: float = 10) -> None:
-    """Wait until the panel shows what the list has, at a position that is not behind the panel's."""
-    await panel.until(lambda: bool(panel.state.breakdown), seconds)
+    """Wait until the panel shows what the list has, for the day or the hour in which the clock is."""
+    await panel.until(lambda: bool(panel.state.breakdown) and is_of_now(panel.state.breakdown), seconds)
     headers = {"Authorization": f"Bearer {running.token(tenant, seconds=10**9)}"}
     query = query_of(panel.state.breakdown)
     response = await running.http.get(f"{API}/breakdown", params=query, headers=headers)
