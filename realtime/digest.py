@@ -32,7 +32,7 @@ _OF_ROW = ("label", "second", "username", "value", "count", "unpriced_calls")
 def breakdown_digest(breakdown: Mapping[str, Any]) -> str:
     """Give the CRC-32 of one line for all rows together, and one for each row in their order; as 8 hex digits.
 
-    The fields of a line are separated by tabs; null is empty, and so are values in seconds. 50 rows cost 60 us.
+    The fields of a line are separated by tabs; null is empty, and so are values in seconds. 50 rows cost 80 us.
     """
     left_out = {"total", "value"} if breakdown["unit"] == SECONDS else set()
     lines = [_line(breakdown, _OF_ALL, left_out), *(_line(item, _OF_ROW, left_out) for item in breakdown["items"])]

@@ -23,8 +23,8 @@ Range = Literal["today", "hour"]
 MAX_LIMIT = 50
 """How many rows at most: a subscriber that does not read holds so many."""
 MAX_ROWS = 20_000
-"""How many rows of its rollup a live breakdown may add up. They are added up again at each change, which takes 40 ms
-for so many users or conversations; other rollups have a bound of their own."""
+"""How many rows of its rollup a live breakdown may add up. They are added up again at each change, which takes 60 ms
+of processor time for so many users; other rollups have a bound of their own."""
 
 
 class TooWide(StorageError):
