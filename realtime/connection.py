@@ -6,17 +6,22 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from realtime import protocol
+from realtime.breakdowns.breakdowns import TooMany
+from realtime.breakdowns.followed import Followed
+from realtime.breakdowns.shown import Shown
 from realtime.hub import Subscribers
 from realtime.principal import Principal
 from realtime.protocol import (
     BAD_MESSAGE,
     EXPIRED,
     NOT_ALLOWED,
+    OVER_CAPACITY,
     RESTARTING,
     TOO_MANY,
     BadMessage,
     Close,
     Disagree,
+    FollowBreakdown,
     Refresh,
     Subscribe,
     Topics,
@@ -52,7 +57,7 @@ Renewed = Callable[[Principal], Awaitable[Principal]]
 
 
 _CHOICES: dict[Topics, Topics] = {}
-"""One object for each choice of topics (there are fifteen): the hub then finds subscribers with the same choice by
+"""One object for each choice of topics (there are 63): the hub then finds subscribers with the same choice by
 identity."""
 
 
@@ -72,8 +77,10 @@ class Connection:
         "behind_since",
         "due",
         "ended_with",
+        "followed",
         "marker",
         "principal",
+        "shown",
         "sink",
         "subscribed",
         "subscribers",
@@ -100,6 +107,8 @@ class Connection:
         self.topics: Topics = frozenset()
         self.marker: Marker | None = None
         self.due = False
+        self.followed: Followed | None = None
+        self.shown: Shown | None = None
         self.subscribed = False
         self.behind_since: float | None = None
         self.ended_with: int | None = None
@@ -193,6 +202,11 @@ class Connection:
         position = None if request.position is None else Position.parse(request.position)
         self.topics = _CHOICES.setdefault(topics := frozenset(request.topics), topics)
         self.marker = None if position is None or state is None else state.resume(position)
+        try:
+            self._follow(request.breakdown)
+        except TooMany as error:
+            self.end(OVER_CAPACITY, str(error))
+            return
         self.due = True
         if self.subscribed:
             # At the next tick: a client that subscribes over and over gets no more frames than another.
@@ -201,6 +215,13 @@ class Connection:
             self.subscribed = True
             self.subscribers.join(self)
             self.subscribers.serve(self)
+
+    def _follow(self, wanted: FollowBreakdown | None) -> None:
+        """Follow the breakdown that is *wanted*, from the position of the rows that are held, if that is current."""
+        self.subscribers.follow(self, None if wanted is None else wanted.question)
+        current = None if self.followed is None else self.followed.shown
+        has_current = wanted is not None and current is not None and str(current.position) == wanted.position
+        self.shown = current if has_current else None
 
     def _disagree(self) -> None:
         now = asyncio.get_running_loop().time()

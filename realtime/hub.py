@@ -13,12 +13,16 @@ from typing import Protocol
 import structlog
 
 from realtime import protocol
+from realtime.breakdowns.breakdowns import Breakdowns
+from realtime.breakdowns.followed import Followed
+from realtime.breakdowns.shown import Shown
 from realtime.feed import Feed
-from realtime.protocol import TOO_SLOW, Close, Topics
+from realtime.protocol import BAD_MESSAGE, BREAKDOWN, TOO_SLOW, Close, Topics
 from realtime.state import Marker
 from realtime.transports.frames import Frame
 from realtime.transports.sinks import Sink
 from storage.fairness.slicing import Slicer
+from storage.read.breakdowns.live import Question
 
 log = structlog.get_logger()
 
@@ -50,7 +54,8 @@ class Subscriber(Protocol):
     """A subscriber as the hub sees it.
 
     ``marker`` is what it was last sent (None: it needs a snapshot), ``due`` whether it is owed a frame even if nothing
-    changed, ``behind_since`` the loop time since which it has not read (None: it reads).
+    changed, ``behind_since`` the loop time since which it has not read (None: it reads). ``followed`` is the breakdown
+    that it follows (None: none), ``shown`` what it was last sent of that (None: it needs all of it).
     """
 
     sink: Sink
@@ -58,20 +63,27 @@ class Subscriber(Protocol):
     marker: Marker | None
     due: bool
     behind_since: float | None
+    followed: Followed | None
+    shown: Shown | None
 
     def end(self, close: Close, message: str) -> None:
         """End the connection."""
 
 
-_Frames = dict[tuple[Marker | None, Topics, bool], Frame]
-"""Frames by where they lead from, what they hold, and whether they are the first after a subscription."""
+_Key = tuple[Marker | None, Topics, bool, Followed | None, Shown | None]
+_Frames = dict[_Key, Frame]
+"""Frames by where they lead from, what they hold, whether they are the first after a subscription, and where they lead
+from in which breakdown."""
 
 
 class Subscribers:
     """The subscribers of one tenant in this process."""
 
-    def __init__(self, feed: Feed, hub: "Hub") -> None:
+    def __init__(self, feed: Feed, breakdowns: Breakdowns, hub: "Hub") -> None:
         self.feed = feed
+        self.breakdowns = breakdowns
+        breakdowns.on_read = self._send_breakdown
+        breakdowns.on_refused = self._refuse
         self._hub = hub
         self._subscribers: dict[Subscriber, None] = {}
         self._tick: asyncio.TimerHandle | None = None
@@ -91,7 +103,24 @@ class Subscribers:
     def leave(self, subscriber: Subscriber) -> None:
         """Drop a subscriber."""
         self._subscribers.pop(subscriber, None)
+        self.follow(subscriber, None)
         self.mark_empty()
+
+    def follow(self, subscriber: Subscriber, question: Question | None) -> None:
+        """Let a subscriber follow a breakdown instead of the one before; None: none. Raises :exc:`TooMany`."""
+        before = subscriber.followed
+        if before is not None and before.question == question:
+            return
+        subscriber.followed = subscriber.shown = None
+        if before is not None:
+            self.breakdowns.leave(before)
+        if question is not None:
+            subscriber.followed = self.breakdowns.follow(question)
+
+    def _refuse(self, followed: Followed, why: str) -> None:
+        """End those who follow a breakdown that cannot be followed."""
+        for subscriber in [each for each in self._subscribers if each.followed is followed]:
+            subscriber.end(BAD_MESSAGE, why)
 
     def reserve(self, count: int) -> None:
         """Count so many connections more (or fewer), whether they have subscribed or not."""
@@ -105,6 +134,29 @@ class Subscribers:
 
     def changed(self) -> None:
         """Handle a change of the feed's state: send at once if the last frame is a tick ago, else at the tick."""
+        self.breakdowns.look()
+        self._send()
+
+    def _send_breakdown(self, followed: Followed) -> None:
+        """Send those who follow a breakdown what was read, without a wait for the tick, unless they are too many.
+
+        They were sent the figures when the change came: the tick after that would double the delay of the rows.
+        """
+        following = [subscriber for subscriber in self._subscribers if subscriber.followed is followed]
+        if len(following) > SLICE or self.feed.state is None:
+            self._send()
+            return
+        became, frames = Counter[str](), _Frames()
+        for subscriber in following:
+            try:
+                became[self._advance(subscriber, frames)] += 1
+            except Exception:
+                self._remove_failed(subscriber)
+        self._hub.count(became)
+        if became[SKIPPED]:
+            self._arm()
+
+    def _send(self) -> None:
         self._changed = True
         if self._tick is None and self._subscribers:
             self._on_tick()
@@ -177,7 +229,8 @@ class Subscribers:
         self.changed()
 
     def close(self) -> None:
-        """Stop the tick."""
+        """Stop the tick, and reading."""
+        self.breakdowns.close()
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None
@@ -229,7 +282,7 @@ class Subscribers:
         topics: Topics | None = None
         for subscriber in subscribers:
             try:
-                steady = not subscriber.due and subscriber.behind_since is None
+                steady = not (subscriber.due or subscriber.followed) and subscriber.behind_since is None
                 if steady and subscriber.marker is stood and subscriber.topics is topics and frame is not None:
                     if subscriber.sink.offer(frame):
                         subscriber.marker = marker
@@ -239,7 +292,11 @@ class Subscribers:
                     continue
                 stood, topics = subscriber.marker, subscriber.topics
                 became[self._advance(subscriber, frames)] += 1
-                frame = frames.get((stood, topics, False)) if stood is not None and stood is not marker else None
+                frame = (
+                    frames.get((stood, topics, False, None, None))
+                    if stood is not None and stood is not marker
+                    else None
+                )
             except Exception:
                 self._remove_failed(subscriber)
         became["delta"] += delivered
@@ -249,19 +306,21 @@ class Subscribers:
         state = self.feed.state
         if state is None or subscriber not in self._subscribers:
             return NOTHING
-        marker = subscriber.marker
-        if marker is state.marker and not subscriber.due:
+        marker, followed = subscriber.marker, subscriber.followed
+        shown = None if followed is None else followed.shown
+        if marker is state.marker and subscriber.shown is shown and not subscriber.due:
             # It was watched because it did not read.
             return self._skip(subscriber) if subscriber.sink.busy else self._reads(subscriber)
         if marker is not None and not state.knows(marker.position):
             marker = None
-        key = (marker, subscriber.topics, subscriber.due)
+        key = (marker, subscriber.topics, subscriber.due, followed, subscriber.shown)
         frame = frames.get(key)
         if frame is None:
-            frame = frames[key] = self._frame(marker, subscriber.topics, subscriber.due)
+            frame = frames[key] = self._frame(*key)
         if not subscriber.sink.offer(frame):
             return self._skip(subscriber)
         subscriber.marker, subscriber.due, subscriber.behind_since = state.marker, False, None
+        subscriber.shown = shown
         return "snapshot" if marker is None else "delta"
 
     def _reads(self, subscriber: Subscriber) -> str:
@@ -277,8 +336,12 @@ class Subscribers:
             subscriber.end(TOO_SLOW, f"nothing was read for {self._hub.write_deadline:g} s")
         return SKIPPED
 
-    def _frame(self, marker: Marker | None, topics: Topics, first: bool) -> Frame:
+    def _frame(
+        self, marker: Marker | None, topics: Topics, first: bool, followed: Followed | None, shown: Shown | None
+    ) -> Frame:
         """Write the frame that leads from *marker* to the state of now; from None, it is a snapshot.
+
+        In the breakdown that is *followed* it leads from what is *shown* to what was read last.
 
         The *first* frame after a subscription gives the interval of heartbeats: it can have changed since the last one.
         """
@@ -287,9 +350,16 @@ class Subscribers:
             raise RuntimeError("there is no state yet")
         position, at = str(state.position), self.feed.at
         kind, cells = ("snapshot", state.snapshot()) if marker is None else ("delta", state.delta(marker))
-        shown = {topic: cell for topic, cell in cells.items() if topic in topics}
+        held = {topic: cell for topic, cell in cells.items() if topic in topics}
+        if (
+            followed is not None
+            and followed.shown is not None
+            and (first or marker is None or followed.shown is not shown)
+        ):
+            # A snapshot replaces all that a subscriber holds.
+            held[BREAKDOWN] = followed.shown.since(None if marker is None else shown)
         interval = {"heartbeat_seconds": self._hub.heartbeat_seconds} if first or marker is None else {}
-        return Frame(protocol.frame(kind, position=position, at=at, **interval, **shown), kind, position)
+        return Frame(protocol.frame(kind, position=position, at=at, **interval, **held), kind, position)
 
 
 class Hub:
@@ -331,9 +401,9 @@ class Hub:
         for subscribers in self.tenants.values():
             subscribers.close()
 
-    def open(self, feed: Feed) -> Subscribers:
-        """Make the (empty) set of subscribers of a tenant's feed."""
-        subscribers = self.tenants[feed.tenant_id] = Subscribers(feed, self)
+    def open(self, feed: Feed, breakdowns: Breakdowns) -> Subscribers:
+        """Make the (empty) set of subscribers of a tenant's feed, who may follow *breakdowns*."""
+        subscribers = self.tenants[feed.tenant_id] = Subscribers(feed, breakdowns, self)
         self._due.append((asyncio.get_running_loop().time() + self.heartbeat_seconds, subscribers))
         return subscribers
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from functools import partial
 
+from realtime.breakdowns.breakdowns import Breakdowns, Budget
 from realtime.brokers.broker import Broker
 from realtime.feed import Feed
 from realtime.follower import Follower
@@ -38,6 +39,8 @@ class Node:
         self._window = window
         self._loading: dict[str, asyncio.Task[Subscribers]] = {}
         self._follower = Follower(database, self._look, self._on_mismatch)
+        self.breakdowns = Budget()
+        """What the live breakdowns of all tenants share."""
         self._behind: dict[Feed, None] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -93,7 +96,8 @@ class Node:
         except BaseException:
             self._broker.unsubscribe(tenant_id)
             raise
-        subscribers = self._hub.open(feed)
+        breakdowns = Breakdowns(feed, self._database, self.breakdowns, self._hub.tick_seconds)
+        subscribers = self._hub.open(feed, breakdowns)
         subscribers.mark_empty()
         # What was committed while the state was read was published before there was a feed to receive it.
         feed.mark_behind()
@@ -169,6 +173,8 @@ class Node:
         for subscribers in tenants:
             if subscribers.feed.freshness_changed():
                 await subscribers.send_heartbeats()
+            # For what the clock alone changes, and for what could not be read.
+            subscribers.breakdowns.look()
             if self._is_idle(subscribers):
                 self._broker.unsubscribe(subscribers.feed.tenant_id)
                 self._hub.drop(subscribers.feed.tenant_id)

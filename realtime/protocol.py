@@ -11,20 +11,54 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from storage.read.breakdowns.catalogue import NoBreakdown
+from storage.read.breakdowns.live import MAX_LIMIT, Question, Range
+
 SUBPROTOCOL = "analytics.v1"
 BEARER = "bearer."
 """A browser, which cannot set headers, offers its token as a second subprotocol with this prefix; never echoed."""
 
-Topic = Literal["summary", "activities", "top_users", "series", "alerts"]
+Topic = Literal["summary", "activities", "top_users", "series", "alerts", "breakdown"]
+BREAKDOWN: Topic = "breakdown"
 TOPICS: tuple[Topic, ...] = ("summary", "activities", "top_users", "series", "alerts")
+"""Those of which a subscriber holds the whole; of a breakdown, the topic beside them, it says which one it wants."""
 Topics = frozenset[str]
 
 
-class Subscribe(Struct, tag="subscribe", tag_field="type", forbid_unknown_fields=True):
-    """Asks for *topics*, from *position* on (None: from a snapshot on). A second one replaces the first."""
+class FollowBreakdown(Struct, forbid_unknown_fields=True):
+    """Asks for the first *limit* rows of a breakdown of today, or of this hour.
 
-    topics: Annotated[list[Topic], Meta(min_length=1, max_length=len(TOPICS))]
+    *position* is the one of the rows that the subscriber holds of the same breakdown; None: it holds none.
+    """
+
+    metric: Annotated[str, Meta(max_length=100)]
+    by: Annotated[str, Meta(max_length=100)]
+    range: Range = "today"
+    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] = 10
     position: Annotated[str, Meta(max_length=200)] | None = None
+
+    @property
+    def question(self) -> Question:
+        """Of what it is; raises :exc:`NoBreakdown`."""
+        return Question.of(self.metric, self.by, self.range, self.limit)
+
+
+class Subscribe(Struct, tag="subscribe", tag_field="type", forbid_unknown_fields=True):
+    """Asks for *topics*, from *position* on (None: from a snapshot on). A second one replaces the first.
+
+    *breakdown* says which one is meant by the topic of this name.
+    """
+
+    topics: Annotated[list[Topic], Meta(min_length=1, max_length=len(TOPICS) + 1)]
+    position: Annotated[str, Meta(max_length=200)] | None = None
+    breakdown: FollowBreakdown | None = None
+
+    def check(self) -> None:
+        """Raise :exc:`NoBreakdown` if there is no such breakdown, or if it is given without its topic or not given."""
+        if (BREAKDOWN in self.topics) != (self.breakdown is not None):
+            raise NoBreakdown("", f"goes with the topic {BREAKDOWN}: send both, or neither")
+        if self.breakdown is not None:
+            self.breakdown.question  # noqa: B018 - it raises
 
 
 class Refresh(Struct, tag="refresh", tag_field="type", forbid_unknown_fields=True):
@@ -90,7 +124,13 @@ class BadMessage(ValueError):
 def parse(text: str | bytes) -> Message:
     """Read one message of a subscriber; raises :exc:`BadMessage`."""
     try:
-        return _DECODER.decode(text)
+        message = _DECODER.decode(text)
+        if isinstance(message, Subscribe):
+            message.check()
+        return message
+    except NoBreakdown as error:
+        place = ".".join(filter(None, (BREAKDOWN, error.field)))
+        raise BadMessage(f"invalid field {place}: {error}") from None
     except msgspec.ValidationError as error:
         # Only where it went wrong: msgspec's own words can repeat a value, and the value can be a token.
         place = str(error).rpartition(" - at `$.")[2].rstrip("`") if " - at `$." in str(error) else ""

@@ -13,7 +13,7 @@ from typing import Any
 from realtime.digest import digest
 from storage.model.changes import MINUTES, NO_TAG, RECENT, TOP, Change, Position, Snapshot, minute_items, plain
 from storage.model.clock import Days
-from storage.model.metrics import ACTIVE_USERS_TODAY, FIGURES, Value, summary
+from storage.model.metrics import ACTIVE_USERS_TODAY, FIGURES, NAMES, Value, summary
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ class Marker:
         return None if self.summary is None else digest(self.summary)
 
 
+_NAMES = frozenset(NAMES)
+EVENT_COUNTERS = frozenset(("activities", "messages", "api_calls", "llm_calls"))
+"""Those of which one moves with each event that a breakdown counts."""
 UNSEEN_DAY = ""
 """The day of a marker whose subscriber may have seen its position on an earlier day."""
 
@@ -68,6 +71,8 @@ class State:
         self._figure_changed: dict[str, int] = {}
         self._activity_changed: dict[int, int] = {}
         self._minute_changed: dict[str, int] = {}
+        self._moved_at: dict[str, int] = {}
+        self._other_change = 0
         self._top_changed = 0
         self._alerts_changed = 0
         self._today_since = self.position.sequence + 1
@@ -82,6 +87,7 @@ class State:
             self._tags[0] = NO_TAG
         for change in log:
             self._tags[change.sequence] = change.tag
+            self._note_counters(change)
             for name in self._moved(change):
                 self._figure_changed[name] = change.sequence
             for activity in change.activities:
@@ -113,6 +119,7 @@ class State:
             raise ValueError(f"change {change.sequence} does not follow {self.position.sequence}")
         # The change may come before the clock was looked at: what was committed tomorrow is seen tomorrow.
         self.change_day(max(self.day, self._days.of(change.committed_at)))
+        self._note_counters(change)
         self._totals.update(change.totals)
         self._active.update(change.active_users)
         self._refresh(self._moved(change), change.sequence)
@@ -182,6 +189,19 @@ class State:
         if self._alerts_changed > since:
             changed["alerts"] = plain(self.alerts)
         return changed
+
+    def moved_since(self, counters: Iterable[str], sequence: int) -> bool:
+        """Say whether a change after *sequence* can have moved one of these counters, by its labels too.
+
+        A change without an event is taken for one that can: rows can move while their total stays, as when prices
+        change.
+        """
+        return max(self._other_change, *(self._moved_at.get(name, 0) for name in counters)) > sequence
+
+    def _note_counters(self, change: Change) -> None:
+        if EVENT_COUNTERS.isdisjoint(change.totals):
+            self._other_change = change.sequence
+        self._moved_at.update((name, change.sequence) for name in change.totals if name in _NAMES)
 
     def _mark(self) -> Marker:
         # The summary is never changed in place: each change makes another one.

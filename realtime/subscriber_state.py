@@ -5,7 +5,7 @@ It is the reference for every other client of the protocol: snapshot at p + delt
 
 from typing import Any
 
-from realtime.digest import digest
+from realtime.digest import breakdown_digest, digest
 from storage.model.changes import MINUTES, RECENT
 
 Json = dict[str, Any]
@@ -19,6 +19,8 @@ class SubscriberState:
 
     ``agrees`` turns False with a heartbeat whose digest is not that of the figures held: the subscriber then reports it
     (``disagree``), and subscribes again without a position. The snapshot makes it True again.
+
+    ``breakdown`` is empty until a frame has it: it may come behind the first one.
     """
 
     def __init__(self) -> None:
@@ -32,6 +34,7 @@ class SubscriberState:
         self.top_users: list[Json] = []
         self.series: list[Json] = []
         self.alerts: Json = NO_ALERTS
+        self.breakdown: Json = {}
 
     def apply(self, frame: Json) -> None:
         """Apply one frame of the server; raises ``ValueError`` if its type is unknown."""
@@ -56,12 +59,28 @@ class SubscriberState:
             self.top_users = list(frame.get("top_users", []))
             self.series = list(frame.get("series", []))
             self.alerts = dict(frame.get("alerts", NO_ALERTS))
+            self.breakdown = {}
+            self._follow(frame)
             return
         self.summary.update(frame.get("summary", {}))
         self._merge(frame.get("activities", []))
         self.top_users = list(frame.get("top_users", self.top_users))
         self._replace(frame.get("series", []))
         self.alerts = dict(frame.get("alerts", self.alerts))
+        self._follow(frame)
+
+    def _follow(self, frame: Json) -> None:
+        """Set what the breakdown's part has, its rows by their labels; its digest is of what is held then."""
+        part = dict(frame.get("breakdown", {}))
+        if not part:
+            return
+        before = self.breakdown.get("items", [])
+        rows = {_labels(item): item for item in [*before, *part.pop("items", [])]}
+        order = part.pop("order", None)
+        items = [rows[tuple(labels)] for labels in (map(_labels, before) if order is None else order)]
+        proof = part.pop("digest")
+        self.breakdown = {**self.breakdown, **part, "items": items}
+        self.agrees = self.agrees and proof == breakdown_digest(self.breakdown)
 
     def _replace(self, minutes: list[Json]) -> None:
         """Replace the minutes that changed, newest first, and keep as many as a subscriber holds."""
@@ -83,3 +102,7 @@ class SubscriberState:
             "series": self.series,
             "alerts": self.alerts,
         }
+
+
+def _labels(item: Json) -> tuple[str, str | None]:
+    return item["label"], item["second"]

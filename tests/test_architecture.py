@@ -24,7 +24,9 @@ LAYERS = {
     ),
     "realtime": (
         ("principal", "protocol", "digest", "brokers", "transports"),
-        ("state", "subscriber_state", "feed", "follower", "hub", "connection", "drain", "node"),
+        ("state", "subscriber_state", "feed"),
+        ("breakdowns",),
+        ("follower", "hub", "connection", "drain", "node"),
     ),
     "web": (
         ("settings",),

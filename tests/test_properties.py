@@ -2,8 +2,8 @@
 and event streams, a clock that jumps.
 
 After every step: one commit is one change and sequences have no gap (2), rollups equal the recount (3), and every panel
-that reads shows exactly the snapshot (4). Neither a heartbeat's digest nor a feed's look at the database ever finds a
-figure wrong.
+that reads shows exactly the snapshot, and the breakdown that it follows (4). Neither a heartbeat's digest nor a feed's
+look at the database ever finds a figure wrong.
 """
 
 import asyncio
@@ -33,12 +33,13 @@ from sqlalchemy import select
 from realtime.protocol import TOPICS
 from storage.model import clock
 from storage.tables import schema
+from tests.new_database import create
 from tests.paths import API, TRACK
 from tests.samples.strategies import EVENT
 from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres
 from tests.servers.service import Running, start
-from tests.servers.sqlite import create
+from tests.subscribers.breakdowns import equals_list
 from tests.subscribers.live import Fed
 from tests.subscribers.stream import StreamPanel
 
@@ -46,6 +47,15 @@ T = TypeVar("T")
 
 KEYS = {"default": "own-key-0123456789", "acme": "acme-key-0123456789"}
 TENANTS = st.sampled_from(sorted(KEYS))
+ASKED = st.sampled_from(
+    [
+        {"metric": "cost", "by": "model", "limit": 1},
+        {"metric": "cost", "by": "user,model", "limit": 3},
+        {"metric": "llm_calls", "by": "model", "range": "hour"},
+        {"metric": "tokens", "by": "user", "limit": 2},
+        {"metric": "p95_llm_response_time", "by": "model"},
+    ]
+)
 
 
 class Platform(RuleBasedStateMachine):
@@ -68,6 +78,7 @@ class Platform(RuleBasedStateMachine):
         self.commits = dict.fromkeys(KEYS, 0)
         self.watching: dict[Fed, str] = {}
         self.stalled: set[Fed] = set()
+        self.asking: set[Fed] = set()
         self.options = {
             "TIMEZONE": zone,
             "TICK_MS": "5",
@@ -179,6 +190,16 @@ class Platform(RuleBasedStateMachine):
         await panel.until(lambda: bool(panel.frames))
         return panel
 
+    @rule(target=panels, tenant=TENANTS, asked=ASKED)
+    def follow_breakdown(self, tenant: str, asked: dict[str, Any]) -> Any:
+        if len(self.watching) >= 4:
+            return multiple()
+        token = self.running.token(tenant, seconds=10**9)
+        panel = self.run(self.running.panel(tenant, token=token, breakdown=asked))
+        self.watching[panel] = tenant
+        self.asking.add(panel)
+        return panel
+
     @rule(panel=panels)
     def stall(self, panel: Fed) -> None:
         panel.stall()
@@ -252,6 +273,8 @@ class Platform(RuleBasedStateMachine):
         snapshot = response.json()
         wanted = {name: snapshot[name] for name in TOPICS}
         await panel.until(lambda: panel.state.position == snapshot["position"] and panel.state.shown() == wanted, 5)
+        if panel in self.asking:
+            await equals_list(self.running, panel, tenant)
 
 
 class PlatformOnPostgres(Platform):

@@ -41,6 +41,8 @@ READERS = 4
 """Connections that read at the same time."""
 FOLLOWERS = 4
 """Further ones for the live feeds."""
+BREAKDOWN_READERS = 2
+"""And for live breakdowns, so that a slow one does not keep feeds waiting."""
 POOL_SECONDS = 10.0
 """How long a read waits for a connection."""
 
@@ -109,7 +111,7 @@ class Database(ABC):
         Raises :exc:`WrongDatabase` if there is no such database.
         """
         self._reading = self._reader(READERS)
-        self._following = self._reader(FOLLOWERS)
+        self._following = self._reader(FOLLOWERS + BREAKDOWN_READERS)
 
     async def open_to_read(self) -> None:
         """Open for a program that only reads, beside a running service; days are cut in the database's own zone.

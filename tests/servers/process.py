@@ -10,9 +10,9 @@ from pathlib import Path
 
 import httpx2
 
+from tests.new_database import create
 from tests.servers.program import spawn
 from tests.servers.settings import environment
-from tests.servers.sqlite import create
 
 COMMAND = [str(Path(sys.executable).with_name("convoai-analytics"))]
 

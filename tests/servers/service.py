@@ -10,9 +10,9 @@ import httpx2
 
 from realtime.subscriber_state import Json
 from storage.verify.comparison import VerificationResult, verify
+from tests.new_database import create
 from tests.paths import API, TRACK
 from tests.servers.settings import SECRET, environment
-from tests.servers.sqlite import create
 from tests.subscribers.live import Fed, LivePanel
 from web.auth.tokens import ADMIN, make_token
 from web.server.app import Service, open_service

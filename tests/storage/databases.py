@@ -3,9 +3,9 @@
 from storage.engine.database import Database
 from storage.engine.urls import database_at
 from storage.write.writer import Writer
+from tests.new_database import create
 from tests.samples.events import event
 from tests.samples.history import Json
-from tests.servers.sqlite import create
 from tests.storage.writers import Silent
 
 

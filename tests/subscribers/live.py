@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
-from realtime.protocol import SUBPROTOCOL, TOPICS
+from realtime.protocol import BREAKDOWN, SUBPROTOCOL, TOPICS
 from realtime.subscriber_state import Json, SubscriberState
 from tests.paths import LIVE
 
@@ -67,6 +67,7 @@ class LivePanel(Fed):
         self.url = url.replace("http", "ws", 1) + LIVE
         self.topics: tuple[str, ...] = TOPICS
         self.compression: str | None = None
+        self.breakdown: Json | None = None
         self.disagreements = 0
         self.closed: tuple[int, str] | None = None
         self._socket: ClientConnection | None = None
@@ -80,7 +81,14 @@ class LivePanel(Fed):
         assert self._socket is not None
         return self._socket
 
-    async def open(self, topics: tuple[str, ...] = TOPICS, position: str | None = None, subscribe: bool = True) -> None:
+    async def open(
+        self,
+        topics: tuple[str, ...] = TOPICS,
+        position: str | None = None,
+        subscribe: bool = True,
+        breakdown: Json | None = None,
+    ) -> None:
+        """Connect, and subscribe to *topics*; with *breakdown* also to that."""
         headers = {"Authorization": f"Bearer {self.token}"}
         offered = [Subprotocol(SUBPROTOCOL)]
         self._socket = await connect(
@@ -91,16 +99,16 @@ class LivePanel(Fed):
             ping_interval=None,
         )
         self.closed = None
-        self.topics = topics
+        self.topics, self.breakdown = topics, breakdown
         self._reader = asyncio.create_task(self._read())
         if subscribe:
             before = len(self.frames)
             with contextlib.suppress(ConnectionClosed):
-                await self.send(type="subscribe", topics=list(topics), position=position)
+                await self.subscribe(position)
             await self.until(lambda: len(self.frames) > before or self.closed is not None)
 
     async def resume(self) -> None:
-        await self.open(position=self.state.position)
+        await self.open(self.topics, self.state.position, breakdown=self.breakdown)
 
     async def stay(self) -> None:
         """Come back whenever the connection ends, as a panel in a browser does."""
@@ -109,6 +117,15 @@ class LivePanel(Fed):
             with contextlib.suppress(OSError, InvalidHandshake, TimeoutError):
                 await self.resume()
             await asyncio.sleep(0.05)
+
+    async def subscribe(self, position: str | None) -> None:
+        """Subscribe from a position, of the breakdown too if rows of it are held; None: from a snapshot."""
+        message: Json = {"type": "subscribe", "topics": list(self.topics), "position": position}
+        if self.breakdown is not None:
+            message["topics"].append(BREAKDOWN)
+            held = self.state.breakdown.get("position") if position else None
+            message["breakdown"] = {**self.breakdown, "position": held}
+        await self.send(**message)
 
     async def send(self, **message: Any) -> None:
         await self.socket.send(json.dumps(message))
@@ -129,7 +146,7 @@ class LivePanel(Fed):
         self.disagreements += 1
         self.state.agrees = True
         await self.send(type="disagree", position=self.state.position)
-        await self.send(type="subscribe", topics=list(self.topics), position=None)
+        await self.subscribe(None)
 
     def freeze(self) -> None:
         """Stop reading the socket, as a frozen browser does."""

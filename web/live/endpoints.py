@@ -6,7 +6,7 @@ What happens then is ``realtime/connection.py``.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,12 +23,14 @@ from realtime.node import Node
 from realtime.principal import Principal
 from realtime.protocol import (
     BEARER,
+    BREAKDOWN,
     EXPIRED,
     NOT_ALLOWED,
     OVER_CAPACITY,
     REVOKED,
     SUBPROTOCOL,
     TOPICS,
+    FollowBreakdown,
     Subscribe,
     Topic,
 )
@@ -39,12 +41,14 @@ from realtime.transports.websocket import metered, sink_for
 from storage.errors import StorageError
 from storage.model import clock
 from storage.model.clock import Days
+from storage.read.breakdowns.catalogue import METRICS, NoBreakdown
+from storage.read.breakdowns.live import MAX_LIMIT
 from web.auth.admin import AdminAuthenticator, Credential, find_credential
 from web.auth.ingest import IngestAuthenticator
 from web.http.accept import prefers
 from web.http.connections import mark_authenticated
-from web.http.operations import Answer, Operation, Parameter, read_query, text
-from web.http.problems import MEDIA_TYPE, Problem, unauthorized, unavailable
+from web.http.operations import Answer, Operation, Parameter, choice, read_query, text, whole
+from web.http.problems import MEDIA_TYPE, Problem, invalid, unauthorized, unavailable
 from web.live.handshakes import HandshakeQueue
 from web.ops.audit import PRINCIPAL, Audit
 from web.ops.telemetry import Telemetry
@@ -67,16 +71,17 @@ RETURN_SECONDS = (1, 5)
 
 
 def _topics(value: str, _days: Days) -> list[Topic]:
-    chosen = [topic for topic in TOPICS if topic in value.split(",")]
+    known: tuple[Topic, ...] = (*TOPICS, BREAKDOWN)
+    chosen = [topic for topic in known if topic in value.split(",")]
     if len(chosen) != len(value.split(",")):
-        raise ValueError(f"must be some of {','.join(TOPICS)}, each once")
+        raise ValueError(f"must be some of {','.join(known)}, each once")
     return chosen
 
 
 PARAMETERS = (
     Parameter(
         "topics",
-        "Topics, separated by commas.",
+        f"Topics, separated by commas; {BREAKDOWN} goes with `metric` and `by`.",
         {"type": "string", "default": ",".join(TOPICS)},
         _topics,
         list(TOPICS),
@@ -92,6 +97,32 @@ PARAMETERS = (
         "The position at which a heartbeat's digest was not that of the figures held.",
         {"type": "string", "minLength": 1, "maxLength": 200},
         text(200),
+    ),
+    Parameter(
+        "metric",
+        f"With the topic {BREAKDOWN}: what is broken down.",
+        {"type": "string", "enum": list(METRICS)},
+        choice(*METRICS),
+    ),
+    Parameter(
+        "by",
+        f"With the topic {BREAKDOWN}: by which dimension, or by which two, with a comma between them.",
+        {"type": "string", "minLength": 1, "maxLength": 100},
+        text(100),
+    ),
+    Parameter(
+        "range",
+        f"With the topic {BREAKDOWN}: of the tenant's day, or of the hour of UTC.",
+        {"type": "string", "enum": ["today", "hour"], "default": "today"},
+        choice("today", "hour"),
+        "today",
+    ),
+    Parameter(
+        "limit",
+        f"With the topic {BREAKDOWN}: how many rows.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 10},
+        whole(1, MAX_LIMIT),
+        10,
     ),
 )
 
@@ -220,7 +251,7 @@ class Live:
         if request.method == "HEAD":
             return _head()
         await self._handshakes.enter(_subject(principal))
-        subscription = Subscribe(query["topics"], request.headers.get("last-event-id") or query["position"])
+        subscription = _subscription(query, request.headers.get("last-event-id"))
         subscribers = await self._join(principal)
         address = str(self._authenticator.source(request.scope))
 
@@ -316,6 +347,21 @@ class Live:
         _add(self._users, _subject(principal), by)
         _add(self._addresses, address, by)
         self._telemetry.panels.inc(by)
+
+
+def _subscription(query: Mapping[str, Any], last_event_id: str | None) -> Subscribe:
+    """Make the subscription of a stream; raises a 422 :exc:`Problem` if there is no such breakdown."""
+    wanted = None
+    if BREAKDOWN in query["topics"]:
+        if missing := next((name for name in ("metric", "by") if query[name] is None), None):
+            raise invalid(missing, f"is required with the topic {BREAKDOWN}")
+        wanted = FollowBreakdown(query["metric"], query["by"], query["range"], query["limit"])
+    subscription = Subscribe(query["topics"], last_event_id or query["position"], wanted)
+    try:
+        subscription.check()
+    except NoBreakdown as error:
+        raise invalid(error.field, str(error)) from None
+    return subscription
 
 
 def _credential(headers: Headers) -> Credential | None:

@@ -6,10 +6,18 @@ from typing import Any, cast
 
 from storage.model import clock
 from storage.model.clock import Days
-from storage.read.breakdowns.catalogue import DIMENSIONS, METRICS, Grain, Source, dimensions_of, find
-from storage.read.breakdowns.listing import describe, known, read_breakdown
+from storage.read.breakdowns.catalogue import (
+    DIMENSIONS,
+    METRICS,
+    Grain,
+    NoBreakdown,
+    Source,
+    choose,
+    dimensions_of,
+    find,
+)
+from storage.read.breakdowns.listing import known, read_beside, read_breakdown
 from storage.read.breakdowns.rows import Breakdown
-from storage.read.details.breakdown import end_of
 from storage.read.reports import Listing, Page
 from storage.read.series import Points, measure, points
 from storage.read.snapshots import read_cutoffs
@@ -75,15 +83,13 @@ def _source(values: Mapping[str, Any]) -> Source:
     metric, by, grain = values["metric"], values["by"], _grain(values)
     if metric is None:
         raise invalid("metric", f"is required: one of {', '.join(METRICS)}")
-    there_is = f"there is {', '.join(dimensions_of(metric, grain)) or 'nothing'}"
     if by is None:
-        raise invalid("by", f"is required: for this metric {there_is}")
-    source = find(metric, by, grain)
-    if source is None and find(metric, by, "day") is not None:
-        raise invalid("interval", f"must be day for this metric and these dimensions: by hour {there_is}")
-    if source is None:
-        raise invalid("by", f"does not fit this metric: for it {there_is}")
-    return source
+        there_is = ", ".join(dimensions_of(metric, grain)) or "nothing"
+        raise invalid("by", f"is required: for this metric there is {there_is}")
+    try:
+        return choose(metric, by, grain)
+    except NoBreakdown as error:
+        raise invalid(error.field, str(error)) from None
 
 
 def _range(page: Page, values: Mapping[str, Any]) -> tuple[str, str]:
@@ -136,19 +142,7 @@ async def _read(ask: Ask) -> Listing:
 
 async def _beside(ask: Ask) -> Values:
     asked, covered = await _asked(ask)
-    end, starts = end_of(ask.days, covered), asked.covered.starts
-    return {
-        "metric": asked.metric.name,
-        "by": list(asked.by),
-        "unit": asked.metric.unit,
-        "interval": ask.values["interval"],
-        "timezone": ask.days.zone.key,
-        "from": starts[0] if starts else end,
-        "to": end,
-        "kept_from": None if asked.kept_from is None else asked.kept_from or end,
-        "start": starts if asked.has_points else None,
-        **await describe(ask.connection, asked),
-    }
+    return await read_beside(ask.connection, ask.days, asked, covered)
 
 
 BREAKDOWN = List(

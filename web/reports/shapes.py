@@ -290,6 +290,25 @@ _TOPICS: JsonSchema = {
     "series": {"type": "array", "items": MINUTE, "description": f"The newest {MINUTES} minutes that have events."},
     "alerts": ALERT_COUNTS,
 }
+LIVE_BREAKDOWN: JsonSchema = {
+    "type": "object",
+    "required": ["position", "digest"],
+    "properties": {
+        "position": {**STRING, "description": "Of these rows; it may differ from that of the frame."},
+        "items": {"type": "array", "items": BREAKDOWN_ROW, "description": "Rows that are new or have other values."},
+        "order": {
+            "type": "array",
+            "items": {"type": "array", "items": OPTIONAL, "minItems": 2, "maxItems": 2},
+            "description": "`label` and `second` of each row that is shown, in their order; absent: as before.",
+        },
+        "range": {"enum": ["today", "hour"]},
+        "limit": {"type": "integer"},
+        **BREAKDOWN,
+        "stale_since": {**OPTIONAL, "description": "Since when the rows may be old; null: they are live."},
+        "digest": {**STRING, "description": "Of the breakdown as it is held after this frame."},
+    },
+}
+"""The breakdown in a frame: fields that did not change are absent."""
 _SOME_FIGURES: JsonSchema = {"type": "object", "properties": FIGURES_OF_NOW}
 _AT = {"position": STRING, "at": TIME}
 _PACE: JsonSchema = {"heartbeat_seconds": {"type": "number"}}
@@ -302,9 +321,17 @@ def _frame(kind: str, required: JsonSchema, optional: JsonSchema) -> JsonSchema:
 
 
 FRAMES = {
-    "snapshot": _frame("snapshot", {**_AT, **_PACE}, _TOPICS),
+    "snapshot": _frame("snapshot", {**_AT, **_PACE}, {**_TOPICS, "breakdown": LIVE_BREAKDOWN}),
     "delta": _frame(
-        "delta", _AT, {**_PACE, **_TOPICS, "summary": _SOME_FIGURES, "series": {"type": "array", "items": MINUTE}}
+        "delta",
+        _AT,
+        {
+            **_PACE,
+            **_TOPICS,
+            "summary": _SOME_FIGURES,
+            "series": {"type": "array", "items": MINUTE},
+            "breakdown": LIVE_BREAKDOWN,
+        },
     ),
     "heartbeat": _frame(
         "heartbeat",

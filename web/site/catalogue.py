@@ -65,6 +65,7 @@ SHAPES = {
     "Breakdown": shapes.record(
         {"items": {"type": "array", "items": shapes.BREAKDOWN_ROW}, **shapes.BREAKDOWN, "position": shapes.STRING}
     ),
+    "LiveBreakdown": shapes.LIVE_BREAKDOWN,
     "ViewFilters": VIEW_FILTERS,
     "SavedView": VIEW,
 }

@@ -198,6 +198,27 @@ def find(metric: str, by: Sequence[str], grain: Grain) -> Source | None:
     return next((source for source in SOURCES if source.grain == grain and source.answers(metric, by)), None)
 
 
+class NoBreakdown(ValueError):
+    """There is no such breakdown; ``field`` names what is at fault, and the text says what there is."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def choose(metric: str, by: Sequence[str], grain: Grain) -> Source:
+    """Give what answers; raises :exc:`NoBreakdown`, which names ``metric``, ``by`` or ``interval``."""
+    if metric not in METRICS:
+        raise NoBreakdown("metric", f"must be one of {', '.join(METRICS)}")
+    source = find(metric, by, grain)
+    if source is not None:
+        return source
+    there_is = ", ".join(dimensions_of(metric, grain)) or "nothing"
+    if find(metric, by, "day") is not None:
+        raise NoBreakdown("interval", f"must be day for this metric and these dimensions: by hour there is {there_is}")
+    raise NoBreakdown("by", f"does not fit this metric: for it there is {there_is}")
+
+
 def dimensions_of(metric: str, grain: Grain) -> tuple[str, ...]:
     """Name all that a metric can be broken down by: single dimensions, and pairs with a comma between them."""
     singles = [name for name in DIMENSIONS if find(metric, (name,), grain)]

@@ -9,12 +9,15 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.fairness.slicing import collect
+from storage.model.clock import Days
 from storage.model.cutoffs import Cutoffs
 from storage.model.money import write_dollars
 from storage.read.breakdowns.catalogue import ACTIVE_USERS, COST, Metric
 from storage.read.breakdowns.durations import read_by_point, read_durations, read_whole, seconds
 from storage.read.breakdowns.rows import Breakdown, Labels, total
+from storage.read.details.breakdown import end_of
 from storage.read.reports import MICROSECONDS, Item, Key, Listing, Order, Page, read_page
+from storage.read.series import Points
 from storage.tables import schema
 
 _counters = schema.counters.c
@@ -46,6 +49,23 @@ async def read_breakdown(connection: AsyncConnection, asked: Breakdown, page: Pa
     return Listing([_item(asked, item, names, points) for item in items], following)
 
 
+async def read_beside(connection: AsyncConnection, days: Days, asked: Breakdown, covered: Points) -> Item:
+    """Say what was asked, which of the *covered* points were counted, and what :func:`describe` says."""
+    end, starts = end_of(days, covered), asked.covered.starts
+    return {
+        "metric": asked.metric.name,
+        "by": list(asked.by),
+        "unit": asked.metric.unit,
+        "interval": covered.interval if asked.has_points else None,
+        "timezone": days.zone.key,
+        "from": starts[0] if starts else end,
+        "to": end,
+        "kept_from": None if asked.kept_from is None else asked.kept_from or end,
+        "start": starts if asked.has_points else None,
+        **await describe(connection, asked),
+    }
+
+
 async def describe(connection: AsyncConnection, asked: Breakdown) -> Item:
     """Say what all rows together come to, and what no row has.
 
@@ -61,12 +81,13 @@ async def describe(connection: AsyncConnection, asked: Breakdown) -> Item:
     grouped = asked.grouped()
     number, named = (await connection.execute(select(func.count(), total(grouped.c.value, "value")))).one()
     beyond = await _beyond(connection, asked)
-    whole = await _counted(connection, asked, asked.metric.counter or "")
-    write = _writer(asked.metric)
+    counter, events = asked.metric.counter or "", asked.metric.events
+    counted = await _counted(connection, asked, counter, events, *(["unpriced_calls"] if asked.metric is COST else []))
+    whole, write = counted[counter], _writer(asked.metric)
     return {
         "total": write(whole),
-        "count": await _counted(connection, asked, asked.metric.events),
-        "unpriced_calls": await _counted(connection, asked, "unpriced_calls") if asked.metric is COST else None,
+        "count": counted[events],
+        "unpriced_calls": counted.get("unpriced_calls") if asked.metric is COST else None,
         "rows": number,
         "others": {"beyond_bound": write(beyond), "without_label": write(whole - named - beyond)},
     }
@@ -74,7 +95,8 @@ async def describe(connection: AsyncConnection, asked: Breakdown) -> Item:
 
 async def _describe_durations(connection: AsyncConnection, asked: Breakdown) -> Item:
     whole = await read_whole(connection, asked)
-    counted = await _counted(connection, asked, asked.metric.events)
+    events = asked.metric.events
+    counted = (await _counted(connection, asked, events))[events]
     number, named = (await connection.execute(select(func.count(), total(_groups(asked).c.count, "named")))).one()
     beyond = await _beyond(connection, asked)
     return {
@@ -108,16 +130,17 @@ async def _beyond(connection: AsyncConnection, asked: Breakdown) -> int:
     return int(await connection.scalar(select(total(value, "value")).where(*where)) or 0)
 
 
-async def _counted(connection: AsyncConnection, asked: Breakdown, counter: str) -> int:
-    """Read what a counter has over the range."""
+async def _counted(connection: AsyncConnection, asked: Breakdown, *counters: str) -> dict[str, int]:
+    """Read what counters have over the range, 0 for none."""
     keys = asked.covered.keys
-    query = select(total(_counters.value, "value")).where(
+    query = select(_counters.metric, total(_counters.value, "value")).where(
         _counters.tenant_id == asked.tenant_id,
         _counters.grain == asked.source.grain,
-        _counters.metric == counter,
+        _counters.metric.in_(counters),
         _counters.start.between(keys[0], keys[-1]),
     )
-    return int(await connection.scalar(query) or 0)
+    found = dict(map(tuple, await connection.execute(query.group_by(_counters.metric))))
+    return {counter: found.get(counter, 0) for counter in counters}
 
 
 async def _rows_of_sums(connection: AsyncConnection, asked: Breakdown, page: Page) -> tuple[list[Item], Key | None]:

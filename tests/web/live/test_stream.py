@@ -264,4 +264,5 @@ async def test_the_stream_is_described(running: Running) -> None:
     described = document["paths"][f"{API}/live"]["get"]
     assert set(described["responses"]) == {"200", "401", "403", "406", "422", "429", "503"}
     assert "text/event-stream" in described["responses"]["200"]["content"]
-    assert [parameter["name"] for parameter in described["parameters"]] == ["topics", "position", "disagree"]
+    names = [parameter["name"] for parameter in described["parameters"]]
+    assert names == ["topics", "position", "disagree", "metric", "by", "range", "limit"]

@@ -556,6 +556,45 @@ export interface Breakdown {
   readonly position: string;
 }
 
+export interface LiveBreakdown {
+  /** Of these rows; it may differ from that of the frame. */
+  readonly position: string;
+  /** Rows that are new or have other values. */
+  readonly items?: readonly BreakdownRow[];
+  /** `label` and `second` of each row that is shown, in their order; absent: as before. */
+  readonly order?: readonly (readonly (string | null)[])[];
+  readonly range?: "today" | "hour";
+  readonly limit?: number;
+  readonly metric?: "cost" | "llm_calls" | "llm_errors" | "input_tokens" | "cached_input_tokens" | "cache_write_tokens" | "output_tokens" | "reasoning_tokens" | "unpriced_calls" | "unpriced_tokens" | "avg_llm_response_time" | "p50_llm_response_time" | "p95_llm_response_time" | "p99_llm_response_time" | "active_users" | "messages" | "tokens" | "avg_response_time" | "p50_response_time" | "p95_response_time" | "p99_response_time" | "api_calls" | "api_errors" | "avg_api_response_time" | "p50_api_response_time" | "p95_api_response_time" | "p99_api_response_time" | "activities";
+  readonly by?: readonly ("model" | "provider" | "user" | "conversation" | "endpoint" | "activity_type" | "role" | "finish_reason" | "error_type")[];
+  readonly unit?: string;
+  readonly interval?: "hour" | "day" | null;
+  /** The tenant's zone, which cuts the days. */
+  readonly timezone?: string;
+  /** From when on it was counted: the beginning of a day or an hour. */
+  readonly from?: string;
+  /** Until when: the end of one, exclusive. */
+  readonly to?: string;
+  /** Rows from before have been removed, so that it was not counted there; null: none are. */
+  readonly kept_from?: string | null;
+  /** With `interval`: when each point starts, without a gap. */
+  readonly start?: readonly string[] | null;
+  /** Of the whole range, also of what no row has. */
+  readonly total?: number | string | null;
+  /** The events of the whole range. */
+  readonly count?: number;
+  /** Of cost: the calls of the whole range whose cost is not known. */
+  readonly unpriced_calls?: number | null;
+  /** How many rows there are on all pages. */
+  readonly rows?: number;
+  /** What no row has, in the unit of the metric, of response times in their number: of labels that came when an hour or a day had as many rows as it may have; and of events that name none, or of which it is not known any more, as of users who were erased. Null: it does not add up, as of distinct users. */
+  readonly others?: Readonly<Record<string, unknown>> | null;
+  /** Since when the rows may be old; null: they are live. */
+  readonly stale_since?: string | null;
+  /** Of the breakdown as it is held after this frame. */
+  readonly digest: string;
+}
+
 export interface ViewFilters {
   readonly user_id: string | null;
   readonly conversation_id: string | null;
@@ -585,6 +624,7 @@ export interface Snapshot {
   /** The newest 66 minutes that have events. */
   readonly series?: readonly Minute[];
   readonly alerts?: AlertCounts;
+  readonly breakdown?: LiveBreakdown;
 }
 
 export interface Delta {
@@ -597,6 +637,7 @@ export interface Delta {
   readonly top_users?: readonly TopUser[];
   readonly series?: readonly Minute[];
   readonly alerts?: AlertCounts;
+  readonly breakdown?: LiveBreakdown;
 }
 
 export interface Heartbeat {

@@ -81,6 +81,7 @@ const TOPIC_CHECKS = {
   top_users: isListOrAbsent,
   series: isListOrAbsent,
   alerts: isObjectOrAbsent,
+  breakdown: isObjectOrAbsent,
 };
 
 const CHECKS: { readonly [type in Frame["type"]]: Checks<Extract<Frame, { type: type }>> } = {

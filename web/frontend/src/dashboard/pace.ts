@@ -1,7 +1,7 @@
 /** When something that follows the live figures is loaded again: after a change of them, and a pause. */
 
 /** The shortest pause, in ms; and how many times as long as the last load took it is. */
-const PAUSE_MS = 2000;
+const PAUSE_MS = 1000;
 const PAUSES = 5;
 
 export class Pace {
