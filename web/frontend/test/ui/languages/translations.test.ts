@@ -18,6 +18,7 @@ const SAME = new Set([
   "Budget",
   "Dashboard",
   "Live",
+  "Name",
   "p95",
   "Status",
   "Token",
