@@ -123,7 +123,8 @@ class Node:
         while True:
             # Feeds that often miss something must not keep the others from their turn.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._due(matched_at) - _ticks())
+                async with asyncio.timeout(self._due(matched_at) - _ticks()):
+                    await self._wake.wait()
             self._wake.clear()
             behind, self._behind = self._behind, {}
             if _ticks() >= self._due(matched_at):

@@ -113,7 +113,8 @@ class Readers:
     async def leave(self, seconds: float) -> None:
         """Wait until there is no reader, but no longer than *seconds*."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
 
     async def end(self, why: str) -> None:
         """End those who read now."""

@@ -76,6 +76,8 @@ async def test_what_means_the_same_is_the_same(service: Served, visit: Visit, se
     events = history(seed, now)
     await service.post("batch", events)
     page = await (await visit()).tab(service.link())
+    # Until it is signed in it must not be sent to another address.
+    await expect(page.locator("convoai-status[kind=live]")).to_be_visible()
     draw = random.Random(seed)
     first = midnight - timedelta(days=draw.randrange(6, 18))
     chosen = (first, first + timedelta(days=draw.randrange(1, 5)))

@@ -121,7 +121,8 @@ async def _notify(message: Message, address: Address) -> Result:
     kind = apprise.NotifyType.WARNING
     send = partial(service.notify, body=short_text(message.body), title=subject(message.body), notify_type=kind)
     try:
-        taken = await asyncio.wait_for(in_thread(send), SECONDS)
+        async with asyncio.timeout(SECONDS):
+            taken = await in_thread(send)
     except TimeoutError:
         return Result(f"no answer within {SECONDS:g} s")
     except Exception as error:

@@ -64,8 +64,10 @@ class Sender:
 
     async def _woken(self) -> bool:
         """Wait to be woken, or for the next look; says which."""
+        # Not wait_for(): before Python 3.12 it loses a cancellation that comes together with the event, as in stop().
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._wake.wait()
         woken = self._wake.is_set()
         self._wake.clear()
         return woken

@@ -122,3 +122,15 @@ async def test_a_message_that_a_stopped_process_left_is_sent(tmp_path: Path, dat
     (received,) = await hook.until(1)
     assert received.verify()["data"]["level"] == 100
     await second.drop()
+
+
+async def test_the_sender_ends_while_it_is_woken(alerting: Running) -> None:
+    """The sender ends also if a message is committed at the very moment at which it is to end."""
+    sender = alerting.service.alerts.sender
+    for _ in range(5):
+        # It has looked by then, and waits.
+        await asyncio.sleep(0.1)
+        sender.wake()
+        async with asyncio.timeout(10):
+            await sender.stop()
+        sender.start()
