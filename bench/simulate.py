@@ -31,12 +31,12 @@ class Costs:
     process.
     """
 
-    commit: float = 800e-6
-    event: float = 90e-6
-    change: float = 60e-6
-    frame: float = 11e-6
+    commit: float = 1300e-6
+    event: float = 50e-6
+    change: float = 120e-6
+    frame: float = 9e-6
     publish: float = 5e-6
-    hop: float = 300e-6
+    hop: float = 1000e-6
 
 
 @dataclass(frozen=True)
