@@ -45,7 +45,7 @@ WRITES = {
     f"PATCH {API}/views/{{view_id}}": 415,
     f"DELETE {API}/views/{{view_id}}": 404,
     f"POST {API}/report-schedules": 415,
-    f"PUT {API}/report-schedules/{{schedule_id}}": 415,
+    f"PUT {API}/report-schedules/{{schedule_id}}": 404,
     f"DELETE {API}/report-schedules/{{schedule_id}}": 404,
     f"POST {API}/annotations": 415,
     f"DELETE {API}/annotations/{{annotation_id}}": 404,
