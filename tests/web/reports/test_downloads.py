@@ -32,9 +32,12 @@ async def test_a_slow_download_holds_nothing(running: Running) -> None:
         slow = [await client.send(request(running), stream=True) for _ in range(6)]
         pieces = [response.aiter_raw() for response in slow]
         sizes = [len(await anext(iterator)) for iterator in pieces]
-        await idle(running)
         transports = [connection.transport for connection in running.server.server_state.connections]
-        assert 0 < max(transport.get_write_buffer_size() for transport in transports) < 1_000_000
+        async with asyncio.timeout(20):
+            while not any(transport.get_write_buffer_size() for transport in transports):  # noqa: ASYNC110
+                await asyncio.sleep(0.03)
+        await idle(running)
+        assert max(transport.get_write_buffer_size() for transport in transports) < 1_000_000
         await running.post("activity-public", ACTIVITY)
         with sqlite3.connect(running.service.database.name) as database:
             _, in_log, folded = database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
