@@ -43,6 +43,21 @@ def tables(length: int) -> bytes:
     return bits.to_bytes((used + 7) // 8, "little")
 
 
+def handshake(token: str, *headers: str) -> bytes:
+    """Write the opening request (RFC 6455, 4.1), with further *headers*."""
+    lines = [
+        f"GET {LIVE} HTTP/1.1",
+        "Host: x",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        f"Authorization: Bearer {token}",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
 class BareSubscriber:
     """One WebSocket. ``status`` and ``headers`` are of the answer to its handshake, ``size`` counts bytes of frames."""
 
@@ -55,18 +70,8 @@ class BareSubscriber:
         self._inflater = zlib.decompressobj(-15)
 
     async def shake_hands(self, token: str, offers: tuple[str, ...]) -> None:
-        lines = [
-            f"GET {LIVE} HTTP/1.1",
-            "Host: x",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
-            f"Sec-WebSocket-Protocol: {SUBPROTOCOL}",
-            f"Authorization: Bearer {token}",
-            *(f"Sec-WebSocket-Extensions: {offer}" for offer in offers),
-        ]
-        self._writer.write("\r\n".join([*lines, "", ""]).encode())
+        offered = (f"Sec-WebSocket-Extensions: {offer}" for offer in offers)
+        self._writer.write(handshake(token, f"Sec-WebSocket-Protocol: {SUBPROTOCOL}", *offered))
         first, *rest = (await self._reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
         self.status = int(first.split()[1])
         self.headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}

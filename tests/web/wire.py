@@ -7,9 +7,9 @@ from collections import Counter
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from tests.paths import LIVE
 from tests.servers.service import Running
 from tests.servers.tasks import SECONDS
+from tests.subscribers.bare import handshake
 
 SUBSCRIBE = b'{"type":"subscribe","topics":["summary"],"position":null}'
 
@@ -39,16 +39,7 @@ class Wire:
         self._token = running.token()
 
     def shake_hands(self) -> None:
-        lines = [
-            f"GET {LIVE} HTTP/1.1",
-            "Host: x",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
-            f"Authorization: Bearer {self._token}",
-        ]
-        self.send("\r\n".join([*lines, "", ""]).encode())
+        self.send(handshake(self._token))
         answer = b""
         while not answer.endswith(b"\r\n\r\n"):
             answer += self._socket.recv(1)
